@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The one table of commands, for people and for CI. Every command sets itself up; a fresh machine needs Python 3.11,
+# git, a C++ compiler, make and perl.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.erbium-installed
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo bench test lint format clean distclean
+
+help:  ## show this table
+	@echo "make COMMAND [ARGS='...'] [PYTHON=python3.12]"
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)$$/  \1	\2/p' Makefile | expand -t 14
+
+setup: $(STAMP)  ## create .venv, install Erbium and the tests' needs; install Icarus where that needs no password
+	@tools/setup-icarus.sh
+
+demo: $(STAMP)  ## train MNIST on the simulated chip and write a report; ARGS go to `erbium demo`
+	@$(BIN)/erbium demo $(ARGS)
+
+bench: $(STAMP)  ## measure the numbers that the documentation quotes; ARGS go to `erbium bench`
+	@$(BIN)/erbium bench $(ARGS)
+
+test: setup lint  ## lint, then every test on every core; ARGS go to pytest, as in ARGS='-k encoder'
+	$(BIN)/pytest -n auto --dist worksteal --durations 10 --durations-min 5 $(ARGS)
+
+lint: $(STAMP)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tools/typecheck.py
+
+format: $(STAMP)  ## sort imports, lay out the code, fix what ruff can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove everything generated, but not .venv
+	rm -rf build dist out sim_build obj_dir results.xml .mypy_cache .pytest_cache .ruff_cache .hypothesis .numba_cache
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean  ## remove .venv, too
+	rm -rf $(VENV) erbium.egg-info
+
+$(STAMP): pyproject.toml tools/setup-venv.sh
+	@tools/setup-venv.sh "$(PYTHON)" "$(VENV)"
+	@touch $@

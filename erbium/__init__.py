@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Erbium: a synthesizable spiking neuron and synapse array that learns on the chip.
+
+A network is described once and runs on any backend with the same integers::
+
+    from erbium import open_chip, preset
+
+    with open_chip(preset("erbp-mnist-200").network, "model") as chip:
+        chip.learn(images, labels)
+        answers = chip.infer(images).answers
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from erbium.checkpoint import Checkpoint, CheckpointError
+    from erbium.chip import Chip, ChipError, open_chip
+    from erbium.exact import Lockstep, MismatchError, Verdict, compare
+    from erbium.gen.presets import PRESETS, Preset, Recipe, erbp_network, preset
+    from erbium.sw_model.array import Results
+    from erbium.sw_model.datasets import Dataset, DatasetError
+    from erbium.sw_model.network import Hardware, Network
+    from erbium.sw_model.programs import DescriptionError
+    from erbium.train import Plan, Trainer
+
+_HOMES = {
+    "erbium.checkpoint": ("Checkpoint", "CheckpointError"),
+    "erbium.chip": ("Chip", "ChipError", "open_chip"),
+    "erbium.exact": ("Lockstep", "MismatchError", "Verdict", "compare"),
+    "erbium.gen.presets": ("PRESETS", "Preset", "Recipe", "erbp_network", "preset"),
+    "erbium.sw_model.array": ("Results",),
+    "erbium.sw_model.datasets": ("Dataset", "DatasetError"),
+    "erbium.sw_model.network": ("Hardware", "Network"),
+    "erbium.sw_model.programs": ("DescriptionError",),
+    "erbium.train": ("Plan", "Trainer"),
+}
+
+__all__ = [
+    "PRESETS",
+    "Checkpoint",
+    "CheckpointError",
+    "Chip",
+    "ChipError",
+    "Dataset",
+    "DatasetError",
+    "DescriptionError",
+    "Hardware",
+    "Lockstep",
+    "MismatchError",
+    "Network",
+    "Plan",
+    "Preset",
+    "Recipe",
+    "Results",
+    "Trainer",
+    "Verdict",
+    "compare",
+    "erbp_network",
+    "open_chip",
+    "preset",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used.
+
+    Importing a part, such as the model, must not load the rest: it runs where the rest cannot.
+    """
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module 'erbium' has no attribute {name!r}")

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One command for each number that the documentation quotes."""

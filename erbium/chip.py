@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The chip: one interface to the array, whatever runs it.
+
+A chip learns and infers batches of images. Every backend gives the same integers, so a script that ran on
+the model runs on the generated Verilog by changing one argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from erbium.sw_model import constants
+from erbium.sw_model.array import ArrayModel, Results
+from erbium.sw_model.constants import Array
+from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.programs import DescriptionError, check_range
+
+BACKENDS = {
+    "model": "the model, compiled",
+    "reference": "the model as NumPy spells it out: readable and slow",
+    "rtl": "the generated Verilog, compiled by Verilator",
+}
+"""What can run the array, with one phrase about each."""
+
+PARALLEL_IMAGES = 64
+"""Inferences that are worth the start of some threads."""
+
+_OTHER_NAMES = {"fast": "model"}
+
+
+class ChipError(ValueError):
+    """Images, labels or weights that the chip cannot take; the text names value, limit and way out."""
+
+
+class Engine(Protocol):
+    """What a backend offers to :class:`Chip`."""
+
+    @property
+    def weights(self) -> Sequence[Array]:
+        """Weights of each layer, int16 of shape ``(n_rows, n_neurons)``."""
+
+    def run(
+        self, images: Array, seeds: Array, labels: Array | None = None, *, n_ticks: int | None = None
+    ) -> Results:
+        """Present samples in order; learn them if there are labels."""
+
+    def counters(self) -> Mapping[str, int]:
+        """Return all counters by name."""
+
+    def load(self, weights: Sequence[Array]) -> None:
+        """Replace all weights."""
+
+    def set_gains(self, gains: Sequence[int]) -> None:
+        """Set the gain of each layer."""
+
+
+class Chip:
+    """An array that learns and infers.
+
+    Parameters
+    ----------
+    network : Network
+    engine : Engine
+        What computes.
+    backend : str
+        Name of the backend, for people.
+
+    Attributes
+    ----------
+    network : Network
+    backend : str
+    position : int
+        Number of the next sample to learn. With the network's seed it decides every random number that the
+        sample draws.
+
+    Notes
+    -----
+    Use :func:`open_chip`. A chip is a context manager; leaving it closes it.
+    """
+
+    def __init__(self, network: Network, engine: Engine, backend: str) -> None:
+        self.network = network
+        self.backend = backend
+        self.position = 0
+        self._engine: Engine | None = engine
+        self._counters_before: dict[str, int] = {}
+        self._decide_after = network.decide_after
+
+    def learn(self, images: Array, labels: Array) -> Results:
+        """Learn images one after the other and advance :attr:`position`.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, n_inputs)
+        labels : ndarray of int, shape (n,)
+            Class of each image, 0 ... n_classes - 1.
+
+        Returns
+        -------
+        Results
+            Of presentations in which the label took part: the answers are no measure of accuracy.
+        """
+        engine = self._working()
+        images = _checked_images(images, self.network)
+        labels = _checked_labels(labels, len(images), self.network)
+        seeds = constants.sample_seeds(self.network.seed, True, self.position, len(images))
+        results = engine.run(images, seeds, labels)
+        self.position += len(images)
+        return results
+
+    def infer(self, images: Array, n_ticks: int | None = None, first: int = 0) -> Results:
+        """Classify images. The answers follow from the weights, the images and `first` alone.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, n_inputs)
+        n_ticks : int, optional
+            Longest presentation; default is the network's.
+        first : int
+            Number of the first image, which decides its random numbers. Give the images of a large set
+            their place in the set, and the answers do not depend on how it is cut into batches.
+        """
+        engine = self._working()
+        images = _checked_images(images, self.network)
+        if n_ticks is not None:
+            check_range("n_ticks", n_ticks, 1, self.network.n_ticks, ", the network's longest presentation")
+        if first < 0:
+            raise ChipError(f"the number of the first image is {first}; it must be at least 0")
+        seeds = constants.sample_seeds(self.network.seed, False, first, len(images))
+        # Inferences do not depend on each other, so whoever can does them side by side.
+        parallel = getattr(engine, "infer_parallel", None)
+        if parallel is not None and len(images) >= PARALLEL_IMAGES:
+            results: Results = parallel(images, seeds, n_ticks)
+            return results
+        return engine.run(images, seeds, n_ticks=n_ticks)
+
+    @property
+    def weights(self) -> list[Array]:
+        """Weights of each layer, int16 of shape ``(n_rows, n_neurons)``; the last row is the bias. A copy."""
+        return [np.array(values, dtype=np.int16) for values in self._working().weights]
+
+    def load(self, weights: Sequence[Array]) -> None:
+        """Replace all weights."""
+        self._working().load(_checked_weights(weights, self.network))
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the array has done, learning and inference together, by name; layers count from 1."""
+        now = self._working().counters()
+        return {name: int(value) + self._counters_before.get(name, 0) for name, value in now.items()}
+
+    def restore(self, weights: Sequence[Array], position: int, counters: Mapping[str, int]) -> None:
+        """Carry on from where another chip of this network stood: its weights, position and counters."""
+        self.load(weights)
+        check_range("position", position, 0, (1 << 63) - 1)
+        now = self._working().counters()
+        self.position = position
+        self._counters_before = {name: counters.get(name, 0) - int(value) for name, value in now.items()}
+
+    def set_rate(self, factor: float) -> None:
+        """Set the learning rate to a share, 0 ... 1, of the network's full gains."""
+        self._working().set_gains(self.network.scaled_gains(factor))
+
+    @property
+    def decide_after(self) -> int:
+        """In inference a sample stops when an output neuron has spiked so often; 0: never."""
+        return self._decide_after
+
+    @decide_after.setter
+    def decide_after(self, n_spikes: int) -> None:
+        check_range("decide_after", n_spikes, 0, self.network.n_ticks, ", the longest presentation")
+        engine: Any = self._working()
+        engine.decide_after = n_spikes
+        self._decide_after = n_spikes
+
+    @property
+    def performance(self) -> dict[str, int]:
+        """Measured work of the hardware: ``cycles``, ``layer1_row_words`` ...; empty for a model."""
+        measure = getattr(self._working(), "performance", None)
+        return {} if measure is None else {name: int(value) for name, value in measure().items()}
+
+    def close(self) -> None:
+        """Release the backend; the chip cannot be used afterwards."""
+        engine, self._engine = self._engine, None
+        close = getattr(engine, "close", None)
+        if close is not None:
+            close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _working(self) -> Engine:
+        if self._engine is None:
+            raise ChipError("the chip is closed; open another one with open_chip()")
+        return self._engine
+
+
+class _Reference(ArrayModel):
+    """The reference model with the one setting that a chip can change between samples."""
+
+    @property
+    def decide_after(self) -> int:
+        return self.prediction.decide_after
+
+    @decide_after.setter
+    def decide_after(self, n_spikes: int) -> None:
+        self.prediction.decide_after = n_spikes
+
+
+def open_chip(network: Network, backend: str = "model", hardware: Hardware | None = None) -> Chip:
+    """Return a chip with the network's initial weights.
+
+    Parameters
+    ----------
+    network : Network
+    backend : str
+        ``"model"`` (also called ``"fast"``), ``"reference"`` or ``"rtl"``.
+    hardware : Hardware, optional
+        How the array is built; matters to ``"rtl"`` only, and cannot change a result there either.
+
+    Raises
+    ------
+    DescriptionError
+        For an unknown backend.
+    erbium.verif.simulators.ToolError
+        When ``"rtl"`` lacks a simulator or a compiler.
+    """
+    name = _OTHER_NAMES.get(backend, backend)
+    engine: Engine
+    match name:
+        case "reference":
+            engine = _Reference(network)
+        case "model":
+            # The compiler behind it takes a second to import; the reference and `--help` do without.
+            from erbium.sw_model.fast import FastArray
+
+            engine = FastArray(network)
+        case "rtl":
+            from erbium.verif.library import RtlArray
+
+            engine = RtlArray(network, hardware or Hardware())
+        case "board":
+            raise DescriptionError(
+                "backend 'board' comes with the FPGA builds and is not there yet; "
+                f"use {', '.join(BACKENDS)} until then"
+            )
+        case _:
+            raise DescriptionError(f"there is no backend {backend!r}; there are {', '.join(BACKENDS)}")
+    return Chip(network, engine, name)
+
+
+def _checked_images(images: Array, network: Network) -> Array:
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != network.n_inputs:
+        raise ChipError(
+            f"images are {images.dtype} of shape {images.shape}; network {network.name!r} takes uint8 of "
+            f"shape (n, {network.n_inputs}), a row per image"
+        )
+    return np.ascontiguousarray(images)
+
+
+def _checked_labels(labels: Array, n_images: int, network: Network) -> Array:
+    labels = np.asarray(labels)
+    if labels.shape != (n_images,) or (labels.size and labels.dtype.kind not in "iu"):
+        raise ChipError(
+            f"labels are {labels.dtype} of shape {labels.shape}; {n_images} images need integers of shape "
+            f"({n_images},)"
+        )
+    labels = labels.astype(np.int64)
+    wrong = np.flatnonzero((labels < 0) | (labels >= network.n_classes))
+    if wrong.size:
+        raise ChipError(
+            f"label {labels[wrong[0]]} of image {wrong[0]} of the batch is out of range; network "
+            f"{network.name!r} knows classes 0 to {network.n_classes - 1}"
+        )
+    return labels
+
+
+def _checked_weights(weights: Sequence[Array], network: Network) -> list[Array]:
+    if len(weights) != len(network.layers):
+        raise ChipError(
+            f"there are weights for {len(weights)} layers; network {network.name!r} has {len(network.layers)}"
+        )
+    checked = []
+    for number, (values, layer) in enumerate(zip(weights, network.layers, strict=True)):
+        values = np.asarray(values)
+        shape = (network.n_rows(number), layer.n_neurons)
+        if values.shape != shape or values.dtype.kind not in "iu":
+            raise ChipError(
+                f"weights of layer {number + 1} are {values.dtype} of shape {values.shape}; network "
+                f"{network.name!r} takes integers of shape {shape}, the last row being the bias"
+            )
+        low, high = int(values.min()), int(values.max())
+        if low < layer.weight_min or high > layer.weight_max:
+            wrong = low if low < layer.weight_min else high
+            raise ChipError(
+                f"weights of layer {number + 1} hold {wrong}; {layer.weight_width} bits hold "
+                f"{layer.weight_min} to {layer.weight_max}"
+            )
+        checked.append(values.astype(np.int16))
+    return checked

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``erbium presets`` and ``erbium show``."""
+
+from __future__ import annotations
+
+import click
+from rich.table import Table
+
+from erbium.commands import common
+from erbium.gen.presets import PRESETS, Preset
+from erbium.report.record import layer_names
+from erbium.sw_model.network import Hardware, Network
+
+LANES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""Lane counts that `show` compares."""
+
+
+@click.command(short_help="List the named networks.")
+def presets() -> None:
+    """List the named networks."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("preset", "shape", "digest", "about"):
+        table.add_column(name, overflow="fold")
+    for name, preset in PRESETS.items():
+        shape = "-".join(map(str, preset.network.shape))
+        table.add_row(name, shape, preset.network.digest, preset.about)
+    common.console().print(table)
+
+
+@click.command(
+    short_help="Explain a network.",
+    epilog=common.examples(
+        "erbium show erbp-mnist-200",
+        "erbium show tiny --json > mine.json",
+        "erbium show mine.json",
+    ),
+)
+@click.argument("network", metavar="PRESET|FILE")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the description as 'erbium train --network' reads it."
+)
+def show(network: str, as_json: bool) -> None:
+    """Explain a network: sizes, neuron programs, gains, memory."""
+    preset = common.named_network(network)
+    if as_json:
+        click.echo(preset.network.to_json(), nl=False)
+        return
+    _explain(preset)
+
+
+def _explain(preset: Preset) -> None:
+    network, recipe, console = preset.network, preset.recipe, common.console()
+    common.say(f"{network.name}: {preset.about}")
+    common.say("")
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_column(style="bold")
+    facts.add_column(overflow="fold")
+    rates = ", ".join(f"x {factor:g} up to {100 * share:g} %" for share, factor in recipe.schedule)
+    for name, value in (
+        ("shape", "-".join(map(str, network.shape))),
+        ("digest", network.digest),
+        ("seed", str(network.seed)),
+        ("encoder", network.encoder),
+        ("ticks", f"at most {network.n_ticks} per sample"),
+        ("early stop", _early_stop(network)),
+        ("feedback delay", f"{network.feedback_delay} tick{'s' if network.feedback_delay > 1 else ''}"),
+        ("error neurons", f"weight {network.error.weight}, threshold {network.error.threshold}"),
+        ("margin", str(network.margin)),
+        ("recipe", f"{recipe.epochs} epochs, shift {recipe.shift}, learning rate {rates}"),
+    ):
+        facts.add_row(name, value)
+    console.print(facts)
+    names = layer_names(network)
+    for number, name in enumerate(names):
+        common.say("")
+        _explain_layer(network, number, name)
+    common.say("")
+    _explain_memory(network, names)
+
+
+def _early_stop(network: Network) -> str:
+    learning = f"after {network.quiet_ticks} quiet ticks" if network.quiet_ticks else "never"
+    inference = f"at {network.decide_after} output spikes" if network.decide_after else "never"
+    return f"learning {learning}, inference {inference}"
+
+
+def _explain_layer(network: Network, number: int, name: str) -> None:
+    layer = network.layers[number]
+    learning = "fixed weights"
+    if layer.rule is not None:
+        rule = layer.rule
+        learning = f"learns by x{rule.modulator} while {rule.gate_lower} <= x0 < {rule.gate_upper}"
+    common.say(
+        f"layer {number + 1} ({name}): {layer.n_neurons} neurons, {network.n_rows(number)} rows of "
+        f"{layer.weight_width}-bit weights, feedback {layer.feedback}, gain {layer.gain}, {learning}"
+    )
+    for what, keep in (("synapses", layer.synapse_keep), ("neurons", layer.neuron_keep)):
+        if keep < 256:
+            common.say(f"  keeps {keep}/256 of its {what} (blank-out)")
+    common.say(f"  program {layer.program.name!r}:")
+    for line in layer.program.describe().splitlines():
+        common.say(f"    {line}")
+
+
+def _explain_memory(network: Network, names: list[str]) -> None:
+    bits = [
+        network.n_rows(number) * layer.n_neurons * layer.weight_width
+        for number, layer in enumerate(network.layers)
+    ]
+    each = ", ".join(f"{name} {count:,}" for name, count in zip(names, bits, strict=True))
+    common.say(f"synapse memory: {sum(bits):,} bits ({each})")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("lanes", justify="right")
+    for name in names:
+        table.add_column(f"{name}: words per row", justify="right")
+    table.add_column("bits stored", justify="right")
+    table.add_column("padding", justify="right")
+    widest = max(layer.n_neurons for layer in network.layers)
+    for lanes in (*(count for count in LANES if count < widest), widest):
+        hardware = Hardware(lanes=lanes)
+        stored = sum(
+            network.n_rows(number) * hardware.words_of(layer) * hardware.lanes_of(layer) * layer.weight_width
+            for number, layer in enumerate(network.layers)
+        )
+        words = [str(hardware.words_of(layer)) for layer in network.layers]
+        table.add_row(str(lanes), *words, f"{stored:,}", f"{100 * (1 - sum(bits) / stored):.1f} %")
+    common.console().print(table)

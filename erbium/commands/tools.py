@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``erbium verilog``, ``doctor``, ``bench`` and ``version``: commands whose work is done elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from erbium.commands import common
+from erbium.sw_model.network import Hardware
+
+
+@click.command(
+    short_help="Write a network as Verilog.",
+    epilog=common.examples(
+        "erbium verilog erbp-mnist-200 -o build/erbp",
+        "erbium verilog mine.json -o build/mine --lanes 32",
+    ),
+)
+@click.argument("network", metavar="PRESET|FILE")
+@click.option("-o", "--output", type=common.FOLDER, required=True, metavar="DIR", help="Folder to write to.")
+@common.lanes_option
+def verilog(network: str, output: Path, lanes: int) -> None:
+    """Write a network as Verilog with a JSON manifest."""
+    described = common.named_network(network).network
+    hardware = Hardware(lanes=lanes)
+    from erbium.gen.verilog import export
+
+    export(described, hardware, output)
+    names = sorted(path.name for path in output.iterdir() if path.is_file())
+    common.say(f"{described.name} with {lanes} lanes is in {output}: {', '.join(names)}")
+
+
+@click.command(short_help="Look for the tools that Erbium uses.")
+def doctor() -> None:
+    """Show which tools were found, which versions, and how to get what is missing.
+
+    The exit code is 1 if something is missing that 'erbium demo' needs.
+    """
+    from erbium import doctor as the_doctor
+
+    rows = the_doctor.report()
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "tool", "version", "what for", "where"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        missing = "[red]missing[/]" if row.need == "required" else "[yellow]none[/]"
+        table.add_row("[green]ok[/]" if row.found else missing, row.name, row.version, row.purpose, row.where)
+    common.console().print(table)
+    # Outside of the table, whose columns would break what is to be copied.
+    for row in rows:
+        if not row.found:
+            common.say(f"{row.name}: {row.hint}")
+    sys.exit(the_doctor.exit_code(rows))
+
+
+@click.command(
+    short_help="Measure the numbers that the documentation quotes.",
+    epilog=common.examples(
+        "erbium bench accuracy",
+        "erbium bench lanes --quick --json lanes.json",
+    ),
+)
+@click.argument("name")
+@click.option("--json", "json_file", type=common.FILE, help="Write the rows as JSON.")
+@click.option("--quick", is_flag=True, help="A short form, to see that it works.")
+def bench(name: str, json_file: Path | None, quick: bool) -> None:
+    """Measure what the documentation quotes."""
+    from erbium import bench as the_bench
+
+    the_bench.run(name, quick=quick, json_file=json_file)
+
+
+@click.command(short_help="Print the version.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def version(as_json: bool) -> None:
+    """Print the version of Erbium."""
+    from erbium.summary import version as number
+
+    common.say(json.dumps({"version": number()}) if as_json else f"erbium {number()}")

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``erbium train``."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from erbium import summary
+from erbium.checkpoint import Checkpoint, CheckpointError
+from erbium.chip import Chip, open_chip
+from erbium.commands import common
+from erbium.gen.presets import Recipe
+from erbium.interrupt import Interruption, StoppedError
+from erbium.progress import TrainingDisplay
+from erbium.sw_model import datasets
+from erbium.sw_model.datasets import Dataset
+from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.programs import DescriptionError
+from erbium.train import Evaluated, Plan, Trainer, check_fits, usual_evaluations
+
+SAVE_SECONDS = 60.0
+"""At least so often a run writes its checkpoint; it also does after each evaluation."""
+
+N_HARDWARE = 1_000
+"""Images of one evaluation or test where a chip is simulated rather than modelled, unless the user says."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The options of the command, as click hands them over."""
+
+    network: str | None
+    network_file: Path | None
+    hidden: tuple[int, ...] | None
+    seed: int | None
+    epochs: int | None
+    images: int | None
+    shift: int | None
+    stop_after: int | None
+    evaluate_every: int | None
+    evaluate_images: int | None
+    evaluate_ticks: int | None
+    backend: str
+    lanes: int
+    data: Path | None
+    checkpoint: Path | None
+    resume: bool
+    overwrite: bool
+    report: Path | None
+
+    @property
+    def describes_a_run(self) -> bool:
+        """Whether an option was given that a checkpoint decides."""
+        return any(
+            value is not None
+            for value in (
+                self.hidden,
+                self.seed,
+                self.epochs,
+                self.images,
+                self.shift,
+                self.evaluate_every,
+                self.evaluate_images,
+                self.evaluate_ticks,
+            )
+        )
+
+
+@click.command(
+    short_help="Train a network; resume after an interruption.",
+    epilog=common.examples(
+        "erbium train erbp-mnist-200",
+        "erbium train erbp-mnist-100 --epochs 4 --shift 0 --report run.html",
+        "erbium train erbp-mnist-200 --hidden 200,100 --images 10000 --backend rtl",
+        "erbium train --checkpoint erbp-mnist-200.npz --resume",
+    ),
+)
+@click.argument("network", metavar="[PRESET|FILE]", required=False)
+@click.option(
+    "--network", "network_file", type=common.FILE, help="Network description in JSON, in place of a preset."
+)
+@click.option(
+    "--hidden",
+    callback=common.parse_sizes,
+    metavar="SIZES",
+    help="Other hidden layers, such as 100 or 200,100; inputs and classes then follow the data.",
+)
+@click.option("--seed", type=int, help="Seed of weights and all random numbers.")
+@click.option("--epochs", type=int, help="Passes over the training images.")
+@click.option("--images", type=int, metavar="N", help="Learn N images in place of whole epochs.")
+@click.option(
+    "--shift", type=int, metavar="PIXELS", help="Move training images by up to so many pixels at random."
+)
+@click.option("--stop-after", type=int, metavar="N", help="Stop early, after N images; --resume carries on.")
+@click.option(
+    "--evaluate-every", type=int, metavar="N", help="Infer validation images every N images learned."
+)
+@click.option(
+    "--evaluate-images", type=int, metavar="N", help="Validation images of one evaluation; 0 for none."
+)
+@click.option("--evaluate-ticks", type=int, metavar="T", help="Longest presentation in an evaluation.")
+@common.backend_option("model")
+@common.lanes_option
+@common.data_option
+@click.option("--checkpoint", type=common.FILE, help="Where to keep the state of the run; default NAME.npz.")
+@click.option("--resume", is_flag=True, help="Carry on from the checkpoint.")
+@click.option("--overwrite", is_flag=True, help="Start over although there is a checkpoint.")
+@click.option("--report", type=common.FILE, help="Write an HTML report at the end.")
+def train(**options: object) -> None:
+    """Train a network, and keep the state of the run in a checkpoint.
+
+    PRESET is one of 'erbium presets', FILE a description as 'erbium show PRESET --json' prints it. The same
+    run gives the same weights on every backend, however often it was interrupted and resumed.
+    """
+    choices = Choices(**options)  # type: ignore[arg-type]
+    hardware = Hardware(lanes=choices.lanes)
+    if choices.report is not None:
+        _check_folder(choices.report)
+    dataset = datasets.load(choices.data)
+    if dataset.notice:
+        click.echo(dataset.notice, err=True)
+    if choices.resume:
+        _resume(choices, dataset, hardware)
+    else:
+        _start(choices, dataset, hardware)
+
+
+def _start(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
+    network, recipe = _described(choices, dataset)
+    plan = _plan(choices, network, recipe, dataset)
+    path = choices.checkpoint or Path(f"{network.name}.npz")
+    _check_folder(path)
+    if path.exists() and not choices.overwrite:
+        raise CheckpointError(
+            f"{path} is there already; add --resume to carry on from it, --overwrite to start over, or name "
+            "another --checkpoint"
+        )
+    with open_chip(network, choices.backend, hardware) as chip:
+        _carry_on(Trainer(chip, dataset, plan), chip, path, choices, hardware)
+
+
+def _resume(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
+    if choices.describes_a_run:
+        raise CheckpointError(
+            "the checkpoint decides network, seed, length, shift and evaluations of a resumed run; leave "
+            "these options out, or start another run without --resume"
+        )
+    named = _named(choices)
+    path = choices.checkpoint
+    if path is None:
+        if named is None:
+            raise click.UsageError("--resume needs to know what; name the file with --checkpoint FILE")
+        path = Path(f"{named[0].name}.npz")
+    saved = Checkpoint.load(path)
+    if named is not None:
+        saved.check_network(named[0], path)
+    saved.check_dataset(dataset, path, "name its data with --data, or start another run without --resume")
+    with open_chip(saved.network, choices.backend, hardware) as chip:
+        trainer = saved.resume(chip, dataset)
+        click.echo(f"Resuming {path} at {saved.position:,} of {saved.plan.total:,} images.", err=True)
+        _carry_on(trainer, chip, path, choices, hardware)
+
+
+def _named(choices: Choices) -> tuple[Network, Recipe] | None:
+    """Return the network that the user named, as its description has it."""
+    if choices.network is not None and choices.network_file is not None:
+        raise click.UsageError(
+            f"PRESET is {choices.network!r} and --network is '{choices.network_file}'; name one of them"
+        )
+    if choices.network_file is not None:
+        found = common.network_file(choices.network_file)
+    elif choices.network is not None:
+        found = common.named_network(choices.network)
+    else:
+        return None
+    return found.network, found.recipe
+
+
+def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe]:
+    """Return network and recipe with what the options change."""
+    named = _named(choices)
+    if named is None:
+        raise click.UsageError("name a network to train, such as erbp-mnist-200; 'erbium presets' lists them")
+    network, recipe = named
+    if choices.hidden is not None:
+        network = common.with_hidden(network, choices.hidden, dataset)
+    if choices.seed is not None:
+        network = replace(network, seed=choices.seed)
+    if choices.epochs is not None:
+        recipe = replace(recipe, epochs=choices.epochs)
+    if choices.shift is not None:
+        recipe = replace(recipe, shift=choices.shift)
+    check_fits(network, dataset)
+    return network, recipe
+
+
+def _plan(choices: Choices, network: Network, recipe: Recipe, dataset: Dataset) -> Plan:
+    if choices.images is not None and choices.epochs is not None:
+        raise click.UsageError(
+            f"--images {choices.images} and --epochs {choices.epochs} both set the length; give one of them"
+        )
+    n_train = len(dataset.train)
+    total = recipe.epochs * n_train if choices.images is None else choices.images
+    every = choices.evaluate_every
+    if every is not None and every < 1:
+        raise DescriptionError(
+            f"--evaluate-every is {every}; it must be at least 1, --evaluate-images 0 is for none"
+        )
+    places = (
+        usual_evaluations(total, n_train)
+        if every is None
+        else tuple(sorted({*range(0, total, every), total}))
+    )
+    n_images = choices.evaluate_images
+    if n_images is None:
+        n_images = len(dataset.validation) if choices.backend in ("model", "fast") else N_HARDWARE
+    ticks = choices.evaluate_ticks
+    return Plan(recipe, total, places, n_images, network.n_ticks if ticks is None else ticks)
+
+
+def _carry_on(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware: Hardware) -> None:
+    """Run to the end, or to where the user stops it, and leave a checkpoint either way."""
+    errors = Console(stderr=True)
+    _announce(trainer, errors)
+    # The first one now: a place that cannot be written shows before the work and not after it.
+    Checkpoint.of(trainer).save(path)
+    saved = time.monotonic()
+    with (
+        Interruption() as stop,
+        TrainingDisplay(errors, trainer.plan.total, chip.position) as display,
+    ):
+        for event in trainer.run(choices.stop_after):
+            display.show(event)
+            if stop.number:
+                break
+            if isinstance(event, Evaluated) or time.monotonic() - saved > SAVE_SECONDS:
+                Checkpoint.of(trainer).save(path)
+                saved = time.monotonic()
+        Checkpoint.of(trainer).save(path)
+    if chip.position < trainer.plan.total:
+        text = (
+            f"Stopped after {chip.position:,} of {trainer.plan.total:,} images; the checkpoint is {path}, to "
+            f"carry on: {_resume_command(path, choices)}"
+        )
+        if stop.number:
+            raise StoppedError(text, stop.number)
+        common.say(text)
+        return
+    _finish(trainer, chip, path, choices, hardware)
+
+
+def _announce(trainer: Trainer, errors: Console) -> None:
+    network, plan = trainer.chip.network, trainer.plan
+    shift = f", shifted by up to {plan.recipe.shift} pixel" if plan.recipe.shift else ""
+    errors.print(
+        f"{network.name} ({'-'.join(map(str, network.shape))}, digest {network.digest}, seed {network.seed}) "
+        f"learns {plan.total:,} images of {trainer.dataset.name}{shift}.",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _resume_command(path: Path, choices: Choices) -> str:
+    words = ["erbium", "train", "--checkpoint", str(path), "--resume"]
+    if choices.backend != "model":
+        words += ["--backend", choices.backend, "--lanes", str(choices.lanes)]
+    if choices.data is not None:
+        words += ["--data", str(choices.data)]
+    if choices.report is not None:
+        words += ["--report", str(choices.report)]
+    return shlex.join(words)
+
+
+def _finish(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware: Hardware) -> None:
+    test = trainer.dataset.test
+    n_images = len(test) if chip.backend == "model" else min(N_HARDWARE, len(test))
+    tested = summary.ask(chip, test, 0, n_images)
+    common.say(
+        f"test error {100 * tested.error:.2f} % of {tested.n_images:,} images; the checkpoint is {path}"
+    )
+    if choices.report is not None:
+        from erbium.report import write_report
+
+        record = summary.run_record(
+            title=f"{chip.network.name} learns {trainer.dataset.name}",
+            trainer=trainer,
+            weights=chip.weights,
+            backend=chip.backend,
+            hardware=hardware if chip.backend == "rtl" else None,
+            commands=[shlex.join(["erbium", "eval", str(path)])],
+            tested=tested,
+        )
+        write_report(choices.report, record)
+        common.say(f"the report is {choices.report}")
+
+
+def _check_folder(path: Path) -> None:
+    """Find out before the work, not after it, that a file cannot be written."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(2, "No such folder", str(path.parent))

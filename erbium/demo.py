@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The demo: a chip that does not exist learns handwritten digits, and proves that it did.
+
+The generated Verilog learns, the model learns the same images beside it, and at the end every weight and
+every counter of the two is compared.
+"""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from erbium import summary
+from erbium.chip import Chip, open_chip
+from erbium.exact import Lockstep, MismatchError, Verdict
+from erbium.gen.presets import preset
+from erbium.interrupt import Interruption, StoppedError
+from erbium.progress import TrainingDisplay
+from erbium.report import write_report
+from erbium.sw_model import datasets
+from erbium.sw_model.datasets import Dataset
+from erbium.sw_model.network import Hardware, Network
+from erbium.train import Plan, Trainer, check_fits
+
+PRESET, DIGITS_PRESET = "erbp-mnist-200", "erbp-digits"
+N_IMAGES = 10_000
+N_VALIDATION, VALIDATION_TICKS = 256, 8
+"""An evaluation on the way: enough to see the accuracy grow, and a small share of the time."""
+
+N_CHIP_TEST = 1_000
+"""Test images that the chip answers itself; the model, which by then is known to be equal, answers all."""
+
+Opener = Callable[[Network, str, Hardware], Chip]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may choose; see ``erbium demo --help``."""
+
+    preset: str | None = None
+    images: int = N_IMAGES
+    seed: int | None = None
+    hardware: Hardware = field(default_factory=Hardware)
+    backend: str = "rtl"
+    data: Path | None = None
+    report: Path | None = None
+    stop_after: int | None = None
+
+    def command(self, stop_after: int | None = None) -> str:
+        """Return the command line that does the same."""
+        words = ["erbium", "demo", "--images", str(self.images)]
+        if self.preset is not None:
+            words += ["--preset", self.preset]
+        if self.seed is not None:
+            words += ["--seed", str(self.seed)]
+        if self.backend != "rtl":
+            words += ["--backend", self.backend]
+        words += ["--lanes", str(self.hardware.lanes)]
+        if self.data is not None:
+            words += ["--data", str(self.data)]
+        end = self.stop_after if stop_after is None else stop_after
+        if end is not None:
+            words += ["--stop-after", str(end)]
+        return shlex.join(words)
+
+
+def evaluate_at(total: int) -> tuple[int, ...]:
+    """Return when to ask for the accuracy: soon, because most is learned at first, then every tenth."""
+    early = (place for place in (0, 100, 200, 500) if place < total)
+    return tuple(sorted({*early, *(-(-total * tenth // 10) for tenth in range(1, 11))}))
+
+
+def choose(options: Options, dataset: Dataset) -> tuple[Network, Plan]:
+    """Return the network for a data set, and how it is trained."""
+    # The digits stand in where MNIST cannot be had; so does their network, unless the user named one.
+    name = options.preset or (DIGITS_PRESET if dataset.notice else PRESET)
+    chosen = preset(name)
+    network = chosen.network if options.seed is None else replace(chosen.network, seed=options.seed)
+    check_fits(network, dataset)
+    plan = Plan(
+        recipe=replace(chosen.recipe, shift=0),
+        total=options.images,
+        evaluate_at=evaluate_at(options.images),
+        n_evaluate=N_VALIDATION,
+        n_ticks=min(VALIDATION_TICKS, network.n_ticks),
+    )
+    return network, plan
+
+
+def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
+    """Run the demo and return its exit code: 1 if the chip and the model differ, else 0.
+
+    Parameters
+    ----------
+    options : Options
+    console : Console
+        Where to show it.
+    opener : callable
+        What opens the chips; a test gives one of its own.
+
+    Raises
+    ------
+    StoppedError
+        When the user stopped it.
+    """
+    dataset = datasets.load(options.data)
+    if dataset.notice:
+        _say(console, dataset.notice)
+    network, plan = choose(options, dataset)
+    shape = "-".join(map(str, network.shape))
+    _say(
+        console,
+        f"{network.name} ({shape}, digest {network.digest}) learns {dataset.name} from {dataset.source}.",
+    )
+    chip, model = _open_both(options, network, console, opener)
+    with chip, model:
+        pair = Lockstep(chip, model)
+        trainer = Trainer(pair, dataset, plan)
+        try:
+            _learn(trainer, pair, options, console)
+            verdict, answers, chip_answers = _examine(pair, dataset, console)
+        except MismatchError as mismatch:
+            _say(console, f"NOT bit-exact: {mismatch.difference}.")
+            _say(console, f"To repeat it: {options.command(mismatch.position)}")
+            return 1
+        _say(console, _comparison(verdict, options, pair))
+        _show(console, trainer, options, answers, chip_answers)
+        if options.report is not None:
+            record = summary.run_record(
+                title=f"Erbium demo: {network.name} learns {dataset.name}",
+                trainer=trainer,
+                weights=chip.weights,
+                backend=chip.backend,
+                hardware=options.hardware if chip.backend == "rtl" else None,
+                commands=[options.command()],
+                tested=answers,
+                verdict=verdict if chip.backend != model.backend else None,
+            )
+            write_report(options.report, record)
+            _say(console, f"The report is in {options.report}.")
+    return 0 if verdict.equal else 1
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def _open_both(options: Options, network: Network, console: Console, opener: Opener) -> tuple[Chip, Chip]:
+    """Open the chip and the model. Both may have to be compiled: at the same time, if so."""
+    model = opener(network, "model", options.hardware)
+    warm = threading.Thread(target=_warm_up, args=(network, opener), daemon=True)
+    warm.start()
+    with console.status("Building the chip; the next time it comes out of the cache."):
+        chip = opener(network, options.backend, options.hardware)
+        warm.join()
+    return chip, model
+
+
+def _warm_up(network: Network, opener: Opener) -> None:
+    """Have the model's compiled path compiled, on a chip of its own: nothing of it may count."""
+    with opener(network, "model", Hardware()) as chip:
+        blank = np.zeros((1, network.n_inputs), dtype=np.uint8)
+        chip.learn(blank, np.zeros(1, dtype=np.int64))
+
+
+def _learn(trainer: Trainer, pair: Lockstep, options: Options, console: Console) -> None:
+    with Interruption() as stop, TrainingDisplay(console, trainer.plan.total) as display:
+        for event in trainer.run(options.stop_after):
+            display.show(event)
+            if stop.number:
+                break
+    if stop.number:
+        raise StoppedError(
+            f"Stopped after {pair.position:,} images, {pair.verdict()}; the demo starts from the beginning "
+            "each time, 'erbium train' carries on.",
+            stop.number,
+        )
+
+
+def _examine(
+    pair: Lockstep, dataset: Dataset, console: Console
+) -> tuple[Verdict, summary.Answers, summary.Answers]:
+    """Test chip and model; compare them. Returns the verdict, all answers, and those that the chip gave."""
+    n_images = len(dataset.test)
+    n_chip = min(N_CHIP_TEST, n_images)
+    with console.status("Testing."):
+        # In parts, so that a second Ctrl-C need not wait for all of them.
+        parts = [summary.ask(pair, dataset.test, k, min(k + 100, n_chip)) for k in range(0, n_chip, 100)]
+        verdict = pair.verdict()
+        chip_answers = sum(parts[1:], parts[0])
+        answers = chip_answers
+        if n_chip < n_images:
+            answers = answers + summary.ask(pair.model, dataset.test, n_chip, n_images)
+    return verdict, answers, chip_answers
+
+
+def _comparison(verdict: Verdict, options: Options, pair: Lockstep) -> str:
+    if pair.chip.backend == pair.model.backend:
+        return "Nothing was compared: the model is the definition; '--backend rtl' compares the chip with it."
+    if verdict.equal:
+        return str(verdict)
+    return f"{verdict}\n{verdict.first_difference}\nTo repeat it: {options.command()}"
+
+
+def _show(
+    console: Console,
+    trainer: Trainer,
+    options: Options,
+    answers: summary.Answers,
+    chip_answers: summary.Answers,
+) -> None:
+    network = trainer.chip.network
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_column()
+
+    def row(name: str, value: str, note: str = "") -> None:
+        table.add_row(name, value, note)
+
+    who = (
+        ""
+        if answers.n_images == chip_answers.n_images
+        else f", {chip_answers.n_images:,} of them on the chip too"
+    )
+    row("test error", f"{100 * answers.error:.2f} %", f"of {answers.n_images:,} images{who}")
+    row("learned", f"{trainer.chip.position:,}", "images; of each, on average:")
+    for name, value in summary.work_per_image(network, trainer.work, learning=True):
+        row("", value, name)
+    row("tested", f"{chip_answers.n_images:,}", "images on the chip; of each, on average:")
+    for name, value in summary.work_per_image(network, chip_answers.work, learning=False):
+        row("", value, name)
+    measured = summary.performance(trainer)
+    if measured.cycles_per_sample is not None:
+        row("cycles", f"{measured.cycles_per_sample:,.0f}", "per image learned")
+    if measured.busy_share is not None:
+        row(
+            "lanes busy",
+            f"{100 * measured.busy_share:.1f} %",
+            f"of these cycles, {options.hardware.lanes} lanes",
+        )
+    if measured.images_per_second is not None:
+        row("speed", f"{measured.images_per_second:,.0f}", "images learned per second")
+    console.print(table, highlight=False)

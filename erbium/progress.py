@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a run looks like while it runs: a progress bar with the latest accuracy, and a line per evaluation."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from erbium.train import Evaluated, Evaluating, Event, Learned
+
+
+class _Rate(ProgressColumn):
+    """Images per second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} images/s")
+
+
+class TrainingDisplay:
+    """Shows the events of a run. Without a terminal there is no bar, only the lines.
+
+    Parameters
+    ----------
+    console : Console
+    total : int
+        Images of the whole run.
+    position : int
+        Images learned before.
+    """
+
+    def __init__(self, console: Console, total: int, position: int = 0) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TextColumn("{task.fields[accuracy]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._console = console
+        self._task = self._progress.add_task("learning", total=total, completed=position, accuracy="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case Learned(position=position):
+                self._progress.update(self._task, completed=position, description="learning")
+            case Evaluating():
+                self._progress.update(self._task, description="asking  ")
+            case Evaluated(point=point):
+                accuracy = 100 * (1 - point.error)
+                self._progress.update(self._task, accuracy=f"{accuracy:.1f} % right")
+                self._console.print(
+                    f"{point.position:>11,} images learned: {accuracy:5.1f} % right "
+                    f"of {point.n_images:,} validation images",
+                    highlight=False,
+                    soft_wrap=True,
+                )

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The HTML report of a run: one file with everything in it.
+
+A :class:`RunRecord` holds what the page shows, as plain data; :func:`write_report` makes the page. A new
+learner adds its own section by passing ``write_report(..., sections=(*SECTIONS, its_function))``.
+"""
+
+from erbium.report.page import render, write_report
+from erbium.report.record import (
+    Check,
+    CurvePoint,
+    DatasetFacts,
+    Exactness,
+    Performance,
+    RunRecord,
+    SampleTrace,
+    trace_sample,
+)
+from erbium.report.sections import SECTIONS, Section
+
+__all__ = [
+    "SECTIONS",
+    "Check",
+    "CurvePoint",
+    "DatasetFacts",
+    "Exactness",
+    "Performance",
+    "RunRecord",
+    "SampleTrace",
+    "Section",
+    "render",
+    "trace_sample",
+    "write_report",
+]

@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a report shows, as plain data: facts of a run, its curve, its counters, one traced sample."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from erbium.sw_model.array import ArrayModel, Tick
+from erbium.sw_model.constants import Array
+from erbium.sw_model.network import Hardware, Network
+
+FORMAT = "erbium-report"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """Which images a run saw.
+
+    Attributes
+    ----------
+    name, source, notice : str
+        As in :class:`erbium.sw_model.datasets.Dataset`.
+    height, width : int or None
+        Image size in pixels; ``None`` where a sample is no image, and then nothing is drawn as one.
+    digest : str
+        Of the content; empty when unknown.
+    """
+
+    name: str
+    source: str = ""
+    notice: str = ""
+    height: int | None = None
+    width: int | None = None
+    digest: str = ""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width, if samples are images."""
+        return None if self.height is None or self.width is None else (self.height, self.width)
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One measurement of the learning curve.
+
+    Attributes
+    ----------
+    images : int
+        Training images seen so far.
+    split : str
+        ``"validation"`` or ``"test"``.
+    error : float
+        Share of wrong answers in percent.
+    n_samples : int
+        Samples that this was measured on, 0 when unknown.
+    """
+
+    images: int
+    split: str
+    error: float
+    n_samples: int = 0
+
+
+@dataclass(frozen=True)
+class Check:
+    """How many of some integers were compared with the model's, and how many were the same."""
+
+    what: str
+    compared: int
+    equal: int
+
+
+@dataclass(frozen=True)
+class Exactness:
+    """Outcome of comparing a run, integer by integer, with the model's.
+
+    Attributes
+    ----------
+    checks : tuple of Check
+        Such as one for the weights and one for the counters.
+    first_difference : str or None
+        Where the first unequal integer is, with both values.
+    """
+
+    checks: tuple[Check, ...]
+    first_difference: str | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether every integer was the same. Comparing nothing proves nothing."""
+        compared = sum(check.compared for check in self.checks)
+        same = all(check.compared == check.equal for check in self.checks)
+        return compared > 0 and same and self.first_difference is None
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What was measured of time; ``None`` for what the backend does not know.
+
+    Attributes
+    ----------
+    cycles : int or None
+        Clock cycles of the array in the whole run.
+    cycles_per_sample : float or None
+    busy_share : float or None
+        Share of cycles, 0 ... 1, in which the lanes process a row word.
+    images_per_second : float or None
+        By the clock on the wall.
+    """
+
+    cycles: int | None = None
+    cycles_per_sample: float | None = None
+    busy_share: float | None = None
+    images_per_second: float | None = None
+
+
+@dataclass(frozen=True)
+class SampleTrace:
+    """All spikes of one sample.
+
+    Attributes
+    ----------
+    image : list of int
+        Pixels, 0 ... 255.
+    label : int
+        Its class.
+    answer : int
+        What the readout named.
+    learn : bool
+        Whether the sample was learned, or else only answered.
+    input_spikes : list of list of int
+        Per tick, the pixels that spiked.
+    layer_spikes : list of list of list of int
+        Per layer, output last, and per tick.
+    error_spikes : list of list of int
+        Per tick; error neuron 2c is for class c named wrongly, 2c + 1 for class c missed.
+    membranes : list of list of int
+        Per tick, the membrane of each output neuron after the sweep.
+    """
+
+    image: list[int]
+    label: int
+    answer: int
+    learn: bool
+    input_spikes: list[list[int]]
+    layer_spikes: list[list[list[int]]]
+    error_spikes: list[list[int]]
+    membranes: list[list[int]]
+
+    @property
+    def n_ticks(self) -> int:
+        """Ticks that were run."""
+        return len(self.input_spikes)
+
+
+def trace_sample(
+    network: Network, weights: Sequence[Array], image: Array, label: int, seed: int, learn: bool
+) -> SampleTrace:
+    """Run one sample on the model and keep every spike.
+
+    Parameters
+    ----------
+    network : Network
+    weights : sequence of ndarray
+        Weights of each layer before the sample; they stay as they are.
+    image : ndarray of uint8, shape (n_inputs,)
+    label : int
+    seed : int
+        32-bit seed of the sample.
+    learn : bool
+        Learn the sample, which is when there are error spikes, or only answer it.
+    """
+    array = ArrayModel(network)
+    array.load(weights)
+    ticks: list[Tick] = []
+    membranes: list[list[int]] = []
+
+    def keep(array: ArrayModel, tick: Tick) -> None:
+        ticks.append(tick)
+        membranes.append([int(v) for v in array.layers[-1].population.x[0]])
+
+    result = array.sample(image, seed=seed, label=label if learn else None, observer=keep)
+    return SampleTrace(
+        image=[int(pixel) for pixel in image],
+        label=int(label),
+        answer=result.answer,
+        learn=learn,
+        input_spikes=[tick.input_spikes for tick in ticks],
+        layer_spikes=[[tick.layer_spikes[k] for tick in ticks] for k in range(len(network.layers))],
+        error_spikes=[tick.errors for tick in ticks],
+        membranes=membranes,
+    )
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything that a report shows.
+
+    Attributes
+    ----------
+    title : str
+    network : Network
+    dataset : DatasetFacts
+    backend : str
+        What ran the network, such as ``"model"`` or ``"rtl"``.
+    version : str
+        Of Erbium.
+    date : str
+        Date and time in words; passed in, so that equal records give equal files.
+    seed : int
+    commands : tuple of str
+        Command lines that repeat the run.
+    recipe : mapping of str to str, int or float
+        How it was trained, name to value.
+    images_learned : int
+    hardware : Hardware or None
+        How the array was built, for backends that were.
+    curve : tuple of CurvePoint
+    confusion : ndarray or None
+        Test samples of shape ``(n_classes, n_classes)``: a row per label, a column per answer.
+    exactness : Exactness or None
+        ``None`` when nothing was compared.
+    counters : mapping of str to int
+        As :meth:`erbium.sw_model.array.ArrayModel.counters` names them.
+    performance : Performance
+    trace : SampleTrace or None
+    weights : tuple of ndarray
+        Final weights of each layer, shape ``(n_rows, n_neurons)``; empty when not kept.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit the network.
+    """
+
+    title: str
+    network: Network
+    dataset: DatasetFacts
+    backend: str
+    version: str
+    date: str
+    seed: int
+    commands: tuple[str, ...]
+    recipe: Mapping[str, str | int | float]
+    images_learned: int
+    hardware: Hardware | None = None
+    curve: tuple[CurvePoint, ...] = ()
+    confusion: Array | None = None
+    exactness: Exactness | None = None
+    counters: Mapping[str, int] = field(default_factory=dict)
+    performance: Performance = field(default_factory=Performance)
+    trace: SampleTrace | None = None
+    weights: tuple[Array, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = self.network.n_classes
+        if self.confusion is not None and np.shape(self.confusion) != (n, n):
+            raise ValueError(
+                f"confusion has shape {np.shape(self.confusion)}; with {n} classes it must be {(n, n)}"
+            )
+        shapes = [(self.network.n_rows(k), layer.n_neurons) for k, layer in enumerate(self.network.layers)]
+        found = [np.shape(values) for values in self.weights]
+        if found and found != shapes:
+            raise ValueError(f"weights have shapes {found}; the network's are {shapes}")
+        size = self.dataset.size
+        if size is not None and size[0] * size[1] != self.network.n_inputs:
+            raise ValueError(
+                f"images are {size[0]} x {size[1]} pixels; the network has {self.network.n_inputs} inputs"
+            )
+
+    @property
+    def bounds(self) -> tuple[tuple[int, int], ...]:
+        """Smallest and largest weight of each layer."""
+        return tuple((layer.weight_min, layer.weight_max) for layer in self.network.layers)
+
+    @property
+    def test_error(self) -> float | None:
+        """Test error in percent: of the confusion matrix, else the last one of the curve."""
+        if self.confusion is not None and self.confusion.sum() > 0:
+            return float(100 * (1 - np.trace(self.confusion) / self.confusion.sum()))
+        return next((point.error for point in reversed(self.curve) if point.split == "test"), None)
+
+    @property
+    def spikes(self) -> dict[str, int]:
+        """Spikes of each population in the whole run."""
+        names = {"input_spikes": "input"}
+        names |= {f"layer{k}_spikes": name for k, name in enumerate(layer_names(self.network), 1)}
+        names |= {"error_spikes": "error"}
+        return {name: self.counters[key] for key, name in names.items() if key in self.counters}
+
+    @property
+    def synaptic_operations(self) -> int:
+        """Synapses walked in the whole run, over all layers."""
+        return sum(value for name, value in self.counters.items() if name.endswith("_synaptic_operations"))
+
+    def per_sample(self, count: float) -> float | None:
+        """Return a counter divided by the samples presented, learned or not."""
+        samples = self.counters.get("samples", 0)
+        return count / samples if samples else None
+
+    def to_json(self) -> str:
+        """Return every number but the weights as JSON, for programs that read the page."""
+        content = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "title": self.title,
+            "version": self.version,
+            "date": self.date,
+            "digest": self.network.digest,
+            "network": json.loads(self.network.to_json()),
+            "hardware": None if self.hardware is None else asdict(self.hardware),
+            "backend": self.backend,
+            "dataset": asdict(self.dataset),
+            "recipe": self.recipe,
+            "seed": self.seed,
+            "commands": self.commands,
+            "images_learned": self.images_learned,
+            "test_error": self.test_error,
+            "curve": [asdict(point) for point in self.curve],
+            "confusion": self.confusion,
+            "exactness": None
+            if self.exactness is None
+            else asdict(self.exactness) | {"equal": self.exactness.equal},
+            "counters": self.counters,
+            "performance": asdict(self.performance),
+            "trace": None if self.trace is None else asdict(self.trace),
+        }
+        return json.dumps(_plain(content), separators=(",", ":"), allow_nan=False)
+
+
+def layer_names(network: Network) -> list[str]:
+    """Return what people call the layers: hidden 1, hidden 2, ..., output."""
+    hidden = len(network.layers) - 1
+    return [f"hidden {k}" if hidden > 1 else "hidden" for k in range(1, hidden + 1)] + ["output"]
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's numbers into Python's, and what JSON has no number for into null."""
+    match value:
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case np.ndarray() | np.generic():
+            return _plain(value.tolist())
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case float() if not math.isfinite(value):
+            return None
+        case _:
+            return value

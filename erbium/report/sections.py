@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The sections of the report: each a function from the record to a section, or to None without its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from erbium.report import plots
+from erbium.report.record import RunRecord, layer_names
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+N_FIELDS = 40
+"""Receptive fields shown: what a reader looks at before the next page."""
+
+MAX_TABLE_CLASSES = 20
+"""Classes of which a confusion matrix is still readable as a table of numbers."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the page.
+
+    Attributes
+    ----------
+    key : str
+        Its anchor; also the prefix of names inside its plots.
+    title : str
+    lead : str
+        One sentence that says how to read it.
+    body : Markup
+    wide : bool
+        Whether it takes the whole width of the page.
+    """
+
+    key: str
+    title: str
+    lead: str
+    body: Markup
+    wide: bool = False
+
+
+MakeSection = Callable[[RunRecord], Section | None]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One headline number: what it is, its value, what it was taken from; `state` colours a verdict."""
+
+    name: str
+    value: str
+    note: str
+    state: str = ""
+
+
+def part(name: str, *arguments: Any) -> Markup:
+    """Return what a macro of ``parts.html.j2`` makes of its arguments."""
+    module = TEMPLATES.get_template("parts.html.j2").module
+    return Markup(getattr(module, name)(*arguments))
+
+
+def short(value: float) -> str:
+    """Return a number that fits a tile, such as 12.3, 5,210 or 1.83 M."""
+    if value >= 1e6:
+        return f"{value / 1e6:,.2f} M"
+    return f"{value:.3g}" if value < 99.95 else f"{value:,.0f}"
+
+
+def percent(value: float) -> str:
+    """Return a percentage with two digits behind the point, as test errors are quoted."""
+    return f"{value:.2f} %"
+
+
+def tiles(record: RunRecord) -> list[Tile]:
+    """Return the headline numbers that the record has."""
+    made: list[Tile] = []
+    error = record.test_error
+    if error is not None:
+        n_test = 0 if record.confusion is None else int(record.confusion.sum())
+        of = f"of {n_test:,} test samples" if n_test else "of the test samples"
+        made.append(Tile("Test error", percent(error), of))
+    if record.exactness is not None:
+        compared = sum(check.compared for check in record.exactness.checks)
+        exact = record.exactness.equal
+        made.append(
+            Tile(
+                "Bit-exact",
+                "yes" if exact else "no",
+                f"{compared:,} integers compared with the model" if compared else "nothing was compared",
+                "good" if exact else "bad",
+            )
+        )
+    made.append(Tile("Images learned", short(record.images_learned), "one at a time, in the order shown"))
+    operations = record.per_sample(record.synaptic_operations)
+    if operations is not None:
+        made.append(Tile("SynOps per image", short(operations), "synapses walked, learning and inference"))
+    spikes = record.per_sample(sum(record.spikes.values()))
+    if spikes is not None:
+        made.append(Tile("Spikes per image", short(spikes), "of all populations"))
+    performance = record.performance
+    if performance.cycles_per_sample is not None:
+        made.append(Tile("Cycles per sample", short(performance.cycles_per_sample), "clocks of the array"))
+    if performance.busy_share is not None:
+        made.append(Tile("Lanes busy", f"{100 * performance.busy_share:.1f} %", "of cycles with a row word"))
+    if performance.images_per_second is not None:
+        speed = short(performance.images_per_second)
+        made.append(Tile("Images per second", speed, "by the clock on the wall"))
+    return made
+
+
+def learning_curve(record: RunRecord) -> Section | None:
+    """Error over training images."""
+    points = [point for point in record.curve if point.images > 0]
+    if not points:
+        return None
+    last = max(points, key=lambda point: point.images)
+    label = f"Learning curve: {last.split} error {last.error:.2f} % after {last.images:,} images"
+    plot = plots.svg("curve", label, lambda: plots.learning_curve(points))
+    rows = [
+        [f"{p.images:,}", p.split, percent(p.error), f"{p.n_samples:,}" if p.n_samples else "–"]
+        for p in record.curve
+    ]
+    table = part("table", ["images seen", "split", "error", "samples"], rows)
+    return Section(
+        "curve",
+        "Learning curve",
+        "Lower is better: a point is the share of wrong answers after so many training images.",
+        plot + part("details", "The points as numbers", table),
+    )
+
+
+def confusion(record: RunRecord) -> Section | None:
+    """Which class was taken for which."""
+    if record.confusion is None:
+        return None
+    matrix = np.asarray(record.confusion)
+    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
+    # The errors have a scale of their own: next to the right answers all of them would look like none.
+    hits = np.diag(matrix) / max(1, np.diag(matrix).max())
+    misses = np.sqrt(wrong / max(1, wrong.max()))
+    heat = np.where(np.eye(len(matrix), dtype=bool), hits[:, None], misses)
+    worst = [divmod(int(cell), len(matrix)) for cell in np.argsort(-wrong, axis=None, kind="stable")[:3]]
+    total = matrix.sum(axis=1)
+    phrases = [
+        f"{label} taken for {answer}: {matrix[label, answer]} of {total[label]:,}"
+        for label, answer in worst
+        if wrong[label, answer]
+    ]
+    if len(matrix) <= MAX_TABLE_CLASSES:
+        body = part("confusion", matrix.tolist(), np.rint(100 * heat).astype(int).tolist(), phrases)
+    else:
+        signed = np.where(np.eye(len(matrix), dtype=bool), -hits[:, None], misses)
+        body = part("confusion_image", plots.diverging_image(signed, 1), len(matrix), phrases)
+    return Section(
+        "confusion",
+        "Confusion matrix",
+        "A row is the true class, a column the chip's answer: right answers lie on the diagonal, "
+        "and the stronger a cell elsewhere, the more often that mistake was made.",
+        body,
+    )
+
+
+def raster(record: RunRecord) -> Section | None:
+    """Every spike of one sample."""
+    trace = record.trace
+    if trace is None or trace.n_ticks == 0:
+        return None
+    size = record.dataset.size
+    image = None if size is None else plots.grey_image(np.reshape(trace.image, size))
+    counts = {"input": sum(map(len, trace.input_spikes))}
+    for name, spikes in zip(layer_names(record.network), trace.layer_spikes, strict=True):
+        counts[name] = sum(map(len, spikes))
+    errors = [neuron for neurons in trace.error_spikes for neuron in neurons]
+    missed = sum(neuron & 1 for neuron in errors)
+    counts |= {"false positive": len(errors) - missed, "false negative": missed}
+    label = f"Spike raster of one sample over {trace.n_ticks} ticks: " + ", ".join(
+        f"{count} {name} spikes" for name, count in counts.items()
+    )
+    plot = plots.svg("raster", label, lambda: plots.raster(trace, record.network))
+    return Section(
+        "raster",
+        "One sample, every spike",
+        "Time runs to the right in ticks; a dash is a spike, a row is a neuron, and a panel is a population.",
+        part("raster", plot, image, trace, counts, record.network.margin),
+        wide=True,
+    )
+
+
+def receptive_fields(record: RunRecord) -> Section | None:
+    """First-layer weights of the neurons that have learned most."""
+    size = record.dataset.size
+    if size is None or not record.weights:
+        return None
+    weights = np.asarray(record.weights[0][:-1], dtype=float)  # the last row is the bias
+    strongest = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")[:N_FIELDS]
+    # A few large weights must not wash out the rest.
+    limit = max(1.0, float(np.percentile(np.abs(weights[:, strongest]), 99.5)))
+    fields = [
+        (int(neuron), plots.diverging_image(weights[:, neuron].reshape(size), limit))
+        for neuron in np.sort(strongest)
+    ]
+    kind = "output" if len(record.network.layers) == 1 else "hidden"
+    all_of_them = len(fields) == weights.shape[1]
+    which = (
+        f"All {kind} neurons" if all_of_them else f"The {len(fields)} {kind} neurons with the largest weights"
+    )
+    return Section(
+        "fields",
+        "Receptive fields",
+        "Each picture is what one neuron has learned to look for: ink on orange pixels drives it, "
+        "ink on blue pixels holds it back.",
+        part("fields", fields, kind, f"{which}; full colour is a weight of ±{limit:.0f} or more."),
+        wide=True,
+    )
+
+
+def weight_distribution(record: RunRecord) -> Section | None:
+    """Histogram of the weights of each layer."""
+    if not record.weights:
+        return None
+    rows = []
+    names = layer_names(record.network)
+    for name, values, (low, high) in zip(names, record.weights, record.bounds, strict=True):
+        at_bounds = float(np.mean((values <= low) | (values >= high)))
+        rows.append(
+            [name, f"{values.size:,}", f"−{-low} … {high}", f"{np.std(values):.1f}", percent(100 * at_bounds)]
+        )
+    plot = plots.svg(
+        "weights", "Histogram of the weights of each layer", lambda: plots.weight_histograms(record)
+    )
+    table = part("table", ["layer", "weights", "range", "std. dev.", "at the bounds"], rows)
+    return Section(
+        "weights",
+        "Weights",
+        "How many weights have which value, as shares of their layer; the line is where learning began.",
+        plot + table,
+    )
+
+
+def spikes(record: RunRecord) -> Section | None:
+    """Spikes of each population, and what they set in motion in each layer."""
+    if not record.spikes:
+        return None
+    network = record.network
+    sizes = dict(zip(["input", *layer_names(network)], network.shape, strict=True))
+    sizes["error"] = 2 * network.n_classes
+    rows = [
+        [
+            name,
+            f"{n:,}",
+            f"{record.spikes[name]:,}",
+            _each(record, record.spikes[name]),
+            _each(record, record.spikes[name] / n, ".2f"),
+        ]
+        for name, n in sizes.items()
+        if name in record.spikes
+    ]
+    kinds = ("synaptic_operations", "rows_learned", "weights_changed")
+    work = [
+        [name, *(_each(record, record.counters.get(f"layer{k}_{kind}", 0)) for kind in kinds)]
+        for k, name in enumerate(layer_names(network), 1)
+    ]
+    return Section(
+        "spikes",
+        "Spikes and synaptic operations",
+        "Above, who spiked how often, in all and per sample; below, what that set in motion, per sample.",
+        part("table", ["population", "neurons", "spikes", "per sample", "per neuron"], rows)
+        + part("table", ["layer", "SynOps", "rows learned", "weights changed"], work),
+    )
+
+
+def _each(record: RunRecord, count: float, form: str = ",.1f") -> str:
+    each = record.per_sample(count)
+    return "–" if each is None else format(each, form)
+
+
+def exactness(record: RunRecord) -> Section | None:
+    """What was compared with the model."""
+    verdict = record.exactness
+    if verdict is None:
+        return None
+    rows = [[check.what, f"{check.compared:,}", f"{check.equal:,}"] for check in verdict.checks]
+    table = part("table", ["integers", "compared", "equal"], rows)
+    return Section(
+        "exactness",
+        "Compared with the model",
+        "The model defines every integer; the run is bit-exact if it ended with exactly the same ones.",
+        part("verdict", verdict, table),
+        wide=True,
+    )
+
+
+def counters(record: RunRecord) -> Section | None:
+    """Every counter, and the measured times."""
+    performance = record.performance
+    rows = [[name.replace("_", " "), f"{value:,}"] for name, value in record.counters.items()]
+    measured: list[tuple[str, float | None, str]] = [
+        ("cycles", performance.cycles, ",.0f"),
+        ("cycles per sample", performance.cycles_per_sample, ",.1f"),
+        ("share of cycles with a row word", performance.busy_share, ".2%"),
+        ("images per second, wall clock", performance.images_per_second, ",.1f"),
+    ]
+    rows += [[name, format(value, form)] for name, value, form in measured if value is not None]
+    if not rows:
+        return None
+    return Section(
+        "counters",
+        "Counters",
+        "What the array counted, learning and inference together; layers are numbered from the input.",
+        part("counts", rows),
+        wide=True,
+    )
+
+
+def network(record: RunRecord) -> Section | None:
+    """The network as it was described to the chip."""
+    net, hardware = record.network, record.hardware
+    names = layer_names(net)
+    header = ["layer", "neurons", "synapses", "weight bits", "feedback", "gain"]
+    rows = [
+        [
+            name,
+            f"{layer.n_neurons:,}",
+            f"{net.n_rows(k) * layer.n_neurons:,}",
+            layer.weight_width,
+            layer.feedback,
+            layer.gain,
+        ]
+        for k, (name, layer) in enumerate(zip(names, net.layers, strict=True))
+    ]
+    if hardware is not None:
+        header += ["lanes", "words per row"]
+        for row, layer in zip(rows, net.layers, strict=True):
+            row += [hardware.lanes_of(layer), hardware.words_of(layer)]
+    facts: list[tuple[str, object]] = [
+        ("Input", f"{net.n_inputs:,} pixels, {net.encoder} encoder, up to {net.n_ticks} ticks"),
+        (
+            "Learning sample",
+            f"ends after {net.quiet_ticks} ticks without an error spike"
+            if net.quiet_ticks
+            else "never ends early",
+        ),
+        ("Digest", net.digest),
+    ]
+    programs: dict[str, str] = {}
+    for name, layer in zip(names, net.layers, strict=True):
+        programs[f"{name} neurons: {layer.program.name}"] = _program_text(layer.program)
+    programs[f"error neurons: {net.error.program.name}"] = _program_text(net.error.program)
+    chain = list(zip(["input", *names], net.shape, strict=True))
+    return Section(
+        "network",
+        "The network",
+        "Spikes run from left to right; where the output differs from the label, error spikes run back "
+        "through fixed random weights.",
+        part("network", chain, net.feedback_delay, facts, header, rows, programs),
+        wide=True,
+    )
+
+
+def _program_text(program: Any) -> str:
+    names = ", ".join(f"x{k} = {name}" for k, name in enumerate(program.states))
+    return f"{names}\n{program.describe()}"
+
+
+def provenance(record: RunRecord) -> Section | None:
+    """How to make the same page again."""
+    facts: list[tuple[str, object]] = [
+        ("Data", record.dataset.name + (f", from {record.dataset.source}" if record.dataset.source else "")),
+        ("Backend", record.backend),
+        ("Seed", record.seed),
+        ("Date", record.date),
+        ("Erbium", record.version),
+    ]
+    if record.dataset.digest:
+        facts.insert(1, ("Digest of the data", record.dataset.digest))
+    facts += [(name.capitalize(), value) for name, value in record.recipe.items()]
+    return Section(
+        "made",
+        "How it was made",
+        "The same command, version and data give the same integers on any machine.",
+        part("provenance", record.commands, facts),
+        wide=True,
+    )
+
+
+SECTIONS: Sequence[MakeSection] = (
+    learning_curve,
+    confusion,
+    raster,
+    receptive_fields,
+    weight_distribution,
+    spikes,
+    exactness,
+    network,
+    counters,
+    provenance,
+)
+"""The page from top to bottom."""

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a run comes to: answers, work per image, and the record behind the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Protocol
+
+import numpy as np
+
+from erbium import report
+from erbium.exact import Verdict
+from erbium.sw_model import constants
+from erbium.sw_model.array import Results
+from erbium.sw_model.constants import Array
+from erbium.sw_model.datasets import Dataset, Split
+from erbium.sw_model.network import Hardware, Network
+from erbium.train import Trainer
+
+
+def version() -> str:
+    """Return the version of Erbium."""
+    return metadata.version("erbium")
+
+
+class Answerer(Protocol):
+    """A chip, as far as asking it goes."""
+
+    network: Network
+
+    def infer(self, images: Array, n_ticks: int | None = None, first: int = 0) -> Results:
+        """Classify images."""
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the array has done, by name."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers to labelled images.
+
+    Attributes
+    ----------
+    confusion : ndarray of int64, shape (n_classes, n_classes)
+        Images: a row per label, a column per answer.
+    work : dict
+        Counters of these inferences alone.
+    ticks_to_decision : int
+        Sum over the images.
+    """
+
+    confusion: Array
+    work: dict[str, int]
+    ticks_to_decision: int
+
+    @property
+    def n_images(self) -> int:
+        """Images inferred."""
+        return int(self.confusion.sum())
+
+    @property
+    def n_wrong(self) -> int:
+        """Wrong answers."""
+        return self.n_images - int(np.trace(self.confusion))
+
+    @property
+    def error(self) -> float:
+        """Share of wrong answers, 0 ... 1."""
+        return self.n_wrong / self.n_images
+
+    def __add__(self, other: Answers) -> Answers:
+        work = {name: self.work.get(name, 0) + value for name, value in other.work.items()}
+        return Answers(
+            self.confusion + other.confusion, work, self.ticks_to_decision + other.ticks_to_decision
+        )
+
+
+def ask(chip: Answerer, split: Split, first: int, stop: int, n_ticks: int | None = None) -> Answers:
+    """Infer images ``first ... stop - 1`` of a split."""
+    before = chip.counters
+    results = chip.infer(split.images[first:stop], n_ticks, first)
+    work = {name: value - before[name] for name, value in chip.counters.items()}
+    n = chip.network.n_classes
+    confusion = np.zeros((n, n), dtype=np.int64)
+    np.add.at(confusion, (split.labels[first:stop].astype(np.int64), results.answers), 1)
+    return Answers(confusion, work, int(results.ticks_to_decision.sum()))
+
+
+def synaptic_operations(work: Mapping[str, int]) -> int:
+    """Return the synapses walked, over all layers."""
+    return sum(value for name, value in work.items() if name.endswith("_synaptic_operations"))
+
+
+def work_per_image(network: Network, work: Mapping[str, int], learning: bool) -> list[tuple[str, str]]:
+    """Return what an image took on average, as names and numbers for people."""
+    n = max(1, work["samples"])
+    names = report.record.layer_names(network)
+    layers = range(1, len(names) + 1)
+    rows = [("ticks", work["ticks"]), ("input spikes", work["input_spikes"])]
+    rows += [(f"{name} spikes", work[f"layer{k}_spikes"]) for k, name in zip(layers, names, strict=True)]
+    if learning:
+        rows.append(("error spikes", work["error_spikes"]))
+        rows.append(("rows opened for learning", sum(work[f"layer{k}_rows_learned"] for k in layers)))
+        rows.append(("weights changed", sum(work[f"layer{k}_weights_changed"] for k in layers)))
+    rows.append(("synaptic operations", synaptic_operations(work)))
+    return [(name, f"{value / n:,.1f}") for name, value in rows]
+
+
+def lanes_busy(effort: Mapping[str, int]) -> float | None:
+    """Return the share of cycles, 0 ... 1, in which the lanes of layer 1 process a row word."""
+    cycles, words = effort.get("cycles", 0), effort.get("layer1_row_words")
+    return None if not cycles or words is None else words / cycles
+
+
+def performance(trainer: Trainer) -> report.Performance:
+    """Return what was measured of learning."""
+    cycles = trainer.effort.get("cycles")
+    return report.Performance(
+        cycles=cycles,
+        cycles_per_sample=None if not cycles else cycles / max(1, trainer.n_learned),
+        busy_share=lanes_busy(trainer.effort),
+        images_per_second=trainer.n_learned / trainer.seconds if trainer.seconds else None,
+    )
+
+
+def run_record(
+    *,
+    title: str,
+    trainer: Trainer,
+    weights: Sequence[Array],
+    backend: str,
+    hardware: Hardware | None,
+    commands: Sequence[str],
+    tested: Answers | None,
+    verdict: Verdict | None = None,
+) -> report.RunRecord:
+    """Return everything that the report of a run shows.
+
+    Parameters
+    ----------
+    title : str
+    trainer : Trainer
+        The run.
+    weights : sequence of ndarray
+        Final weights.
+    backend : str
+    hardware : Hardware, optional
+        How the array was built, for backends that were.
+    commands : sequence of str
+        Command lines that repeat the run.
+    tested : Answers, optional
+        Answers to the test images.
+    verdict : Verdict, optional
+        Outcome of comparing the run with the model's.
+    """
+    network, dataset, plan = trainer.chip.network, trainer.dataset, trainer.plan
+    return report.RunRecord(
+        title=title,
+        network=network,
+        dataset=report.DatasetFacts(
+            dataset.name, dataset.source, dataset.notice, dataset.height, dataset.width, dataset.digest
+        ),
+        backend=backend,
+        version=version(),
+        date=time.strftime("%Y-%m-%d %H:%M %Z"),
+        seed=network.seed,
+        commands=tuple(commands),
+        recipe={
+            "images": plan.total,
+            "epochs": round(plan.total / len(dataset.train), 2),
+            "shift": plan.recipe.shift,
+            "learning rate": ", ".join(
+                f"× {factor:g} up to {100 * share:g} %" for share, factor in plan.recipe.schedule
+            ),
+        },
+        images_learned=trainer.chip.position,
+        hardware=hardware,
+        curve=tuple(
+            report.CurvePoint(point.position, "validation", 100 * point.error, point.n_images)
+            for point in trainer.curve
+        ),
+        confusion=None if tested is None else tested.confusion,
+        exactness=None if verdict is None else _exactness(verdict),
+        counters=trainer.work,
+        performance=performance(trainer),
+        trace=_trace(network, dataset, weights),
+        weights=tuple(weights),
+    )
+
+
+def _exactness(verdict: Verdict) -> report.Exactness:
+    checks = (
+        report.Check("weights", verdict.n_weights, verdict.n_weights_equal),
+        report.Check("counters", verdict.n_counters, verdict.n_counters_equal),
+    )
+    return report.Exactness(checks, verdict.first_difference or None)
+
+
+def _trace(network: Network, dataset: Dataset, weights: Sequence[Array]) -> report.SampleTrace:
+    """Trace the first test image, inferred as the test does it."""
+    seed = int(constants.sample_seeds(network.seed, False, 0, 1)[0])
+    image, label = dataset.test.images[0], int(dataset.test.labels[0])
+    return report.trace_sample(network, weights, image, label, seed, False)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The whole array: encoder, layers, prediction unit and the channels between them."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from erbium.hdl.encoder import Encoder
+from erbium.hdl.fork import Fork, Queue
+from erbium.hdl.layer import COUNTERS as LAYER_COUNTERS
+from erbium.hdl.layer import LayerEngine
+from erbium.hdl.prediction import PredictionUnit
+from erbium.hdl.serializer import SpikeSerializer
+from erbium.hdl.tokens import (
+    COUNTER_WIDTH,
+    AccessToken,
+    EventToken,
+    FeedbackToken,
+    Result,
+    SampleKind,
+    SampleToken,
+)
+from erbium.sw_model.network import Hardware, Network
+
+
+def counter_names(network: Network) -> list[str]:
+    """Return the counters of the array, in the order and with the names of the model's counters."""
+    names = ["samples", "ticks", "input_spikes"]
+    for number in range(1, len(network.layers) + 1):
+        names += [
+            f"layer{number}_{name}"
+            for name in ("spikes", "synaptic_operations", "rows_learned", "weights_changed")
+        ]
+    return [*names, "error_spikes"]
+
+
+def performance_names(network: Network) -> list[str]:
+    """Return the counters of clock cycles, which the model does not have."""
+    return ["cycles", *(f"layer{number}_row_words" for number in range(1, len(network.layers) + 1))]
+
+
+class ErbiumArray(wiring.Component):
+    """A neuron and synapse array that learns.
+
+    Parameters
+    ----------
+    network : Network
+    hardware : Hardware
+
+    Members
+    -------
+    sample_i : In(stream of SampleToken)
+        ``BEGIN PIXEL* END`` for each sample; the next one is taken while the last one is processed.
+    result_o : Out(stream of Result)
+        One per sample, in order.
+    access_i : In(stream of AccessToken), access_o : Out(stream of int16)
+        Weights; only while `idle`. One answer for each ``READ``.
+    gain_1, gain_2, ... : In(8)
+        Amplitude of an error spike in each layer: the learning rate. Changed only while `idle`.
+    n_ticks : In(16)
+        Longest presentation, 1 ... the network's. Changed only while `idle`.
+    decide_after : In(16)
+        Output spikes that settle an inference, 0 for never. Changed only while `idle`.
+    idle : Out(1)
+        No sample is in the array.
+    collision : Out(1)
+        A memory was misused: a fault of the hardware, never to be seen.
+    count_... : Out(48)
+        Counters: those of :func:`counter_names` and :func:`performance_names`, since reset. `cycles` counts
+        while not idle.
+
+    Notes
+    -----
+    A reset stops everything but keeps the weights. Cycles per sample are close to the sum over its ticks of
+    those of the slowest layer (:class:`erbium.hdl.layer.LayerEngine`): layers, encoder and prediction work
+    on different ticks, and on different samples, at the same time.
+    """
+
+    def __init__(self, network: Network, hardware: Hardware | None = None) -> None:
+        self.network, self.hardware = network, hardware or Hardware()
+        self.counters = counter_names(network) + performance_names(network)
+        members = {
+            "sample_i": In(stream.Signature(SampleToken())),
+            "result_o": Out(stream.Signature(Result())),
+            "access_i": In(stream.Signature(AccessToken())),
+            "access_o": Out(stream.Signature(16)),
+            "n_ticks": In(16),
+            "decide_after": In(16),
+            "idle": Out(1),
+            "collision": Out(1),
+        }
+        members |= {f"gain_{number}": In(8) for number in range(1, len(network.layers) + 1)}
+        members |= {f"count_{name}": Out(COUNTER_WIDTH) for name in self.counters}
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        network, hardware = self.network, self.hardware
+        counts: dict[str, Signal] = {}
+        m.submodules.encoder = encoder = Encoder(network)
+        m.submodules.prediction = prediction = PredictionUnit(network, hardware)
+        connect(m, flipped(self.sample_i), encoder.sample_i)
+        connect(m, prediction.result_o, flipped(self.result_o))
+        m.d.comb += [
+            encoder.n_ticks.eq(self.n_ticks),
+            prediction.decide_after.eq(self.decide_after),
+        ]
+        counts |= {
+            "samples": prediction.samples,
+            "ticks": encoder.ticks,
+            "input_spikes": encoder.input_spikes,
+            "error_spikes": prediction.error_spikes,
+        }
+
+        layers: list[LayerEngine] = []
+        events = encoder.event_o
+        for number in range(len(network.layers)):
+            name = f"layer{number + 1}"
+            m.submodules[name] = layer = LayerEngine(network, number, hardware)
+            m.submodules[f"{name}_events"] = queue = Queue(EventToken(), hardware.fifo_depth)
+            connect(m, events, queue.token_i)
+            connect(m, queue.token_o, layer.event_i)
+            if number == len(network.layers) - 1:
+                connect(m, layer.sweep_o, prediction.sweep_i)
+                counts[f"{name}_spikes"] = prediction.output_spikes
+            else:
+                serializer = SpikeSerializer(hardware.lanes_of(network.layers[number]))
+                m.submodules[f"{name}_serializer"] = serializer
+                connect(m, layer.sweep_o, serializer.sweep_i)
+                counts[f"{name}_spikes"] = serializer.spikes
+                events = serializer.event_o
+            counts |= {f"{name}_{counter}": getattr(layer, counter) for counter in LAYER_COUNTERS}
+            if layer.has_feedback:
+                m.d.comb += layer.gain.eq(getattr(self, f"gain_{number + 1}"))
+            layers.append(layer)
+
+        # The feedback loop never blocks: at most `feedback_delay` ticks and what a finished sample left
+        # behind are under way, each with at most one spike per class.
+        listening = [layer for layer in layers if layer.has_feedback]
+        depth = (network.feedback_delay + 2) * (network.n_classes + 2)
+        m.submodules.feedback = fork = Fork(FeedbackToken(network), len(listening) + 1, depth)
+        connect(m, prediction.feedback_o, fork.token_i)
+        connect(m, fork.token_o[0], encoder.feedback_i)
+        for layer, tokens in zip(listening, fork.token_o[1:], strict=True):
+            connect(m, tokens, layer.feedback_i)
+
+        self._access(m, layers)
+        self._idle(m, counts)
+        m.d.comb += [getattr(self, f"count_{name}").eq(counts[name]) for name in self.counters]
+        with m.If(self._any_collision(layers)):
+            m.d.comb += self.collision.eq(1)
+        return m
+
+    def _any_collision(self, layers: list[LayerEngine]):
+        result = layers[0].collision
+        for layer in layers[1:]:
+            result = result | layer.collision
+        return result
+
+    def _access(self, m: Module, layers: list[LayerEngine]) -> None:
+        """Hand a request of the host to its layer, and the layer's answer back."""
+        request = self.access_i.payload
+        with m.Switch(request.layer):
+            for number, layer in enumerate(layers):
+                m.d.comb += [
+                    layer.access_i.payload.kind.eq(request.kind),
+                    layer.access_i.payload.data.eq(request.data),
+                ]
+                with m.Case(number):
+                    m.d.comb += [
+                        layer.access_i.valid.eq(self.access_i.valid),
+                        self.access_i.ready.eq(layer.access_i.ready),
+                        self.access_o.valid.eq(layer.access_o.valid),
+                        self.access_o.payload.eq(layer.access_o.payload),
+                        layer.access_o.ready.eq(self.access_o.ready),
+                    ]
+            with m.Default():
+                # A layer that is not there: the request is dropped.
+                m.d.comb += self.access_i.ready.eq(1)
+
+    def _idle(self, m: Module, counts: dict[str, Signal]) -> None:
+        inside = Signal(3)
+        cycles = Signal(COUNTER_WIDTH)
+        sample = self.sample_i
+        enters = sample.valid & sample.ready & (sample.payload.kind == SampleKind.BEGIN)
+        leaves = self.result_o.valid & self.result_o.ready
+        m.d.sync += inside.eq(inside + enters - leaves)
+        m.d.comb += self.idle.eq(inside == 0)
+        m.d.sync += cycles.eq(cycles + Mux(self.idle, 0, 1))
+        counts["cycles"] = cycles

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The layer engine: row passes, tick sweeps and learning of one population."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Shape
+from amaranth.lib import fifo, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from erbium.hdl.feedback_port import FeedbackPort
+from erbium.hdl.layer_control import LayerControl
+from erbium.hdl.layer_pipeline import LayerPipeline
+from erbium.hdl.tokens import COUNTER_WIDTH, EventToken, FeedbackToken, SweepToken
+from erbium.hdl.weight_access import AccessRequest, WeightAccess
+from erbium.sw_model.network import Hardware, Network
+
+SWEEP_ROOM = 8
+"""Tokens that wait between the pipeline and the reader of the sweeps."""
+
+COUNTERS = ("synaptic_operations", "rows_learned", "weights_changed", "row_words")
+
+
+class LayerEngine(wiring.Component):
+    """One population of neurons and the projections that end on it.
+
+    The front end (:class:`LayerControl`) turns tokens into words of work, the datapath
+    (:class:`LayerPipeline`) does one word per clock, the feedback port sums the error spikes beside it.
+
+    Parameters
+    ----------
+    network : Network
+    number : int
+        0-based layer.
+    hardware : Hardware
+        Lanes and memory latency; cannot change a result.
+
+    Members
+    -------
+    event_i : In(stream of EventToken)
+        Spikes of the presynaptic population, ascending within a tick.
+    feedback_i : In(stream of FeedbackToken), gain : In(8)
+        Only if the layer has feedback. The gain changes only while the array is idle.
+    sweep_o : Out(stream of SweepToken)
+        Per tick one token per word of neurons, in order, then ``TICK``. With membranes in the last layer.
+    access_i : In(stream of AccessRequest), access_o : Out(stream of int16)
+        Weights; served between samples.
+    synaptic_operations, rows_learned, weights_changed, row_words : Out(48)
+        Counters; `row_words` counts the clocks in which the lanes do a word of a row pass.
+    collision : Out(1)
+        A read met a write in the synapse memory: a fault of the hardware.
+
+    Notes
+    -----
+    Throughput: a tick with n spikes takes ``(n + 1) * words + words + 6`` clocks: the rows with the bias
+    row, the sweep, and six clocks until a row may use the new plasticity words. A learning output layer
+    takes ``words`` more for the margin. Latency from the issue of a sweep word to its token: X + 4 clocks
+    (X: :class:`LayerPipeline`). Contract: ``docs/contract.md``.
+    """
+
+    def __init__(self, network: Network, number: int, hardware: Hardware) -> None:
+        self._network, self._number, self._hardware = network, number, hardware
+        self._layer = layer = network.layers[number]
+        self._lanes = hardware.lanes_of(layer)
+        self.has_feedback = layer.feedback != "none"
+        is_last = number == len(network.layers) - 1
+        self._token = SweepToken(self._lanes, is_last)
+        members = {
+            "event_i": In(stream.Signature(EventToken())),
+            "sweep_o": Out(stream.Signature(self._token)),
+            "access_i": In(stream.Signature(AccessRequest())),
+            "access_o": Out(stream.Signature(Shape(16, signed=True))),
+            "collision": Out(1),
+        } | {name: Out(COUNTER_WIDTH) for name in COUNTERS}
+        if self.has_feedback:
+            members |= {"feedback_i": In(stream.Signature(FeedbackToken(network))), "gain": In(8)}
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        network, number, hardware, layer = self._network, self._number, self._hardware, self._layer
+        m.submodules.control = control = LayerControl(network, number, hardware, SWEEP_ROOM)
+        m.submodules.access = access = WeightAccess(layer.n_neurons, self._lanes, layer.weight_width)
+        port = None
+        if self.has_feedback:
+            m.submodules.feedback = port = FeedbackPort(network, number, self._lanes)
+        m.submodules.pipeline = pipeline = LayerPipeline(
+            network, number, hardware, port.width if port else 0, port.read_latency if port else 0
+        )
+        m.submodules.sweeps = sweeps = fifo.SyncFIFOBuffered(width=self._token.size, depth=SWEEP_ROOM)
+
+        connect(m, flipped(self.event_i), control.event_i)
+        connect(m, flipped(self.access_i), access.access_i)
+        connect(m, access.access_o, flipped(self.access_o))
+        m.d.comb += [
+            pipeline.slot.eq(control.slot),
+            pipeline.issue.eq(control.issue),
+            pipeline.begin.eq(control.begin),
+            pipeline.load.eq(control.load),
+            control.access_request.eq(access.request),
+            control.access_store.eq(access.store),
+            control.access_row.eq(access.row),
+            control.access_word.eq(access.word),
+            access.grant.eq(control.access_grant),
+            access.loaded.eq(pipeline.loaded),
+            access.word_i.eq(pipeline.word_o),
+            access.stored.eq(pipeline.stored),
+            pipeline.word_i.eq(access.word_o),
+            sweeps.w_data.eq(pipeline.sweep_o.payload),
+            sweeps.w_en.eq(pipeline.sweep_o.valid),
+            self.sweep_o.payload.eq(sweeps.r_data),
+            self.sweep_o.valid.eq(sweeps.r_rdy),
+            sweeps.r_en.eq(self.sweep_o.ready),
+            control.sweep_taken.eq(self.sweep_o.valid & self.sweep_o.ready),
+            self.collision.eq(pipeline.collision),
+        ]
+        m.d.comb += [getattr(self, name).eq(getattr(pipeline, name)) for name in COUNTERS]
+        if port is not None:
+            connect(m, flipped(self.feedback_i), port.feedback_i)
+            m.d.comb += [
+                port.gain.eq(self.gain),
+                port.read_address.eq(pipeline.feedback_address),
+                pipeline.feedback_data.eq(port.read_data),
+                port.release.eq(pipeline.feedback_used),
+                port.finish.eq(control.finish),
+                control.feedback_ready.eq(port.ready),
+                control.feedback_draining.eq(port.draining),
+                control.feedback_released.eq(pipeline.feedback_used),
+            ]
+        return m

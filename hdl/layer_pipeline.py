@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The datapath of a layer: lanes of read-add-learn-write, and the neuron unit behind them."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from erbium.hdl.fixed import clamped, delayed, product, saturated_sum, total_of
+from erbium.hdl.neuron_unit import NOISE_WIDTH, PORT_WIDTH, NeuronUnit, signed_width
+from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
+from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
+from erbium.hdl.slot import Slot, Work
+from erbium.hdl.synapse_memory import SynapseMemory
+from erbium.hdl.tokens import COUNTER_WIDTH, Begin, Kind, SweepToken
+from erbium.hdl.word_file import WordFile, WordRom
+from erbium.sw_model.constants import (
+    STREAM_BLANK_NEURON,
+    STREAM_BLANK_SYNAPSE,
+    STREAM_NOISE,
+    STREAM_PLASTICITY,
+    neuron_constant,
+    salt,
+)
+from erbium.sw_model.network import Hardware, Network
+
+TRANSMITTED_WIDTH = 8
+COUNT_GROUP = 16
+"""Lanes whose changed weights are counted in one clock."""
+
+
+class LayerPipeline(wiring.Component):
+    """Does one slot of work per clock and never stalls.
+
+    Stages are counted from the issue of a slot. A is the clock of the weight address (1 if a row is a power
+    of two of words, else 3), X = A + memory latency the clock in which all operands meet.
+
+    ===== =======================================================================================
+    A     the weight word is addressed
+    X     row: ``u0 <- sat16(u0 + w)``; ``d + r`` is formed. Sweep: the neuron unit takes the word
+    X + 1 row: ``w' = clamp(w - ((d + r) >> shift))``
+    X + 2 row: ``w'`` is written
+    X + 3 sweep: states, plasticity words and the sweep token are written
+    ===== =======================================================================================
+
+    Parameters
+    ----------
+    network : Network
+    number : int
+        0-based layer.
+    hardware : Hardware
+    feedback_width : int
+        Bits of port 1; 0 without feedback.
+    feedback_latency : int
+        Clocks from the address to the data of the feedback port.
+
+    Members
+    -------
+    slot : In(Slot), issue : In(1)
+        Work of this clock.
+    begin : In(Begin), load : In(1)
+        The present sample; `load` restarts the random numbers.
+    feedback_address : Out, feedback_data : In, feedback_used : Out(1)
+        Port 1; `feedback_used` with the last word of a sweep that read it.
+    sweep_o : Out(stream of SweepToken)
+        Never waits for ready: the front end sees to it that there is room.
+    word_o : Out, loaded : Out(1), word_i : In, stored : Out(1)
+        Words of weights for the host.
+    synaptic_operations, rows_learned, weights_changed, row_words : Out(48)
+    collision : Out(1)
+    """
+
+    def __init__(
+        self, network: Network, number: int, hardware: Hardware, feedback_width: int, feedback_latency: int
+    ) -> None:
+        self.layer = layer = network.layers[number]
+        self.process = number + 1
+        self.margin = network.margin
+        self.n_rows = network.n_rows(number)
+        self.is_last = number == len(network.layers) - 1
+        self.lanes, self.words = hardware.lanes_of(layer), hardware.words_of(layer)
+        self.rest = layer.n_neurons - (self.words - 1) * self.lanes
+        self.memory_latency = hardware.memory_latency
+        self.feedback_width, self.feedback_latency = feedback_width, feedback_latency
+        self.stage_a = 1 if self.words & (self.words - 1) == 0 else 3
+        self.stage_x = self.stage_a + self.memory_latency
+        weights = self.lanes * layer.weight_width
+        super().__init__(
+            {
+                "slot": In(Slot(self.words)),
+                "issue": In(1),
+                "begin": In(Begin()),
+                "load": In(1),
+                "feedback_address": Out(range(max(self.words, 2))),
+                "feedback_data": In(self.lanes * max(feedback_width, 1)),
+                "feedback_used": Out(1),
+                "sweep_o": Out(stream.Signature(SweepToken(self.lanes, self.is_last), always_ready=True)),
+                "word_o": Out(weights),
+                "loaded": Out(1),
+                "word_i": In(weights),
+                "stored": Out(1),
+                "synaptic_operations": Out(COUNTER_WIDTH),
+                "rows_learned": Out(COUNTER_WIDTH),
+                "weights_changed": Out(COUNTER_WIDTH),
+                "row_words": Out(COUNTER_WIDTH),
+                "collision": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        self._delay_slots(m)
+        self._memory(m)
+        self._random(m)
+        self._accumulate(m)
+        self._sweep(m)
+        if self.layer.rule is not None:
+            self._learn(m)
+        else:
+            m.d.comb += self.memory.write_data.eq(self.word_i)
+        return m
+
+    # --- slots ---------------------------------------------------------------------------------------
+
+    def _delay_slots(self, m: Module) -> None:
+        """Make the registers that carry a slot from stage to stage."""
+        self.slots, self.valid = [self.slot], [self.issue]
+        for stage in range(1, self.stage_x + SWEEP_LATENCY + 2):
+            slot, valid = Signal(Slot(self.words), name=f"slot_{stage}"), Signal(name=f"valid_{stage}")
+            m.d.sync += [slot.eq(self.slots[-1]), valid.eq(self.valid[-1])]
+            self.slots.append(slot)
+            self.valid.append(valid)
+        row = self._does(Work.ROW, 1)
+        with m.If(row):
+            m.d.sync += self.row_words.eq(self.row_words + 1)
+        with m.If(row & self.slots[1].first):
+            m.d.sync += self.synaptic_operations.eq(self.synaptic_operations + self.layer.n_neurons)
+
+    def _does(self, work: Work, stage: int) -> Value:
+        """Return whether the slot in a stage does this work."""
+        return self.valid[stage] & (self.slots[stage].work == work)
+
+    def _file(self, m: Module, name: str, lane_width: int) -> WordFile:
+        """Make a file with one value per neuron, read so that its data are there in stage X."""
+        file = WordFile(self.words, self.lanes * lane_width)
+        m.submodules[name] = file
+        m.d.comb += file.read_address.eq(self.slots[self.stage_x - file.read_latency].word)
+        return file
+
+    def _write(self, m: Module, file: WordFile, stage: int, enable: Value, value: Value) -> None:
+        """Write a file in a stage, or one clock later where the file allows the time."""
+        delay = file.write_delay
+        m.d.comb += [
+            file.write_enable.eq(delayed(m, enable, delay, "write_enable")),
+            file.write_address.eq(self.slots[stage + delay].word),
+            file.write_data.eq(delayed(m, value, delay, "write_data")),
+        ]
+
+    # --- weights -------------------------------------------------------------------------------------
+
+    def _memory(self, m: Module) -> None:
+        m.submodules.memory = self.memory = memory = SynapseMemory(
+            self.n_rows * self.words, self.lanes * self.layer.weight_width, self.memory_latency
+        )
+        at = self.slots[1]
+        address = Signal.like(memory.read_address)
+        if self.stage_a == 1:
+            m.d.comb += address.eq(Cat(at.word[: (self.words - 1).bit_length()], at.row))
+        else:
+            start = Signal.like(memory.read_address)
+            m.d.sync += [start.eq(product(at.row, self.words)), address.eq(start + self.slots[2].word)]
+        a, x = self.stage_a, self.stage_x
+        m.d.comb += [
+            memory.read_address.eq(address),
+            memory.read_enable.eq(self._does(Work.ROW, a) | self._does(Work.LOAD, a)),
+            memory.write_address.eq(delayed(m, address, x + 2 - a, "address")),
+            self.word_o.eq(memory.read_data),
+            self.loaded.eq(self._does(Work.LOAD, x)),
+            self.stored.eq(self._does(Work.STORE, x + 2)),
+            self.collision.eq(memory.collision),
+        ]
+        self.learned = Signal()
+        m.d.comb += memory.write_enable.eq(self.learned | self.stored)
+
+    def _weight(self, word: Value, lane: int) -> Value:
+        return word.word_select(lane, self.layer.weight_width).as_signed()
+
+    def _transmitted(self, weight: Value) -> Value:
+        excess = self.layer.weight_width - TRANSMITTED_WIDTH
+        return weight >> excess if excess >= 0 else weight << -excess
+
+    # --- random numbers ------------------------------------------------------------------------------
+
+    def _generator(self, m: Module, name: str, number: int) -> Generator:
+        generator = Generator(salt(self.process, number))
+        m.submodules[name] = generator
+        m.d.comb += [generator.seed.eq(self.begin.seed), generator.load.eq(self.load)]
+        return generator
+
+    def _random(self, m: Module) -> None:
+        """Form the masks of blanked synapses and neurons and the noise, in time for stage X."""
+        layer, x = self.layer, self.stage_x
+        self.kept: Value = Const(-1, self.lanes)
+        # Lanes beyond the last neuron never spike and never learn.
+        missing = Const(((1 << self.lanes) - 1) & ~((1 << self.rest) - 1), self.lanes)
+        self.silent: Value = Mux(self.slots[x].last, missing, 0)
+        if layer.synapse_keep < 256 or layer.neuron_keep < 256:
+            m.submodules.constants = rom = self._neuron_constants()
+            m.d.comb += rom.address.eq(self.slots[x - 2].word)
+            if layer.synapse_keep < 256:
+                draws = self._generator(m, "synapse_draws", STREAM_BLANK_SYNAPSE)
+                m.d.comb += draws.advance.eq(self._does(Work.ROW, x - 2) & self.slots[x - 2].first)
+                self.kept = self._bernoulli(m, "kept", draws.value, rom.data, layer.synapse_keep)
+            if layer.neuron_keep < 256:
+                draws = self._generator(m, "neuron_draws", STREAM_BLANK_NEURON)
+                m.d.comb += draws.advance.eq(delayed(m, self.load, 1, "draw_neurons"))
+                taking_part = self._bernoulli(m, "taking_part", draws.value, rom.data, layer.neuron_keep)
+                self.silent = self.silent | Mux(self.begin.learn, ~taking_part, 0)
+        self.noise: Value = Const(0, NOISE_WIDTH * self.lanes)
+        if layer.program.uses_noise:
+            bank = NoiseBank(salt(self.process, STREAM_NOISE), self.lanes, layer.n_neurons)
+            m.submodules.noise = bank
+            m.d.comb += [
+                bank.seed.eq(self.begin.seed),
+                bank.load.eq(self.load),
+                bank.advance.eq(self._does(Work.SWEEP, x)),
+                bank.last.eq(self.slots[x].last),
+            ]
+            self.noise = bank.noise
+
+    def _neuron_constants(self) -> WordRom:
+        words = [
+            sum(neuron_constant(word * self.lanes + lane) << (16 * lane) for lane in range(self.lanes))
+            for word in range(self.words)
+        ]
+        return WordRom(words, 16 * self.lanes)
+
+    def _bernoulli(self, m: Module, name: str, draw: Value, constants: Value, keep: int) -> Value:
+        """Return one bit per lane, set with probability keep / 256, from a shared draw."""
+        mask = Signal(self.lanes, name=name)
+        for lane in range(self.lanes):
+            m.d.sync += mask[lane].eq(mixed_byte(draw, constants.word_select(lane, 16)) < keep)
+        return mask
+
+    # --- row pass ------------------------------------------------------------------------------------
+
+    def _accumulate(self, m: Module) -> None:
+        x, lanes = self.stage_x, self.lanes
+        file = self._file(m, "port0", PORT_WIDTH)
+        teach = self._does(Work.TEACH, x)
+        # Which lane is the label's: the comparison is made one clock ahead.
+        distance = Signal(range(-(1 << 16), 1 << 16))
+        m.d.sync += distance.eq(self.begin.label - self.slots[x - 1].base)
+        self.port0, sums = [], []
+        for lane in range(lanes):
+            fresh = self.slots[x].fresh
+            old = Mux(fresh, 0, file.read_data.word_select(lane, PORT_WIDTH)).as_signed()
+            push: Value = self._transmitted(self._weight(self.memory.read_data, lane))
+            push = Mux(self.kept[lane], push, 0)
+            if self.is_last:
+                push = Mux(teach, Mux(distance == lane, -self.margin, 0), push)
+            self.port0.append(old)
+            sums.append(saturated_sum(old, push, PORT_WIDTH))
+        self._write(m, file, x, self._does(Work.ROW, x) | teach, Cat(*sums))
+
+    # --- tick sweep ----------------------------------------------------------------------------------
+
+    def _sweep(self, m: Module) -> None:
+        x, layer, lanes = self.stage_x, self.layer, self.lanes
+        widths = [PORT_WIDTH]
+        ports: list[Value] = list(self.port0)
+        if layer.program.n_ports == 2:
+            widths.append(len(self.feedback_data) // lanes)
+            ports.append(Mux(self.slots[x].feedback, self.feedback_data, 0))
+        m.d.comb += [
+            self.feedback_address.eq(self.slots[x - self.feedback_latency].word),
+            self.feedback_used.eq(self._does(Work.SWEEP, x) & self.slots[x].last & self.slots[x].feedback),
+        ]
+        m.submodules.neurons = self.neurons = unit = NeuronUnit(layer.program, layer.rule, lanes, widths)
+        states = self._file(m, "states", unit.layout.size)
+        m.d.comb += [
+            unit.valid.eq(self._does(Work.SWEEP, x)),
+            unit.neurons.eq(states.read_data),
+            unit.begin.eq(self.slots[x].begin),
+            unit.ports.eq(Cat(*ports)),
+            unit.noise.eq(self.noise),
+            unit.dither.eq(self.slots[x].tick),
+            unit.silent.eq(self.silent),
+            unit.learn.eq(self.begin.learn),
+        ]
+        end = x + SWEEP_LATENCY
+        self._write(m, states, end, unit.valid_o, unit.neurons_o.as_value())
+        slot, out = self.slots[end], self.sweep_o.payload
+        m.d.comb += [
+            self.sweep_o.valid.eq(unit.valid_o | self._does(Work.TOKEN, end)),
+            out.kind.eq(Mux(unit.valid_o, Kind.SPIKE, slot.kind)),
+            out.data.eq(Mux(unit.valid_o, slot.base, self.begin.as_value())),
+            out.spikes.eq(Mux(unit.valid_o, unit.spikes_o, 0)),
+        ]
+        if self.is_last:
+            for lane in range(lanes):
+                m.d.comb += out.v[lane].eq(unit.neurons_o[lane].x0)
+
+    # --- learning ------------------------------------------------------------------------------------
+
+    def _learn(self, m: Module) -> None:
+        x, layer, lanes, width = self.stage_x, self.layer, self.lanes, self.neurons.word_width
+        words = self._file(m, "plasticity", width)
+        self._write(m, words, x + SWEEP_LATENCY, self.neurons.valid_o, self.neurons.words_o)
+        learns = Signal()
+        m.d.comb += learns.eq(self._does(Work.ROW, x - 1) & self.slots[x - 1].armed & self._any_word(m))
+        draws = self._generator(m, "plasticity_draws", STREAM_PLASTICITY)
+        m.d.comb += draws.advance.eq(learns & self.slots[x - 1].first)
+        stages = [learns]
+        for stage in ("x", "x1", "x2"):
+            stages.append(delayed(m, stages[-1], 1, f"learns_{stage}"))
+        with m.If(stages[1] & self.slots[x].first):
+            m.d.sync += self.rows_learned.eq(self.rows_learned + 1)
+
+        shift = layer.rounding_shift
+        random = draws.value[:shift]
+        word_min, word_max = -(1 << (width - 1)), (1 << (width - 1)) - 1
+        delta_width = signed_width(word_min >> shift, (word_max + (1 << shift) - 1) >> shift)
+        new_word = Signal(lanes * layer.weight_width)
+        changed = Signal(lanes)
+        for lane in range(lanes):
+            weight = Signal(Shape(layer.weight_width, signed=True), name=f"weight_{lane}")
+            delta = Signal(Shape(delta_width, signed=True), name=f"delta_{lane}")
+            word = words.read_data.word_select(lane, width).as_signed()
+            with m.If(stages[1]):
+                m.d.sync += [
+                    weight.eq(self._weight(self.memory.read_data, lane)),
+                    delta.eq(Mux(self.kept[lane], (word + random) >> shift, 0)),
+                ]
+            new = clamped(weight - delta, layer.weight_min, layer.weight_max)
+            at_bound = Mux(delta < 0, weight == layer.weight_max, weight == layer.weight_min)
+            with m.If(stages[2]):
+                m.d.sync += [
+                    new_word.word_select(lane, layer.weight_width).eq(new),
+                    changed[lane].eq(delta.any() & ~at_bound),
+                ]
+        m.d.comb += [
+            self.learned.eq(stages[3]),
+            self.memory.write_data.eq(Mux(stages[3], new_word, self.word_i)),
+        ]
+        self._count_changes(m, stages[3], changed)
+
+    def _any_word(self, m: Module) -> Value:
+        """Return whether any plasticity word of the last whole sweep differs from 0, two clocks after it."""
+        end, width = self.stage_x + SWEEP_LATENCY, self.neurons.word_width
+        lanes_any = Signal(self.lanes)
+        for lane in range(self.lanes):
+            m.d.sync += lanes_any[lane].eq(self.neurons.words_o.word_select(lane, width).any())
+        valid = delayed(m, self.neurons.valid_o, 1, "words_valid")
+        first, last = (delayed(m, flag, 1, "end") for flag in (self.slots[end].first, self.slots[end].last))
+        running, result = Signal(), Signal(name="any_word")
+        present = (running & ~first) | lanes_any.any()
+        with m.If(valid):
+            m.d.sync += running.eq(present)
+            with m.If(last):
+                m.d.sync += result.eq(present)
+        return result
+
+    def _count_changes(self, m: Module, valid: Value, changed: Value) -> None:
+        groups = []
+        for start in range(0, self.lanes, COUNT_GROUP):
+            part = changed[start : start + COUNT_GROUP]
+            count = Signal(range(len(part) + 1), name=f"changes_{start}")
+            m.d.sync += count.eq(Mux(valid, total_of(part[bit] for bit in range(len(part))), 0))
+            groups.append(count)
+        m.d.sync += self.weights_changed.eq(self.weights_changed + total_of(groups))

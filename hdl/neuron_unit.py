@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The neuron program, unrolled into logic: one word of neurons per clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from erbium.hdl.fixed import clamped, delayed, reversed_bits, saturated_sum, total_of
+from erbium.sw_model.network import ErbpRule
+from erbium.sw_model.programs import FRACTION_BITS, STATE_MAX, STATE_MIN, NeuronProgram, Operation
+
+PORT_WIDTH = 16
+NOISE_WIDTH = 11
+LATENCY = 3
+
+
+def signed_width(low: int, high: int) -> int:
+    """Return the bits of a signed number that holds ``low ... high``."""
+    return max(bits_for(low, require_sign_bit=True), bits_for(high, require_sign_bit=True))
+
+
+def state_range(program: NeuronProgram, state: int) -> tuple[int, int]:
+    """Return the smallest and largest value that a state can hold between two ticks."""
+    low, high = program.lower[state], program.upper[state]
+    mode, value = program.reset_mode[state], program.reset_value[state]
+    if mode == "add":
+        low, high = min(low, max(low + value, STATE_MIN)), max(high, min(high + value, STATE_MAX))
+    elif mode != "none":
+        low, high = min(low, value), max(high, value)
+    return low, high
+
+
+class NeuronLayout(data.StructLayout):
+    """What is stored of one neuron: its states, as narrow as their ranges allow, and its refractory counter."""
+
+    def __init__(self, program: NeuronProgram) -> None:
+        members = {
+            f"x{state}": Shape(signed_width(*state_range(program, state)), signed=True)
+            for state in range(program.n_states)
+        }
+        if program.refractory:
+            members["refractory"] = Shape(bits_for(program.refractory))
+        super().__init__(members)
+
+
+class NeuronUnit(wiring.Component):
+    """Runs one tick of a neuron program on `lanes` neurons at once.
+
+    Formula: :mod:`erbium.sw_model.programs`. Only as many fractional bits are built as the largest shift
+    into a state needs: the bits below are zero in every sum, so they cannot carry.
+
+    Parameters
+    ----------
+    program : NeuronProgram
+    rule : ErbpRule or None
+        Forms the plasticity word; ``None`` leaves it 0.
+    lanes : int
+    port_widths : sequence of int
+        Bits of each port, at most 16: a port whose range is known to be smaller may be narrower.
+
+    Members
+    -------
+    valid : In(1)
+        A word is there.
+    neurons : In(lanes x NeuronLayout)
+        Stored states.
+    begin : In(1)
+        First tick of a sample: take the initial states instead of the stored ones.
+    ports : In
+        Port p of lane l, signed, all of port 0 first.
+    noise : In(11 * lanes)
+    dither : In(8)
+        Low 8 bits of the tick number.
+    silent : In(lanes)
+        Lanes that neither spike nor learn.
+    learn : In(1)
+    valid_o, neurons_o, spikes_o, words_o : Out
+        The same word three clocks later: new states, spikes, plasticity words (`word_width` bits each).
+
+    Notes
+    -----
+    Latency 3 clocks (sums; dither and clip; threshold, gate and reset), one word per clock, no stall.
+    """
+
+    def __init__(
+        self,
+        program: NeuronProgram,
+        rule: ErbpRule | None,
+        lanes: int,
+        port_widths: Sequence[int],
+    ) -> None:
+        self.program, self.rule, self.lanes, self.port_widths = program, rule, lanes, tuple(port_widths)
+        self.layout = NeuronLayout(program)
+        self.word_width = 1
+        if rule is not None:
+            self.word_width = signed_width(program.lower[rule.modulator], program.upper[rule.modulator])
+        super().__init__(
+            {
+                "valid": In(1),
+                "neurons": In(data.ArrayLayout(self.layout, lanes)),
+                "begin": In(1),
+                "ports": In(lanes * sum(self.port_widths)),
+                "noise": In(NOISE_WIDTH * lanes),
+                "dither": In(8),
+                "silent": In(lanes),
+                "learn": In(1),
+                "valid_o": Out(1),
+                "neurons_o": Out(data.ArrayLayout(self.layout, lanes)),
+                "spikes_o": Out(lanes),
+                "words_o": Out(lanes * self.word_width),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        valid_1 = delayed(m, self.valid, 1, "valid")
+        valid_2 = delayed(m, valid_1, 1, "valid_sum")
+        m.d.sync += self.valid_o.eq(valid_2)
+        dither = Signal(8)
+        m.d.sync += dither.eq(reversed_bits(self.dither))
+        learn = delayed(m, self.learn, 2, "learn")
+        silent = delayed(m, self.silent, 2, "silent")
+        for lane in range(self.lanes):
+            self._lane(m, lane, (valid_1, valid_2), dither, learn, silent[lane])
+        return m
+
+    def _port(self, lane: int, port: int) -> Value:
+        start = self.lanes * sum(self.port_widths[:port]) + lane * self.port_widths[port]
+        return self.ports[start : start + self.port_widths[port]].as_signed()
+
+    def _source(self, lane: int, operation: Operation, states: Sequence[Value]) -> Value:
+        if operation.kind == "state":
+            return states[operation.index]
+        if operation.kind == "port":
+            return self._port(lane, operation.index)
+        return self.noise.word_select(lane, NOISE_WIDTH).as_signed()
+
+    def _lane(
+        self, m: Module, lane: int, valids: tuple[Value, Value], dither: Value, learn: Value, silent: Value
+    ) -> None:
+        program, layout, stored = self.program, self.layout, self.neurons[lane]
+        states: list[Value] = []
+        for state in range(program.n_states):
+            old = Signal(layout[f"x{state}"].shape, name=f"old{state}_{lane}")
+            m.d.comb += old.eq(
+                Mux(self.begin, Const(program.initial[state], old.shape()), stored[f"x{state}"])
+            )
+            states.append(old)
+
+        clipped = []
+        for state in range(program.n_states):
+            total, fraction = self._sum(lane, state, states)
+            y = Signal(total.shape(), name=f"y{state}_{lane}")
+            with m.If(self.valid):
+                m.d.sync += y.eq(total)
+            x = Signal(
+                Shape(signed_width(program.lower[state], program.upper[state]), signed=True),
+                name=f"x{state}_{lane}",
+            )
+            rounded = ((y + dither[8 - fraction :]) >> fraction) if fraction else y
+            with m.If(valids[0]):
+                m.d.sync += x.eq(clamped(rounded, program.lower[state], program.upper[state]))
+            clipped.append(x)
+
+        rest: Value = Const(0)
+        if program.refractory:
+            counter = Signal(layout["refractory"].shape, name=f"rest_{lane}")
+            m.d.comb += counter.eq(Mux(self.begin, 0, stored.refractory))
+            rest = delayed(m, counter, 2, f"rest_{lane}")
+        resting = rest.any()
+        threshold = program.threshold + clipped[1] if program.adaptive else Const(program.threshold)
+        spike = Signal(name=f"spike_{lane}")
+        m.d.comb += spike.eq((clipped[0] >= threshold) & ~resting & ~silent)
+        with m.If(valids[1]):
+            m.d.sync += self.spikes_o[lane].eq(spike)
+            for state, x in enumerate(clipped):
+                m.d.sync += self.neurons_o[lane][f"x{state}"].eq(self._after(state, x, spike, resting))
+            if program.refractory:
+                m.d.sync += self.neurons_o[lane].refractory.eq(
+                    Mux(spike, program.refractory, Mux(resting, rest - 1, 0))
+                )
+            if self.rule is not None:
+                gate = (
+                    (clipped[0] >= self.rule.gate_lower)
+                    & (clipped[0] < self.rule.gate_upper)
+                    & learn
+                    & ~silent
+                )
+                word = Mux(gate, clipped[self.rule.modulator], 0)
+                m.d.sync += self.words_o.word_select(lane, self.word_width).eq(word)
+
+    def _sum(self, lane: int, state: int, states: Sequence[Value]) -> tuple[Value, int]:
+        """Return the sum of one state with as many fractional bits as its shifts need, and their number."""
+        operations = [op for op in self.program.operations if op.destination == state]
+        fraction = min(FRACTION_BITS, max((op.shift for op in operations), default=0))
+        terms: list[Value] = [states[state] << fraction]
+        if self.program.bias[state]:
+            terms.append(Const(self.program.bias[state] << fraction))
+        for operation in operations:
+            source = self._source(lane, operation, states)
+            up = fraction - operation.shift
+            term = source << up if up >= 0 else source >> -up
+            terms.append(term if operation.sign > 0 else -term)
+        return total_of(terms), fraction
+
+    def _after(self, state: int, x: Value, spike: Value, resting: Value) -> Value:
+        """Return a state after the reset that a spike brings, or the hold of a resting neuron."""
+        program = self.program
+        mode, value = program.reset_mode[state], program.reset_value[state]
+        if mode == "none":
+            return x
+        if mode == "set":
+            hold = resting if program.hold and state == 0 else Const(0)
+            return Mux(spike | hold, value, x)
+        if mode == "max":
+            return Mux(spike & (x < value), value, x)
+        return Mux(spike, saturated_sum(x, Const(value, Shape(16, signed=True)), 16), x)

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The prediction unit: readout, error neurons, and the decision to stop a sample."""
+
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal
+from amaranth.lib import fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from erbium.hdl.fixed import delayed
+from erbium.hdl.neuron_unit import LATENCY, NeuronUnit
+from erbium.hdl.tokens import COUNTER_WIDTH, Begin, FeedbackToken, Kind, Result, SweepToken
+from erbium.hdl.word_file import WordFile
+from erbium.sw_model.network import Hardware, Network
+
+ERROR_WIDTH = 9
+
+
+class PredictionUnit(wiring.Component):
+    """Takes the sweeps of the output layer class by class.
+
+    For each class it counts spikes, keeps the best answer of the tick (most spikes, then the larger
+    membrane, then the lower index) and, in learning, runs the two error neurons.
+
+    Parameters
+    ----------
+    network : Network
+    hardware : Hardware
+
+    Members
+    -------
+    sweep_i : In(stream of SweepToken with membranes)
+    feedback_o : Out(stream of FeedbackToken)
+        ``(SPIKE* TICK)* END``; at most one error neuron of a class spikes in a tick.
+    result_o : Out(stream of Result)
+        One per sample.
+    decide_after : In(16)
+        In inference, stop when a class has so many spikes; 0: never. Changed only while the array is idle.
+    output_spikes, error_spikes, samples : Out(48)
+        Counters.
+
+    Notes
+    -----
+    One class per clock and 8 to 10 clocks more per tick. Latency from the ``TICK`` of a sweep to the
+    ``TICK`` of its feedback: 2 clocks once the classes are through.
+    """
+
+    def __init__(self, network: Network, hardware: Hardware) -> None:
+        self._network = network
+        self._lanes = hardware.lanes_of(network.layers[-1])
+        super().__init__(
+            {
+                "sweep_i": In(stream.Signature(SweepToken(self._lanes, True))),
+                "feedback_o": Out(stream.Signature(FeedbackToken(network))),
+                "result_o": Out(stream.Signature(Result())),
+                "decide_after": In(16),
+                "output_spikes": Out(COUNTER_WIDTH),
+                "error_spikes": Out(COUNTER_WIDTH),
+                "samples": Out(COUNTER_WIDTH),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        network, lanes, token = self._network, self._lanes, self.sweep_i.payload
+        classes = network.n_classes
+        count_width = bits_for(network.n_ticks)
+        begin = Signal(Begin())
+        tick = Signal(16)
+        first_tick = tick == 0
+
+        # A word of the sweep is shifted out lane by lane, one class per clock.
+        spikes = Signal(lanes)
+        membranes = Signal(16 * lanes)
+        left = Signal(range(lanes + 1))
+        here = Signal(range(classes + 1))
+        active = Signal()
+        spike, membrane = spikes[0], membranes[:16]
+        m.d.comb += active.eq((left != 0) & (here != classes))
+        with m.If(left != 0):
+            m.d.sync += [
+                spikes.eq(spikes >> 1),
+                membranes.eq(membranes >> 16),
+                left.eq(left - 1),
+                here.eq(Mux(here == classes, classes, here + 1)),
+            ]
+
+        # What is kept of a class: its spike count and its two error neurons.
+        unit = NeuronUnit(network.error.program, None, 2, [ERROR_WIDTH])
+        m.submodules.errors = unit
+        errors_width = len(unit.neurons.as_value())
+        m.submodules.classes = file = WordFile(classes, count_width + errors_width)
+        latency = file.read_latency
+        at = [here]
+        for clock in range(latency + LATENCY + file.write_delay):
+            at.append(delayed(m, at[-1], 1, f"class_{clock}"))
+        m.d.comb += file.read_address.eq(here)
+        now = delayed(m, active, latency, "active")
+        now_spike = delayed(m, spike, latency, "spike")
+        now_membrane = delayed(m, membrane, latency, "membrane")
+
+        count = Signal(count_width)
+        m.d.comb += count.eq(Mux(first_tick, 0, file.read_data[:count_width]) + now_spike)
+        self._keep_best(m, now, at[latency], count, now_membrane)
+
+        # Error neurons: a spike without label raises the first, a label without spike the second.
+        is_label = at[latency] == begin.label
+        push = Signal(Shape(ERROR_WIDTH, signed=True))
+        weight = network.error.weight
+        m.d.comb += push.eq(Mux(now_spike, Mux(is_label, 0, weight), Mux(is_label, -weight, 0)))
+        m.d.comb += [
+            unit.valid.eq(now & begin.learn),
+            unit.neurons.eq(file.read_data[count_width:]),
+            unit.begin.eq(first_tick),
+            unit.ports.eq(Cat(push, (-push)[:ERROR_WIDTH])),
+        ]
+        ends = latency + LATENCY
+        write = Cat(delayed(m, count, LATENCY, "count"), unit.neurons_o.as_value())
+        m.d.comb += [
+            file.write_enable.eq(delayed(m, now, LATENCY + file.write_delay, "write_enable")),
+            file.write_address.eq(at[ends + file.write_delay]),
+            file.write_data.eq(delayed(m, write, file.write_delay, "write_data")),
+        ]
+
+        feedback = FeedbackToken(network)
+        room_needed = lanes + ends + 2
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=feedback.size, depth=room_needed + 8)
+        out = Signal(feedback)
+        m.d.comb += [
+            queue.w_data.eq(out),
+            self.feedback_o.payload.eq(queue.r_data),
+            self.feedback_o.valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.feedback_o.ready),
+        ]
+        erring, any_error = Signal(), Signal()
+        m.d.comb += erring.eq(unit.valid_o & unit.spikes_o.any())
+        with m.If(erring):
+            m.d.comb += [
+                queue.w_en.eq(1),
+                out.kind.eq(Kind.SPIKE),
+                out.address.eq(Cat(unit.spikes_o[1], at[ends])),
+            ]
+            m.d.sync += [any_error.eq(1), self.error_spikes.eq(self.error_spikes + 1)]
+
+        with m.If(active & spike):
+            m.d.sync += self.output_spikes.eq(self.output_spikes + 1)
+
+        busy_for = Signal(range(ends + 4))
+        with m.If(left != 0):
+            m.d.sync += busy_for.eq(ends + 3)
+        with m.Elif(busy_for != 0):
+            m.d.sync += busy_for.eq(busy_for - 1)
+        settled = Signal()
+        m.d.comb += settled.eq((left == 0) & (busy_for == 0))
+
+        self._decide(m, begin, tick, any_error)
+        result = Signal(Result())
+        m.d.comb += [
+            result.answer.eq(self.answer),
+            result.ticks.eq(tick),
+            result.ticks_to_decision.eq(Mux(self.decided, self.decision_ticks, tick)),
+            self.result_o.payload.eq(result),
+        ]
+        with m.If(self.sweep_i.valid):
+            with m.Switch(token.kind):
+                with m.Case(Kind.BEGIN):
+                    m.d.comb += self.sweep_i.ready.eq(1)
+                    m.d.sync += [
+                        begin.eq(token.data),
+                        tick.eq(0),
+                        here.eq(0),
+                        self.quiet.eq(0),
+                        self.decided.eq(0),
+                        any_error.eq(0),
+                    ]
+                with m.Case(Kind.SPIKE), m.If((left <= 1) & (queue.level <= queue.depth - room_needed)):
+                    m.d.comb += self.sweep_i.ready.eq(1)
+                    m.d.sync += [
+                        spikes.eq(token.spikes),
+                        membranes.eq(token.v),
+                        left.eq(lanes),
+                    ]
+                with m.Case(Kind.TICK), m.If(settled & queue.w_rdy):
+                    m.d.comb += [
+                        self.sweep_i.ready.eq(1),
+                        queue.w_en.eq(1),
+                        out.kind.eq(Kind.TICK),
+                        out.address[0].eq(self.stop),
+                    ]
+                    m.d.sync += [
+                        tick.eq(tick + 1),
+                        here.eq(0),
+                        any_error.eq(0),
+                        self.quiet.eq(self.next_quiet),
+                    ]
+                    with m.If(~self.decided):
+                        m.d.sync += [
+                            self.answer.eq(self.best),
+                            self.decided.eq(self.decides),
+                            self.decision_ticks.eq(tick + 1),
+                        ]
+                with m.Case(Kind.END):
+                    m.d.comb += self.result_o.valid.eq(queue.w_rdy)
+                    with m.If(queue.w_rdy & self.result_o.ready):
+                        m.d.comb += [self.sweep_i.ready.eq(1), queue.w_en.eq(1), out.kind.eq(Kind.END)]
+                        m.d.sync += self.samples.eq(self.samples + 1)
+        return m
+
+    def _keep_best(self, m: Module, valid, here, count, membrane) -> None:
+        """Keep the class with the largest (count, membrane); an equal one later does not replace it."""
+        self.best, self.best_count = Signal(range(self._network.n_classes)), Signal(len(count))
+        best_key = Signal(len(count) + 16)
+        # Offset binary makes the comparison of count and membrane a single unsigned one.
+        key = Cat(membrane ^ 0x8000, count)
+        with m.If(valid & ((here == 0) | (key > best_key))):
+            m.d.sync += [best_key.eq(key), self.best.eq(here)]
+        m.d.comb += self.best_count.eq(best_key[16:])
+
+    def _decide(self, m: Module, begin, tick, any_error) -> None:
+        """Form the decision to stop from the tick that ends now."""
+        network = self._network
+        self.answer = Signal(range(network.n_classes))
+        self.decided, self.decides, self.stop = Signal(), Signal(), Signal()
+        self.decision_ticks = Signal(16)
+        self.quiet, self.next_quiet = Signal(16), Signal(16)
+        m.d.comb += [
+            self.next_quiet.eq(Mux(any_error | (tick == 0), 0, self.quiet + 1)),
+            self.decides.eq(~begin.learn & (self.decide_after != 0) & (self.best_count >= self.decide_after)),
+        ]
+        with m.If(begin.learn):
+            if network.quiet_ticks:
+                m.d.comb += self.stop.eq(self.next_quiet >= network.quiet_ticks)
+        with m.Else():
+            m.d.comb += self.stop.eq(self.decided | self.decides)

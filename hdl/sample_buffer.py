@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Holds the nonzero pixels of the present sample while the next one is loaded."""
+
+from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, ceil_log2
+
+from erbium.hdl.tokens import Begin, Pixel, SampleKind, SampleToken
+
+GROUP = 4
+"""Pixels of one word: as many as one 32-bit draw has bytes."""
+
+
+class PixelEntry(data.StructLayout):
+    """One nonzero pixel: value 0 ... 255 and address. A value of 0 marks an empty place."""
+
+    def __init__(self, n_inputs: int) -> None:
+        super().__init__({"value": 8, "address": bits_for(n_inputs - 1)})
+
+
+class SampleBuffer(wiring.Component):
+    """Two banks of pixel lists: one is read while the other is written.
+
+    Parameters
+    ----------
+    n_inputs : int
+
+    Members
+    -------
+    sample_i : In(stream of SampleToken)
+        ``BEGIN PIXEL* END``. Waits while both banks are full.
+    available : Out(1)
+        A complete sample is there to be read.
+    begin : Out(Begin), groups : Out
+        What its ``BEGIN`` said, and its number of words of four pixels.
+    read_address : In, read_enable : In(1), read_data : Out(4 x PixelEntry)
+        Data two clocks after the address.
+    release : In(1)
+        The sample has been read for the last time.
+
+    Notes
+    -----
+    One token per clock. Pixels of value 0 are dropped, as are those beyond `n_inputs`.
+    """
+
+    def __init__(self, n_inputs: int) -> None:
+        self._n_inputs = n_inputs
+        self.max_groups = -(-n_inputs // GROUP)
+        self.entry = PixelEntry(n_inputs)
+        super().__init__(
+            {
+                "sample_i": In(stream.Signature(SampleToken())),
+                "available": Out(1),
+                "begin": Out(Begin()),
+                "groups": Out(range(self.max_groups + 1)),
+                "read_address": In(range(max(self.max_groups, 2))),
+                "read_enable": In(1),
+                "read_data": Out(data.ArrayLayout(self.entry, GROUP)),
+                "release": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        address_bits = ceil_log2(max(self.max_groups, 2))
+        width = self.entry.size * GROUP
+        m.submodules.memory = store = memory.Memory(shape=width, depth=2 << address_bits, init=[])
+        write, read = store.write_port(), store.read_port()
+
+        full = Signal(2)
+        writing, reading = Signal(), Signal()
+        headers = Array(Signal(Begin(), name=f"begin_{bank}") for bank in range(2))
+        counts = Array(Signal(range(self.max_groups + 1), name=f"groups_{bank}") for bank in range(2))
+        token = self.sample_i.payload
+        pixel = data.View(Pixel(), token.data[: Pixel().size])
+        held = Signal(width)
+        place = Signal(range(GROUP))
+        count = counts[writing]
+        takes = Signal()
+        keeps = Signal()
+        m.d.comb += [
+            self.sample_i.ready.eq(~full.bit_select(writing, 1)),
+            takes.eq(self.sample_i.valid & self.sample_i.ready),
+            keeps.eq((pixel.value != 0) & (count != self.max_groups) & (pixel.address < self._n_inputs)),
+            write.addr.eq(Cat(count[:address_bits], writing)),
+        ]
+        entry = Cat(pixel.value, pixel.address[: self.entry["address"].width])
+        with m.If(takes):
+            with m.Switch(token.kind):
+                with m.Case(SampleKind.BEGIN):
+                    m.d.sync += [headers[writing].eq(token.data), count.eq(0), place.eq(0), held.eq(0)]
+                with m.Case(SampleKind.PIXEL), m.If(keeps):
+                    for position in range(GROUP):
+                        with m.If(place == position):
+                            m.d.comb += write.data.eq(held | (entry << (position * self.entry.size)))
+                    m.d.sync += [held.eq(write.data), place.eq(place + 1)]
+                    with m.If(place == GROUP - 1):
+                        m.d.comb += write.en.eq(1)
+                        m.d.sync += [held.eq(0), count.eq(count + 1)]
+                with m.Case(SampleKind.END):
+                    m.d.comb += write.data.eq(held)
+                    with m.If(place != 0):
+                        m.d.comb += write.en.eq(1)
+                        m.d.sync += count.eq(count + 1)
+                    m.d.sync += [full.bit_select(writing, 1).eq(1), writing.eq(~writing)]
+
+        held_enable = Signal()
+        m.d.sync += held_enable.eq(self.read_enable)
+        with m.If(held_enable):
+            m.d.sync += self.read_data.eq(read.data)
+        m.d.comb += [
+            read.addr.eq(Cat(self.read_address, reading)),
+            read.en.eq(self.read_enable),
+            self.available.eq(full.bit_select(reading, 1)),
+            self.begin.eq(headers[reading]),
+            self.groups.eq(counts[reading]),
+        ]
+        with m.If(self.release):
+            m.d.sync += [full.bit_select(reading, 1).eq(0), reading.eq(~reading)]
+        return m

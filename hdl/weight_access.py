@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The host's way to the weights of a layer, one weight at a time."""
+
+from amaranth.hdl import Cat, Module, Shape, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from erbium.hdl.tokens import ADDRESS_WIDTH, AccessKind
+
+
+class AccessRequest(data.StructLayout):
+    """Token of the host to one layer."""
+
+    def __init__(self) -> None:
+        super().__init__({"kind": AccessKind, "data": 16})
+
+
+class WeightAccess(wiring.Component):
+    """Collects the weights of a word for a store, or deals out those of a loaded word.
+
+    The order of the weights is row by row, neuron by neuron, whatever the number of lanes.
+
+    Parameters
+    ----------
+    n_neurons, lanes, width : int
+        Neurons of the population, synapses of a word, bits of a weight.
+
+    Members
+    -------
+    access_i : In(stream of AccessRequest), access_o : Out(stream of int16)
+        Requests, and one answer for each ``READ``.
+    request : Out(1), store : Out(1), row : Out(16), word : Out
+        A word is to be loaded or stored; stays until `grant`.
+    grant : In(1)
+    loaded : In(1), word_i : In(lanes * width)
+        The word that was asked for.
+    stored : In(1), word_o : Out(lanes * width)
+        The word to store, stable until `stored`.
+
+    Notes
+    -----
+    One weight per clock, and at most ``lanes + 12`` clocks more for each word. A row must be written whole,
+    from its first weight; a partly written word is dropped by the next ``SEEK``.
+    """
+
+    def __init__(self, n_neurons: int, lanes: int, width: int) -> None:
+        self._n_neurons, self._lanes, self._width = n_neurons, lanes, width
+        words = -(-n_neurons // lanes)
+        super().__init__(
+            {
+                "access_i": In(stream.Signature(AccessRequest())),
+                "access_o": Out(stream.Signature(Shape(16, signed=True))),
+                "request": Out(1),
+                "store": Out(1),
+                "row": Out(ADDRESS_WIDTH),
+                "word": Out(range(max(words, 2))),
+                "grant": In(1),
+                "loaded": In(1),
+                "word_i": In(lanes * width),
+                "stored": In(1),
+                "word_o": Out(lanes * width),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        width, held = self._width, self.word_o
+        lane = Signal(range(self._lanes))
+        neuron = Signal(range(self._n_neurons))
+        have = Signal()
+        request = self.access_i.payload
+        end_of_row = neuron == self._n_neurons - 1
+        end_of_word = (lane == self._lanes - 1) | end_of_row
+        m.d.comb += self.access_o.payload.eq(held[:width].as_signed())
+
+        def next_weight() -> None:
+            m.d.sync += [neuron.eq(neuron + 1), lane.eq(lane + 1)]
+            with m.If(end_of_word):
+                m.d.sync += [lane.eq(0), have.eq(0), self.word.eq(self.word + 1)]
+            with m.If(end_of_row):
+                m.d.sync += [neuron.eq(0), self.word.eq(0), self.row.eq(self.row + 1)]
+
+        def shift(incoming) -> None:
+            m.d.sync += held.eq(Cat(held[width:], incoming[:width]))
+
+        with m.FSM():
+            with m.State("READY"), m.If(self.access_i.valid):
+                with m.Switch(request.kind):
+                    with m.Case(AccessKind.SEEK):
+                        m.d.comb += self.access_i.ready.eq(1)
+                        m.d.sync += [
+                            self.row.eq(request.data),
+                            self.word.eq(0),
+                            lane.eq(0),
+                            neuron.eq(0),
+                            have.eq(0),
+                        ]
+                    with m.Case(AccessKind.READ):
+                        with m.If(~have):
+                            m.next = "LOAD"
+                        with m.Else():
+                            m.d.comb += [
+                                self.access_o.valid.eq(1),
+                                self.access_i.ready.eq(self.access_o.ready),
+                            ]
+                            with m.If(self.access_o.ready):
+                                shift(held)
+                                next_weight()
+                    with m.Case(AccessKind.WRITE):
+                        m.d.comb += self.access_i.ready.eq(1)
+                        shift(request.data)
+                        with m.If(end_of_word):
+                            m.next = "ALIGN"
+                        with m.Else():
+                            next_weight()
+            with m.State("ALIGN"):
+                # The last word of a row may be partly filled: its lane 0 must still come to lie lowest.
+                filled = Signal(range(self._lanes))
+                with m.If(lane + filled == self._lanes - 1):
+                    m.d.sync += filled.eq(0)
+                    m.next = "STORE"
+                with m.Else():
+                    m.d.sync += filled.eq(filled + 1)
+                    shift(request.data & 0)
+            with m.State("STORE"):
+                m.d.comb += [self.request.eq(1), self.store.eq(1)]
+                with m.If(self.grant):
+                    m.next = "STORED"
+            with m.State("STORED"), m.If(self.stored):
+                next_weight()
+                m.next = "READY"
+            with m.State("LOAD"):
+                m.d.comb += self.request.eq(1)
+                with m.If(self.grant):
+                    m.next = "LOADED"
+            with m.State("LOADED"), m.If(self.loaded):
+                m.d.sync += [held.eq(self.word_i), have.eq(1)]
+                m.next = "READY"
+        return m

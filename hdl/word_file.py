@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Storage of one value per neuron, a word of neurons at a time."""
+
+from amaranth.hdl import Array, Module, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+REGISTERS_UP_TO = 3
+"""A file of at most so many words is made of registers, a longer one of block RAM with an output register."""
+
+
+class WordFile(wiring.Component):
+    """One read and one write per clock of whole words; never read where it is being written.
+
+    The layer walks the words of a population in order, so a word comes back after `depth` clocks at the
+    soonest. That leaves time for the registers of a block RAM from a depth of 4 on; shorter files are made
+    of flip-flops.
+
+    Parameters
+    ----------
+    depth : int
+        Words.
+    width : int
+        Bits of a word.
+
+    Members
+    -------
+    read_address : In, read_data : Out(width)
+        `read_data` belongs to the address of `read_latency` clocks before.
+    write_enable : In(1), write_address : In, write_data : In(width)
+
+    Attributes
+    ----------
+    read_latency : int
+        0 for one word, 1 for two or three, 2 for more.
+    write_delay : int
+        Clocks by which a write may come later and still be seen in time: 1 for block RAM, else 0.
+    """
+
+    def __init__(self, depth: int, width: int) -> None:
+        self.depth = depth
+        self.read_latency = 0 if depth == 1 else 1 if depth <= REGISTERS_UP_TO else 2
+        self.write_delay = 1 if depth > REGISTERS_UP_TO else 0
+        address = range(max(depth, 2))
+        super().__init__(
+            {
+                "read_address": In(address),
+                "read_data": Out(width),
+                "write_enable": In(1),
+                "write_address": In(address),
+                "write_data": In(width),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        width = len(self.read_data)
+        if self.depth == 1:
+            with m.If(self.write_enable):
+                m.d.sync += self.read_data.eq(self.write_data)
+        elif self.depth <= REGISTERS_UP_TO:
+            words = Array(Signal(width, name=f"word_{k}") for k in range(self.depth))
+            m.d.sync += self.read_data.eq(words[self.read_address])
+            for index, word in enumerate(words):
+                with m.If(self.write_enable & (self.write_address == index)):
+                    m.d.sync += word.eq(self.write_data)
+        else:
+            m.submodules.memory = store = memory.Memory(shape=width, depth=self.depth, init=[])
+            write, read = store.write_port(), store.read_port()
+            m.d.comb += [
+                read.addr.eq(self.read_address),
+                write.addr.eq(self.write_address),
+                write.data.eq(self.write_data),
+                write.en.eq(self.write_enable),
+            ]
+            m.d.sync += self.read_data.eq(read.data)
+        return m
+
+
+class WordRom(wiring.Component):
+    """Constants, one word per word of neurons; `data` belongs to the address of one clock before."""
+
+    def __init__(self, words: list[int], width: int) -> None:
+        self._words = words
+        super().__init__({"address": In(range(max(len(words), 2))), "data": Out(width)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if len(self._words) == 1:
+            m.d.comb += self.data.eq(self._words[0])
+        else:
+            m.submodules.memory = store = memory.Memory(
+                shape=len(self.data), depth=len(self._words), init=self._words
+            )
+            read = store.read_port()
+            m.d.comb += [read.addr.eq(self.address), self.data.eq(read.data)]
+        return m

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Labelled images: any data set in MNIST's IDX form, MNIST itself, or the digits that come with scikit-learn.
+
+``load`` picks the source, ``Dataset`` is what it returns, ``shift_images`` augments a batch, and
+``write_idx`` turns arrays into files that ``load`` reads.
+"""
+
+from erbium.sw_model.datasets.augment import shift_images
+from erbium.sw_model.datasets.download import MNIST, Remote
+from erbium.sw_model.datasets.idx import DatasetError, read_idx, write_idx
+from erbium.sw_model.datasets.sources import load
+from erbium.sw_model.datasets.split import Dataset, Split
+
+__all__ = [
+    "MNIST",
+    "Dataset",
+    "DatasetError",
+    "Remote",
+    "Split",
+    "load",
+    "read_idx",
+    "shift_images",
+    "write_idx",
+]

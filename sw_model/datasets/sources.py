@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where the images come from: a folder the user names, else MNIST, else the digits that need no network."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from erbium.sw_model.datasets.download import MNIST, Remote, UnavailableError, fetch
+from erbium.sw_model.datasets.folder import find_files, read_files
+from erbium.sw_model.datasets.split import Dataset, make_dataset
+
+DATA_VARIABLE = "ERBIUM_DATA"
+
+
+def load_digits(notice: str = "") -> Dataset:
+    """The 1797 handwritten digits of 8 x 8 pixels that come with scikit-learn.
+
+    Of every seven images of a class, in the order of the file, five are for training, one for validation
+    and one for the test: 1290 / 255 / 252 images, the proportions of MNIST, with every class in each split.
+    Pixel values 0 to 16 are scaled to 0 to 255 and rounded.
+
+    Parameters
+    ----------
+    notice : str
+        As in `Dataset`.
+
+    Notes
+    -----
+    Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI repository, 1998.
+    """
+    # Here, because scikit-learn takes a second to import.
+    from sklearn.datasets import load_digits as load_bundled
+
+    bundled = load_bundled()
+    images = ((bundled.images.astype(np.int64) * 255 + 8) // 16).astype(np.uint8)
+    labels = bundled.target.astype(np.uint8)
+    place = np.empty(len(labels), dtype=np.int64)  # of each image in the sequence of its class
+    for label in range(10):
+        members = np.flatnonzero(labels == label)
+        place[members] = np.arange(len(members))
+    turn = place % 7
+    train, validation, test = turn < 5, turn == 5, turn == 6
+    return make_dataset(
+        name="digits",
+        source="the 8x8 digits of scikit-learn",
+        notice=notice,
+        size=(8, 8),
+        train=(images[train], labels[train]),
+        validation=(images[validation], labels[validation]),
+        test=(images[test], labels[test]),
+    )
+
+
+def load(
+    folder: Path | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    allow_download: bool = True,
+    cache_dir: Path | None = None,
+    remote: Remote = MNIST,
+) -> Dataset:
+    """Load the data set the user named, else MNIST, else scikit-learn's 8x8 digits.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Folder with four IDX files under MNIST's names, gzipped or not (`--data` on the command line).
+    environ : mapping of str to str
+        Environment; ERBIUM_DATA names the folder if the argument does not. Empty counts as unset.
+    allow_download : bool
+        Whether MNIST may be fetched; when it is in the cache already, no network is used anyway.
+    cache_dir : Path, optional
+        Where downloads are kept instead of the user's cache.
+    remote : Remote
+        What to fetch when no folder is named.
+
+    Returns
+    -------
+    Dataset
+        Its `notice` is a sentence to show when the digits had to stand in, else empty.
+
+    Raises
+    ------
+    DatasetError
+        If a named folder does not hold a usable data set: what the user asked for is never replaced silently.
+    """
+    named_by = "--data"
+    if folder is None and environ.get(DATA_VARIABLE):
+        folder, named_by = Path(environ[DATA_VARIABLE]), DATA_VARIABLE
+    if folder is not None:
+        folder = Path(folder).expanduser()
+        name = folder.resolve().name
+        return read_files(find_files(folder, named_by), name=name, source=f"the folder {folder}")
+    try:
+        paths = fetch(remote, cache_dir, allow_download=allow_download)
+    except UnavailableError as reason:
+        return load_digits(
+            f"{remote.name} is not available ({reason}), so the 8x8 digits of scikit-learn stand in and "
+            f"accuracies are not those of {remote.name}; point --data or {DATA_VARIABLE} at a folder with "
+            "the four IDX files to use other data."
+        )
+    cache = next(iter(paths.values())).parent
+    return read_files(paths, name=remote.name, source=f"the download in {cache}")

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The chip: one interface, the same integers whatever runs it, and one sentence for a mistake."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import erbium
+from erbium.chip import Chip, ChipError, open_chip
+from erbium.gen.presets import erbp_network, preset
+from erbium.sw_model import constants
+from erbium.sw_model.array import ArrayModel
+from erbium.sw_model.network import Hardware
+from erbium.sw_model.programs import DescriptionError
+
+TINY = preset("tiny").network
+BACKENDS = ["model", "reference", pytest.param("rtl", marks=pytest.mark.verilator)]
+
+
+def images_and_labels(n, seed=5, network=TINY):
+    random = np.random.default_rng(seed)
+    images = random.integers(0, 256, (n, network.n_inputs), dtype=np.uint8)
+    return images, random.integers(0, network.n_classes, n)
+
+
+def same(results, others):
+    return all(
+        np.array_equal(getattr(results, name), getattr(others, name))
+        for name in ("answers", "ticks", "ticks_to_decision")
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_chip_does_what_the_array_does_with_the_seeds_of_its_samples(backend):
+    images, labels = images_and_labels(12)
+    array = ArrayModel(TINY)
+    with open_chip(TINY, backend, Hardware(lanes=8)) as chip:
+        for here in (slice(0, 5), slice(5, 12)):
+            seeds = constants.sample_seeds(TINY.seed, True, here.start, here.stop - here.start)
+            expected = array.run(images[here], seeds, labels[here])
+            assert same(chip.learn(images[here], labels[here]), expected)
+            assert chip.position == here.stop
+        seeds = constants.sample_seeds(TINY.seed, False, 3, 12)
+        assert same(chip.infer(images, 9, first=3), array.run(images, seeds, n_ticks=9))
+        assert chip.counters == array.counters()
+        for mine, expected in zip(chip.weights, array.weights, strict=True):
+            assert mine.dtype == np.int16
+            assert np.array_equal(mine, expected)
+    assert any((a != b).any() for a, b in zip(array.weights, TINY.initial_weights(), strict=True))
+
+
+@pytest.mark.parametrize("backend", ["model", "reference"])
+def test_inference_is_a_pure_function(backend):
+    images, labels = images_and_labels(200)
+    with open_chip(TINY, backend) as chip:
+        chip.learn(images[:20], labels[:20])
+        weights = chip.weights
+        whole = chip.infer(images)
+        parts = [chip.infer(images[k : k + 30], first=k).answers for k in range(0, 200, 30)]
+        assert np.array_equal(np.concatenate(parts), whole.answers)
+        assert same(chip.infer(images), whole)
+        assert chip.position == 20
+        assert all(np.array_equal(a, b) for a, b in zip(chip.weights, weights, strict=True))
+        other = chip.infer(images, first=1)
+        assert not same(other, whole), "the number of an image decides its random numbers"
+
+
+def test_the_rate_sets_the_gains():
+    images, labels = images_and_labels(30)
+    array = ArrayModel(TINY)
+    array.set_gains(TINY.scaled_gains(0.25))
+    array.run(images, constants.sample_seeds(TINY.seed, True, 0, 30), labels)
+    for backend in ("model", "reference"):
+        with open_chip(TINY, backend) as chip:
+            chip.set_rate(0.25)
+            chip.learn(images, labels)
+            assert all(np.array_equal(a, b) for a, b in zip(chip.weights, array.weights, strict=True))
+
+
+def test_an_early_decision_is_set_at_run_time():
+    images, labels = images_and_labels(40)
+    decided = replace(TINY, decide_after=1)
+    for backend in ("model", "reference"):
+        with open_chip(TINY, backend) as chip, open_chip(decided, backend) as expected:
+            assert (chip.decide_after, expected.decide_after) == (0, 1)
+            chip.learn(images, labels)
+            expected.learn(images, labels)
+            before = chip.infer(images)
+            chip.decide_after = 1
+            assert same(chip.infer(images), expected.infer(images))
+            assert chip.infer(images).ticks.sum() < before.ticks.sum()
+
+
+@pytest.mark.parametrize("backend", ["model", "reference"])
+def test_another_chip_carries_on(backend):
+    images, labels = images_and_labels(20)
+    with open_chip(TINY, "reference") as first, open_chip(TINY, backend) as second:
+        first.learn(images[:8], labels[:8])
+        second.infer(images[:3])  # what it did before is forgotten
+        second.restore(first.weights, first.position, first.counters)
+        assert second.counters == first.counters
+        first.learn(images[8:], labels[8:])
+        second.learn(images[8:], labels[8:])
+        assert second.position == first.position == 20
+        assert second.counters == first.counters
+        assert all(np.array_equal(a, b) for a, b in zip(first.weights, second.weights, strict=True))
+
+
+@pytest.mark.parametrize("backend", ["model", "reference"])
+def test_weights_are_a_copy_and_load_takes_the_extremes(backend):
+    with open_chip(TINY, backend) as chip:
+        mine = chip.weights
+        mine[0][:] = 99
+        assert np.array_equal(chip.weights[0], TINY.initial_weights()[0])
+        mine[0][0, 0], mine[1][-1, -1] = -128, 127
+        chip.load(mine)
+        assert all(np.array_equal(a, b) for a, b in zip(chip.weights, mine, strict=True))
+
+
+def test_no_images_are_no_work():
+    images, labels = images_and_labels(0)
+    for backend in ("model", "reference"):
+        with open_chip(TINY, backend) as chip:
+            assert chip.learn(images, labels).answers.size == 0
+            assert chip.infer(images).answers.size == 0
+            assert not any(chip.counters.values())
+
+
+def good(chip):
+    return images_and_labels(3, network=chip.network)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda c, i, l: c.learn(i.astype(np.float64), l), r"images are float64 .* takes uint8 of shape \(n, 16\)"),
+        (lambda c, i, l: c.learn(i[:, :15], l), r"images are uint8 of shape \(3, 15\)"),
+        (lambda c, i, l: c.infer(i[0]), r"images are uint8 of shape \(16,\)"),
+        (lambda c, i, l: c.learn(i, l[:2]), r"labels are int64 of shape \(2,\); 3 images need"),
+        (lambda c, i, l: c.learn(i, l * 1.0), "labels are float64"),
+        (lambda c, i, l: c.learn(i, [0, 4, 0]), "label 4 of image 1 of the batch is out of range; .* 0 to 3"),
+        (lambda c, i, l: c.learn(i, [0, 1, -1]), "label -1 of image 2"),
+        (lambda c, i, l: c.infer(i, 17), "n_ticks is 17; it must be from 1 to 16"),
+        (lambda c, i, l: c.infer(i, 0), "n_ticks is 0"),
+        (lambda c, i, l: c.infer(i, first=-1), "number of the first image is -1"),
+        (lambda c, i, l: c.load(c.weights[:1]), "weights for 1 layers; network 'tiny' has 2"),
+        (lambda c, i, l: c.load([w.T for w in c.weights]), r"layer 1 are int16 of shape \(12, 17\)"),
+        (lambda c, i, l: c.load([w * 0.5 for w in c.weights]), "layer 1 are float64"),
+        (lambda c, i, l: c.load([c.weights[0], c.weights[1] * 0 + 128]), "layer 2 hold 128; 8 bits hold -128 to 127"),
+        (lambda c, i, l: c.load([c.weights[0] * 0 - 129, c.weights[1]]), "layer 1 hold -129"),
+        (lambda c, i, l: c.set_rate(1.5), "learning rate factor is 1.5; it must be from 0 to 1"),
+        (lambda c, i, l: setattr(c, "decide_after", -1), "decide_after is -1"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["model", "reference"])
+def test_a_mistake_is_one_sentence_and_changes_nothing(backend, call, text):
+    with open_chip(TINY, backend) as chip:
+        weights, counters = chip.weights, chip.counters
+        with pytest.raises((ChipError, DescriptionError), match=text) as caught:
+            call(chip, *good(chip))
+        assert "\n" not in str(caught.value)
+        assert chip.position == 0
+        assert chip.counters == counters
+        assert all(np.array_equal(a, b) for a, b in zip(chip.weights, weights, strict=True))
+
+
+def test_backends_by_name():
+    with open_chip(TINY) as chip:
+        assert chip.backend == "model"
+    with open_chip(TINY, "fast") as chip:
+        assert chip.backend == "model"
+    with pytest.raises(DescriptionError, match="'board' comes with the FPGA builds .* use model, reference, rtl"):
+        open_chip(TINY, "board")
+    with pytest.raises(DescriptionError, match="no backend 'gpu'; there are model, reference, rtl"):
+        open_chip(TINY, "gpu")
+
+
+def test_a_closed_chip_says_so():
+    class Engine(ArrayModel):
+        closed = 0
+
+        def close(self):
+            self.closed += 1
+
+    engine = Engine(TINY)
+    with Chip(TINY, engine, "reference") as chip:
+        assert chip.performance == {}
+    chip.close()
+    assert engine.closed == 1
+    with pytest.raises(ChipError, match="the chip is closed"):
+        _ = chip.weights
+
+
+def test_an_odd_number_of_classes_and_two_hidden_layers():
+    network = erbp_network("odd", (9, 5), n_inputs=20, n_classes=3, n_ticks=8)
+    images, labels = images_and_labels(10, network=network)
+    with open_chip(network, "model") as chip, open_chip(network, "reference") as reference:
+        assert same(chip.learn(images, labels), reference.learn(images, labels))
+        assert chip.counters == reference.counters
+
+
+def test_the_public_names_are_there():
+    for name in erbium.__all__:
+        assert getattr(erbium, name) is not None
+    assert erbium.open_chip is open_chip
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = erbium.nothing
+
+
+def test_the_face_loads_nothing_before_it_is_used():
+    script = (
+        "import sys, erbium, erbium.cli\n"
+        "heavy = {'numpy', 'numba', 'amaranth', 'matplotlib', 'sklearn', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

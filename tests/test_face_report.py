@@ -1,0 +1,409 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The HTML report: self-contained, for people and programs, equal for equal records, never half written."""
+
+import json
+import re
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from markupsafe import Markup
+
+from erbium.gen.presets import erbp_network
+from erbium.report import (
+    SECTIONS,
+    Check,
+    CurvePoint,
+    DatasetFacts,
+    Exactness,
+    Performance,
+    RunRecord,
+    Section,
+    render,
+    trace_sample,
+    write_report,
+)
+from erbium.report.sections import N_FIELDS, short
+from erbium.sw_model.array import ArrayModel
+from erbium.sw_model.constants import sample_seeds
+from erbium.sw_model.network import Hardware
+
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+ALL_KEYS = [
+    "curve",
+    "confusion",
+    "raster",
+    "fields",
+    "weights",
+    "spikes",
+    "exactness",
+    "network",
+    "counters",
+    "made",
+]
+
+
+@cache
+def make_record(hidden=(6,), n_classes=4, size=(4, 4), learn=True):
+    """Learn a few random images with a tiny network and record everything there is to record."""
+    net = erbp_network("tiny", hidden, n_inputs=size[0] * size[1], n_classes=n_classes, n_ticks=8)
+    draw = np.random.default_rng(1)
+    images = draw.integers(0, 256, (8, net.n_inputs), dtype=np.uint8)
+    labels = draw.integers(0, n_classes, 8)
+    array = ArrayModel(net)
+    array.run(images, sample_seeds(1, True, 0, 8), labels)
+    answers = ArrayModel(net).run(images, sample_seeds(1, False, 0, 8)).answers
+    confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
+    np.add.at(confusion, (labels, answers), 1)
+    return RunRecord(
+        title="A tiny run",
+        network=net,
+        dataset=DatasetFacts("noise", "a generator", "", *size),
+        backend="rtl",
+        version="1.2.3",
+        date="1 April 2025",
+        seed=7,
+        commands=("erbium train tiny --seed 7", "erbium eval tiny"),
+        recipe={"epochs": 1, "shift": 0},
+        images_learned=8,
+        hardware=Hardware(lanes=4),
+        curve=(
+            CurvePoint(1, "validation", 75.0, 8),
+            CurvePoint(8, "validation", 12.5, 8),
+            CurvePoint(8, "test", 37.5),
+        ),
+        confusion=confusion,
+        exactness=Exactness((Check("weights", 100, 100), Check("counters", 9, 9))),
+        counters=array.counters(),
+        performance=Performance(1000, 125.0, 0.75, 2.5),
+        trace=trace_sample(net, array.weights, images[0], int(labels[0]), 5, learn),
+        weights=tuple(array.weights),
+    )
+
+
+class Page(HTMLParser):
+    """Checks that tags are closed in order, and collects what tests ask for."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.words: list[tuple[str, str]] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append((self.open[-1] if self.open else "", data))
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def data(self):
+        return json.loads("".join(words for tag, words in self.words if tag == "script"))
+
+    @property
+    def text(self):
+        words = "".join(words for tag, words in self.words if tag not in ("script", "style"))
+        return re.sub(r"\s+", " ", words)
+
+
+def section_keys(page):
+    return [attributes["id"] for attributes in page.all("section")]
+
+
+def test_page_has_every_section_and_links_to_each():
+    page = Page(render(make_record()))
+    assert section_keys(page) == ALL_KEYS
+    assert [a["href"] for a in page.all("a")] == [f"#{key}" for key in ALL_KEYS]
+    for words in ("A tiny run", "erbium train tiny --seed 7", "1 April 2025", "1.2.3", "erbp-hidden"):
+        assert words in page.text
+
+
+def test_page_asks_nobody_for_anything():
+    text = render(make_record())
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+    for _, attributes in Page(text).elements:
+        for name in ("src", "href", "xlink:href", "action", "data", "poster", "srcset"):
+            assert attributes.get(name, "#").startswith(("#", "data:"))
+    assert "default-src 'none'" in text  # and the browser enforces it
+
+
+def test_names_inside_the_page_are_unique_and_found():
+    text = render(make_record(hidden=(6, 5, 4)))
+    names = [attributes["id"] for _, attributes in Page(text).elements if "id" in attributes]
+    assert len(names) == len(set(names))
+    for name in re.findall(r"""url\(#([^)]+)\)|href="#([^"]+)""", text):
+        assert "".join(name) in names
+
+
+def test_pictures_have_words_for_those_who_cannot_see_them():
+    page = Page(render(make_record()))
+    pictures = page.all("img") + page.all("svg")
+    assert len(pictures) == 6 + 1 + 3
+    assert all(picture.get("alt") or picture.get("aria-label") for picture in pictures)
+
+
+def test_plots_take_their_colours_from_the_page():
+    text = render(make_record())
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert "prefers-color-scheme: dark" in style
+    assert "@media print" in style
+    plots = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+    assert not re.search(r"(fill|stroke): ?#", plots)
+    used = set(re.findall(r"var\(--([\w-]+)", text))
+    # Set by the page for both themes, or by an element for itself.
+    assert all(f"--{name}:" in text for name in used)
+    assert set(re.findall(r"var\(--([\w-]+)", plots)) <= set(re.findall(r"--(\w+):", style))
+
+
+def test_data_block_has_the_numbers_of_the_record():
+    record = make_record()
+    data = Page(render(record)).data
+    assert data == json.loads(record.to_json())
+    assert data["confusion"] == record.confusion.tolist()
+    assert data["counters"] == record.counters
+    assert data["curve"][0] == {"images": 1, "split": "validation", "error": 75.0, "n_samples": 8}
+    assert data["exactness"]["equal"] is True
+    assert data["test_error"] == record.test_error
+    assert data["digest"] == record.network.digest == data["network"]["digest"]
+    assert data["performance"]["busy_share"] == 0.75
+    assert data["trace"]["input_spikes"] == record.trace.input_spikes
+    assert "weights" not in data
+
+
+def test_numbers_that_json_has_not_become_null():
+    record = replace(make_record(), performance=Performance(cycles_per_sample=float("nan")))
+    assert json.loads(record.to_json())["performance"]["cycles_per_sample"] is None
+    assert "Cycles per sample nan" not in Page(render(record)).text
+
+
+HOSTILE = (
+    """</script><script>alert(1)</script><img src=x onerror=alert(2)> "quoted" 'single' & {{ 7 * 7 }} $x$"""
+)
+
+
+def test_hostile_strings_stay_words():
+    record = make_record()
+    record = replace(
+        record,
+        title=HOSTILE,
+        backend=HOSTILE,
+        version=HOSTILE,
+        date=HOSTILE,
+        commands=(HOSTILE,),
+        recipe={HOSTILE: HOSTILE},
+        dataset=replace(record.dataset, name=HOSTILE, source=HOSTILE, notice=HOSTILE, digest=HOSTILE),
+        exactness=Exactness((Check(HOSTILE, 2, 1),), HOSTILE),
+        counters=record.counters | {HOSTILE: 1},
+        network=replace(record.network, name=HOSTILE),
+    )
+    text = render(record)
+    page = Page(text)
+    assert len(page.all("script")) == 1
+    assert all("onerror" not in attributes for _, attributes in page.elements)
+    assert page.data["title"] == page.data["exactness"]["first_difference"] == HOSTILE
+    assert page.text.count(re.sub(r"\s+", " ", HOSTILE)) >= 8
+
+
+def test_equal_records_give_equal_pages():
+    pages = set()
+    for _ in range(4):
+        make_record.cache_clear()
+        pages.add(render(make_record()))
+    assert len(pages) == 1
+
+
+def test_writing_is_all_or_nothing(tmp_path):
+    path = tmp_path / "new folder" / "report.html"
+    write_report(path, make_record())
+    before = path.read_text(encoding="utf-8")
+    assert before == render(make_record())
+
+    def broken(record):
+        raise RuntimeError("no such plot")
+
+    with pytest.raises(RuntimeError, match="no such plot"):
+        write_report(path, make_record(), (*SECTIONS, broken))
+    assert path.read_text(encoding="utf-8") == before
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+
+
+def test_failure_while_writing_leaves_the_old_report(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("erbium.report.page.os.replace", full)
+    with pytest.raises(OSError, match="no space left"):
+        write_report(path, make_record())
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_learner_adds_its_own_section(tmp_path):
+    def causal(record):
+        return Section("causal", "Causal sets", "How to read it.", Markup("<p>here</p>"))
+
+    page = Page(render(make_record(), (*SECTIONS, causal)))
+    assert section_keys(page) == [*ALL_KEYS, "causal"]
+    assert "Causal sets How to read it. here" in page.text
+
+
+@pytest.mark.parametrize(
+    ("hidden", "n_classes", "size"),
+    [
+        ((), 4, (4, 4)),
+        ((5, 4, 3), 4, (4, 4)),
+        ((6,), 3, (4, 4)),
+        ((6,), 2, (2, 7)),
+        ((6,), 10, (1, 1)),
+        ((50,), 24, (5, 2)),
+    ],
+    ids=["one layer", "three hidden layers", "three classes", "not square", "one pixel", "many classes"],
+)
+@pytest.mark.parametrize("learn", [True, False], ids=["learn", "infer"])
+def test_odd_shapes(hidden, n_classes, size, learn):
+    record = make_record(hidden, n_classes, size, learn)
+    page = Page(render(record))
+    assert section_keys(page) == ALL_KEYS
+    first = record.network.layers[0].n_neurons
+    fields = [img for img in page.all("img") if img["alt"].startswith("Weights of")]
+    assert len(fields) == min(first, N_FIELDS)
+    assert ("the label did not spike" in page.text) is learn
+
+
+def test_sections_without_data_are_left_out():
+    record = make_record()
+    bare = RunRecord(
+        title="Bare",
+        network=record.network,
+        dataset=DatasetFacts("events"),
+        backend="model",
+        version="1",
+        date="",
+        seed=1,
+        commands=(),
+        recipe={},
+        images_learned=0,
+    )
+    page = Page(render(bare))
+    assert section_keys(page) == ["network", "made"]
+    assert page.data["confusion"] is None
+    no_images = replace(record, dataset=DatasetFacts("events"))
+    keys = section_keys(Page(render(no_images)))
+    assert keys == [key for key in ALL_KEYS if key != "fields"]
+
+
+@pytest.mark.parametrize(
+    ("checks", "difference", "equal"),
+    [
+        ([(10, 10)], None, True),
+        ([(10, 9)], None, False),
+        ([(10, 10), (3, 2)], None, False),
+        ([(10, 10)], "weight of row 3", False),
+        ([(0, 0)], None, False),
+        ([], None, False),
+    ],
+)
+def test_only_equality_of_everything_is_bit_exact(checks, difference, equal):
+    verdict = Exactness(tuple(Check("integers", *pair) for pair in checks), difference)
+    assert verdict.equal is equal
+    page = Page(render(replace(make_record(), exactness=verdict)))
+    assert ("Every integer is the same" in page.text) is equal
+    assert (difference or "") in page.text
+    tile = "tile good" if equal else "tile bad"
+    assert [a["class"].strip() for a in page.all("div") if "tile" in a.get("class", "")][1] == tile
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [(640, 3.3)],
+        [(100, 0.0), (200, 0.0)],
+        [(0, 90.0), (50, 100.0)],
+        [(1000, 2.4), (1100, 2.2), (1200, 2.1)],
+        [(10, 0.01), (10_000_000, 90.0)],
+    ],
+)
+def test_any_learning_curve_can_be_drawn(points):
+    record = replace(make_record(), curve=tuple(CurvePoint(x, "validation", y) for x, y in points))
+    plot = re.search(r'<svg class="plot" role="img" aria-label="Learning.*?</svg>', render(record), re.DOTALL)
+    assert plot is not None
+    assert "nan" not in plot[0].lower()
+
+
+def test_test_error_is_that_of_the_confusion_matrix():
+    record = make_record()
+    right = int(np.trace(record.confusion))
+    assert record.test_error == pytest.approx(100 * (1 - right / 8))
+    assert replace(record, confusion=None).test_error == 37.5
+    assert replace(record, confusion=None, curve=()).test_error is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"confusion": np.zeros((3, 4), int)}, r"confusion has shape \(3, 4\).*\(4, 4\)"),
+        ({"weights": (np.zeros((2, 2)),)}, r"weights have shapes \[\(2, 2\)\].*\(17, 6\)"),
+        ({"dataset": DatasetFacts("noise", height=3, width=4)}, r"3 x 4 pixels.*16 inputs"),
+    ],
+)
+def test_record_that_does_not_fit_its_network_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(make_record(), **change)
+
+
+def test_trace_has_the_spikes_that_the_counters_count():
+    record = make_record()
+    net, image = record.network, np.array(record.trace.image, dtype=np.uint8)
+    weights = [values.copy() for values in record.weights]
+    trace = trace_sample(net, weights, image, 2, 11, True)
+    assert all((a == b).all() for a, b in zip(weights, record.weights, strict=True))
+    array = ArrayModel(net)
+    array.load(weights)
+    result = array.sample(image, seed=11, label=2)
+    counters = array.counters()
+    assert trace.n_ticks == result.ticks == len(trace.error_spikes) == len(trace.membranes)
+    assert trace.answer == result.answer
+    assert sum(map(len, trace.input_spikes)) == counters["input_spikes"]
+    assert [sum(map(len, spikes)) for spikes in trace.layer_spikes] == [
+        counters["layer1_spikes"],
+        counters["layer2_spikes"],
+    ]
+    assert sum(map(len, trace.error_spikes)) == counters["error_spikes"]
+    assert trace_sample(net, weights, image, 2, 11, False).error_spikes == [[]] * net.n_ticks
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.123, "0.123"),
+        (12.34, "12.3"),
+        (99.96, "100"),
+        (5210.4, "5,210"),
+        (135867, "135,867"),
+        (2.5e6, "2.50 M"),
+    ],
+)
+def test_headline_numbers_are_short(value, words):
+    assert short(value) == words

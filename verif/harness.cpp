@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The Verilated array behind a flat C interface that takes whole batches: one call per batch instead of one
+// per clock is what makes whole epochs affordable. `array_ports.h` is generated beside this file and lists
+// the ports that depend on the network.
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "Varray.h"
+#include "array_ports.h"
+#include "verilated.h"
+
+namespace {
+
+enum SampleKind : uint64_t { SAMPLE_BEGIN = 0, SAMPLE_PIXEL = 1, SAMPLE_END = 3 };
+enum AccessKind : uint32_t { ACCESS_SEEK = 0, ACCESS_READ = 1, ACCESS_WRITE = 2 };
+
+// Clocks without any progress after which the array counts as hung.
+constexpr uint64_t PATIENCE = 4'000'000;
+
+struct Chip {
+    VerilatedContext context;
+    std::unique_ptr<Varray> top;
+    uint64_t clocks = 0;
+
+    Chip() : top(new Varray(&context)) {
+        top->rst = 1;
+        top->n_ticks = 1;
+        for (int k = 0; k < 4; ++k) clock();
+        top->rst = 0;
+        settle();
+    }
+    ~Chip() { top->final(); }
+
+    void settle() {
+        top->clk = 0;
+        top->eval();
+    }
+    void edge() {
+        top->clk = 1;
+        top->eval();
+        ++clocks;
+    }
+    void clock() {
+        settle();
+        edge();
+    }
+};
+
+uint64_t begin_token(uint32_t seed, uint32_t label, bool learn) {
+    return (uint64_t(seed) | uint64_t(label) << 32 | uint64_t(learn) << 40) << 2 | SAMPLE_BEGIN;
+}
+
+uint64_t pixel_token(uint32_t value, uint32_t address) {
+    return (uint64_t(value) | uint64_t(address) << 8) << 2 | SAMPLE_PIXEL;
+}
+
+void append_sample(std::vector<uint64_t>& tokens, const uint8_t* image, int64_t n_inputs) {
+    for (int64_t k = 0; k < n_inputs; ++k)
+        if (image[k]) tokens.push_back(pixel_token(image[k], uint32_t(k)));
+    tokens.push_back(SAMPLE_END);
+}
+
+}  // namespace
+
+extern "C" {
+
+void* chip_new() { return new Chip; }
+void chip_free(void* handle) { delete static_cast<Chip*>(handle); }
+uint64_t chip_clocks(void* handle) { return static_cast<Chip*>(handle)->clocks; }
+
+void chip_reset(void* handle) {
+    Chip& chip = *static_cast<Chip*>(handle);
+    chip.top->rst = 1;
+    chip.clock();
+    chip.top->rst = 0;
+    chip.settle();
+}
+
+// Presents n samples; labels may be null (inference). results: n rows of answer, ticks, ticks to decision.
+// Returns 0, or -1 if the array hung.
+int chip_run(void* handle, int64_t n, int64_t n_inputs, const uint8_t* images, const uint32_t* seeds,
+             const uint8_t* labels, const uint8_t* gains, uint32_t n_ticks, uint32_t decide_after,
+             int64_t* results) {
+    Chip& chip = *static_cast<Chip*>(handle);
+    Varray& top = *chip.top;
+    array_set_gains(top, gains);
+    top.n_ticks = n_ticks;
+    top.decide_after = decide_after;
+    top.result_o_ready = 1;
+    std::vector<uint64_t> tokens;
+    int64_t sent = 0, done = 0;
+    size_t next = 0;
+    uint64_t waiting = 0;
+    while (done < n) {
+        if (next == tokens.size() && sent < n) {
+            tokens.clear();
+            next = 0;
+            tokens.push_back(begin_token(seeds[sent], labels ? labels[sent] : 0, labels != nullptr));
+            append_sample(tokens, images + sent * n_inputs, n_inputs);
+            ++sent;
+        }
+        top.sample_i_valid = next < tokens.size();
+        if (next < tokens.size()) top.sample_i_payload = tokens[next];
+        chip.settle();
+        if (top.sample_i_valid && top.sample_i_ready) ++next;
+        ++waiting;
+        if (top.result_o_valid) {
+            const uint64_t result = top.result_o_payload;
+            results[3 * done] = result & 0xff;
+            results[3 * done + 1] = result >> 8 & 0xffff;
+            results[3 * done + 2] = result >> 24 & 0xffff;
+            ++done;
+            waiting = 0;
+        }
+        chip.edge();
+        if (waiting > PATIENCE) return -1;
+    }
+    top.sample_i_valid = 0;
+    chip.clock();
+    return 0;
+}
+
+// Reads or writes whole rows: values has n_rows * n_neurons entries. Returns 0, or -1 if the array hung.
+int chip_access(void* handle, uint32_t layer, uint32_t row, int64_t count, int16_t* values, int write) {
+    Chip& chip = *static_cast<Chip*>(handle);
+    Varray& top = *chip.top;
+    const auto request = [&](uint32_t kind, uint16_t data) {
+        return kind | layer << 2 | uint32_t(data) << 5;
+    };
+    top.access_i_valid = 1;
+    top.access_i_payload = request(ACCESS_SEEK, uint16_t(row));
+    top.access_o_ready = 1;
+    int64_t at = -1;
+    uint64_t waiting = 0;
+    while (at < count) {
+        chip.settle();
+        const bool taken = top.access_i_ready;
+        if (taken && at >= 0 && !write) values[at] = int16_t(top.access_o_payload);
+        chip.edge();
+        waiting = taken ? 0 : waiting + 1;
+        if (waiting > PATIENCE) return -1;
+        if (!taken) continue;
+        ++at;
+        if (at < count)
+            top.access_i_payload = request(write ? ACCESS_WRITE : ACCESS_READ, write ? uint16_t(values[at]) : 0);
+    }
+    top.access_i_valid = 0;
+    // A last word may still be on its way to the memory.
+    for (int k = 0; k < ARRAY_ACCESS_TAIL; ++k) chip.clock();
+    return 0;
+}
+
+void chip_counters(void* handle, uint64_t* values) { array_counters(*static_cast<Chip*>(handle)->top, values); }
+
+int chip_collision(void* handle) { return static_cast<Chip*>(handle)->top->collision; }
+
+}  // extern "C"

