@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Port 1 of a layer: error spikes spread over the population by fixed random weights."""
 
-from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -142,19 +142,20 @@ class FeedbackPort(wiring.Component):
         old_word = delayed(m, word, meet, "at")
 
         shape = Shape(self.width, signed=True)
-        total = Signal(self._lanes * self.width)
+        total = []
         bits = ROM_BITS[self._kind]
         for lane in range(self._lanes):
             amplitude = self._amplitude(code.word_select(lane, bits), self.gain, negative)
             old = Mux(first, Const(0, shape), file.read_data.word_select(lane, self.width).as_signed())
-            m.d.comb += total.word_select(lane, self.width).eq(old + amplitude)
+            total.append((old + amplitude)[: self.width])
         m.d.sync += [
             file.write_enable.eq(old_valid),
             file.write_address.eq(old_word),
-            file.write_data.eq(total),
         ]
+        with m.If(old_valid):
+            m.d.sync += file.write_data.eq(Cat(*total))
 
-        shown = Mux(fresh, Const(0, len(total)), file.read_data)
+        shown = Mux(fresh, 0, file.read_data)
         m.d.comb += [
             self.ready.eq(gate.complete & ~walking & (tail == 0)),
             self.read_data.eq(shown),

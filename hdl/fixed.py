@@ -3,17 +3,23 @@
 
 from collections.abc import Iterable
 
-from amaranth.hdl import Cat, Const, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 
-def saturated_sum(a: Value, b: Value, width: int) -> Value:
-    """Return ``a + b`` of signed values, saturated to `width` bits signed."""
-    total = a + b
-    high = Const((1 << (width - 1)) - 1, width)
-    low = Const(1 << (width - 1), width)
-    sign, rest = total[-1], total[width - 1 : -1]
-    fits = Mux(sign, rest.all(), ~rest.any())
-    return Mux(fits, total[:width], Mux(sign, low, high)).as_signed()
+def extended(value: Value, width: int) -> Value:
+    """Return a signed value as `width` bits, its sign repeated."""
+    return Cat(value, value[-1].replicate(width - len(value)))
+
+
+def saturated_sum(a: Value, b: Value) -> Value:
+    """Return the sum of two signed values of the same width, saturated to that width.
+
+    An overflow shows in the signs alone, so the adder is no wider than its operands.
+    """
+    sign = a[-1]
+    total = (a.as_unsigned() + b.as_unsigned())[: len(a)]
+    overflow = (sign == b[-1]) & (sign != total[-1])
+    return Mux(overflow, Cat((~sign).replicate(len(a) - 1), sign), total).as_signed()
 
 
 def clamped(value: Value, low: int, high: int) -> Value:
@@ -22,7 +28,7 @@ def clamped(value: Value, low: int, high: int) -> Value:
 
 
 def product(value: Value, factor: int) -> Value:
-    """Return ``value * factor`` for a constant factor >= 0 as a sum of shifted terms (canonical signed digits)."""
+    """Return ``value * factor``, factor a constant >= 0, as a sum of shifted terms (canonical signed digits)."""
     terms: list[Value] = []
     shift = 0
     while factor:
@@ -53,10 +59,10 @@ def reversed_bits(value: Value) -> Value:
     return Cat(*reversed([value[bit] for bit in range(len(value))]))
 
 
-def delayed(m, value: Value, clocks: int, name: str) -> Value:
-    """Return `value` delayed by a number of clocks."""
+def delayed(m: Module, value: Value, clocks: int, name: str, *, cleared: bool = True) -> Value:
+    """Return `value` delayed by clocks; what a reset need not clear has ``cleared=False``."""
     for clock in range(clocks):
-        register = Signal(value.shape(), name=f"{name}_{clock + 1}")
+        register = Signal(value.shape(), name=f"{name}_{clock + 1}", reset_less=not cleared)
         m.d.sync += register.eq(value)
         value = register
     return value

@@ -7,9 +7,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.fixed import clamped, delayed, product, saturated_sum, total_of
-from erbium.hdl.neuron_unit import NOISE_WIDTH, PORT_WIDTH, NeuronUnit, signed_width
+from erbium.hdl.fixed import clamped, delayed, extended, product, saturated_sum, total_of
 from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
+from erbium.hdl.neuron_unit import NOISE_WIDTH, PORT_WIDTH, NeuronUnit, signed_width
 from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
 from erbium.hdl.slot import Slot, Work
 from erbium.hdl.synapse_memory import SynapseMemory
@@ -127,7 +127,8 @@ class LayerPipeline(wiring.Component):
         """Make the registers that carry a slot from stage to stage."""
         self.slots, self.valid = [self.slot], [self.issue]
         for stage in range(1, self.stage_x + SWEEP_LATENCY + 2):
-            slot, valid = Signal(Slot(self.words), name=f"slot_{stage}"), Signal(name=f"valid_{stage}")
+            slot = Signal(Slot(self.words), name=f"slot_{stage}", reset_less=True)
+            valid = Signal(name=f"valid_{stage}")
             m.d.sync += [slot.eq(self.slots[-1]), valid.eq(self.valid[-1])]
             self.slots.append(slot)
             self.valid.append(valid)
@@ -141,20 +142,28 @@ class LayerPipeline(wiring.Component):
         """Return whether the slot in a stage does this work."""
         return self.valid[stage] & (self.slots[stage].work == work)
 
-    def _file(self, m: Module, name: str, lane_width: int) -> WordFile:
-        """Make a file with one value per neuron, read so that its data are there in stage X."""
+    def _file(self, m: Module, name: str, lane_width: int, *works: Work) -> WordFile:
+        """Make a file with one value per neuron, read for some kinds of work, data there in stage X."""
         file = WordFile(self.words, self.lanes * lane_width)
         m.submodules[name] = file
-        m.d.comb += file.read_address.eq(self.slots[self.stage_x - file.read_latency].word)
+        stage = self.stage_x - file.read_latency
+        enable: Value = Const(0)
+        for work in works:
+            enable = enable | self._does(work, stage)
+        m.d.comb += [file.read_address.eq(self.slots[stage].word), file.read_enable.eq(enable)]
         return file
 
     def _write(self, m: Module, file: WordFile, stage: int, enable: Value, value: Value) -> None:
         """Write a file in a stage, or one clock later where the file allows the time."""
-        delay = file.write_delay
+        if file.write_delay:
+            held = Signal(value.shape(), name="write_data", reset_less=True)
+            with m.If(enable):
+                m.d.sync += held.eq(value)
+            enable, value = delayed(m, enable, 1, "write_enable"), held
         m.d.comb += [
-            file.write_enable.eq(delayed(m, enable, delay, "write_enable")),
-            file.write_address.eq(self.slots[stage + delay].word),
-            file.write_data.eq(delayed(m, value, delay, "write_data")),
+            file.write_enable.eq(enable),
+            file.write_address.eq(self.slots[stage + file.write_delay].word),
+            file.write_data.eq(value),
         ]
 
     # --- weights -------------------------------------------------------------------------------------
@@ -188,7 +197,11 @@ class LayerPipeline(wiring.Component):
 
     def _transmitted(self, weight: Value) -> Value:
         excess = self.layer.weight_width - TRANSMITTED_WIDTH
-        return weight >> excess if excess >= 0 else weight << -excess
+        return weight.shift_right(excess) if excess >= 0 else weight.shift_left(-excess)
+
+    def _if_kept(self, lane: int, value: Value) -> Value:
+        """Return a value, or 0 for a synapse that is blanked out."""
+        return Mux(self.kept[lane], value, 0) if self.layer.synapse_keep < 256 else value
 
     # --- random numbers ------------------------------------------------------------------------------
 
@@ -247,7 +260,7 @@ class LayerPipeline(wiring.Component):
 
     def _accumulate(self, m: Module) -> None:
         x, lanes = self.stage_x, self.lanes
-        file = self._file(m, "port0", PORT_WIDTH)
+        file = self._file(m, "port0", PORT_WIDTH, Work.ROW, Work.TEACH, Work.SWEEP)
         teach = self._does(Work.TEACH, x)
         # Which lane is the label's: the comparison is made one clock ahead.
         distance = Signal(range(-(1 << 16), 1 << 16))
@@ -256,12 +269,11 @@ class LayerPipeline(wiring.Component):
         for lane in range(lanes):
             fresh = self.slots[x].fresh
             old = Mux(fresh, 0, file.read_data.word_select(lane, PORT_WIDTH)).as_signed()
-            push: Value = self._transmitted(self._weight(self.memory.read_data, lane))
-            push = Mux(self.kept[lane], push, 0)
+            push = self._if_kept(lane, self._transmitted(self._weight(self.memory.read_data, lane)))
             if self.is_last:
                 push = Mux(teach, Mux(distance == lane, -self.margin, 0), push)
             self.port0.append(old)
-            sums.append(saturated_sum(old, push, PORT_WIDTH))
+            sums.append(saturated_sum(old, extended(push, PORT_WIDTH)))
         self._write(m, file, x, self._does(Work.ROW, x) | teach, Cat(*sums))
 
     # --- tick sweep ----------------------------------------------------------------------------------
@@ -278,7 +290,7 @@ class LayerPipeline(wiring.Component):
             self.feedback_used.eq(self._does(Work.SWEEP, x) & self.slots[x].last & self.slots[x].feedback),
         ]
         m.submodules.neurons = self.neurons = unit = NeuronUnit(layer.program, layer.rule, lanes, widths)
-        states = self._file(m, "states", unit.layout.size)
+        states = self._file(m, "states", unit.layout.size, Work.SWEEP)
         m.d.comb += [
             unit.valid.eq(self._does(Work.SWEEP, x)),
             unit.neurons.eq(states.read_data),
@@ -306,7 +318,7 @@ class LayerPipeline(wiring.Component):
 
     def _learn(self, m: Module) -> None:
         x, layer, lanes, width = self.stage_x, self.layer, self.lanes, self.neurons.word_width
-        words = self._file(m, "plasticity", width)
+        words = self._file(m, "plasticity", width, Work.ROW)
         self._write(m, words, x + SWEEP_LATENCY, self.neurons.valid_o, self.neurons.words_o)
         learns = Signal()
         m.d.comb += learns.eq(self._does(Work.ROW, x - 1) & self.slots[x - 1].armed & self._any_word(m))
@@ -322,36 +334,41 @@ class LayerPipeline(wiring.Component):
         random = draws.value[:shift]
         word_min, word_max = -(1 << (width - 1)), (1 << (width - 1)) - 1
         delta_width = signed_width(word_min >> shift, (word_max + (1 << shift) - 1) >> shift)
-        new_word = Signal(lanes * layer.weight_width)
-        changed = Signal(lanes)
+        new_weights, changes = [], []
         for lane in range(lanes):
-            weight = Signal(Shape(layer.weight_width, signed=True), name=f"weight_{lane}")
-            delta = Signal(Shape(delta_width, signed=True), name=f"delta_{lane}")
+            weight = Signal(Shape(layer.weight_width, signed=True), name=f"weight_{lane}", reset_less=True)
+            delta = Signal(Shape(delta_width, signed=True), name=f"delta_{lane}", reset_less=True)
+            new = Signal(layer.weight_width, name=f"new_{lane}", reset_less=True)
+            step = Signal(Shape(delta_width, signed=True), name=f"step_{lane}", reset_less=True)
             word = words.read_data.word_select(lane, width).as_signed()
             with m.If(stages[1]):
                 m.d.sync += [
                     weight.eq(self._weight(self.memory.read_data, lane)),
-                    delta.eq(Mux(self.kept[lane], (word + random) >> shift, 0)),
+                    delta.eq(self._if_kept(lane, (word + random)[shift:].as_signed())),
                 ]
-            new = clamped(weight - delta, layer.weight_min, layer.weight_max)
             at_bound = Mux(delta < 0, weight == layer.weight_max, weight == layer.weight_min)
+            free = Mux(at_bound, 0, delta)
+            stepped = weight - free
+            if delta_width > 2:
+                # Steps larger than 1 can overshoot a bound, too.
+                stepped = clamped(stepped, layer.weight_min, layer.weight_max)
             with m.If(stages[2]):
-                m.d.sync += [
-                    new_word.word_select(lane, layer.weight_width).eq(new),
-                    changed[lane].eq(delta.any() & ~at_bound),
-                ]
+                m.d.sync += [new.eq(stepped), step.eq(free)]
+            new_weights.append(new)
+            changes.append(step.any())
         m.d.comb += [
             self.learned.eq(stages[3]),
-            self.memory.write_data.eq(Mux(stages[3], new_word, self.word_i)),
+            self.memory.write_data.eq(Mux(stages[3], Cat(*new_weights), self.word_i)),
         ]
-        self._count_changes(m, stages[3], changed)
+        self._count_changes(m, stages[3], Cat(*changes))
 
     def _any_word(self, m: Module) -> Value:
         """Return whether any plasticity word of the last whole sweep differs from 0, two clocks after it."""
         end, width = self.stage_x + SWEEP_LATENCY, self.neurons.word_width
         lanes_any = Signal(self.lanes)
-        for lane in range(self.lanes):
-            m.d.sync += lanes_any[lane].eq(self.neurons.words_o.word_select(lane, width).any())
+        with m.If(self.neurons.valid_o):
+            for lane in range(self.lanes):
+                m.d.sync += lanes_any[lane].eq(self.neurons.words_o.word_select(lane, width).any())
         valid = delayed(m, self.neurons.valid_o, 1, "words_valid")
         first, last = (delayed(m, flag, 1, "end") for flag in (self.slots[end].first, self.slots[end].last))
         running, result = Signal(), Signal(name="any_word")
@@ -367,6 +384,8 @@ class LayerPipeline(wiring.Component):
         for start in range(0, self.lanes, COUNT_GROUP):
             part = changed[start : start + COUNT_GROUP]
             count = Signal(range(len(part) + 1), name=f"changes_{start}")
-            m.d.sync += count.eq(Mux(valid, total_of(part[bit] for bit in range(len(part))), 0))
+            m.d.sync += count.eq(0)
+            with m.If(valid):
+                m.d.sync += count.eq(total_of(part[bit] for bit in range(len(part))))
             groups.append(count)
         m.d.sync += self.weights_changed.eq(self.weights_changed + total_of(groups))

@@ -10,7 +10,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from erbium.hdl.fixed import clamped, delayed, reversed_bits, saturated_sum, total_of
+from erbium.hdl.fixed import clamped, delayed, extended, reversed_bits, saturated_sum, total_of
 from erbium.sw_model.network import ErbpRule
 from erbium.sw_model.programs import FRACTION_BITS, STATE_MAX, STATE_MIN, NeuronProgram, Operation
 
@@ -84,7 +84,7 @@ class NeuronUnit(wiring.Component):
 
     Notes
     -----
-    Latency 3 clocks (sums; dither and clip; threshold, gate and reset), one word per clock, no stall.
+    Latency 3 clocks (sums and dither; clip; threshold, gate and reset), one word per clock, no stall.
     """
 
     def __init__(
@@ -118,15 +118,19 @@ class NeuronUnit(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        valid_1 = delayed(m, self.valid, 1, "valid")
-        valid_2 = delayed(m, valid_1, 1, "valid_sum")
-        m.d.sync += self.valid_o.eq(valid_2)
-        dither = Signal(8)
-        m.d.sync += dither.eq(reversed_bits(self.dither))
-        learn = delayed(m, self.learn, 2, "learn")
-        silent = delayed(m, self.silent, 2, "silent")
+        valids = [self.valid]
+        for stage in range(LATENCY):
+            valids.append(delayed(m, valids[-1], 1, f"valid_{stage}"))
+        m.d.comb += self.valid_o.eq(valids[LATENCY])
+        learn = delayed(m, self.learn, 2, "learn", cleared=False)
+        silent = delayed(m, self.silent, 2, "silent", cleared=False)
+        spikes = Signal(self.lanes, reset_less=True)
+        neurons = Signal.like(self.neurons_o, name="neurons_after", reset_less=True)
+        words = Signal(len(self.words_o), reset_less=True)
+        m.d.comb += [self.spikes_o.eq(spikes), self.neurons_o.eq(neurons), self.words_o.eq(words)]
         for lane in range(self.lanes):
-            self._lane(m, lane, (valid_1, valid_2), dither, learn, silent[lane])
+            word = words.word_select(lane, self.word_width)
+            self._lane(m, lane, valids, learn, silent[lane], spikes[lane], neurons[lane], word)
         return m
 
     def _port(self, lane: int, port: int) -> Value:
@@ -141,49 +145,47 @@ class NeuronUnit(wiring.Component):
         return self.noise.word_select(lane, NOISE_WIDTH).as_signed()
 
     def _lane(
-        self, m: Module, lane: int, valids: tuple[Value, Value], dither: Value, learn: Value, silent: Value
+        self,
+        m: Module,
+        lane: int,
+        valids: Sequence[Value],
+        learn: Value,
+        silent: Value,
+        spikes: Value,
+        after: data.View,
+        word: Value,
     ) -> None:
-        program, layout, stored = self.program, self.layout, self.neurons[lane]
-        states: list[Value] = []
-        for state in range(program.n_states):
-            old = Signal(layout[f"x{state}"].shape, name=f"old{state}_{lane}")
-            m.d.comb += old.eq(
-                Mux(self.begin, Const(program.initial[state], old.shape()), stored[f"x{state}"])
-            )
-            states.append(old)
-
+        program, stored = self.program, self.neurons[lane]
+        # Expressions, not signals: what only an enabled register uses costs a simulation nothing while idle.
+        states = [
+            Mux(self.begin, Const(program.initial[state], stored[f"x{state}"].shape()), stored[f"x{state}"])
+            for state in range(program.n_states)
+        ]
         clipped = []
         for state in range(program.n_states):
             total, fraction = self._sum(lane, state, states)
-            y = Signal(total.shape(), name=f"y{state}_{lane}")
-            with m.If(self.valid):
-                m.d.sync += y.eq(total)
-            x = Signal(
-                Shape(signed_width(program.lower[state], program.upper[state]), signed=True),
-                name=f"x{state}_{lane}",
-            )
-            rounded = ((y + dither[8 - fraction :]) >> fraction) if fraction else y
+            y = Signal(total.shape(), name=f"y{state}_{lane}", reset_less=True)
             with m.If(valids[0]):
-                m.d.sync += x.eq(clamped(rounded, program.lower[state], program.upper[state]))
+                m.d.sync += y.eq(total)
+            low, high = program.lower[state], program.upper[state]
+            x = Signal(Shape(signed_width(low, high), signed=True), name=f"x{state}_{lane}", reset_less=True)
+            with m.If(valids[1]):
+                m.d.sync += x.eq(clamped(y.shift_right(fraction), low, high))
             clipped.append(x)
 
         rest: Value = Const(0)
         if program.refractory:
-            counter = Signal(layout["refractory"].shape, name=f"rest_{lane}")
-            m.d.comb += counter.eq(Mux(self.begin, 0, stored.refractory))
-            rest = delayed(m, counter, 2, f"rest_{lane}")
+            rest = Mux(self.begin, 0, stored.refractory)
+            rest = delayed(m, rest, 2, f"rest_{lane}", cleared=False)
         resting = rest.any()
         threshold = program.threshold + clipped[1] if program.adaptive else Const(program.threshold)
-        spike = Signal(name=f"spike_{lane}")
-        m.d.comb += spike.eq((clipped[0] >= threshold) & ~resting & ~silent)
-        with m.If(valids[1]):
-            m.d.sync += self.spikes_o[lane].eq(spike)
+        spike = (clipped[0] >= threshold) & ~resting & ~silent
+        with m.If(valids[2]):
+            m.d.sync += spikes.eq(spike)
             for state, x in enumerate(clipped):
-                m.d.sync += self.neurons_o[lane][f"x{state}"].eq(self._after(state, x, spike, resting))
+                m.d.sync += after[f"x{state}"].eq(self._after(state, x, spike, resting))
             if program.refractory:
-                m.d.sync += self.neurons_o[lane].refractory.eq(
-                    Mux(spike, program.refractory, Mux(resting, rest - 1, 0))
-                )
+                m.d.sync += after.refractory.eq(Mux(spike, program.refractory, Mux(resting, rest - 1, 0)))
             if self.rule is not None:
                 gate = (
                     (clipped[0] >= self.rule.gate_lower)
@@ -191,21 +193,22 @@ class NeuronUnit(wiring.Component):
                     & learn
                     & ~silent
                 )
-                word = Mux(gate, clipped[self.rule.modulator], 0)
-                m.d.sync += self.words_o.word_select(lane, self.word_width).eq(word)
+                m.d.sync += word.eq(Mux(gate, clipped[self.rule.modulator], 0))
 
     def _sum(self, lane: int, state: int, states: Sequence[Value]) -> tuple[Value, int]:
-        """Return the sum of one state with as many fractional bits as its shifts need, and their number."""
+        """Return sum and dither of one state with as many fractional bits as its shifts need, and their number."""
         operations = [op for op in self.program.operations if op.destination == state]
         fraction = min(FRACTION_BITS, max((op.shift for op in operations), default=0))
-        terms: list[Value] = [states[state] << fraction]
+        terms: list[Value] = [states[state].shift_left(fraction)]
         if self.program.bias[state]:
             terms.append(Const(self.program.bias[state] << fraction))
         for operation in operations:
             source = self._source(lane, operation, states)
             up = fraction - operation.shift
-            term = source << up if up >= 0 else source >> -up
+            term = source.shift_left(up) if up >= 0 else source.shift_right(-up)
             terms.append(term if operation.sign > 0 else -term)
+        if fraction:
+            terms.append(reversed_bits(self.dither)[FRACTION_BITS - fraction :])
         return total_of(terms), fraction
 
     def _after(self, state: int, x: Value, spike: Value, resting: Value) -> Value:
@@ -219,4 +222,7 @@ class NeuronUnit(wiring.Component):
             return Mux(spike | hold, value, x)
         if mode == "max":
             return Mux(spike & (x < value), value, x)
-        return Mux(spike, saturated_sum(x, Const(value, Shape(16, signed=True)), 16), x)
+        total = x + Const(value)
+        if not STATE_MIN <= program.lower[state] + value <= program.upper[state] + value <= STATE_MAX:
+            total = saturated_sum(extended(x, 16).as_signed(), Const(value, Shape(16, signed=True)))
+        return Mux(spike, total, x)

@@ -58,7 +58,10 @@ class SynapseMemory(wiring.Component):
         ]
         value, valid = read.data, self.read_enable
         for stage in range(self.latency - 1):
-            held_valid, held = Signal(name=f"valid_{stage}"), Signal(width, name=f"data_{stage}")
+            held_valid, held = (
+                Signal(name=f"valid_{stage}"),
+                Signal(width, name=f"data_{stage}", reset_less=True),
+            )
             m.d.sync += held_valid.eq(valid)
             # Enables keep idle registers still, which saves power on the chip and time in simulation.
             with m.If(held_valid):

@@ -5,6 +5,8 @@ from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from erbium.hdl.fixed import delayed
+
 REGISTERS_UP_TO = 3
 """A file of at most so many words is made of registers, a longer one of block RAM with an output register."""
 
@@ -25,8 +27,9 @@ class WordFile(wiring.Component):
 
     Members
     -------
-    read_address : In, read_data : Out(width)
-        `read_data` belongs to the address of `read_latency` clocks before.
+    read_address : In, read_enable : In(1), read_data : Out(width)
+        `read_data` belongs to the address of `read_latency` clocks before; `read_enable` goes with the
+        address and is 1 where it is not connected.
     write_enable : In(1), write_address : In, write_data : In(width)
 
     Attributes
@@ -45,6 +48,7 @@ class WordFile(wiring.Component):
         super().__init__(
             {
                 "read_address": In(address),
+                "read_enable": In(1, init=1),
                 "read_data": Out(width),
                 "write_enable": In(1),
                 "write_address": In(address),
@@ -55,12 +59,15 @@ class WordFile(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = len(self.read_data)
+        value = Signal(width, name="value", reset_less=True)
+        m.d.comb += self.read_data.eq(value)
         if self.depth == 1:
             with m.If(self.write_enable):
-                m.d.sync += self.read_data.eq(self.write_data)
+                m.d.sync += value.eq(self.write_data)
         elif self.depth <= REGISTERS_UP_TO:
-            words = Array(Signal(width, name=f"word_{k}") for k in range(self.depth))
-            m.d.sync += self.read_data.eq(words[self.read_address])
+            words = Array(Signal(width, name=f"word_{k}", reset_less=True) for k in range(self.depth))
+            with m.If(self.read_enable):
+                m.d.sync += value.eq(words[self.read_address])
             for index, word in enumerate(words):
                 with m.If(self.write_enable & (self.write_address == index)):
                     m.d.sync += word.eq(self.write_data)
@@ -69,11 +76,13 @@ class WordFile(wiring.Component):
             write, read = store.write_port(), store.read_port()
             m.d.comb += [
                 read.addr.eq(self.read_address),
+                read.en.eq(self.read_enable),
                 write.addr.eq(self.write_address),
                 write.data.eq(self.write_data),
                 write.en.eq(self.write_enable),
             ]
-            m.d.sync += self.read_data.eq(read.data)
+            with m.If(delayed(m, self.read_enable, 1, "read_enable")):
+                m.d.sync += value.eq(read.data)
         return m
 
 

@@ -29,7 +29,7 @@ def hash64(*words: int | Array) -> Array:
     ndarray of uint64
         Of the broadcast shape.
     """
-    state = np.uint64(0x9E3779B97F4A7C15)
+    state: Any = np.uint64(0x9E3779B97F4A7C15)
     with np.errstate(over="ignore"):
         for word in words:
             value = np.uint64(word & _MASK64) if isinstance(word, int) else np.asarray(word).astype(np.uint64)

@@ -23,7 +23,7 @@ def start_phase(address: Array) -> Array:
     reverse = np.zeros_like(low)
     for bit in range(8):
         reverse |= ((low >> bit) & 1) << (7 - bit)
-    return (reverse ^ (address >> 3) ^ (low << 2)) & 0xFF
+    return np.asarray((reverse ^ (address >> 3) ^ (low << 2)) & 0xFF)
 
 
 class BernoulliEncoder:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The compiled path of the model: the integers of :class:`erbium.sw_model.array.ArrayModel`, for whole epochs."""
+"""The compiled path of the model: the integers of :mod:`erbium.sw_model.array`, for whole epochs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from erbium.sw_model.network import Layer, Network
 from erbium.sw_model.programs import MAX_OPERATIONS, MAX_STATES, RESET_MODES
 
 VECTOR = 32
-"""Neurons are padded to a multiple of this: a cache line of int16, the widest vector of the usual processors."""
+"""Neurons are padded to a multiple of this: 64 bytes of int16, a cache line and the widest vector."""
 
 _KINDS = {"state": kernels.FROM_STATE, "port": kernels.FROM_PORT, "noise": kernels.FROM_NOISE}
 

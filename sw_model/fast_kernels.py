@@ -5,10 +5,11 @@ Everything lies in flat arrays that :mod:`erbium.sw_model.fast` prepares. The fi
 the last is the neuron, padded to the same multiple of 32 in all layers, so that a loop over the neurons of a
 layer is a whole number of vector instructions. Padding neurons have zero weights and are never active.
 
-Two habits keep the loops fast. Numba computes in 64 bits, and LLVM goes back to 16 or 32 bits per lane only
+Three habits keep the loops fast. Numba computes in 64 bits, and LLVM goes back to 16 or 32 bits per lane only
 if every intermediate value is cast to what it fits in; so the casts matter, and ``min(max(a + b, ...))`` on
-int16 operands becomes one saturating instruction. And no number is computed twice: a random ``r`` for which no
-plasticity word of the layer can change a weight is recognised from the smallest and largest word.
+int16 operands becomes one saturating instruction. Loops get whole arrays and indices, not slices, since numba
+counts the references to each slice. And most rows have nothing to learn: whether a random ``r`` can change a
+weight follows from the smallest and the largest plasticity word.
 
 Nothing is imported from the rest of the model: Numba's cache on disk notices changes of this file only.
 """
@@ -140,7 +141,7 @@ class State(NamedTuple):
     draws : ndarray of int64, shape (n_layers + 1, 5)
         States of the random number generators.
     spikes : ndarray of int64, shape (n_layers + 1, n)
-        Channels: the encoder's spikes and the bias row, then each layer's. As long as the longest, and 4 more.
+        Channels: the spikes of the encoder, then of each layer, with room for the bias row and more.
     n_spikes : ndarray of int64, shape (n_layers + 1,)
     row_draws : ndarray of int64, shape (n,)
         Blank-out draw of each row pass of a tick.
@@ -263,7 +264,7 @@ def saturate16(value: Any) -> Any:
 def transmit(
     u: Array, number: int, weights: Array, channels: Array, n_rows: int, first_row: int, lanes: int
 ) -> None:
-    """Add rows of 8-bit weights to a port, in order; four at a time, to read and write the port less often."""
+    """Add rows of 8-bit weights to port 0, in order; four at a time, to move the port less often."""
     k = 0
     while k + 4 <= n_rows:
         a, b = first_row + channels[number, k], first_row + channels[number, k + 1]
@@ -351,7 +352,7 @@ def learn_row(
         new = min(max(np.int16(saturate16(weight - delta)), low), high)
         changed = np.int16(changed + (np.int16(1) if new != weight else np.int16(0)))
         weights[row, i] = new
-    return changed
+    return int(changed)
 
 
 @njit(nogil=True)
@@ -382,7 +383,7 @@ def learn_row_blanked(
         new = min(max(np.int16(saturate16(weight - kept)), low), high)
         changed = np.int16(changed + (np.int16(1) if new != weight else np.int16(0)))
         weights[row, i] = new
-    return changed
+    return int(changed)
 
 
 @njit(nogil=True, forceinline=True)
@@ -556,7 +557,7 @@ def form_words(
 ) -> None:
     """Form the plasticity words of a layer in two parts, and their range.
 
-    ``(word + r) >> shift`` is ``whole = word >> shift``, and 1 more if ``rest``, the bits below, and r have a carry.
+    ``(word + r) >> shift`` is ``whole = word >> shift``, and 1 more if ``rest``, the bits below, and r carry.
     """
     low, high, modulator = np.int32(0), np.int32(0), layer.modulator
     lower, upper = np.int32(layer.gate_lower), np.int32(layer.gate_upper)
@@ -733,8 +734,8 @@ def run_sample(
     result: Array,
 ) -> None:
     """Present one sample; learn it if asked to."""
-    # Taken apart here, once: numba counts references, with atomic instructions, wherever an array is taken out of
-    # a tuple or sliced; in the loops below that would cost as much as the work.
+    # Taken apart here, once: numba counts a reference, with an atomic instruction, wherever an array is taken
+    # out of a tuple; in the loops below that would cost as much as the work.
     layers, operations, variables, feedback = d.layers, d.operations, d.variables, d.feedback
     constants, network = d.neuron_constants, d.network[0]
     x, y, u, active = s.x, s.y, s.u, s.active
@@ -743,7 +744,7 @@ def run_sample(
     channels, n_spikes, pixels, values, phase = s.spikes, s.n_spikes, s.pixels, s.values, s.phase
     counts, fired, error_states = s.counts, s.fired, s.error_states
     errors, n_errors, stops = s.errors, s.n_errors, s.stops
-    n_layers, n_classes, delay = network.n_layers, network.n_classes, network.delay
+    n_layers, delay = network.n_layers, network.delay
     last = n_layers - 1
 
     seed_generators(draws, d.salts, seed)

@@ -119,6 +119,8 @@ class LayerModel:
 
     def feedback(self, errors: list[int]) -> None:
         """Add error spikes to port 1. Error neuron 2c raises, 2c + 1 lowers the dendrites that it reaches."""
+        if self.layer.feedback == "none":
+            return
         for neuron in errors:
             sign = -1 if neuron & 1 else 1
             self.population.add(1, sign * self.gain * self.feedback_weights[:, neuron >> 1])

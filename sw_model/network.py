@@ -12,6 +12,8 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from erbium.sw_model import constants
 from erbium.sw_model.programs import (
     STATE_MAX,
@@ -289,9 +291,9 @@ class Network:
             case "wide":
                 return constants.wide_feedback(self.seed, layer, here.n_neurons, self.n_classes)
             case "direct":
-                return constants.np.eye(self.n_classes, dtype=constants.np.int8)
+                return np.eye(self.n_classes, dtype=np.int8)
             case _:
-                return constants.np.zeros((here.n_neurons, self.n_classes), dtype=constants.np.int8)
+                return np.zeros((here.n_neurons, self.n_classes), dtype=np.int8)
 
     @property
     def digest(self) -> str:

@@ -71,7 +71,8 @@ class Population:
             if noise is None:
                 raise ValueError(f"program {self.program.name!r} needs noise")
             return noise
-        return self.x[operation.index] if operation.kind == "state" else self.u[operation.index]
+        values = self.x if operation.kind == "state" else self.u
+        return np.asarray(values[operation.index])
 
     def sweep(self, tick: int, noise: Array | None = None, silent: Array | None = None) -> Sweep:
         """Run the program once for all neurons.

@@ -14,12 +14,17 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import platformdirs
 
+import erbium.gen
+import erbium.hdl
 from erbium.gen.verilog import TOP, component_verilog
 from erbium.hdl.array import ErbiumArray, counter_names, performance_names
+from erbium.sw_model import constants, programs
+from erbium.sw_model import network as network_module
 from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
@@ -64,17 +69,16 @@ def _ports_header(network: Network) -> str:
 
 def _sources_hash() -> str:
     """Return a hash of all code that decides what the library does."""
-    root = Path(__file__).parent.parent
-    folders = [Path(__import__(f"erbium.{name}", fromlist=["_"]).__file__).parent for name in ("hdl", "gen")]
-    files = sorted(path for folder in folders for path in folder.glob("*.py"))
-    model = Path(__import__("erbium.sw_model", fromlist=["_"]).__file__).parent
-    files += [model / name for name in ("network.py", "programs.py", "constants.py")]
-    files += [_HARNESS, Path(__file__)]
+    files = [path for module in (erbium.hdl, erbium.gen) for path in _python_files(module)]
+    files += [Path(str(module.__file__)) for module in (network_module, programs, constants)]
     digest = hashlib.sha256()
-    for path in files:
+    for path in (*files, _HARNESS, Path(__file__)):
         digest.update(path.read_bytes())
-    del root
     return digest.hexdigest()[:16]
+
+
+def _python_files(package: ModuleType) -> list[Path]:
+    return sorted(Path(str(package.__file__)).parent.glob("*.py"))
 
 
 def default_cache() -> Path:
@@ -200,7 +204,7 @@ class RtlArray:
         """Give the simulation back; nothing can be done with it afterwards."""
         if self._chip:
             self._library.chip_free(self._chip)
-            self._chip = None
+            self._chip = ctypes.c_void_p()
 
     def __del__(self) -> None:
         if getattr(self, "_chip", None):
