@@ -216,6 +216,25 @@ class _Reference(ArrayModel):
         self.prediction.decide_after = n_spikes
 
 
+def backend_named(name: str) -> str:
+    """Return what a backend is called in :data:`BACKENDS`.
+
+    Raises
+    ------
+    DescriptionError
+        If there is none of that name.
+    """
+    name = _OTHER_NAMES.get(name, name)
+    if name in BACKENDS:
+        return name
+    if name == "board":
+        raise DescriptionError(
+            "backend 'board' comes with the FPGA builds and is not there yet; "
+            f"use {', '.join(BACKENDS)} until then"
+        )
+    raise DescriptionError(f"there is no backend {name!r}; there are {', '.join(BACKENDS)}")
+
+
 def open_chip(network: Network, backend: str = "model", hardware: Hardware | None = None) -> Chip:
     """Return a chip with the network's initial weights.
 
@@ -234,27 +253,19 @@ def open_chip(network: Network, backend: str = "model", hardware: Hardware | Non
     erbium.verif.simulators.ToolError
         When ``"rtl"`` lacks a simulator or a compiler.
     """
-    name = _OTHER_NAMES.get(backend, backend)
+    name = backend_named(backend)
     engine: Engine
-    match name:
-        case "reference":
-            engine = _Reference(network)
-        case "model":
-            # The compiler behind it takes a second to import; the reference and `--help` do without.
-            from erbium.sw_model.fast import FastArray
+    if name == "reference":
+        engine = _Reference(network)
+    elif name == "model":
+        # The compiler behind it takes a second to import; the reference and `--help` do without.
+        from erbium.sw_model.fast import FastArray
 
-            engine = FastArray(network)
-        case "rtl":
-            from erbium.verif.library import RtlArray
+        engine = FastArray(network)
+    else:
+        from erbium.verif.library import RtlArray
 
-            engine = RtlArray(network, hardware or Hardware())
-        case "board":
-            raise DescriptionError(
-                "backend 'board' comes with the FPGA builds and is not there yet; "
-                f"use {', '.join(BACKENDS)} until then"
-            )
-        case _:
-            raise DescriptionError(f"there is no backend {backend!r}; there are {', '.join(BACKENDS)}")
+        engine = RtlArray(network, hardware or Hardware())
     return Chip(network, engine, name)
 
 

@@ -18,16 +18,16 @@ from rich.console import Console
 from rich.table import Table
 
 from erbium import summary
-from erbium.chip import Chip, open_chip
+from erbium.chip import Chip, backend_named, open_chip
 from erbium.exact import Lockstep, MismatchError, Verdict
-from erbium.gen.presets import preset
+from erbium.gen.presets import PRESETS, preset
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay
 from erbium.report import write_report
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
-from erbium.train import Plan, Trainer, check_fits
+from erbium.train import Evaluated, Plan, Trainer, check_fits
 
 PRESET, DIGITS_PRESET = "erbp-mnist-200", "erbp-digits"
 N_IMAGES = 10_000
@@ -83,9 +83,10 @@ def choose(options: Options, dataset: Dataset) -> tuple[Network, Plan]:
     name = options.preset or (DIGITS_PRESET if dataset.notice else PRESET)
     chosen = preset(name)
     network = chosen.network if options.seed is None else replace(chosen.network, seed=options.seed)
-    check_fits(network, dataset)
+    others = ", ".join(other for other in PRESETS if other != name)
+    check_fits(network, dataset, f"name other data with --data, or another --preset, such as {others}")
     plan = Plan(
-        recipe=replace(chosen.recipe, shift=0),
+        recipe=chosen.recipe,
         total=options.images,
         evaluate_at=evaluate_at(options.images),
         n_evaluate=N_VALIDATION,
@@ -110,6 +111,7 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
     StoppedError
         When the user stopped it.
     """
+    backend_named(options.backend)
     dataset = datasets.load(options.data)
     if dataset.notice:
         _say(console, dataset.notice)
@@ -125,10 +127,11 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
         trainer = Trainer(pair, dataset, plan)
         try:
             _learn(trainer, pair, options, console)
+            pair.verify()
             verdict, answers, chip_answers = _examine(pair, dataset, console)
         except MismatchError as mismatch:
-            _say(console, f"NOT bit-exact: {mismatch.difference}.")
-            _say(console, f"To repeat it: {options.command(mismatch.position)}")
+            _say(console, f"{mismatch.verdict}\nfirst difference: {mismatch}")
+            _say(console, f"to repeat it: {options.command(mismatch.position)}")
             return 1
         _say(console, _comparison(verdict, options, pair))
         _show(console, trainer, options, answers, chip_answers)
@@ -174,6 +177,8 @@ def _learn(trainer: Trainer, pair: Lockstep, options: Options, console: Console)
     with Interruption() as stop, TrainingDisplay(console, trainer.plan.total) as display:
         for event in trainer.run(options.stop_after):
             display.show(event)
+            if isinstance(event, Evaluated):
+                pair.verify()
             if stop.number:
                 break
     if stop.number:
@@ -191,10 +196,8 @@ def _examine(
     n_images = len(dataset.test)
     n_chip = min(N_CHIP_TEST, n_images)
     with console.status("Testing."):
-        # In parts, so that a second Ctrl-C need not wait for all of them.
-        parts = [summary.ask(pair, dataset.test, k, min(k + 100, n_chip)) for k in range(0, n_chip, 100)]
+        chip_answers = summary.ask(pair, dataset.test, 0, n_chip)
         verdict = pair.verdict()
-        chip_answers = sum(parts[1:], parts[0])
         answers = chip_answers
         if n_chip < n_images:
             answers = answers + summary.ask(pair.model, dataset.test, n_chip, n_images)
@@ -206,7 +209,7 @@ def _comparison(verdict: Verdict, options: Options, pair: Lockstep) -> str:
         return "Nothing was compared: the model is the definition; '--backend rtl' compares the chip with it."
     if verdict.equal:
         return str(verdict)
-    return f"{verdict}\n{verdict.first_difference}\nTo repeat it: {options.command()}"
+    return f"{verdict}\nfirst difference: {verdict.first_difference}\nto repeat it: {options.command()}"
 
 
 def _show(

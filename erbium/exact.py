@@ -44,19 +44,19 @@ class Verdict:
 
 
 class MismatchError(Exception):
-    """Two chips that must agree do not.
+    """Two chips that must agree do not; the text says where, with both values.
 
     Attributes
     ----------
-    difference : str
-        Where, with both values.
+    verdict : Verdict
+        How much was equal when it was noticed.
     position : int
-        Number of samples to learn until it shows.
+        Samples to learn until it shows.
     """
 
-    def __init__(self, difference: str, position: int) -> None:
+    def __init__(self, difference: str, verdict: Verdict, position: int) -> None:
         super().__init__(difference)
-        self.difference = difference
+        self.verdict = verdict
         self.position = position
 
 
@@ -96,7 +96,7 @@ class Lockstep:
     """Two chips of one network that do everything together, and must agree after every call.
 
     It stands in for a chip wherever one learns and infers. Answers, ticks and counters are compared after
-    each call; :meth:`verdict` compares all weights, too.
+    each call, the weights by :meth:`verify`, because reading them back from hardware takes its time.
 
     Parameters
     ----------
@@ -108,22 +108,26 @@ class Lockstep:
     Raises
     ------
     MismatchError
-        By :meth:`learn` and :meth:`infer`, with the first sample that differs.
+        By :meth:`learn`, :meth:`infer` and :meth:`verify`, with the first sample that differs.
     """
 
     def __init__(self, chip: Chip, model: Chip) -> None:
         self.chip, self.model = chip, model
         self.network = chip.network
         self.names = (chip.backend, model.backend)
+        self._rate = 1.0
+        self._verified()
+
+    def _verified(self) -> None:
+        """Note that the chips agree now: a later search begins here."""
+        self._first = self.model.position
+        self._weights = self.model.weights
+        self._since: list[tuple[Array, Array, float]] = []
 
     @property
     def position(self) -> int:
         """Number of the next sample to learn."""
-        return self.chip.position
-
-    @position.setter
-    def position(self, value: int) -> None:
-        self.chip.position = self.model.position = value
+        return self.model.position
 
     @property
     def counters(self) -> dict[str, int]:
@@ -140,39 +144,33 @@ class Lockstep:
         """Weights of the chip."""
         return self.chip.weights
 
-    def load(self, weights: Sequence[Array]) -> None:
-        """Replace all weights of both."""
-        self.chip.load(weights)
-        self.model.load(weights)
-
     def set_rate(self, factor: float) -> None:
         """Set the learning rate of both."""
+        self._rate = factor
         self.chip.set_rate(factor)
         self.model.set_rate(factor)
 
     def learn(self, images: Array, labels: Array) -> Results:
         """Learn on both."""
-        first, before = self.position, self.model.weights
-        results = self.chip.learn(images, labels)
-        others = self.model.learn(images, labels)
-        if _first_unequal(results, others) is None and self.chip.counters == self.model.counters:
-            return results
-        raise self._search(images, labels, first, before)
+        self._since.append((images, labels, self._rate))
+        results, others = self.chip.learn(images, labels), self.model.learn(images, labels)
+        if _first_unequal(results, others) is not None or self.chip.counters != self.model.counters:
+            raise self._search()
+        return results
 
     def infer(self, images: Array, n_ticks: int | None = None, first: int = 0) -> Results:
         """Infer on both."""
-        results = self.chip.infer(images, n_ticks, first)
-        others = self.model.infer(images, n_ticks, first)
+        results, others = self.chip.infer(images, n_ticks, first), self.model.infer(images, n_ticks, first)
         place = _first_unequal(results, others)
+        if place is None and self.chip.counters == self.model.counters:
+            return results
+        # Most likely it learned something else before, which is the better thing to say.
+        self.verify(counters=False)
+        verdict = self.verdict()
+        sample, words = 0, verdict.first_difference
         if place is not None:
-            raise MismatchError(
-                f"inferred image {first + place[0]}: {self._values(results, others, place)}", self.position
-            )
-        if self.chip.counters != self.model.counters:
-            raise MismatchError(
-                f"after inferred image {first}: {self.verdict().first_difference}", self.position
-            )
-        return results
+            sample, words = self._values(results, others, place)
+        raise MismatchError(f"inferred image {first + sample}: {words}", verdict, self.position)
 
     def verdict(self) -> Verdict:
         """Compare all weights and counters."""
@@ -180,54 +178,79 @@ class Lockstep:
             (self.chip.weights, self.model.weights), (self.chip.counters, self.model.counters), self.names
         )
 
-    def _values(self, results: Results, others: Results, place: tuple[int, str]) -> str:
+    def verify(self, *, counters: bool = True) -> None:
+        """Compare all weights, and all counters unless told not to."""
+        verdict = self.verdict()
+        if verdict.n_weights_equal != verdict.n_weights or (counters and not verdict.equal):
+            raise self._search()
+        self._verified()
+
+    def _search(self) -> MismatchError:
+        """Learn again what was learned since the chips agreed, and name the first sample that differs."""
+        verdict = self.verdict()
+        n_samples = sum(len(labels) for _, labels, _ in self._since)
+        if words := self._replay(0):
+            return MismatchError(f"right after loading the weights, {words}", verdict, self._first)
+        if not (words := self._replay(n_samples)):
+            return MismatchError(
+                f"{verdict.first_difference}; learning samples {self._first} to "
+                f"{self._first + n_samples - 1} once more gives no difference: something else did it",
+                verdict,
+                self._first + n_samples,
+            )
+        equal, unequal = 0, n_samples
+        while unequal - equal > 1:
+            middle = (equal + unequal) // 2
+            found = self._replay(middle)
+            if found:
+                unequal, words = middle, found
+            else:
+                equal = middle
+        number = self._first + unequal - 1
+        seed = int(constants.sample_seeds(self.network.seed, True, number, 1)[0])
+        return MismatchError(f"sample {number} (seed {seed:#010x}): {words}", verdict, number + 1)
+
+    def _replay(self, count: int) -> str:
+        """Learn the first `count` samples once more; return the first difference, empty if there is none."""
+        for chip in (self.chip, self.model):
+            chip.load(self._weights)
+            chip.position = self._first
+        gap, found = self._gap(), ""
+        for images, labels, rate in self._since:
+            if count == 0:
+                break
+            here, count = slice(0, count), max(0, count - len(labels))
+            self.chip.set_rate(rate)
+            self.model.set_rate(rate)
+            first = self.model.position
+            results = self.chip.learn(images[here], labels[here])
+            others = self.model.learn(images[here], labels[here])
+            place = _first_unequal(results, others)
+            if place is not None and not found:
+                sample, words = self._values(results, others, place)
+                found = f"of sample {first + sample} {words}"
+        weights = compare((self.chip.weights, self.model.weights), ({}, {}), self.names)
+        now = self._gap()
+        counters = [
+            f"counter {name} counts {now[name] - gap[name]:+}" for name in now if now[name] != gap[name]
+        ]
+        return weights.first_difference or found or "".join(counters[:1])
+
+    def _gap(self) -> dict[str, int]:
+        others = self.model.counters
+        return {name: value - others.get(name, 0) for name, value in self.chip.counters.items()}
+
+    def _values(self, results: Results, others: Results, place: tuple[int, str]) -> tuple[int, str]:
         sample, name = place
         mine, other = getattr(results, name)[sample], getattr(others, name)[sample]
-        return f"{name} is {mine} in {self.names[0]} and {other} in {self.names[1]}"
-
-    def _search(self, images: Array, labels: Array, first: int, before: Sequence[Array]) -> MismatchError:
-        """Learn a batch that went wrong once more, one sample at a time, to name the sample."""
-        self.load(before)
-        self.position = first
-        gap = _gap(self.chip.counters, self.model.counters)
-        for k in range(len(images)):
-            difference = self._learn_one(images[k : k + 1], labels[k : k + 1], gap)
-            if difference:
-                seed = int(constants.sample_seeds(self.network.seed, True, first + k, 1)[0])
-                return MismatchError(
-                    f"sample {first + k} (seed {seed:#010x}, label {labels[k]}): {difference}", first + k + 1
-                )
-        last = first + len(images) - 1
-        return MismatchError(
-            f"samples {first} to {last} differ when learned in one call and not one at a time: what one "
-            "sample leaves behind reaches another one",
-            last + 1,
-        )
-
-    def _learn_one(self, image: Array, label: Array, gap: Mapping[str, int]) -> str:
-        """Learn one sample on both; return what differs more than the `gap` of the counters before it."""
-        results, others = self.chip.learn(image, label), self.model.learn(image, label)
-        weights = compare((self.chip.weights, self.model.weights), ({}, {}), self.names)
-        if weights.first_difference:
-            return weights.first_difference
-        place = _first_unequal(results, others)
-        if place is not None:
-            return self._values(results, others, place)
-        now = _gap(self.chip.counters, self.model.counters)
-        return next(
-            (f"counter {name} counts {now[name] - gap[name]} more" for name in now if now[name] != gap[name]),
-            "",
-        )
+        return sample, f"{name} is {mine} in {self.names[0]} and {other} in {self.names[1]}"
 
 
 def _first_unequal(results: Results, others: Results) -> tuple[int, str] | None:
     """Return the first sample that differs, and in which of its outcomes."""
-    for name in ("answers", "ticks", "ticks_to_decision"):
-        places = np.flatnonzero(getattr(results, name) != getattr(others, name))
-        if places.size:
-            return int(places[0]), name
-    return None
-
-
-def _gap(counters: Mapping[str, int], others: Mapping[str, int]) -> dict[str, int]:
-    return {name: value - others.get(name, 0) for name, value in counters.items()}
+    places = [
+        (int(unequal[0]), name)
+        for name in ("answers", "ticks", "ticks_to_decision")
+        if (unequal := np.flatnonzero(getattr(results, name) != getattr(others, name))).size
+    ]
+    return min(places, default=None)

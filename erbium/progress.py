@@ -53,7 +53,7 @@ class TrainingDisplay:
             disable=not console.is_terminal,
         )
         self._console = console
-        self._task = self._progress.add_task("learning", total=total, completed=position, accuracy="")
+        self._task = self._progress.add_task("starting", total=total, completed=position, accuracy="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -70,7 +70,7 @@ class TrainingDisplay:
             case Learned(position=position):
                 self._progress.update(self._task, completed=position, description="learning")
             case Evaluating():
-                self._progress.update(self._task, description="asking  ")
+                self._progress.update(self._task, description="checking")
             case Evaluated(point=point):
                 accuracy = 100 * (1 - point.error)
                 self._progress.update(self._task, accuracy=f"{accuracy:.1f} % right")

@@ -18,7 +18,7 @@ from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset, Split
 from erbium.sw_model.network import Hardware, Network
-from erbium.train import Trainer
+from erbium.train import Pace, Trainer
 
 
 def version() -> str:
@@ -82,12 +82,21 @@ class Answers:
 def ask(chip: Answerer, split: Split, first: int, stop: int, n_ticks: int | None = None) -> Answers:
     """Infer images ``first ... stop - 1`` of a split."""
     before = chip.counters
-    results = chip.infer(split.images[first:stop], n_ticks, first)
-    work = {name: value - before[name] for name, value in chip.counters.items()}
     n = chip.network.n_classes
     confusion = np.zeros((n, n), dtype=np.int64)
-    np.add.at(confusion, (split.labels[first:stop].astype(np.int64), results.answers), 1)
-    return Answers(confusion, work, int(results.ticks_to_decision.sum()))
+    ticks_to_decision = 0
+    # In parts: while one call runs, nobody hears a Ctrl-C.
+    pace = Pace(first=64)
+    while first < stop:
+        here = slice(first, min(first + pace.size, stop))
+        start = time.perf_counter()
+        results = chip.infer(split.images[here], n_ticks, first)
+        pace.took(here.stop - first, time.perf_counter() - start)
+        np.add.at(confusion, (split.labels[here].astype(np.int64), results.answers), 1)
+        ticks_to_decision += int(results.ticks_to_decision.sum())
+        first = here.stop
+    work = {name: value - before[name] for name, value in chip.counters.items()}
+    return Answers(confusion, work, ticks_to_decision)
 
 
 def synaptic_operations(work: Mapping[str, int]) -> int:
@@ -179,10 +188,7 @@ def run_record(
         },
         images_learned=trainer.chip.position,
         hardware=hardware,
-        curve=tuple(
-            report.CurvePoint(point.position, "validation", 100 * point.error, point.n_images)
-            for point in trainer.curve
-        ),
+        curve=_curve(trainer, tested),
         confusion=None if tested is None else tested.confusion,
         exactness=None if verdict is None else _exactness(verdict),
         counters=trainer.work,
@@ -190,6 +196,17 @@ def run_record(
         trace=_trace(network, dataset, weights),
         weights=tuple(weights),
     )
+
+
+def _curve(trainer: Trainer, tested: Answers | None) -> tuple[report.CurvePoint, ...]:
+    points = [
+        report.CurvePoint(point.position, "validation", 100 * point.error, point.n_images)
+        for point in trainer.curve
+    ]
+    if tested is not None:
+        position = trainer.chip.position
+        points.append(report.CurvePoint(position, "test", 100 * tested.error, tested.n_images))
+    return tuple(points)
 
 
 def _exactness(verdict: Verdict) -> report.Exactness:

@@ -27,6 +27,7 @@ BATCH_SECONDS = 0.2
 """How long one call of the chip is to take: short enough for a smooth progress bar and a prompt Ctrl-C."""
 
 MAX_BATCH = 4096
+MAX_EVALUATIONS = 1_000
 MAX_IMAGES = 1_000_000_000
 
 
@@ -34,7 +35,10 @@ class Learner(Protocol):
     """What a trainer needs of a chip."""
 
     network: Network
-    position: int
+
+    @property
+    def position(self) -> int:
+        """Number of the next sample to learn."""
 
     def learn(self, images: Array, labels: Array) -> Results:
         """Learn images one after the other and advance the position."""
@@ -132,7 +136,9 @@ def usual_evaluations(total: int, n_train: int) -> tuple[int, ...]:
     """
     early = [digit * 10**power for power in range(2, 7) for digit in (1, 2, 5)]
     early = [place for place in early if place < min(n_train, total)]
-    return tuple(sorted({0, *early, *range(n_train, total, n_train), total}))
+    # Of a very long run every so many epochs.
+    step = n_train * -(-total // (n_train * MAX_EVALUATIONS))
+    return tuple(sorted({0, *early, *range(step, total, step), total}))
 
 
 @dataclass(frozen=True)
@@ -177,12 +183,10 @@ class Evaluated:
 Event = Learned | Evaluating | Evaluated
 
 
-def check_fits(network: Network, dataset: Dataset) -> None:
-    """Raise :class:`DatasetError` unless the network can learn the data set."""
-    way_out = (
-        f"fit the network to the data with '--hidden {','.join(map(str, network.shape[1:-1])) or 100}', "
-        "or name other data with --data"
-    )
+def check_fits(
+    network: Network, dataset: Dataset, way_out: str = "use another network or other data"
+) -> None:
+    """Raise :class:`DatasetError`, which ends in `way_out`, unless the network can learn the data set."""
     if dataset.n_pixels != network.n_inputs:
         raise DatasetError(
             f"the images of {dataset.name} have {dataset.height} x {dataset.width} = {dataset.n_pixels} "

@@ -17,13 +17,22 @@ from erbium.sw_model.network import Hardware
 from erbium.sw_model.programs import DescriptionError
 
 TINY = preset("tiny").network
-BACKENDS = ["model", "reference", pytest.param("rtl", marks=pytest.mark.verilator)]
+BACKENDS = ["model", "reference", pytest.param("rtl", marks=[pytest.mark.verilator, pytest.mark.slow])]
 
 
 def images_and_labels(n, seed=5, network=TINY):
+    """Noise, with a bright block whose place is the class."""
     random = np.random.default_rng(seed)
-    images = random.integers(0, 256, (n, network.n_inputs), dtype=np.uint8)
-    return images, random.integers(0, network.n_classes, n)
+    labels = random.integers(0, network.n_classes, n)
+    images = random.integers(0, 120, (n, network.n_inputs), dtype=np.uint8)
+    bright = np.arange(network.n_inputs) * network.n_classes // network.n_inputs == labels[:, None]
+    return np.where(bright, 200, images).astype(np.uint8), labels
+
+
+def lively_weights():
+    """Weights with which every class is an answer, as after long training."""
+    random = np.random.default_rng(1)
+    return [random.integers(-60, 100, w.shape).astype(np.int16) for w in TINY.initial_weights()]
 
 
 def same(results, others):
@@ -46,23 +55,23 @@ def test_a_chip_does_what_the_array_does_with_the_seeds_of_its_samples(backend):
         seeds = constants.sample_seeds(TINY.seed, False, 3, 12)
         assert same(chip.infer(images, 9, first=3), array.run(images, seeds, n_ticks=9))
         assert chip.counters == array.counters()
-        for mine, expected in zip(chip.weights, array.weights, strict=True):
+        for mine, other in zip(chip.weights, array.weights, strict=True):
             assert mine.dtype == np.int16
-            assert np.array_equal(mine, expected)
+            assert np.array_equal(mine, other)
     assert any((a != b).any() for a, b in zip(array.weights, TINY.initial_weights(), strict=True))
 
 
 @pytest.mark.parametrize("backend", ["model", "reference"])
 def test_inference_is_a_pure_function(backend):
-    images, labels = images_and_labels(200)
+    images, _ = images_and_labels(150)
     with open_chip(TINY, backend) as chip:
-        chip.learn(images[:20], labels[:20])
-        weights = chip.weights
+        weights = lively_weights()
+        chip.load(weights)
         whole = chip.infer(images)
-        parts = [chip.infer(images[k : k + 30], first=k).answers for k in range(0, 200, 30)]
+        parts = [chip.infer(images[k : k + 30], first=k).answers for k in range(0, 150, 30)]
         assert np.array_equal(np.concatenate(parts), whole.answers)
         assert same(chip.infer(images), whole)
-        assert chip.position == 20
+        assert chip.position == 0
         assert all(np.array_equal(a, b) for a, b in zip(chip.weights, weights, strict=True))
         other = chip.infer(images, first=1)
         assert not same(other, whole), "the number of an image decides its random numbers"
@@ -81,13 +90,13 @@ def test_the_rate_sets_the_gains():
 
 
 def test_an_early_decision_is_set_at_run_time():
-    images, labels = images_and_labels(40)
+    images, _ = images_and_labels(30)
     decided = replace(TINY, decide_after=1)
     for backend in ("model", "reference"):
         with open_chip(TINY, backend) as chip, open_chip(decided, backend) as expected:
             assert (chip.decide_after, expected.decide_after) == (0, 1)
-            chip.learn(images, labels)
-            expected.learn(images, labels)
+            chip.load(lively_weights())
+            expected.load(lively_weights())
             before = chip.infer(images)
             chip.decide_after = 1
             assert same(chip.infer(images), expected.infer(images))
@@ -136,23 +145,26 @@ def good(chip):
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda c, i, l: c.learn(i.astype(np.float64), l), r"images are float64 .* takes uint8 of shape \(n, 16\)"),
-        (lambda c, i, l: c.learn(i[:, :15], l), r"images are uint8 of shape \(3, 15\)"),
-        (lambda c, i, l: c.infer(i[0]), r"images are uint8 of shape \(16,\)"),
-        (lambda c, i, l: c.learn(i, l[:2]), r"labels are int64 of shape \(2,\); 3 images need"),
-        (lambda c, i, l: c.learn(i, l * 1.0), "labels are float64"),
-        (lambda c, i, l: c.learn(i, [0, 4, 0]), "label 4 of image 1 of the batch is out of range; .* 0 to 3"),
-        (lambda c, i, l: c.learn(i, [0, 1, -1]), "label -1 of image 2"),
-        (lambda c, i, l: c.infer(i, 17), "n_ticks is 17; it must be from 1 to 16"),
-        (lambda c, i, l: c.infer(i, 0), "n_ticks is 0"),
-        (lambda c, i, l: c.infer(i, first=-1), "number of the first image is -1"),
-        (lambda c, i, l: c.load(c.weights[:1]), "weights for 1 layers; network 'tiny' has 2"),
-        (lambda c, i, l: c.load([w.T for w in c.weights]), r"layer 1 are int16 of shape \(12, 17\)"),
-        (lambda c, i, l: c.load([w * 0.5 for w in c.weights]), "layer 1 are float64"),
-        (lambda c, i, l: c.load([c.weights[0], c.weights[1] * 0 + 128]), "layer 2 hold 128; 8 bits hold -128 to 127"),
-        (lambda c, i, l: c.load([c.weights[0] * 0 - 129, c.weights[1]]), "layer 1 hold -129"),
-        (lambda c, i, l: c.set_rate(1.5), "learning rate factor is 1.5; it must be from 0 to 1"),
-        (lambda c, i, l: setattr(c, "decide_after", -1), "decide_after is -1"),
+        (lambda c, x, y: c.learn(x.astype(np.float64), y), r"float64 .* takes uint8 of shape \(n, 16\)"),
+        (lambda c, x, y: c.learn(x[:, :15], y), r"images are uint8 of shape \(3, 15\)"),
+        (lambda c, x, y: c.infer(x[0]), r"images are uint8 of shape \(16,\)"),
+        (lambda c, x, y: c.learn(x, y[:2]), r"labels are int64 of shape \(2,\); 3 images need"),
+        (lambda c, x, y: c.learn(x, y * 1.0), "labels are float64"),
+        (lambda c, x, y: c.learn(x, [0, 4, 0]), "label 4 of image 1 of the batch is out of range; .* 0 to 3"),
+        (lambda c, x, y: c.learn(x, [0, 1, -1]), "label -1 of image 2"),
+        (lambda c, x, y: c.infer(x, 17), "n_ticks is 17; it must be from 1 to 16"),
+        (lambda c, x, y: c.infer(x, 0), "n_ticks is 0"),
+        (lambda c, x, y: c.infer(x, first=-1), "number of the first image is -1"),
+        (lambda c, x, y: c.load(c.weights[:1]), "weights for 1 layers; network 'tiny' has 2"),
+        (lambda c, x, y: c.load([w.T for w in c.weights]), r"layer 1 are int16 of shape \(12, 17\)"),
+        (lambda c, x, y: c.load([w * 0.5 for w in c.weights]), "layer 1 are float64"),
+        (
+            lambda c, x, y: c.load([c.weights[0], c.weights[1] * 0 + 128]),
+            "layer 2 hold 128; 8 bits hold -128",
+        ),
+        (lambda c, x, y: c.load([c.weights[0] * 0 - 129, c.weights[1]]), "layer 1 hold -129"),
+        (lambda c, x, y: c.set_rate(1.5), "learning rate factor is 1.5; it must be from 0 to 1"),
+        (lambda c, x, y: setattr(c, "decide_after", -1), "decide_after is -1"),
     ],
 )
 @pytest.mark.parametrize("backend", ["model", "reference"])
@@ -172,7 +184,7 @@ def test_backends_by_name():
         assert chip.backend == "model"
     with open_chip(TINY, "fast") as chip:
         assert chip.backend == "model"
-    with pytest.raises(DescriptionError, match="'board' comes with the FPGA builds .* use model, reference, rtl"):
+    with pytest.raises(DescriptionError, match=r"'board' comes with .* use model, reference, rtl"):
         open_chip(TINY, "board")
     with pytest.raises(DescriptionError, match="no backend 'gpu'; there are model, reference, rtl"):
         open_chip(TINY, "gpu")

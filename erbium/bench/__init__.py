@@ -1,2 +1,148 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""One command for each number that the documentation quotes."""
+"""One command for each number that the documentation quotes.
+
+``erbium bench NAME`` measures, compares with the target and writes JSON. A bench is a module with a function
+``measure(request, display)`` that returns rows, and a line in :data:`BENCHES`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from erbium.bench.display import Display
+    from erbium.bench.request import Request
+    from erbium.bench.result import Outcome
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a bench is, and what it measures in one phrase."""
+
+    module: str
+    about: str
+
+
+BENCHES = {
+    "accuracy": Bench("erbium.bench.accuracy", "test error of the MNIST presets, mean of three seeds"),
+    "exact": Bench("erbium.bench.exact", "a whole epoch on the generated Verilog, compared with the model"),
+    "model-speed": Bench("erbium.bench.model_speed", "images per second of the compiled model on one core"),
+    "sim-speed": Bench("erbium.bench.sim_speed", "images per second of the simulated chip on one core"),
+    "lanes": Bench("erbium.bench.lanes", "share of clock cycles in which the lanes work, cycles per sample"),
+}
+"""All benches by name; a new one is a line here."""
+
+
+def bench_named(name: str) -> Bench:
+    """Return the bench called `name`.
+
+    Raises
+    ------
+    DescriptionError
+        If there is none, naming those that there are.
+    """
+    from erbium.sw_model.programs import DescriptionError
+
+    if name not in BENCHES:
+        raise DescriptionError(f"there is no bench {name!r}; there are {', '.join(BENCHES)}")
+    return BENCHES[name]
+
+
+def listing() -> str:
+    """Return what ``erbium bench --list`` prints: a line for each bench."""
+    width = max(map(len, BENCHES))
+    return "\n".join(f"{name:{width}}  {bench.about}" for name, bench in BENCHES.items())
+
+
+def measure(request: Request, display: Display | None = None) -> Outcome:
+    """Carry a bench out.
+
+    Parameters
+    ----------
+    request : Request
+    display : Display, optional
+        What shows the progress; by default nothing does.
+
+    Returns
+    -------
+    Outcome
+        Its rows, those that the user asked for.
+
+    Raises
+    ------
+    DescriptionError
+        For an unknown bench, or a row that it does not have.
+    DatasetError
+        When the data it measures on is not there.
+    erbium.verif.simulators.ToolError
+        When it needs a simulator that is not there.
+    """
+    from erbium.bench.display import Display
+    from erbium.bench.result import Outcome
+    from erbium.summary import version
+
+    module = importlib.import_module(bench_named(request.bench).module)
+    with display or Display() as shown:
+        rows = module.measure(request, shown)
+    return Outcome(request.bench, version(), tuple(rows))
+
+
+def run(
+    name: str,
+    *,
+    quick: bool = False,
+    json_file: Path | None = None,
+    data: Path | None = None,
+    jobs: int | None = None,
+    only: str | None = None,
+    console: Console | None = None,
+    errors: Console | None = None,
+) -> Outcome:
+    """Carry a bench out and show it: what ``erbium bench NAME`` does.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`BENCHES`.
+    quick : bool
+        Whether a short form is enough, which needs no MNIST.
+    json_file : Path, optional
+        Where to write the rows, completely or not at all.
+    data : Path, optional
+        Folder with MNIST.
+    jobs : int, optional
+        Processes at a time; default is the number of processors.
+    only : str, optional
+        Measure those rows alone whose id begins like this.
+    console, errors : Console, optional
+        Where to show the rows, and the progress.
+
+    Raises
+    ------
+    SystemExit
+        With code 1, after everything is shown and written, if a row misses its target.
+    """
+    from rich.console import Console
+
+    from erbium import files
+    from erbium.bench.display import Display
+    from erbium.bench.request import Request
+
+    bench_named(name)
+    if json_file is not None and not json_file.parent.is_dir():
+        # Before the work, and not after it.
+        raise FileNotFoundError(2, "No such folder", str(json_file.parent))
+    request = Request(name, quick=quick, data=data, jobs=jobs, only=only)
+    outcome = measure(request, Display(errors or Console(stderr=True)))
+    outcome.show(console or Console(highlight=False))
+    if json_file is not None:
+        files.write_text(json_file, outcome.to_json())
+    if not outcome.ok:
+        sys.exit(1)
+    return outcome

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from erbium import summary
 from erbium.checkpoint import Checkpoint
-from erbium.chip import open_chip
+from erbium.chip import backend_named, open_chip
 from erbium.commands import common
 from erbium.sw_model import datasets
 from erbium.sw_model.network import Hardware, Network
@@ -58,6 +58,7 @@ def evaluate(
 
     Shows the error, which class was taken for which, and what an image took: spikes, synaptic operations.
     """
+    backend_named(backend)
     hardware = Hardware(lanes=lanes)
     saved = Checkpoint.load(checkpoint)
     dataset = datasets.load(data)
@@ -65,7 +66,7 @@ def evaluate(
         click.echo(dataset.notice, err=True)
     if not other_data:
         saved.check_dataset(dataset, checkpoint, "name its data with --data, or add --other-data")
-    check_fits(saved.network, dataset)
+    check_fits(saved.network, dataset, "name data of its size with --data")
     chosen = dataset.test if split == "test" else dataset.validation
     n_images = len(chosen) if images is None else images
     check_range("--images", n_images, 1, len(chosen), f", the size of the {split} split")

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from erbium import summary
 from erbium.checkpoint import Checkpoint, CheckpointError
-from erbium.chip import Chip, open_chip
+from erbium.chip import Chip, backend_named, open_chip
 from erbium.commands import common
 from erbium.gen.presets import Recipe
 from erbium.interrupt import Interruption, StoppedError
@@ -21,14 +21,14 @@ from erbium.progress import TrainingDisplay
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
-from erbium.sw_model.programs import DescriptionError
-from erbium.train import Evaluated, Plan, Trainer, check_fits, usual_evaluations
+from erbium.sw_model.programs import check_range
+from erbium.train import MAX_EVALUATIONS, MAX_IMAGES, Evaluated, Plan, Trainer, check_fits, usual_evaluations
 
 SAVE_SECONDS = 60.0
 """At least so often a run writes its checkpoint; it also does after each evaluation."""
 
-N_HARDWARE = 1_000
-"""Images of one evaluation or test where a chip is simulated rather than modelled, unless the user says."""
+N_SLOW_VALIDATION, SLOW_TICKS, N_SLOW_TEST = 256, 8, 1_000
+"""On all but the compiled model: images and ticks of an evaluation, unless the user says, and of the test."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,10 @@ def train(**options: object) -> None:
     run gives the same weights on every backend, however often it was interrupted and resumed.
     """
     choices = Choices(**options)  # type: ignore[arg-type]
+    backend_named(choices.backend)
     hardware = Hardware(lanes=choices.lanes)
+    if choices.stop_after is not None:
+        check_range("--stop-after", choices.stop_after, 1, MAX_IMAGES)
     if choices.report is not None:
         _check_folder(choices.report)
     dataset = datasets.load(choices.data)
@@ -196,7 +199,10 @@ def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe]:
         recipe = replace(recipe, epochs=choices.epochs)
     if choices.shift is not None:
         recipe = replace(recipe, shift=choices.shift)
-    check_fits(network, dataset)
+    sizes = ",".join(map(str, network.shape[1:-1])) or "100"
+    check_fits(
+        network, dataset, f"fit the network to the data with --hidden {sizes}, or name other data with --data"
+    )
     return network, recipe
 
 
@@ -207,21 +213,22 @@ def _plan(choices: Choices, network: Network, recipe: Recipe, dataset: Dataset) 
         )
     n_train = len(dataset.train)
     total = recipe.epochs * n_train if choices.images is None else choices.images
+    check_range("--images", total, 1, MAX_IMAGES)
     every = choices.evaluate_every
-    if every is not None and every < 1:
-        raise DescriptionError(
-            f"--evaluate-every is {every}; it must be at least 1, --evaluate-images 0 is for none"
-        )
-    places = (
-        usual_evaluations(total, n_train)
-        if every is None
-        else tuple(sorted({*range(0, total, every), total}))
-    )
-    n_images = choices.evaluate_images
+    if every is None:
+        places = usual_evaluations(total, n_train)
+    else:
+        least = -(-total // MAX_EVALUATIONS)
+        check_range("--evaluate-every", every, max(1, least), MAX_IMAGES, f" in a run of {total:,} images")
+        places = tuple(sorted({*range(0, total, every), total}))
+    fast = backend_named(choices.backend) == "model"
+    n_images, ticks = choices.evaluate_images, choices.evaluate_ticks
     if n_images is None:
-        n_images = len(dataset.validation) if choices.backend in ("model", "fast") else N_HARDWARE
-    ticks = choices.evaluate_ticks
-    return Plan(recipe, total, places, n_images, network.n_ticks if ticks is None else ticks)
+        n_images = len(dataset.validation) if fast else N_SLOW_VALIDATION
+    if ticks is None:
+        ticks = network.n_ticks if fast else min(SLOW_TICKS, network.n_ticks)
+    check_range("--evaluate-ticks", ticks, 1, network.n_ticks, ", the network's longest presentation")
+    return Plan(recipe, total, places, n_images, ticks)
 
 
 def _carry_on(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware: Hardware) -> None:
@@ -279,7 +286,7 @@ def _resume_command(path: Path, choices: Choices) -> str:
 
 def _finish(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware: Hardware) -> None:
     test = trainer.dataset.test
-    n_images = len(test) if chip.backend == "model" else min(N_HARDWARE, len(test))
+    n_images = len(test) if chip.backend == "model" else min(N_SLOW_TEST, len(test))
     tested = summary.ask(chip, test, 0, n_images)
     common.say(
         f"test error {100 * tested.error:.2f} % of {tested.n_images:,} images; the checkpoint is {path}"

@@ -11,6 +11,7 @@ import base64
 import io
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -38,7 +39,7 @@ HALF, FULL = 6.2, 7.0
 """Width of plots that take half and all of the page, in inches of 72 points. So narrow that a phone, on which
 both are as wide as the screen, does not shrink their text too much."""
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "erbium",  # names inside the file are random otherwise
     "svg.fonttype": "none",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib; the page puts its own in its place
@@ -81,7 +82,7 @@ def svg(key: str, label: str, draw: Callable[[], Figure]) -> Markup:
         Makes the figure.
     """
     buffer = io.StringIO()
-    with mpl.rc_context(STYLE):  # type: ignore[arg-type]  # a plain dict is what it is for
+    with mpl.rc_context(STYLE):
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         draw().savefig(buffer, format="svg", metadata=metadata)
     text = buffer.getvalue()
@@ -121,13 +122,13 @@ def thousands(value: float, _: object = None) -> str:
     return f"{value:,.10g}"
 
 
-def _frame(width: float, height: float, *, right: float = 0.1, gap: float = 0.0) -> Figure:
+def _frame(width: float, height: float, *, left: float = 0.7, right: float = 0.1, gap: float = 0.0) -> Figure:
     """Return an empty figure with fixed margins in inches; `gap` is a share of the height of a panel.
 
     Margins that are found by a solver differ in their last digits from run to run, and so would the page.
     """
     figure = Figure(figsize=(width, height))
-    figure.subplots_adjust(0.85 / width, 0.6 / height, 1 - right / width, 1 - 0.1 / height, hspace=gap)
+    figure.subplots_adjust(left / width, 0.6 / height, 1 - right / width, 1 - 0.1 / height, hspace=gap)
     return figure
 
 
@@ -171,41 +172,36 @@ def _scale(axis: Axis, set_scale: Callable[[str], None], values: Sequence[float]
     axis.set_minor_locator(NullLocator())
 
 
-def _dashes(axes: Axes, spikes: Sequence[Sequence[int]], role: str, width: float) -> None:
+def _dashes(axes: Axes, spikes: Sequence[Sequence[int]], role: str, rows: int) -> None:
     """Draw a dash per spike, all of them as one line with gaps, which keeps the file small."""
     events = [(tick, neuron) for tick, neurons in enumerate(spikes) for neuron in neurons]
     x = np.array([(tick + 0.12, tick + 0.88, np.nan) for tick, _ in events]).ravel()
     y = np.repeat([neuron for _, neuron in events], 3)
+    width = min(3.0, max(0.5, 140 / rows))  # as thick as the rows of the panel are apart
     axes.plot(x, y, color=STAND_IN[role], linewidth=width, solid_capstyle="butt")
+    axes.set_ylim(rows - 0.2, -0.8)  # the first on top: an image is upright
 
 
 def raster(trace: SampleTrace, network: Network) -> Figure:
     """Every spike of one sample, a panel per population, and the membranes of the output neurons."""
     names = layer_names(network)
-    n_classes = network.n_classes
     panels = ["input", *names, *(["error"] if trace.learn else []), "membrane"]
     share = {"input": 2.2, "output": 1.5, "error": 1.5, "membrane": 1.4}
     ratios = [share.get(name, 1.8) for name in panels]
-    figure = _frame(FULL, 1.05 * sum(ratios), gap=0.08)
+    figure = _frame(FULL, 1.05 * sum(ratios), left=0.85, gap=0.08)
     rows: dict[str, Axes] = figure.subplot_mosaic(
         [[name] for name in panels], sharex=True, height_ratios=ratios
     )
-    _dashes(rows["input"], trace.input_spikes, "input", 0.5)
-    for name, spikes in zip(names, trace.layer_spikes, strict=True):
-        role, width = ("output", 3) if name == "output" else ("hidden", 1.4)
-        _dashes(rows[name], spikes, role, width)
+    _dashes(rows["input"], trace.input_spikes, "input", network.n_inputs)
+    for name, spikes, layer in zip(names, trace.layer_spikes, network.layers, strict=True):
+        _dashes(rows[name], spikes, "output" if name == "output" else "hidden", layer.n_neurons)
     if trace.learn:
         for odd, role in ((0, "wrong"), (1, "missed")):
             chosen = [[n >> 1 for n in neurons if n & 1 == odd] for neurons in trace.error_spikes]
-            _dashes(rows["error"], chosen, role, 3)
-    sizes = {"input": network.n_inputs, "output": n_classes, "error": n_classes} | dict(
-        zip(names, network.shape[1:], strict=True)
-    )
+            _dashes(rows["error"], chosen, role, network.n_classes)
     for name, axes in rows.items():
         axes.set_ylabel(name)
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
-        if name != "membrane":
-            axes.set_ylim(sizes[name] - 0.2, -0.8)  # the first on top: an image is upright
     _membranes(rows["membrane"], trace, network.layers[-1].program.threshold)
     rows["membrane"].set_xlim(0, trace.n_ticks)
     rows["membrane"].xaxis.set_major_locator(MaxNLocator(8, integer=True))

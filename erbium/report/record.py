@@ -13,6 +13,7 @@ import numpy as np
 
 from erbium.sw_model.array import ArrayModel, Tick
 from erbium.sw_model.constants import Array
+from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
 
 FORMAT = "erbium-report"
@@ -39,6 +40,13 @@ class DatasetFacts:
     height: int | None = None
     width: int | None = None
     digest: str = ""
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> DatasetFacts:
+        """Return the facts of a loaded set of images."""
+        return cls(
+            dataset.name, dataset.source, dataset.notice, dataset.height, dataset.width, dataset.digest
+        )
 
     @property
     def size(self) -> tuple[int, int] | None:

@@ -103,10 +103,10 @@ def tiles(record: RunRecord) -> list[Tile]:
                 "good" if exact else "bad",
             )
         )
-    made.append(Tile("Images learned", short(record.images_learned), "one at a time, in the order shown"))
+    made.append(Tile("Images learned", short(record.images_learned), "one at a time"))
     operations = record.per_sample(record.synaptic_operations)
     if operations is not None:
-        made.append(Tile("SynOps per image", short(operations), "synapses walked, learning and inference"))
+        made.append(Tile("SynOps per image", short(operations), "synapses walked, in learning"))
     spikes = record.per_sample(sum(record.spikes.values()))
     if spikes is not None:
         made.append(Tile("Spikes per image", short(spikes), "of all populations"))
@@ -319,7 +319,7 @@ def counters(record: RunRecord) -> Section | None:
     return Section(
         "counters",
         "Counters",
-        "What the array counted, learning and inference together; layers are numbered from the input.",
+        "What the array counted, in learning; layers are numbered from the input.",
         part("counts", rows),
         wide=True,
     )

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bit-exactness: the generated Verilog learns beside the model, and every integer of the two is compared.
+
+After each batch the answers, ticks and counters, every 2,000 images all weights. The images are those of the
+first epoch of ``erbium train``. Some validation images are inferred on both at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from erbium.bench import learning
+from erbium.bench.display import Display
+from erbium.bench.request import Request, load_named
+from erbium.bench.result import Row
+from erbium.bench.work import Advance, Task, carry_out
+from erbium.chip import open_chip
+from erbium.exact import Lockstep, MismatchError
+from erbium.gen.presets import preset
+from erbium.sw_model.constants import Array
+from erbium.sw_model.network import Hardware
+from erbium.verif.library import build
+
+VERIFY_EVERY = 2_000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A preset, images learned for each number of lanes, and images inferred at the end."""
+
+    preset: str
+    n_learn: tuple[tuple[int, int], ...]
+    n_infer: int
+
+    @property
+    def n_common(self) -> int:
+        """Images after which the weights of all numbers of lanes can be compared."""
+        return min(n_learn for _, n_learn in self.n_learn)
+
+
+FIGURE = Figure("erbp-mnist-200", ((8, 2_000), (64, 50_000), (200, 2_000)), 500)
+QUICK_FIGURE = Figure("tiny", ((3, 300), (8, 300), (12, 300)), 50)
+
+
+def measure(request: Request, display: Display) -> list[Row]:
+    """Compare one chip for each number of lanes, then their hashes."""
+    figure = QUICK_FIGURE if request.quick else FIGURE
+    ids = {lanes: request.id(figure.preset, f"lanes-{lanes}") for lanes, _ in figure.n_learn}
+    hash_id = request.id(figure.preset, "different-hashes")
+    request.check_only([*ids.values(), hash_id])
+    if not request.quick:
+        request.check_mnist()
+    hashes_wanted = request.wants(hash_id)
+    wanted = [
+        (lanes, n_learn if request.wants(ids[lanes]) else figure.n_common)
+        for lanes, n_learn in figure.n_learn
+        if hashes_wanted or request.wants(ids[lanes])
+    ]
+    # The longest first, the widest of those: it takes the longest to compile, too.
+    wanted.sort(key=lambda pair: (-pair[1], -pair[0]))
+    build_all(figure.preset, [lanes for lanes, _ in wanted], display)
+    tasks = [
+        Task(
+            f"{figure.preset}, {lanes} lanes",
+            n_learn + figure.n_infer,
+            run,
+            (figure, lanes, n_learn, request.data),
+        )
+        for lanes, n_learn in wanted
+    ]
+    results = carry_out(tasks, request.n_processes, display)
+    found = {lanes: result for (lanes, _), result in zip(wanted, results, strict=True)}
+    rows = [
+        Row(
+            ids[lanes],
+            found[lanes]["n_different"],
+            "differing integers",
+            request.command(ids[lanes]),
+            0,
+            "exactly",
+            {**_without(found[lanes], "n_different", "hashes"), "quick": request.quick},
+        )
+        for lanes, _ in figure.n_learn
+        if request.wants(ids[lanes])
+    ]
+    if hashes_wanted:
+        rows.append(_hash_row(request, hash_id, figure, found))
+    return rows
+
+
+def build_all(name: str, lane_counts: Sequence[int], display: Display) -> None:
+    """Compile the chips here and now, each on all processors, unless the cache has them."""
+    for lanes in lane_counts:
+        with display.during(f"building {name} with {lanes} lanes"):
+            build(preset(name).network, Hardware(lanes=lanes))
+
+
+def run(advance: Advance, figure: Figure, lanes: int, n_learn: int, data: Path | None) -> dict[str, Any]:
+    """Learn and infer on the chip and on the model; return how many integers differ, and hashes."""
+    chosen, dataset = preset(figure.preset), load_named(figure.preset, data)
+    network, shift = chosen.network, chosen.recipe.shift
+    hashes: dict[str, str] = {}
+    different, where = 0, ""
+    with (
+        open_chip(network, "rtl", Hardware(lanes=lanes)) as chip,
+        open_chip(network, "model") as model,
+    ):
+        watch = learning.Stopwatch(chip)
+        pair = Lockstep(chip, model)
+        try:
+            for stop in sorted({*range(VERIFY_EVERY, n_learn, VERIFY_EVERY), figure.n_common, n_learn}):
+                learning.learn(pair, dataset, shift, stop, advance)
+                pair.verify()
+                if stop == figure.n_common:
+                    hashes = {"chip": weights_hash(chip.weights), "model": weights_hash(model.weights)}
+            effort = watch.effort()
+            learning.infer(pair, dataset, figure.n_infer, advance)
+            pair.verify()
+        except MismatchError as mismatch:
+            effort = watch.effort()
+            verdict = mismatch.verdict
+            same = verdict.n_weights_equal + verdict.n_counters_equal
+            # Answers may differ where no weight and no counter does.
+            different = max(1, verdict.n_weights + verdict.n_counters - same)
+            where = str(mismatch)
+        verdict = pair.verdict()
+        return {
+            "n_different": different,
+            "images_learned": n_learn,
+            "images_inferred": figure.n_infer,
+            "weights": verdict.n_weights,
+            "counters": verdict.n_counters,
+            "sha256": weights_hash(chip.weights),
+            "model_sha256": weights_hash(model.weights),
+            "first_difference": where,
+            "lanes": lanes,
+            "cycles": effort.cycles,
+            "seconds": round(effort.seconds, 1),
+            "hashes": hashes,
+        }
+
+
+def weights_hash(weights: Sequence[Array]) -> str:
+    """Return the SHA-256 of all weights as little-endian int16, layer by layer and row by row."""
+    sha = hashlib.sha256()
+    for values in weights:
+        sha.update(np.ascontiguousarray(values, dtype="<i2").tobytes())
+    return sha.hexdigest()
+
+
+def _hash_row(request: Request, row_id: str, figure: Figure, found: dict[int, dict[str, Any]]) -> Row:
+    """Return the row about the weights of all chips and models after the same images."""
+    hashes = {
+        f"{who}, {lanes} lanes" if who == "chip" else who: digest
+        for lanes, result in sorted(found.items())
+        for who, digest in (result["hashes"] or {"chip": "not reached"}).items()
+    }
+    extra = {"images_learned": figure.n_common, "sha256": hashes, "quick": request.quick}
+    # Those that differ from the model's; a run that stopped before has none at all.
+    value = sum(digest != hashes.get("model") for digest in hashes.values())
+    return Row(row_id, value, "hashes", request.command(row_id), 0, "exactly", extra)
+
+
+def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Clock cycles: in which share of them the lanes of layer 1 do a row word, and how many a sample takes.
+
+Counted by the hardware, so that the numbers are exact and the same on every machine. Learning is measured at
+its very beginning and, as ``trained``, after an epoch: later samples are shorter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from erbium.bench.display import Display
+from erbium.bench.exact import build_all
+from erbium.bench.learning import Effort, Stopwatch, infer, learn, weights_after_an_epoch
+from erbium.bench.request import Request, load_named
+from erbium.bench.result import Limit, Row
+from erbium.bench.work import Advance, Task, carry_out
+from erbium.chip import open_chip
+from erbium.gen.presets import preset
+from erbium.sw_model.network import Hardware
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A preset, numbers of lanes, images of each part, and the share in % that the first number is to reach."""
+
+    preset: str
+    lanes: tuple[int, ...]
+    n_learn: int
+    n_infer: int
+    target: float
+
+
+FIGURE = Figure("erbp-mnist-200", (64, 8, 50, 200), 2_000, 500, 85.0)
+QUICK_FIGURE = Figure("tiny", (3, 8, 12), 300, 50, 30.0)
+
+
+@dataclass(frozen=True)
+class Efforts:
+    """What a chip spent on learning at first, learning after an epoch, and inference after it."""
+
+    first: Effort
+    trained: Effort
+    inference: Effort
+
+
+def measure(request: Request, display: Display) -> list[Row]:
+    """Count the cycles for each number of lanes."""
+    figure = QUICK_FIGURE if request.quick else FIGURE
+    request.check_only(row_id for lanes in figure.lanes for row_id in _ids(request, figure, lanes))
+    if not request.quick:
+        request.check_mnist()
+    wanted = [lanes for lanes in figure.lanes if any(map(request.wants, _ids(request, figure, lanes)))]
+    build_all(figure.preset, wanted, display)
+    steps = 2 * figure.n_learn + figure.n_infer
+    tasks = [
+        Task(
+            f"{figure.preset}, {lanes} lanes",
+            steps,
+            run,
+            (figure.preset, lanes, figure.n_learn, figure.n_infer, request.data),
+        )
+        for lanes in wanted
+    ]
+    efforts = dict(zip(wanted, carry_out(tasks, request.n_processes, display), strict=True))
+    rows = [row for lanes in wanted for row in _rows(request, figure, lanes, efforts[lanes])]
+    return [row for row in rows if request.wants(row.id)]
+
+
+def run(advance: Advance, name: str, lanes: int, n_learn: int, n_infer: int, data: Path | None) -> Efforts:
+    """Learn and infer on the chip."""
+    chosen, dataset = preset(name), load_named(name, data)
+    shift = chosen.recipe.shift
+    with open_chip(chosen.network, "rtl", Hardware(lanes=lanes)) as chip:
+        watch = Stopwatch(chip)
+        learn(chip, dataset, shift, n_learn, advance)
+        first = watch.effort()
+        weights, position = weights_after_an_epoch(name, dataset)
+        chip.load(weights)
+        chip.position = position
+        watch = Stopwatch(chip)
+        learn(chip, dataset, shift, position + n_learn, advance)
+        trained = watch.effort()
+        watch = Stopwatch(chip)
+        infer(chip, dataset, n_infer, advance)
+        return Efforts(first, trained, watch.effort())
+
+
+def _ids(request: Request, figure: Figure, lanes: int) -> list[str]:
+    """Return the ids of the rows of one number of lanes, in the order of :func:`_rows`."""
+    # The number that has the target needs no suffix.
+    suffix = "" if lanes == figure.lanes[0] else f"-lanes-{lanes}"
+    quantities = (
+        "busy",
+        "busy-trained",
+        "cycles-per-training-sample",
+        "cycles-per-training-sample-trained",
+        "cycles-per-inference-sample",
+    )
+    return [request.id(figure.preset, f"{quantity}{suffix}") for quantity in quantities]
+
+
+def _rows(request: Request, figure: Figure, lanes: int, efforts: Efforts) -> list[Row]:
+    first, trained, inference = efforts.first, efforts.trained, efforts.inference
+    target = figure.target if lanes == figure.lanes[0] else None
+    values: tuple[tuple[float, str, float | None, Limit, Effort], ...] = (
+        (first.busy, "%", target, "at least", first),
+        (trained.busy, "%", target, "at least", trained),
+        (first.cycles_per_image, "cycles", None, "at most", first),
+        (trained.cycles_per_image, "cycles", None, "at most", trained),
+        (inference.cycles_per_image, "cycles", None, "at most", inference),
+    )
+    rows = []
+    for row_id, (value, unit, goal, limit, effort) in zip(_ids(request, figure, lanes), values, strict=True):
+        extra = {
+            "lanes": lanes,
+            "images": effort.images,
+            "cycles": effort.cycles,
+            "row_words": effort.row_words,
+            "ticks_per_image": round(effort.ticks / effort.images, 3),
+            "quick": request.quick,
+        }
+        rows.append(Row(row_id, round(value, 3), unit, request.command(row_id), goal, limit, extra))
+    return rows

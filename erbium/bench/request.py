@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a bench is asked to do, and the data that it does it with."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erbium.sw_model import datasets
+from erbium.sw_model.datasets import Dataset, DatasetError
+from erbium.sw_model.datasets.sources import load_digits
+from erbium.sw_model.datasets.split import Labels, Split, make_dataset
+from erbium.sw_model.programs import DescriptionError, check_range
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; see ``erbium bench --help``.
+
+    Parameters
+    ----------
+    bench : str
+        Its name.
+    quick : bool
+        Whether the short form is enough.
+    data : Path, optional
+        Folder with MNIST.
+    jobs : int, optional
+        Processes at a time; default is the number of processors that may be used.
+    only : str, optional
+        Beginning of the ids of the rows that are wanted.
+    """
+
+    bench: str
+    quick: bool = False
+    data: Path | None = None
+    jobs: int | None = None
+    only: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None:
+            check_range("--jobs", self.jobs, 1, 1024)
+
+    @property
+    def n_processes(self) -> int:
+        """Processes at a time."""
+        if self.jobs is not None:
+            return self.jobs
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def id(self, network: str, quantity: str) -> str:
+        """Return the id of a row."""
+        return f"{self.bench}/{network}/{quantity}"
+
+    def command(self, row_id: str) -> str:
+        """Return the command line that repeats one row."""
+        words = ["erbium", "bench", self.bench, "--only", row_id]
+        if self.quick:
+            words.append("--quick")
+        if self.data is not None:
+            words += ["--data", str(self.data)]
+        return shlex.join(words)
+
+    def wants(self, row_id: str) -> bool:
+        """Whether the row is among those that the user asked for."""
+        return self.only is None or row_id.startswith(self.only)
+
+    def check_only(self, row_ids: Iterable[str]) -> None:
+        """Raise :class:`DescriptionError` if the bench has none of the rows that the user asked for."""
+        ids = list(row_ids)
+        if not any(map(self.wants, ids)):
+            raise DescriptionError(
+                f"--only is {self.only!r} and no row of bench {self.bench!r}"
+                f"{' --quick' if self.quick else ''} begins like that; there are {', '.join(ids)}"
+            )
+
+    def check_mnist(self) -> None:
+        """Raise :class:`DatasetError` unless MNIST is there."""
+        dataset = datasets.load(self.data)
+        if dataset.notice:
+            reason = dataset.notice.split(", so ")[0]
+            raise DatasetError(
+                f"bench {self.bench!r} measures on MNIST: {reason}; point --data or ERBIUM_DATA at a folder "
+                "with its four files, or add --quick for a form that needs none"
+            )
+        if dataset.name != "MNIST":
+            raise DatasetError(
+                f"bench {self.bench!r} measures on MNIST and {dataset.source} holds {dataset.name}; point "
+                "--data or ERBIUM_DATA at MNIST, or add --quick for a form that needs none"
+            )
+
+
+def load_named(name: str, data: Path | None = None) -> Dataset:
+    """Return the data that a preset learns: MNIST, the digits, or the :func:`tiny_digits`.
+
+    Parameters
+    ----------
+    name : str
+        Of the preset.
+    data : Path, optional
+        Folder with MNIST.
+    """
+    if name == "tiny":
+        return tiny_digits()
+    return load_digits() if name == "erbp-digits" else datasets.load(data)
+
+
+def tiny_digits() -> Dataset:
+    """The digits 0 to 3 at 4 x 4 pixels, each the mean of four pixels of the 8 x 8 digits."""
+    digits = load_digits()
+
+    def shrunk(split: Split) -> tuple[NDArray[np.uint8], Labels]:
+        few = split.labels < 4
+        blocks = split.images[few].reshape(-1, 4, 2, 4, 2).astype(np.int64)
+        return ((blocks.sum(axis=(2, 4)) + 2) // 4).astype(np.uint8), split.labels[few]
+
+    return make_dataset(
+        name="tiny digits",
+        source=digits.source,
+        notice="",
+        size=(4, 4),
+        train=shrunk(digits.train),
+        validation=shrunk(digits.validation),
+        test=shrunk(digits.test),
+    )

@@ -1,0 +1,440 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Benches: rows that say what was measured, against which target, and how to repeat it."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from io import StringIO
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from erbium import bench, cli
+from erbium.bench import accuracy, exact, lanes, model_speed, request, sim_speed
+from erbium.bench.display import Display
+from erbium.bench.request import Request, load_named, tiny_digits
+from erbium.bench.result import Outcome, Row
+from erbium.bench.work import Task, carry_out
+from erbium.chip import open_chip
+from erbium.gen.presets import PRESETS, preset
+from erbium.sw_model import datasets
+from erbium.sw_model.datasets import write_idx
+from erbium.sw_model.datasets.sources import load_digits
+from erbium.sw_model.programs import DescriptionError
+from erbium.verif import library
+
+KEYS = ["id", "value", "unit", "target", "ok", "command"]
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Run a command line in an empty folder; return exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(text):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(shlex.split(text))
+        out, err = capsys.readouterr()
+        return caught.value.code, out, err
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Make the quick forms shorter still."""
+    monkeypatch.setattr(accuracy, "SEEDS", (1, 2))
+    monkeypatch.setattr(accuracy, "QUICK_FIGURES", (accuracy.Figure("erbp-digits", 2, 0, 25.0),))
+
+
+def check(path, name, n_rows):
+    """Check the form of a JSON file; return its rows."""
+    data = json.loads(path.read_text())
+    assert list(data) == ["bench", "version", "rows"]
+    assert data["bench"] == name
+    assert data["version"]
+    rows = data["rows"]
+    assert len(rows) == n_rows
+    assert len({row["id"] for row in rows}) == n_rows
+    for row in rows:
+        assert list(row)[: len(KEYS)] == KEYS
+        assert row["id"].split("/")[0] == name
+        assert row["id"].split("/")[1].removesuffix("-shift") in PRESETS
+        assert isinstance(row["value"], int | float)
+        assert (row["ok"] is None) == (row["target"] is None)
+        assert shlex.split(row["command"])[:5] == ["erbium", "bench", name, "--only", row["id"]]
+        assert ("--quick" in row["command"]) == row["quick"]
+    return rows
+
+
+def one_sentence(text):
+    """Check that the last line of stderr is what a user sees of a mistake; return it."""
+    *_, line = text.strip().splitlines()
+    assert line.startswith("erbium: ")
+    assert "bug" not in line
+    return line
+
+
+# --- the benches, in their quick forms ---
+
+
+def test_accuracy_is_what_train_comes_to(run, tmp_path, monkeypatch, short):
+    write_digits(tmp_path / "digits")
+    monkeypatch.setattr(accuracy, "load_named", lambda name, data: datasets.load(tmp_path / "digits"))
+    code, out, _ = run("bench accuracy --quick --jobs 1 --json a.json")
+    assert code == 0
+    (row,) = check(tmp_path / "a.json", "accuracy", 1)
+    assert row["id"] == "accuracy/erbp-digits/test-error"
+    assert row["id"] in out
+    assert row["seeds"] == [1, 2]
+    assert row["value"] == pytest.approx(np.mean(row["values"]), abs=1e-3)
+    assert row["spread"] == pytest.approx(max(row["values"]) - min(row["values"]), abs=1e-3)
+    assert [len(curve) for curve in row["validation_curve"]] == [2, 2]
+    assert [curve[-1] for curve in row["validation_curve"]] == row["validation_error"]
+
+    # The same run by the command that the row names.
+    code, out, _ = run(row["commands_per_seed"][1].removeprefix("erbium ") + " --data digits")
+    assert code == 0
+    assert f"test error {row['values'][1]:.2f} %" in out
+
+
+def write_digits(folder):
+    digits = load_digits()
+    folder.mkdir()
+    splits = {"train": (digits.train, digits.validation), "t10k": (digits.test,)}
+    for name, parts in splits.items():
+        images = np.concatenate([part.images for part in parts]).reshape(-1, 8, 8)
+        labels = np.concatenate([part.labels for part in parts])
+        write_idx(folder / f"{name}-images-idx3-ubyte", images)
+        write_idx(folder / f"{name}-labels-idx1-ubyte", labels)
+
+
+def test_model_speed(run, tmp_path):
+    code, _, _ = run("bench model-speed --quick --json a.json")
+    training, inference = check(tmp_path / "a.json", "model-speed", 2)
+    assert training["id"] == "model-speed/erbp-digits/training-images-per-s"
+    assert training["images"] == 1290
+    assert training["limit"] == "at least"
+    assert inference["ok"] is None
+    # How fast a machine is that also does something else is no matter of this test.
+    assert code == (0 if training["ok"] else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.verilator
+def test_the_benches_of_the_hardware(run, tmp_path):
+    # One after the other in one test, so that each library is compiled once.
+    assert run("bench exact --quick --jobs 2 --json exact.json")[0] == 0
+    *same, hashes = check(tmp_path / "exact.json", "exact", 4)
+    assert [row["id"] for row in same] == [f"exact/tiny/lanes-{n}" for n in (3, 8, 12)]
+    assert len({row["sha256"] for row in same}) == 1
+    for row in same:
+        assert row["value"] == 0
+        assert row["first_difference"] == ""
+        assert row["sha256"] == row["model_sha256"] != exact.weights_hash(tiny_weights())
+    assert set(hashes["sha256"]) == {"model", "chip, 3 lanes", "chip, 8 lanes", "chip, 12 lanes"}
+    assert len(set(hashes["sha256"].values())) == 1
+
+    assert run("bench lanes --quick --jobs 1 --json lanes.json")[0] == 0
+    rows = check(tmp_path / "lanes.json", "lanes", 15)
+    assert rows[0]["id"] == "lanes/tiny/busy"
+    assert rows[0]["value"] == pytest.approx(100 * rows[0]["row_words"] / rows[0]["cycles"], abs=1e-3)
+    first = [(row["id"], row["value"]) for row in rows if row["lanes"] == 8]
+
+    # Cycles do not depend on the machine or the moment.
+    assert run("bench lanes --quick --only lanes/tiny/busy-trained-lanes-8 --json again.json")[0] == 0
+    (again,) = check(tmp_path / "again.json", "lanes", 1)
+    assert (again["id"], again["value"]) in first
+
+    code, _, _ = run("bench sim-speed --quick --json sim.json")
+    rows = check(tmp_path / "sim.json", "sim-speed", 8)
+    assert code == (0 if rows[0]["ok"] and rows[1]["ok"] else 1)
+
+
+def tiny_weights():
+    return preset("tiny").network.initial_weights()
+
+
+def test_tiny_digits_fit_the_tiny_preset():
+    data, network = tiny_digits(), preset("tiny").network
+    assert (data.n_pixels, data.n_classes) == (network.n_inputs, network.n_classes)
+    assert load_named("tiny").digest == data.digest
+    eight, four = load_digits().train, data.train
+    corner = eight.images[eight.labels < 4].reshape(-1, 8, 8)[:, :2, :2].mean(axis=(1, 2))
+    assert np.allclose(four.images[:, 0], corner, atol=0.51)
+
+
+@pytest.mark.parametrize("name", list(bench.BENCHES))
+def test_each_bench_is_listed_with_its_rows(name):
+    assert name in bench.listing()
+    # Which rows there are is known without any work.
+    with pytest.raises(DescriptionError, match=f"no row of bench '{name}'.*there are {name}/erbp-mnist-"):
+        bench.measure(Request(name, only="nothing"))
+    with pytest.raises(DescriptionError, match=f"no row of bench '{name}' --quick"):
+        bench.measure(Request(name, only="nothing", quick=True))
+
+
+def test_the_published_figures():
+    targets = {(f.preset, f.epochs, f.shift): f.target for f in accuracy.FIGURES}
+    for size, plain, shifted in ((100, 3.1, 2.6), (200, 2.5, 2.0), (500, 2.1, 1.5)):
+        assert targets[f"erbp-mnist-{size}", 16, 0] == plain
+        assert targets[f"erbp-mnist-{size}", 32, 1] == shifted
+    assert accuracy.SEEDS == (1, 2, 3)
+    assert dict(exact.FIGURE.n_learn)[64] == 50_000
+    assert lanes.FIGURE.target == 85
+    assert {figure.preset: figure.target for figure in model_speed.FIGURES}["erbp-mnist-200"] == 5_000
+    assert (sim_speed.FIGURE.lanes[0], sim_speed.FIGURE.target) == (64, 300)
+
+
+# --- a wrong result ---
+
+
+def test_a_missed_target_is_exit_code_1(run, tmp_path, monkeypatch, short):
+    (figure,) = accuracy.QUICK_FIGURES
+    monkeypatch.setattr(accuracy, "QUICK_FIGURES", (replace(figure, target=0.0),))
+    code, out, err = run("bench accuracy --quick --jobs 1 --json a.json")
+    assert code == 1
+    assert "missed" in out
+    assert "Traceback" not in err
+    (row,) = check(tmp_path / "a.json", "accuracy", 1)
+    assert row["ok"] is False
+    assert f"to repeat it: {row['command']}" in out
+
+
+def test_a_chip_that_differs_is_found_out(run, tmp_path, monkeypatch):
+    """One weight of one of the chips is off by one from the beginning."""
+    opened = []
+
+    def faulty(network, backend, hardware=None):
+        chip = open_chip(network, "model")
+        opened.append(chip)
+        if backend == "rtl" and hardware.lanes == 8:
+            wrong = chip.weights
+            wrong[0][-1, 5] += 1
+            chip.load(wrong)
+        return chip
+
+    monkeypatch.setattr(exact, "open_chip", faulty)
+    monkeypatch.setattr(exact, "build", lambda network, hardware: None)
+    assert run("bench exact --quick --jobs 1 --json a.json")[0] == 1
+    narrow, wrong, wide, hashes = check(tmp_path / "a.json", "exact", 4)
+    assert [narrow["ok"], wrong["ok"], wide["ok"], hashes["ok"]] == [True, False, True, False]
+    assert wrong["value"] > 0
+    assert wrong["sha256"] != wrong["model_sha256"]
+    assert "row 16, neuron 5" in wrong["first_difference"]
+    assert hashes["value"] == 1
+    with pytest.raises(ValueError, match="closed"):
+        opened[0].weights  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "ok"),
+    [
+        ("at most", 2.5, True),
+        ("at most", 2.51, False),
+        ("at least", 2.5, True),
+        ("at least", 2.49, False),
+        ("exactly", 2.5, True),
+        ("exactly", 2.4, False),
+    ],
+)
+def test_a_target_is_met_or_not(limit, value, ok):
+    row = Row("a/b/c", value, "%", "erbium bench a", 2.5, limit)
+    assert row.ok is ok
+    assert row.to_dict()["limit"] == limit
+    assert Outcome("a", "1", (row, Row("a/b/d", 1, "", ""))).ok is ok
+
+
+def test_extra_keys_cannot_hide_the_keys_of_a_row():
+    with pytest.raises(ValueError, match="'value' among the extra keys"):
+        Row("a/b/c", 1, "%", "", extra={"value": 2})
+
+
+# --- mistakes, accidents, interruptions ---
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("bench nothing", ["no bench 'nothing'", *bench.BENCHES]),
+        ("bench accuracy --quick --only accuracy/erbp-mnist-7", ["--only", "accuracy/erbp-digits/"]),
+        ("bench accuracy --quick --jobs 0", ["--jobs is 0", "1 to 1024"]),
+        ("bench accuracy --quick --json none/a.json", ["none", "no such folder"]),
+    ],
+)
+def test_a_mistake_is_one_sentence(run, text, words):
+    code, out, err = run(text)
+    assert (code, out) == (2, "")
+    for word in words:
+        assert word in one_sentence(err)
+
+
+def test_without_mnist_there_are_the_quick_forms_alone(run, monkeypatch):
+    notice = "MNIST is not available (no network), so the digits stand in; point --data elsewhere."
+    monkeypatch.setattr(request.datasets, "load", lambda folder=None: load_digits(notice))
+    for name in bench.BENCHES:
+        code, _, err = run(f"bench {name} --json a.json")
+        line = one_sentence(err)
+        assert code == 2
+        for words in ("MNIST is not available (no network)", "--data", "ERBIUM_DATA", "--quick"):
+            assert words in line
+        assert "stand in" not in line
+        assert os.listdir() == []
+
+
+def test_other_data_is_not_taken_for_mnist(run, tmp_path):
+    write_digits(tmp_path / "five")
+    code, _, err = run("bench accuracy --data five")
+    assert code == 2
+    assert "the folder five holds five" in one_sentence(err)
+
+
+def test_the_folder_of_the_data_is_part_of_the_command():
+    asked = Request("lanes", data=request.Path("my data"), quick=True)
+    assert asked.command("lanes/x/busy") == "erbium bench lanes --only lanes/x/busy --quick --data 'my data'"
+
+
+def test_json_is_written_completely_or_not_at_all(run, tmp_path, monkeypatch, short):
+    file = tmp_path / "a.json"
+    file.write_text("old")
+
+    def fail(*arguments):
+        raise OSError(5, "Broken in the middle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(accuracy.summary, "ask", fail)
+        assert run("bench accuracy --quick --jobs 1 --json a.json")[0] == 2
+    assert file.read_text() == "old"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        assert run("bench accuracy --quick --jobs 1 --json a.json")[0] == 2
+    assert file.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.json"]
+    assert run("bench accuracy --quick --jobs 1 --json a.json")[0] == 0
+    check(file, "accuracy", 1)
+
+
+def double(advance, number):
+    time.sleep(0.2 * (number == 1))
+    advance(1)
+    return 2 * number
+
+
+def fail(advance):
+    raise DescriptionError("width is 3; it must be 4")
+
+
+def disappear(advance):
+    os._exit(9)
+
+
+def last(advance):
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_tasks_return_in_their_order(jobs):
+    tasks = [Task(str(n), 1, double, (n,)) for n in (1, 2, 3, 4)]
+    with Display(Console(file=StringIO())) as display:
+        assert carry_out(tasks, jobs, display) == [2, 4, 6, 8]
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "text"),
+    [(fail, DescriptionError, "width is 3"), (disappear, ChildProcessError, "exit code 9.*--jobs 1")],
+)
+def test_a_task_that_fails_ends_the_others(function, error, text):
+    tasks = [Task("long", 1, last), Task("short", 1, function)]
+    begin = time.monotonic()
+    with Display() as display, pytest.raises(error, match=text):
+        carry_out(tasks, 2, display)
+    assert time.monotonic() - begin < 30
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_leaves_nothing_behind(tmp_path, number, code):
+    script = """
+        from erbium import cli
+        from erbium.bench import accuracy
+        if __name__ == "__main__":
+            accuracy.QUICK_FIGURES = (accuracy.Figure("erbp-digits", 9000, 0, 5.0),)
+            cli.main(["bench", "accuracy", "--quick", "--jobs", "2", "--json", "a.json"])
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert wait_for(lambda: len(workers(process.pid)) >= 2)
+        children = workers(process.pid)
+        time.sleep(0.3)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does it
+        else:
+            process.send_signal(number)
+        out, _ = process.communicate(timeout=30)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert process.returncode == code
+    assert "Traceback" not in out
+    assert os.listdir(tmp_path) == []
+    assert wait_for(lambda: not any(map(alive, children)))
+
+
+def workers(pid):
+    """Return the processes that do the work of another one."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/stat") as file:
+                parent = int(file.read().rpartition(")")[2].split()[1])
+            with open(f"/proc/{name}/cmdline") as file:
+                command = file.read()
+        except (OSError, ValueError):
+            continue
+        if parent == pid and "spawn_main" in command:
+            found.append(int(name))
+    return found
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_hardware_is_compiled_before_the_work(monkeypatch):
+    """Not by several processes at a time, and where Ctrl-C is heard."""
+    built = []
+    monkeypatch.setattr(
+        exact, "build", lambda network, hardware: built.append((network.name, hardware.lanes))
+    )
+    exact.build_all("tiny", [8, 3], Display())
+    assert built == [("tiny", 8), ("tiny", 3)]
+    assert exact.build is not library.build

