@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from erbium.chip import Chip
-from erbium.files import replacing
+from erbium.gen.files import replacing
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Network

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -149,15 +149,8 @@ class ErbiumArray(wiring.Component):
         self._access(m, layers)
         self._idle(m, counts)
         m.d.comb += [getattr(self, f"count_{name}").eq(counts[name]) for name in self.counters]
-        with m.If(self._any_collision(layers)):
-            m.d.comb += self.collision.eq(1)
+        m.d.comb += self.collision.eq(Cat(*[layer.collision for layer in layers]).any())
         return m
-
-    def _any_collision(self, layers: list[LayerEngine]):
-        result = layers[0].collision
-        for layer in layers[1:]:
-            result = result | layer.collision
-        return result
 
     def _access(self, m: Module, layers: list[LayerEngine]) -> None:
         """Hand a request of the host to its layer, and the layer's answer back."""
@@ -188,5 +181,5 @@ class ErbiumArray(wiring.Component):
         leaves = self.result_o.valid & self.result_o.ready
         m.d.sync += inside.eq(inside + enters - leaves)
         m.d.comb += self.idle.eq(inside == 0)
-        m.d.sync += cycles.eq(cycles + Mux(self.idle, 0, 1))
+        m.d.sync += cycles.eq(cycles + ~self.idle)
         counts["cycles"] = cycles

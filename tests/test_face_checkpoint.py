@@ -15,7 +15,7 @@ import pytest
 from erbium import checkpoint as module
 from erbium.checkpoint import Checkpoint, CheckpointError
 from erbium.chip import open_chip
-from erbium.files import replacing, write_text
+from erbium.gen.files import replacing, write_text
 from erbium.gen.presets import Recipe, preset
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import write_idx

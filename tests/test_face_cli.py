@@ -324,7 +324,7 @@ def test_verilog_hands_over(run, tmp_path, monkeypatch):
         directory.mkdir()
         (directory / "array.v").write_text("")
 
-    monkeypatch.setitem(sys.modules, "erbium.gen.verilog", types.SimpleNamespace(export=export))
+    monkeypatch.setitem(sys.modules, "erbium.gen.export", types.SimpleNamespace(export=export))
     code, out, _ = run("verilog tiny -o out --lanes 4")
     assert code == 0
     assert [(n, lanes, str(d)) for n, lanes, d in calls] == [(TINY, 4, "out")]

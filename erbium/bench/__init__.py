@@ -130,9 +130,9 @@ def run(
     """
     from rich.console import Console
 
-    from erbium import files
     from erbium.bench.display import Display
     from erbium.bench.request import Request
+    from erbium.gen import files
 
     bench_named(name)
     if json_file is not None and not json_file.parent.is_dir():

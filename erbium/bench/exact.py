@@ -136,8 +136,9 @@ def run(advance: Advance, figure: Figure, lanes: int, n_learn: int, data: Path |
             "images_inferred": figure.n_infer,
             "weights": verdict.n_weights,
             "counters": verdict.n_counters,
-            "sha256": weights_hash(chip.weights),
-            "model_sha256": weights_hash(model.weights),
+            # After a difference the two have learned some samples again, to find the first one.
+            "sha256": None if where else weights_hash(chip.weights),
+            "model_sha256": None if where else weights_hash(model.weights),
             "first_difference": where,
             "lanes": lanes,
             "cycles": effort.cycles,

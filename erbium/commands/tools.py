@@ -28,7 +28,7 @@ def verilog(network: str, output: Path, lanes: int) -> None:
     """Write a network as Verilog with a JSON manifest."""
     described = common.named_network(network).network
     hardware = Hardware(lanes=lanes)
-    from erbium.gen.verilog import export
+    from erbium.gen.export import export
 
     export(described, hardware, output)
     names = sorted(path.name for path in output.iterdir() if path.is_file())

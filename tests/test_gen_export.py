@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The files of ``erbium verilog``: accepted by every tool, complete, deterministic, consistent with each other."""
+
+import hashlib
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from erbium.gen import export as export_module
+from erbium.gen.export import TOP, export
+from erbium.gen.presets import erbp_network, preset
+from erbium.gen.verilog import component_rtlil
+from erbium.hdl.array import ErbiumArray
+from erbium.sw_model.network import Hardware, Network
+from erbium.verif.simulators import find_icarus, lint
+
+SMALL: dict[str, Any] = {"n_inputs": 10, "n_classes": 4, "n_ticks": 8}
+NETWORKS: dict[str, tuple[Network, Hardware]] = {
+    "tiny-4": (preset("tiny").network, Hardware(lanes=4)),
+    "tiny-1-latency-3": (preset("tiny").network, Hardware(lanes=1, memory_latency=3)),
+    "three-hidden": (erbp_network("deep", (7, 5, 6), **SMALL), Hardware(lanes=5)),
+    "one-layer": (erbp_network("flat", (), **SMALL), Hardware(lanes=3)),
+    "blank-out": (erbp_network("blank", (9,), synapse_keep=200, neuron_keep=200, **SMALL), Hardware(lanes=3)),
+    "noise": (erbp_network("noise", (6,), noise_shift=1, **SMALL), Hardware(lanes=3)),
+    "lif-12-bit": (
+        erbp_network("lif", (6,), leak_shift=4, synapse_shift=2, refractory=2, weight_width=12, **SMALL),
+        Hardware(lanes=6),
+    ),
+    "phase-wide": (
+        erbp_network("phase", (6,), encoder="phase", n_inputs=9, n_classes=3, weight_width=5),
+        Hardware(lanes=4),
+    ),
+}
+
+
+@pytest.fixture(params=NETWORKS)
+def network(request: pytest.FixtureRequest) -> tuple[Network, Hardware]:
+    return NETWORKS[request.param]
+
+
+@pytest.mark.verilator
+def test_verilator_lints_without_a_warning(network: tuple[Network, Hardware], tmp_path: Path) -> None:
+    export(*network, tmp_path)
+    assert lint([tmp_path / f"{TOP}.v"], TOP) == ""
+
+
+@pytest.mark.icarus
+def test_icarus_accepts(network: tuple[Network, Hardware], tmp_path: Path) -> None:
+    export(*network, tmp_path)
+    command = [str(find_icarus().require()), "-g2005", "-Wall", "-t", "null", f"{TOP}.v"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    warnings = [line for line in done.stderr.splitlines() if "timescale" not in line]
+    assert warnings == []
+
+
+def test_no_multiplier(network: tuple[Network, Hardware]) -> None:
+    assert not re.search(r"cell \$(mul|div|mod|pow|macc)", component_rtlil(ErbiumArray(*network), TOP))
+
+
+def test_the_same_bytes_twice(network: tuple[Network, Hardware], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        export(*network, tmp_path / name)
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == [f"{TOP}.core", f"{TOP}.h", f"{TOP}.json", f"{TOP}.v"]
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert str(tmp_path).encode() not in (tmp_path / "a" / name).read_bytes()
+
+
+def test_the_manifest_says_what_the_verilog_has(network: tuple[Network, Hardware], tmp_path: Path) -> None:
+    described = export(*network, tmp_path)
+    assert json.loads((tmp_path / f"{TOP}.json").read_text()) == json.loads(json.dumps(described))
+    text = (tmp_path / f"{TOP}.v").read_text()
+    header = text[text.index(f"module {TOP} (") :].split(");")[0]
+    found = {}
+    for direction, width, name in re.findall(r"(input|output)\s+(?:reg\s+)?(?:\[(\d+):0\]\s+)?(\w+)", header):
+        found[name] = (direction[: -len("put")], int(width or 0) + 1)
+    listed = {port["name"]: (port["direction"], port["width"]) for port in described["ports"]}
+    assert listed == found
+    assert all(port["meaning"] for port in described["ports"])
+    for name, stream in described["streams"].items():
+        assert stream["width"] == listed[f"{name}_payload"][1]
+        for fields in stream["layouts"].values():
+            assert all(field["low"] + field["width"] <= stream["width"] for field in fields)
+    for name, digest in described["files"].items():
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
+    assert Network.from_json(json.dumps(described["network"])) == network[0]
+    counters = [name for name in listed if name.startswith("count_")]
+    assert counters == [f"count_{n}" for n in described["counters"] + described["performance_counters"]]
+
+
+def test_a_c_compiler_takes_the_header(tmp_path: Path) -> None:
+    export(*NETWORKS["tiny-4"], tmp_path)
+    (tmp_path / "main.c").write_text(
+        f'#include "{TOP}.h"\nint main(void) {{ return ERBIUM_DIGEST == 0 || ERBIUM_LAYER1_ROWS != 17; }}\n'
+    )
+    subprocess.run(["cc", "-Wall", "-Werror", "main.c", "-o", "main"], cwd=tmp_path, check=True)
+    subprocess.run([tmp_path / "main"], check=True)
+
+
+def test_files_of_others_stay_and_a_failure_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / f"{TOP}.v").write_text("old")
+
+    def fail(*_: object) -> str:
+        raise RuntimeError("out of ideas")
+
+    monkeypatch.setattr(export_module, "core_file", fail)
+    with pytest.raises(RuntimeError):
+        export(*NETWORKS["tiny-4"], tmp_path)
+    assert (tmp_path / f"{TOP}.v").read_text() == "old"
+    monkeypatch.undo()
+    export(*NETWORKS["tiny-4"], tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "taken"
+    path.write_text("")
+    with pytest.raises(OSError, match="taken"):
+        export(*NETWORKS["tiny-4"], path)
