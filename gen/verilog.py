@@ -1434,13 +1434,13 @@ class _Writer:
     def __init__(
         self,
         module: Netlist,
-        modules: dict[str, Netlist],
-        module_names: dict[str, str],
+        name: str = "",
+        writers: dict[str, _Writer] | None = None,
         outer: frozenset[str] | None = None,
     ) -> None:
         self.module = module
-        self.modules = modules
-        self.module_names = module_names
+        self.name = name
+        self.writers = {} if writers is None else writers
         self.outer = outer
         self.lines: list[str] = []
         self.cell_of = {
@@ -1676,7 +1676,7 @@ class _Writer:
         pseudo.cells.reverse()
         pseudo.ports[_RESULT], pseudo.widths[_RESULT] = "output", width_of(result)
         pseudo.connections[_RESULT] = result
-        text = _Writer(pseudo, {}, {}, self._given).function()
+        text = _Writer(pseudo, outer=self._given).function()
         if text not in self._functions:
             base = re.sub(r"_\d+$", "", self.names[target])
             self._functions[text] = self._unnamed.take(f"next_{base}")
@@ -1790,7 +1790,7 @@ class _Writer:
     def write(self) -> str:
         module = self.module
         ports = [self._port(wire) for wire in sorted(module.ports, key=lambda w: w not in ("\\clk", "\\rst"))]
-        self.lines = [f"module {self.module_names[module.name]} ("]
+        self.lines = [f"module {self.name} ("]
         self.lines += [f"  {port}," for port in ports[:-1]] + [f"  {ports[-1]}", ");"]
         wires, memory_ports, clocked = self._wires(), self._memory_ports(), self._clocked()
         functions = [line for text, name in self._functions.items() for line in _named_function(text, name)]
@@ -1907,9 +1907,9 @@ class _Writer:
         for cell in self.module.cells:
             if not cell.kind.startswith("\\"):
                 continue
-            kind = self.module_names.get(cell.kind, cell.kind[1:])
-            child = self.modules.get(cell.kind)
-            inner = _port_names(child) if child else {port: port for port in cell.ports}
+            child = self.writers.get(cell.kind)
+            kind = child.name if child else cell.kind[1:]
+            inner = {port: child.names[f"\\{port}"] if child else port for port in cell.ports}
             parameters = ", ".join(f".{name}({_literal(value)})" for name, value in cell.parameters.items())
             lines = [
                 line
@@ -2123,22 +2123,20 @@ def _unions(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _runs(enable: Sig) -> Iterator[tuple[int, int, Sig]]:
     """Return the stretches of equal bits: first bit, end, the bit."""
-    bits = [cut(enable, index, 1) for index in range(width_of(enable))]
+    bits = [
+        Bits(part.wire, part.low + bit, 1) if part.wire else Bits(None, part.low >> bit & 1, 1)
+        for part in enable
+        for bit in range(part.width)
+    ]
     low = 0
     for index in range(1, len(bits) + 1):
         if index == len(bits) or bits[index] != bits[low]:
-            yield low, index, bits[low]
+            yield low, index, (bits[low],)
             low = index
 
 
 def _literal(value: int | str) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def _port_names(module: Netlist) -> dict[str, str]:
-    """Return the Verilog names of the ports of a module."""
-    writer = _Writer(module, {}, {})
-    return {wire[1:]: writer.names[wire] for wire in module.ports}
 
 
 def _set_outputs(modules: dict[str, Netlist]) -> None:
@@ -2254,8 +2252,10 @@ def verilog_from_rtlil(text: str, top: str, *, flat: bool = False) -> str:
     """
     modules = _cleaned(text, f"\\{top}", flat=flat)
     names = _Names()
-    module_names = {name: names.take(_plain(name)) for name in modules}
-    return "\n".join(_Writer(module, modules, module_names).write() for module in modules.values())
+    writers: dict[str, _Writer] = {}
+    for name, module in modules.items():
+        writers[name] = _Writer(module, names.take(_plain(name)), writers)
+    return "\n".join(writer.write() for writer in writers.values())
 
 
 def port_name(path: tuple[str | int, ...]) -> str:

@@ -302,6 +302,14 @@ def test_other_data_is_not_taken_for_mnist(run, tmp_path):
     assert "the folder five holds five" in one_sentence(err)
 
 
+def test_rows_are_selected_by_their_ids():
+    ids = ["lanes/x/busy", "lanes/x/busy-trained", "lanes/y/busy"]
+    assert Request("lanes").select(ids) == set(ids)
+    assert Request("lanes", only="lanes/x").select(ids) == set(ids[:2])
+    # The command of a row means this row, even where other ids go on after it.
+    assert Request("lanes", only="lanes/x/busy").select(ids) == {"lanes/x/busy"}
+
+
 def test_the_folder_of_the_data_is_part_of_the_command():
     asked = Request("lanes", data=Path("my data"), quick=True)
     assert asked.command("lanes/x/busy") == "erbium bench lanes --only lanes/x/busy --quick --data 'my data'"
@@ -345,11 +353,11 @@ def last(advance):
     time.sleep(60)
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_tasks_return_in_their_order(jobs):
-    tasks = [Task(str(n), 1, double, (n,)) for n in (1, 2, 3, 4)]
+    tasks = [Task(str(n), 1, double, (n,)) for n in (1, 2, 3)]
     with Display(Console(file=StringIO())) as display:
-        assert carry_out(tasks, jobs, display) == [2, 4, 6, 8]
+        assert carry_out(tasks, jobs, display) == [2, 4, 6]
 
 
 @pytest.mark.parametrize(

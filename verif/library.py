@@ -30,7 +30,7 @@ from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
 from erbium.verif.simulators import ToolError, find_cxx, find_verilator, verilator_env
 
-COMPILE_FLAGS = ("-O3", "-fPIC", "-std=c++17", "-DVL_TIME_CONTEXT", "-fno-strict-aliasing")
+COMPILE_FLAGS = ("-O2", "-fPIC", "-std=c++17", "-DVL_TIME_CONTEXT")
 VERILATOR_FLAGS = (
     "--cc",
     "-O3",

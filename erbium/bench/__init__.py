@@ -119,7 +119,7 @@ def run(
     jobs : int, optional
         Processes at a time; default is the number of processors.
     only : str, optional
-        Measure those rows alone whose id begins like this.
+        Measure the row of this id alone, or those whose ids begin like this.
     console, errors : Console, optional
         Where to show the rows, and the progress.
 

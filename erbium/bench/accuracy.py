@@ -64,8 +64,8 @@ QUICK_FIGURES = (Figure("erbp-digits", 20, 0, 7.0),)
 def measure(request: Request, display: Display) -> list[Row]:
     """Train every figure with every seed."""
     figures = QUICK_FIGURES if request.quick else FIGURES
-    wanted = [figure for figure in figures if request.wants(_id(request, figure))]
-    request.check_only(_id(request, figure) for figure in figures)
+    selected = request.select(_id(request, figure) for figure in figures)
+    wanted = [figure for figure in figures if _id(request, figure) in selected]
     if not request.quick:
         request.check_mnist()
     runs = [(figure, seed) for figure in wanted for seed in SEEDS]

@@ -53,14 +53,14 @@ def measure(request: Request, display: Display) -> list[Row]:
     figure = QUICK_FIGURE if request.quick else FIGURE
     ids = {lanes: request.id(figure.preset, f"lanes-{lanes}") for lanes, _ in figure.n_learn}
     hash_id = request.id(figure.preset, "different-hashes")
-    request.check_only([*ids.values(), hash_id])
+    selected = request.select([*ids.values(), hash_id])
     if not request.quick:
         request.check_mnist()
-    hashes_wanted = request.wants(hash_id)
+    hashes_wanted = hash_id in selected
     wanted = [
-        (lanes, n_learn if request.wants(ids[lanes]) else figure.n_common)
+        (lanes, n_learn if ids[lanes] in selected else figure.n_common)
         for lanes, n_learn in figure.n_learn
-        if hashes_wanted or request.wants(ids[lanes])
+        if hashes_wanted or ids[lanes] in selected
     ]
     # The longest first, the widest of those: it takes the longest to compile, too.
     wanted.sort(key=lambda pair: (-pair[1], -pair[0]))
@@ -87,7 +87,7 @@ def measure(request: Request, display: Display) -> list[Row]:
             {**_without(found[lanes], "n_different", "hashes"), "quick": request.quick},
         )
         for lanes, _ in figure.n_learn
-        if request.wants(ids[lanes])
+        if ids[lanes] in selected
     ]
     if hashes_wanted:
         rows.append(_hash_row(request, hash_id, figure, found))

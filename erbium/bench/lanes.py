@@ -48,10 +48,10 @@ class Efforts:
 def measure(request: Request, display: Display) -> list[Row]:
     """Count the cycles for each number of lanes."""
     figure = QUICK_FIGURE if request.quick else FIGURE
-    request.check_only(row_id for lanes in figure.lanes for row_id in _ids(request, figure, lanes))
+    selected = request.select(row_id for lanes in figure.lanes for row_id in _ids(request, figure, lanes))
     if not request.quick:
         request.check_mnist()
-    wanted = [lanes for lanes in figure.lanes if any(map(request.wants, _ids(request, figure, lanes)))]
+    wanted = [lanes for lanes in figure.lanes if selected.intersection(_ids(request, figure, lanes))]
     build_all(figure.preset, wanted, display)
     steps = 2 * figure.n_learn + figure.n_infer
     tasks = [
@@ -65,7 +65,7 @@ def measure(request: Request, display: Display) -> list[Row]:
     ]
     efforts = dict(zip(wanted, carry_out(tasks, request.n_processes, display), strict=True))
     rows = [row for lanes in wanted for row in _rows(request, figure, lanes, efforts[lanes])]
-    return [row for row in rows if request.wants(row.id)]
+    return [row for row in rows if row.id in selected]
 
 
 def run(advance: Advance, name: str, lanes: int, n_learn: int, n_infer: int, data: Path | None) -> Efforts:
@@ -104,6 +104,10 @@ def _ids(request: Request, figure: Figure, lanes: int) -> list[str]:
 def _rows(request: Request, figure: Figure, lanes: int, efforts: Efforts) -> list[Row]:
     first, trained, inference = efforts.first, efforts.trained, efforts.inference
     target = figure.target if lanes == figure.lanes[0] else None
+    # The last word of a row may be a part of one: this share of the synapses of all words is there.
+    layer = preset(figure.preset).network.layers[0]
+    hardware = Hardware(lanes=lanes)
+    slots = layer.n_neurons / (hardware.words_of(layer) * hardware.lanes_of(layer))
     values: tuple[tuple[float, str, float | None, Limit, Effort], ...] = (
         (first.busy, "%", target, "at least", first),
         (trained.busy, "%", target, "at least", trained),
@@ -118,6 +122,7 @@ def _rows(request: Request, figure: Figure, lanes: int, efforts: Efforts) -> lis
             "images": effort.images,
             "cycles": effort.cycles,
             "row_words": effort.row_words,
+            "lane_slots_used": round(slots, 4),
             "ticks_per_image": round(effort.ticks / effort.images, 3),
             "quick": request.quick,
         }

@@ -40,10 +40,10 @@ def measure(request: Request, display: Display) -> list[Row]:
     """Measure one preset after the other: side by side they would slow each other down."""
     figures = QUICK_FIGURES if request.quick else FIGURES
     ids = {figure: [request.id(figure.preset, name) for name in (TRAINING, INFERENCE)] for figure in figures}
-    request.check_only(row_id for pair in ids.values() for row_id in pair)
+    selected = request.select(row_id for pair in ids.values() for row_id in pair)
     if not request.quick:
         request.check_mnist()
-    wanted = [figure for figure in figures if any(map(request.wants, ids[figure]))]
+    wanted = [figure for figure in figures if selected.intersection(ids[figure])]
     tasks = [
         Task(figure.preset, figure.n_learn + figure.n_infer, run, (figure, request.data)) for figure in wanted
     ]
@@ -51,7 +51,7 @@ def measure(request: Request, display: Display) -> list[Row]:
     for figure, efforts in zip(wanted, carry_out(tasks, 1, display), strict=True):
         targets = (figure.target, None)
         for row_id, target, effort in zip(ids[figure], targets, efforts, strict=True):
-            if request.wants(row_id):
+            if row_id in selected:
                 extra = {**effort.times(), "quick": request.quick}
                 value = round(effort.images_per_second, 1)
                 rows.append(

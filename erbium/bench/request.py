@@ -34,7 +34,7 @@ class Request:
     jobs : int, optional
         Processes at a time; default is the number of processors that may be used.
     only : str, optional
-        Beginning of the ids of the rows that are wanted.
+        Id of the row that is wanted, or how the ids of several begin.
     """
 
     bench: str
@@ -67,18 +67,25 @@ class Request:
             words += ["--data", str(self.data)]
         return shlex.join(words)
 
-    def wants(self, row_id: str) -> bool:
-        """Whether the row is among those that the user asked for."""
-        return self.only is None or row_id.startswith(self.only)
+    def select(self, row_ids: Iterable[str]) -> set[str]:
+        """Return those ids, out of all, that the user asked for: the one named, or all that begin so.
 
-    def check_only(self, row_ids: Iterable[str]) -> None:
-        """Raise :class:`DescriptionError` if the bench has none of the rows that the user asked for."""
+        Raises
+        ------
+        DescriptionError
+            If there is none.
+        """
         ids = list(row_ids)
-        if not any(map(self.wants, ids)):
-            raise DescriptionError(
-                f"--only is {self.only!r} and no row of bench {self.bench!r}"
-                f"{' --quick' if self.quick else ''} begins like that; there are {', '.join(ids)}"
-            )
+        if self.only is None:
+            return set(ids)
+        if self.only in ids:
+            return {self.only}
+        if found := {row_id for row_id in ids if row_id.startswith(self.only)}:
+            return found
+        raise DescriptionError(
+            f"--only is {self.only!r} and no row of bench {self.bench!r}"
+            f"{' --quick' if self.quick else ''} begins like that; there are {', '.join(ids)}"
+        )
 
     def check_mnist(self) -> None:
         """Raise :class:`DatasetError` unless MNIST is there."""

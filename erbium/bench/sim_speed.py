@@ -36,10 +36,10 @@ QUICK_FIGURE = Figure("tiny", (8, 3), 1_500, 200, 300)
 def measure(request: Request, display: Display) -> list[Row]:
     """Measure one number of lanes after the other: side by side they would slow each other down."""
     figure = QUICK_FIGURE if request.quick else FIGURE
-    request.check_only(row_id for lanes in figure.lanes for row_id in _ids(request, figure, lanes))
+    selected = request.select(row_id for lanes in figure.lanes for row_id in _ids(request, figure, lanes))
     if not request.quick:
         request.check_mnist()
-    wanted = [lanes for lanes in figure.lanes if any(map(request.wants, _ids(request, figure, lanes)))]
+    wanted = [lanes for lanes in figure.lanes if selected.intersection(_ids(request, figure, lanes))]
     build_all(figure.preset, wanted, display)
     tasks = [
         Task(
@@ -56,7 +56,7 @@ def measure(request: Request, display: Display) -> list[Row]:
         for lanes, efforts in zip(wanted, results, strict=True)
         for row in _rows(request, figure, lanes, efforts)
     ]
-    return [row for row in rows if request.wants(row.id)]
+    return [row for row in rows if row.id in selected]
 
 
 def _ids(request: Request, figure: Figure, lanes: int) -> list[str]:

@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The Verilog writer: the same behaviour as Amaranth's own simulator, readable names, logic where it belongs."""
+
+import hashlib
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.hdl import Cat, Const, Module, Mux, Print, Shape, Signal, Value
+from amaranth.lib import memory
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.sim import Simulator
+
+from erbium.gen import verilog
+from erbium.gen.presets import erbp_network, preset
+from erbium.gen.verilog import TOP, RtlilError, component_rtlil, component_verilog
+from erbium.hdl.array import ErbiumArray
+from erbium.sw_model.network import Hardware
+from erbium.verif.simulators import find_icarus, lint
+
+CYCLES = 30
+SEEDS = range(12)
+
+
+class Random(Component):
+    """Hardware drawn at random: every operator, nested choices, memories, registers with and without reset."""
+
+    def __init__(self, seed: int, *, nested: bool = True) -> None:
+        self.draw, self.nested, self.seed = random.Random(f"{seed}{nested}"), nested, seed
+        draw = self.draw
+        members = {f"i{k}": In(self.shape((1, 2, 3, 8, 13, 20, 70))) for k in range(5)}
+        members |= {f"o{k}": Out(self.shape((1, 2, 4, 8, 17, 33, 80))) for k in range(6)}
+        super().__init__(members | {"release": In(1)})  # a keyword of Verilog
+
+    def shape(self, widths: tuple[int, ...]) -> Shape:
+        return Shape(self.draw.choice(widths), signed=self.draw.random() < 0.5)
+
+    def value(self, depth: int) -> Value:
+        draw = self.draw
+        if depth == 0 or draw.random() < 0.1:
+            return Const(draw.randrange(-20, 20)) if draw.random() < 0.15 else draw.choice(self.pool)
+        a, b = self.value(depth - 1), self.value(depth - 1)
+        short_a, short_b, distance = a[:40], b[:40], Cat(b)[:3]
+        first = draw.randrange(max(len(a), 1))
+        kinds: list[Any] = [
+            lambda: Cat(~a),
+            lambda: -a,
+            a.any,
+            a.all,
+            a.xor,
+            lambda: a[first : draw.randrange(first, len(a)) + 1] if len(a) else a,
+            lambda: Cat(a, b),
+            lambda: a.as_signed() if len(a) else a,
+            lambda: Cat(a),
+            lambda: a >> draw.randrange(6),
+            lambda: short_a << draw.randrange(6),
+            lambda: a >> distance,
+            lambda: a[:20] << distance,
+            lambda: Cat(a).bit_select(distance, draw.randrange(1, 6)),
+            lambda: Mux(self.value(depth - 1), a, b),
+            lambda: short_a + short_b,
+            lambda: short_a - short_b,
+            lambda: short_a & short_b,
+            lambda: short_a | short_b,
+            lambda: short_a ^ short_b,
+            lambda: short_a == short_b,
+            lambda: short_a != short_b,
+            lambda: short_a < short_b,
+            lambda: short_a > short_b,
+            lambda: short_a <= short_b,
+            lambda: short_a >= short_b,
+        ]
+        return draw.choice(kinds)()
+
+    def statements(self, m: Module, domain: str, targets: list[Signal], depth: int) -> None:
+        draw = self.draw
+        for _ in range(draw.randrange(1, 3)):
+            target: Value = draw.choice(targets)
+            if depth == 0 or draw.random() < 0.6:
+                if len(target) > 1 and draw.random() < 0.4:
+                    first = draw.randrange(len(target))
+                    target = target[first : draw.randrange(first, len(target)) + 1]
+                m.d[domain] += target.eq(self.value(draw.randrange(1, 4)))
+            elif draw.random() < 0.4:
+                with m.If(self.value(1)):
+                    self.statements(m, domain, targets, depth - 1)
+                if draw.random() < 0.5:
+                    with m.Elif(self.value(1)):
+                        self.statements(m, domain, targets, depth - 1)
+                if draw.random() < 0.5:
+                    with m.Else():
+                        self.statements(m, domain, targets, depth - 1)
+            else:
+                self.switch(m, domain, targets, depth)
+
+    def switch(self, m: Module, domain: str, targets: list[Signal], depth: int) -> None:
+        draw = self.draw
+        selector = Cat(self.value(1), Const(1, 1))[:3]
+        digits = draw.choice(("01", "01", "01-"))
+        with m.Switch(selector):
+            for _ in range(draw.randrange(1, 4)):
+                patterns = {
+                    "".join(draw.choice(digits) for _ in range(len(selector)))
+                    for _ in range(draw.randrange(1, 3))
+                }
+                with m.Case(*sorted(patterns)):
+                    if draw.random() < 0.8:
+                        self.statements(m, domain, targets, depth - 1)
+            if draw.random() < 0.5:
+                with m.Default():
+                    self.statements(m, domain, targets, depth - 1)
+
+    def elaborate(self, platform: object) -> Module:
+        m, draw = Module(), self.draw
+        inputs = [getattr(self, f"i{k}") for k in range(5)]
+        self.pool = [*inputs, self.release]
+        registers = [
+            Signal(
+                self.shape((1, 3, 8, 16, 40)),
+                name=f"r{k}",
+                init=draw.choice((0, -1)),
+                reset_less=draw.random() < 0.3,
+            )
+            for k in range(4)
+        ]
+        self.pool += registers
+        for _ in range(2):
+            self.statements(m, "sync", registers, 3)
+        self.memory(m)
+        if self.nested:
+            m.submodules.inner = inner = Random(self.seed, nested=False)
+            m.d.comb += [getattr(inner, f"i{k}").eq(self.value(2)) for k in range(5)]
+            self.pool += [getattr(inner, f"o{k}") for k in range(6)]
+        for k in range(3):
+            wire = Signal(self.shape((1, 3, 8, 16, 40)), name=f"w{k}", init=draw.choice((0, -1)))
+            self.statements(m, "comb", [wire], 2)
+            self.pool.append(wire)
+        for k in range(6):
+            self.statements(m, draw.choice(("comb", "sync")), [getattr(self, f"o{k}")], 2)
+        return m
+
+    def memory(self, m: Module) -> None:
+        draw = self.draw
+        depth = draw.choice((3, 4, 8))
+        init = [draw.randrange(1 << 16) for _ in range(depth)] if draw.random() < 0.5 else []
+        m.submodules.store = store = memory.Memory(shape=16, depth=depth, init=init)
+        write = store.write_port(granularity=draw.choice((8, 16)))
+        read = store.read_port(
+            domain=(domain := draw.choice(("sync", "comb"))),
+            transparent_for=[write] if domain == "sync" and draw.random() < 0.5 else [],
+        )
+        for port in (write, read):
+            # An address that is not there is nobody's business.
+            wish = Cat(self.value(1), Const(0, 4))[: len(port.addr)]
+            m.d.comb += port.addr.eq(Mux(wish < depth, wish, 0))
+        m.d.comb += [write.data.eq(self.value(2)), write.en.eq(self.value(1))]
+        self.pool.append(read.data)
+
+
+def stimulus(seed: int, part: Component) -> list[dict[str, int]]:
+    draw = random.Random(seed)
+    rows = []
+    for _ in range(CYCLES):
+        row = {}
+        for path, member, value in part.signature.flatten(part):
+            if member.flow == In:
+                width = len(Value.cast(value))
+                edges = (0, (1 << width) - 1, 1 << (width - 1))
+                row[str(path[0])] = draw.getrandbits(width) if draw.random() < 0.8 else draw.choice(edges)
+        rows.append(row)
+    return rows
+
+
+def amaranth_says(seed: int) -> list[list[int]]:
+    part, result = Random(seed), []
+    simulator = Simulator(part)
+    simulator.add_clock(1e-6)
+
+    async def bench(context: Any) -> None:
+        for row in stimulus(seed, part):
+            for name, value in row.items():
+                context.set(getattr(part, name), value)
+            await context.delay(0.4e-6)
+            outputs = (getattr(part, f"o{k}") for k in range(6))
+            result.append([context.get(output) & ((1 << len(output)) - 1) for output in outputs])
+            await context.tick()
+
+    simulator.add_testbench(bench)
+    simulator.run()
+    return result
+
+
+def icarus_says(seed: int, text: str, folder: Path) -> list[list[str]]:
+    part = Random(seed)
+    lines, ports = ["module tb;", "  reg clk = 0, rst = 0;"], [".clk(clk)", ".rst(rst)"]
+    for path, member, value in part.signature.flatten(part):
+        kind, width = "reg" if member.flow == In else "wire", len(Value.cast(value))
+        lines.append(f"  {kind} [{width - 1}:0] \\{path[0]} ;")
+        ports.append(f".\\{path[0]} (\\{path[0]} )")
+    lines += [f"  part dut({', '.join(ports)});", "  initial begin"]
+    for row in stimulus(seed, part):
+        widths = {name: len(Value.cast(getattr(part, name))) for name in row}
+        lines += [f"    \\{name}  = {widths[name]}'h{value:x};" for name, value in row.items()]
+        lines.append(f'    #4 $display("{" ".join(["%b"] * 6)}", {", ".join(f"o{k}" for k in range(6))});')
+        lines.append("    #1 clk = 1; #5 clk = 0;")
+    lines += ["    $finish;", "  end", "endmodule"]
+    (folder / "tb.v").write_text("\n".join(lines))
+    (folder / "part.v").write_text(text)
+    compiler = find_icarus().require()
+    for command in ([str(compiler), "-g2005", "-o", "tb", "tb.v", "part.v"], ["vvp", "-n", "tb"]):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return [line.split() for line in done.stdout.splitlines() if re.fullmatch(r"[01xz ]+", line)]
+
+
+# Amaranth warns of what nobody would write, such as a case that can never be.
+drawn = pytest.mark.filterwarnings("ignore::Warning")
+
+
+@drawn
+@pytest.mark.icarus
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_verilog_does_what_the_source_says(seed: int, flat: bool, tmp_path: Path) -> None:
+    expected = amaranth_says(seed)
+    found = icarus_says(seed, component_verilog(Random(seed), "part", flat=flat), tmp_path)
+    assert len(found) == len(expected)
+    for cycle, (bits, values) in enumerate(zip(found, expected, strict=True)):
+        for output, (text, value) in enumerate(zip(bits, values, strict=True)):
+            # What a memory reads is unknown in Verilog until its first clock.
+            known = re.sub("[xz]", ".", text)
+            assert re.fullmatch(known, f"{value:0{len(text)}b}"), f"cycle {cycle}, output o{output}"
+
+
+@drawn
+@pytest.mark.verilator
+@pytest.mark.parametrize("flat", [False, True])
+def test_widths_cases_and_latches_of_random_hardware(flat: bool, tmp_path: Path) -> None:
+    for seed in range(3):
+        path = tmp_path / f"part{seed}.v"
+        path.write_text(component_verilog(Random(seed), f"part{seed}", flat=flat))
+        # Random hardware compares things that cannot differ; nobody writes that.
+        waive = ("DECLFILENAME", "CMPCONST", "UNSIGNED", "UNUSEDSIGNAL")
+        assert lint([path], f"part{seed}", waive=waive) == ""
+
+
+class Lanes(Component):
+    """Four lanes of the same under one enable."""
+
+    enable: In(1)  # type: ignore[valid-type]
+    a: In(32)  # type: ignore[valid-type]
+    b: In(32)  # type: ignore[valid-type]
+    total: Out(32)  # type: ignore[valid-type]
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for lane in range(4):
+            a, b = (word.word_select(lane, 8).as_signed() for word in (self.a, self.b))
+            sum_ = Signal(Shape(9, signed=True), name=f"sum_{lane}")
+            register = Signal(8, name=f"register_{lane}")
+            m.d.comb += [sum_.eq(a + b), self.total.word_select(lane, 8).eq(register)]
+            with m.If(self.enable):
+                m.d.sync += register.eq(Mux(sum_[8] == sum_[7], sum_[:8], Mux(sum_[8], 0x80, 0x7F)))
+        return m
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_what_only_an_enabled_register_uses_is_computed_under_its_enable(flat: bool) -> None:
+    text = component_verilog(Lanes(), "lanes", flat=flat)
+    # All lanes share one text, and no wire of the module is computed while the enable is low.
+    assert len(re.findall("function automatic", text)) == 1
+    assert len(re.findall(r"<= next_register\(", text)) == 4
+    assert not re.search(r"^  wire \[8:0\]", text, re.MULTILINE)
+    assert len(re.findall(r"if \(enable\)", text)) == 1
+
+
+def test_a_cell_that_is_not_known_is_named() -> None:
+    class Talker(Component):
+        a: In(1)  # type: ignore[valid-type]
+
+        def elaborate(self, platform: object) -> Module:
+            m = Module()
+            m.d.sync += Print(self.a)
+            return m
+
+    with pytest.raises(RtlilError, match=r"\$print"):
+        component_verilog(Talker(), "talker")
+
+
+@pytest.fixture(scope="module")
+def array() -> str:
+    return component_verilog(ErbiumArray(preset("tiny").network, Hardware(lanes=4)), TOP)
+
+
+def test_names_are_those_of_the_source(array: str) -> None:
+    names = re.findall(r"^module (\w+)", array, re.MULTILINE)
+    assert names[0] == TOP
+    assert all(name.startswith(f"{TOP}_") for name in names[1:])
+    assert f"{TOP}_layer1_pipeline_memory" in names
+    assert "\\" not in array  # no escaped identifier
+    assert set(re.findall(r"\$\w+", array)) <= {"$signed"}
+
+
+def test_registers_are_the_only_thing_that_is_clocked_and_nothing_else_is_procedural(array: str) -> None:
+    assert not re.search(r"always @\*|always_comb|always_latch", array)
+    assert all("posedge clk)" in line for line in array.splitlines() if "always" in line)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("hidden", [(12,), (9, 5)])
+def test_what_a_block_ram_reads_goes_straight_into_a_register(hidden: tuple[int, ...], flat: bool) -> None:
+    network = erbp_network("deep", hidden, n_inputs=16, n_classes=4, n_ticks=8)
+    text = component_rtlil(ErbiumArray(network, Hardware(lanes=2)), TOP)
+    found = 0
+    for module in verilog._cleaned(text, f"\\{TOP}", flat=flat).values():
+        reads = {
+            cell.wire("DATA"): str(cell.parameters["MEMID"])
+            for cell in module.cells
+            if cell.kind == "$memrd_v2" and cell.flag("CLK_ENABLE") and "rom" not in module.name + cell.name
+        }
+        for cell in module.cells:
+            if cell.kind.startswith("\\"):
+                continue
+            for port, sig in cell.ports.items():
+                if port not in cell.outputs:
+                    used = {part.wire for part in sig} & set(reads)
+                    roms = {wire for wire in used if module.memories[reads[str(wire)]].contents}
+                    assert used == roms, f"{cell.kind} in {module.name} reads a memory without a register"
+        found += len(reads)
+    assert found >= len(hidden) + 1
+
+
+def test_the_text_does_not_depend_on_the_run() -> None:
+    code = (
+        "import hashlib; from erbium.gen.presets import preset; from erbium.gen.verilog import *;"
+        "from erbium.hdl.array import ErbiumArray;"
+        "text = component_verilog(ErbiumArray(preset('tiny').network), TOP);"
+        "print(hashlib.sha256(text.encode()).hexdigest())"
+    )
+    here = component_verilog(ErbiumArray(preset("tiny").network), TOP)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONHASHSEED": "77"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == hashlib.sha256(here.encode()).hexdigest()

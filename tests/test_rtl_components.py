@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every component of the hardware against its model, on both simulators."""
+
+import importlib
+import os
+import pkgutil
+
+import pytest
+from amaranth.lib.wiring import Component
+
+from erbium import hdl
+from erbium.verif.registry import COVERED_BY, REGISTRY
+from erbium.verif.run_bench import Run, run_bench
+from erbium.verif.scoreboard import SEED_VARIABLE
+
+# The long ones first, so that no worker is left with one at the end.
+LONG = {"ErbiumArray": 0, "LayerEngine": 1}
+
+MATRIX = sorted(
+    (
+        (entry, case, simulator)
+        for entry in REGISTRY.values()
+        for case in entry.cases
+        for simulator in case.simulators
+    ),
+    key=lambda item: (LONG.get(item[0].name, 2), item[2] != "verilator"),
+)
+
+
+@pytest.mark.parametrize(
+    ("entry", "case", "simulator"),
+    [
+        pytest.param(
+            entry,
+            case,
+            simulator,
+            marks=getattr(pytest.mark, simulator),
+            id=f"{entry.name}-{case.name}-{simulator}",
+        )
+        for entry, case, simulator in MATRIX
+    ],
+)
+def test_component(entry, case, simulator):
+    run_bench(Run(entry, case, simulator, int(os.environ.get(SEED_VARIABLE, "1"))))
+
+
+def public_components():
+    names = set()
+    for module in pkgutil.iter_modules(hdl.__path__, "erbium.hdl."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            is_class = isinstance(value, type) and issubclass(value, Component)
+            if is_class and value.__module__ == module.name and not name.startswith("_"):
+                names.add(name)
+    return names
+
+
+def test_every_component_has_a_bench():
+    assert public_components() == set(REGISTRY) | set(COVERED_BY)
+    assert set(COVERED_BY.values()) <= set(REGISTRY)
+    assert not set(COVERED_BY) & set(REGISTRY)
+
+
+def test_every_component_runs_on_both_simulators():
+    for entry in REGISTRY.values():
+        seen = {simulator for case in entry.cases for simulator in case.simulators}
+        assert seen == {"icarus", "verilator"}, entry.name
+        names = [case.name for case in entry.cases]
+        assert len(set(names)) == len(names), entry.name

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bench of the whole array: every channel token by token, every state and weight after each tick."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from erbium.hdl.array import counter_names
+from erbium.sw_model.array import ArrayModel, SampleResult, Tick
+from erbium.sw_model.constants import Array
+from erbium.sw_model.network import Hardware, Network
+from erbium.verif.benches.layer import LayerTick, LayerView, check_weights, sweep_tokens
+from erbium.verif.codecs import (
+    AccessCodec,
+    EventCodec,
+    FeedbackCodec,
+    ResultCodec,
+    SampleCodec,
+    SweepCodec,
+    Token,
+    decode_int16,
+)
+from erbium.verif.probes import array_taps
+from erbium.verif.registry import current
+from erbium.verif.scoreboard import expect_equal
+from erbium.verif.streams import STALLS, Harness
+
+
+class TB:
+    """Presents samples to the array and to its model."""
+
+    def __init__(self, dut: Any, stall: str) -> None:
+        options = current().options
+        self.network: Network = options["network"]
+        self.hardware: Hardware = options["hardware"]
+        self.model = ArrayModel(self.network)
+        self.harness = harness = Harness(dut, stall)
+        self.random = harness.random
+        self.samples = harness.drive("sample_i", SampleCodec().encode)
+        self.access = harness.drive("access_i", AccessCodec(with_layer=True).encode)
+        harness.check("result_o", ResultCodec().decode)
+        self.read: list[int] = []
+        harness.monitor("access_o", lambda bits: self.read.append(decode_int16(bits)[1]))
+        self.views = [
+            LayerView(self.network, number, self.hardware) for number in range(len(self.network.layers))
+        ]
+        self._tap()
+        self.presented = 0
+        self.set_gains(self.network.gains)
+        self.set_limits()
+
+    def _tap(self) -> None:
+        decoders: dict[str, Any] = {"feedback": FeedbackCodec(self.network).decode}
+        views: dict[str, Any] = {}
+        for number, layer in enumerate(self.network.layers):
+            name = f"layer{number + 1}"
+            lanes = self.hardware.lanes_of(layer)
+            last = number == len(self.network.layers) - 1
+            decoders |= {
+                f"{name}_events": EventCodec().decode,
+                f"{name}_event_i": EventCodec().decode,
+                f"{name}_sweep": SweepCodec(lanes, layer.n_neurons, last).decode,
+                f"{name}_feedback": FeedbackCodec(self.network).decode,
+            }
+            views |= {
+                f"{name}_states": self.views[number].swept,
+                f"{name}_writes": self.views[number].written,
+            }
+        handlers = {}
+        for place, tap in enumerate(array_taps(self.network, self.hardware)):
+            handlers[tap.name] = (place, views.get(tap.name) or self._checker(tap.name, decoders[tap.name]))
+        self.harness.tap(handlers)
+
+    def _checker(self, name: str, decode: Any) -> Any:
+        channel = self.harness.board.channel(name)
+        return lambda bits: channel.check(decode(bits))
+
+    def set_gains(self, gains: tuple[int, ...]) -> None:
+        """Set the learning rate of each layer in hardware and model."""
+        self.model.set_gains(gains)
+        self.harness.set(**{f"gain_{number}": gain for number, gain in enumerate(gains, 1)})
+
+    def set_limits(self, n_ticks: int | None = None, decide_after: int | None = None) -> None:
+        """Set the longest presentation and the spikes that settle an inference."""
+        self.n_ticks = n_ticks or self.network.n_ticks
+        self.model.prediction.decide_after = (
+            self.network.decide_after if decide_after is None else decide_after
+        )
+        self.harness.set(n_ticks=self.n_ticks, decide_after=self.model.prediction.decide_after)
+
+    # --- samples -------------------------------------------------------------------------------------
+
+    def image(self) -> Array:
+        """Return a random image, sometimes one of the corners."""
+        n = self.network.n_inputs
+        kind = self.random.choice(("some", "some", "many", "dark", "bright", "first", "last"))
+        image = np.zeros(n, dtype=np.uint8)
+        if kind in ("some", "many"):
+            share = 0.3 if kind == "some" else 0.9
+            for k in range(n):
+                if self.random.random() < share:
+                    image[k] = self.random.randrange(256)
+        elif kind == "bright":
+            image[:] = 255
+        elif kind != "dark":
+            image[0 if kind == "first" else -1] = 255
+        return image
+
+    def present(self, image: Array, seed: int, label: int | None) -> SampleResult:
+        """Queue a sample for the array; let the scoreboard expect what the model makes of it."""
+        number = self.presented
+        begin: Token = ("BEGIN", seed, label or 0, int(label is not None))
+        pixels = [("PIXEL", int(value), k) for k, value in enumerate(image)]
+        # Dark pixels may be left out.
+        kept = [pixel for pixel in pixels if pixel[1] or self.random.random() < 0.5]
+        self.samples.send(begin, *kept, ("END",))
+        board = self.harness.board
+        layers = range(1, len(self.network.layers) + 1)
+        for n in layers:
+            for stream in ("events", "event_i", "sweep"):
+                board.channel(f"layer{n}_{stream}").expect(begin, sample=number)
+        feedback = ["feedback"] + [
+            f"layer{n}_feedback" for n in layers if self.network.layers[n - 1].feedback != "none"
+        ]
+
+        def observe(array: ArrayModel, tick: Tick) -> None:
+            where = {"sample": number, "tick": tick.number}
+            events = [tick.input_spikes, *tick.layer_spikes]
+            for n in layers:
+                tokens = [*(("SPIKE", k) for k in events[n - 1]), ("TICK",)]
+                board.channel(f"layer{n}_events").expect_all(tokens, **where)
+                board.channel(f"layer{n}_event_i").expect_all(tokens, **where)
+                layer, spikes = array.layers[n - 1], np.array(events[n], dtype=np.int64)
+                sweep = sweep_tokens(layer, spikes, self.views[n - 1].lanes, n == len(layers))
+                board.channel(f"layer{n}_sweep").expect_all(sweep, **where)
+                self.views[n - 1].expect(LayerTick.of(layer, spikes, number, tick.number))
+            errors = [*(("SPIKE", k) for k in tick.errors), ("TICK", int(tick.stop))]
+            for name in feedback:
+                board.channel(name).expect_all(errors, **where)
+
+        result = self.model.sample(image, seed=seed, label=label, n_ticks=self.n_ticks, observer=observe)
+        for n in layers:
+            for stream in ("events", "event_i", "sweep"):
+                board.channel(f"layer{n}_{stream}").expect(("END",), sample=number)
+        for name in feedback:
+            board.channel(name).expect(("END",), sample=number)
+        answer = ("RESULT", result.answer, result.ticks, result.ticks_to_decision)
+        board.channel("result_o").expect(answer, sample=number)
+        self.presented += 1
+        return result
+
+    def present_random(self, *, learn: bool) -> SampleResult:
+        """Present a random sample."""
+        label = self.random.randrange(self.network.n_classes) if learn else None
+        return self.present(self.image(), self.random.getrandbits(32), label)
+
+    async def finish(self) -> None:
+        """Run to the end of all samples; compare counters, and the weights as the host reads them."""
+        await self.harness.finish()
+        for view in self.views:
+            expect_equal(f"{view.name} ticks without a sweep", 0, view.left)
+        expect_equal("idle", 1, self.harness.get("idle"))
+        for name in counter_names(self.network):
+            expect_equal(name, self.model.counters()[name], self.harness.get(f"count_{name}"))
+        await self.check_weights()
+        expect_equal("collision", 0, self.harness.get("collision"))
+
+    # --- weights -------------------------------------------------------------------------------------
+
+    async def load(self, weights: list[Array]) -> None:
+        """Write all weights of all layers."""
+        self.model.load(weights)
+        for number, values in enumerate(weights):
+            for row, line in enumerate(values):
+                self.access.send(("SEEK", row, number), *(("WRITE", int(w), number) for w in line))
+        await self.harness.run_until(lambda: not self.access.left)
+        await self.harness.run_for(20 + max(view.lanes for view in self.views))
+
+    async def read_weights(self) -> list[Array]:
+        """Read all weights of all layers."""
+        result = []
+        for number, layer in enumerate(self.network.layers):
+            shape = (self.network.n_rows(number), layer.n_neurons)
+            self.read.clear()
+            for row in range(shape[0]):
+                self.access.send(("SEEK", row, number), *[("READ", number)] * shape[1])
+            await self._answers(shape[0] * shape[1])
+            result.append(np.array(self.read, dtype=np.int64).reshape(shape))
+        return result
+
+    async def _answers(self, count: int) -> None:
+        await self.harness.run_until(lambda: len(self.read) == count)
+
+    async def check_weights(self) -> None:
+        """Compare all weights as the host reads them."""
+        for number, got in enumerate(await self.read_weights(), 1):
+            check_weights(f"layer {number} read back", self.model.layers[number - 1].weights, got)
+
+
+async def started(dut: Any, stall: str) -> TB:
+    """Return a bench whose array has the initial weights."""
+    tb = TB(dut, stall)
+    await tb.harness.reset()
+    await tb.load([w.astype(np.int64) for w in tb.network.initial_weights()])
+    return tb
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=STALLS)
+async def samples(dut: Any, stall: str) -> None:
+    """Samples back to back: learning, inference, both."""
+    tb = await started(dut, stall)
+    for _ in range(3):
+        tb.present_random(learn=True)
+    tb.present_random(learn=False)
+    tb.present_random(learn=True)
+    await tb.finish()
+    for _ in range(2):
+        tb.present_random(learn=False)
+    await tb.finish()
+
+
+@cocotb.test()
+async def settings(dut: Any) -> None:
+    """Gains, longest presentation and early decision change between samples."""
+    tb = await started(dut, "0.3")
+    tb.set_gains(tb.network.scaled_gains(0.35))
+    tb.present_random(learn=True)
+    await tb.finish()
+    for n_ticks in (1, 2):
+        tb.set_limits(n_ticks=n_ticks)
+        tb.present_random(learn=True)
+        tb.present_random(learn=False)
+        await tb.finish()
+    for decide_after in (1, 2):
+        tb.set_limits(decide_after=decide_after)
+        tb.present(np.full(tb.network.n_inputs, 255, dtype=np.uint8), 3, None)
+        tb.present_random(learn=False)
+        await tb.finish()
+
+
+@cocotb.test()
+@cocotb.parametrize(clocks=(7, 150, 600))
+async def reset_in_mid_sample(dut: Any, clocks: int) -> None:
+    """A reset stops everything; the weights stay readable, and the next sample starts from them."""
+    tb = await started(dut, "0")
+    tb.present(np.full(tb.network.n_inputs, 200, dtype=np.uint8), 11, 0)
+    tb.present_random(learn=True)
+    await tb.harness.run_for(clocks)
+    await tb.harness.reset()
+    for channel in tb.harness.board.channels.values():
+        channel.clear()
+    for view in tb.views:
+        view.clear()
+    tb.harness.clear()
+    await tb.harness.run_for(40)
+    expect_equal("idle after reset", 1, tb.harness.get("idle"))
+    expect_equal("count_samples after reset", 0, tb.harness.get("count_samples"))
+    weights = await tb.read_weights()
+    tb.model = ArrayModel(tb.network)
+    tb.model.load(weights)
+    for view, values in zip(tb.views, weights, strict=True):
+        check_weights(f"{view.name} read back after reset", view.weights, values)
+    tb.present_random(learn=True)
+    tb.present_random(learn=False)
+    await tb.finish()
+
+
+@cocotb.test()
+async def a_layer_that_is_not_there(dut: Any) -> None:
+    """Requests to a layer that is not there are dropped, and nothing is in the way of the next."""
+    tb = await started(dut, "0.3")
+    nowhere = len(tb.network.layers)
+    tb.access.send(("SEEK", 0, nowhere), ("WRITE", 5, nowhere), ("READ", nowhere))
+    await tb.harness.run_until(lambda: not tb.access.left)
+    await tb.harness.run_for(30)
+    expect_equal("answers", [], tb.read)
+    await tb.check_weights()

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bench of the encoders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from erbium.hdl.sample_buffer import GROUP
+from erbium.sw_model.constants import Array
+from erbium.sw_model.encoder import encoder_of
+from erbium.sw_model.network import Network
+from erbium.verif.codecs import EventCodec, FeedbackCodec, SampleCodec, Token
+from erbium.verif.registry import current
+from erbium.verif.scoreboard import expect_equal
+from erbium.verif.streams import STALLS, Harness
+
+TICK_OVERHEAD = 5
+"""Clocks of a tick beyond those of its spikes and of its groups without spike."""
+
+DARK_TICK = 2
+"""Clocks of a tick of a sample without pixels."""
+
+
+class TB:
+    """Sends samples and the feedback that stops them."""
+
+    def __init__(self, dut: Any, stall: str) -> None:
+        self.network: Network = current().options["network"]
+        self.harness = Harness(dut, stall)
+        self.random = self.harness.random
+        self.model = encoder_of(self.network)
+        self.samples = self.harness.drive("sample_i", SampleCodec().encode)
+        self.feedback = self.harness.drive("feedback_i", FeedbackCodec(self.network).encode)
+        self.output = self.harness.check("event_o", EventCodec().decode)
+        self.ticks = self.spikes = self.presented = 0
+        self.work: list[list[int]] = []
+        self.set_ticks(self.network.n_ticks)
+
+    def set_ticks(self, n_ticks: int) -> None:
+        """Set the longest presentation."""
+        self.n_ticks = n_ticks
+        self.harness.set(n_ticks=n_ticks)
+
+    def image(self, kind: str) -> Array:
+        """Return an image."""
+        n = self.network.n_inputs
+        image = np.zeros(n, dtype=np.uint8)
+        if kind == "bright":
+            image[:] = 255
+        elif kind == "dim":
+            image[:] = 1
+        elif kind in ("first", "last"):
+            image[0 if kind == "first" else -1] = 255
+        elif kind == "some":
+            image[:] = [self.random.choice((0, self.random.randrange(256))) for _ in range(n)]
+        return image
+
+    def present(self, kind: str, *, stop_at: int | None = None, errors: bool = True) -> None:
+        """Send a sample; the tick `stop_at` asks to stop it. The feedback has error spikes, or none."""
+        image, seed = self.image(kind), self.random.getrandbits(32)
+        begin: Token = ("BEGIN", seed, self.random.randrange(256), self.random.randrange(2))
+        self.samples.send(begin, *(("PIXEL", int(v), k) for k, v in enumerate(image) if v), ("END",))
+        expected = self.harness.board.channel("event_o")
+        expected.expect(begin, sample=self.presented)
+        self.model.begin(image, seed)
+        self.work.append([])
+        ticks = self.n_ticks
+        if stop_at is not None:
+            ticks = min(ticks, stop_at + self.network.feedback_delay + 1)
+        for tick in range(ticks):
+            spikes = [int(k) for k in self.model.tick()]
+            expected.expect_all((("SPIKE", k) for k in spikes), sample=self.presented, tick=tick)
+            expected.expect(("TICK",), sample=self.presented, tick=tick)
+            self.spikes += len(spikes)
+            self.work[-1].append(self._clocks_of(np.flatnonzero(image), set(spikes)))
+            count = self.random.choice((0, 0, 1, 3)) if errors else 0
+            self.feedback.send(*(("SPIKE", self.random.randrange(4)) for _ in range(count)))
+            self.feedback.send(("TICK", int(stop_at is not None and tick >= stop_at)))
+        self.feedback.send(("END",))
+        expected.expect(("END",), sample=self.presented)
+        self.ticks += ticks
+        self.presented += 1
+
+    def _clocks_of(self, pixels: Array, spikes: set[int]) -> int:
+        """Return the clocks of a tick: one per spike, or one per group that has none, but not for the last."""
+        groups = [pixels[start : start + GROUP] for start in range(0, len(pixels), GROUP)]
+        if not groups:
+            return DARK_TICK
+        counts = [sum(int(k) in spikes for k in group) for group in groups]
+        return sum(max(1, count) for count in counts[:-1]) + counts[-1] + TICK_OVERHEAD
+
+    async def finish(self) -> None:
+        """Run to the end and compare the counters."""
+        await self.harness.finish()
+        expect_equal("ticks", self.ticks, self.harness.get("ticks"))
+        expect_equal("input_spikes", self.spikes, self.harness.get("input_spikes"))
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=STALLS)
+async def samples(dut: Any, stall: str) -> None:
+    """Samples back to back, run to the end or stopped."""
+    tb = TB(dut, stall)
+    await tb.harness.reset()
+    for kind in ("dark", "bright", "first", "last", "dim", "some", "dark"):
+        tb.present(kind)
+        stop = tb.random.choice((None, 0, 1, tb.n_ticks - 1, tb.random.randrange(tb.n_ticks)))
+        tb.present("some", stop_at=stop)
+    await tb.finish()
+    for n_ticks in (1, 2):
+        tb.set_ticks(n_ticks)
+        tb.present("some")
+        tb.present("bright", stop_at=0)
+        tb.present("dark")
+        await tb.finish()
+
+
+@cocotb.test()
+async def throughput(dut: Any) -> None:
+    """One clock per spike, or per group that has none, and few more per tick."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    for kind in ("bright", "dim", "some", "dark", "last"):
+        tb.present(kind, errors=False)
+    await tb.finish()
+    clocks: list[int] = []
+    sample = 0
+    for clock, token in zip(tb.output.clocks, tb.harness.board.channel("event_o").history, strict=True):
+        if token[0] == "BEGIN":
+            clocks.clear()
+        elif token[0] == "TICK":
+            clocks.append(clock)
+        elif token[0] == "END":
+            for tick in range(1, len(clocks)):
+                expected = tb.work[sample][tick]
+                took = clocks[tick] - clocks[tick - 1]
+                expect_equal("clocks of a tick", expected, took, sample=sample, tick=tick)
+            sample += 1

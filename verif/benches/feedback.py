@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bench of the feedback gate and of the feedback port behind it."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from erbium.sw_model.network import Network
+from erbium.verif.codecs import FeedbackCodec, signed
+from erbium.verif.registry import current
+from erbium.verif.scoreboard import expect_equal
+from erbium.verif.streams import STALLS, Harness
+
+
+class TB:
+    """Sends feedback, and uses it tick by tick as a layer would."""
+
+    def __init__(self, dut: Any, stall: str) -> None:
+        self.options = current().options
+        self.network: Network = self.options["network"]
+        self.is_port = "lanes" in self.options
+        self.harness = Harness(dut, stall)
+        self.random = self.harness.random
+        self.input = self.harness.drive("feedback_i", FeedbackCodec(self.network).encode)
+        self.harness.set(release=0, finish=0)
+        self.spikes: deque[int] = deque()
+        if self.is_port:
+            number, lanes = self.options["number"], self.options["lanes"]
+            layer = self.network.layers[number]
+            self.lanes, self.n_neurons = lanes, layer.n_neurons
+            self.words = -(-layer.n_neurons // lanes)
+            self.width = len(dut.read_data) // lanes
+            self.read_latency = 0 if self.words == 1 else 1 if self.words <= 3 else 2
+            self.matrix = self.network.feedback_weights(number).astype(np.int64)
+            self.gain = layer.gain
+            self.harness.set(gain=self.gain, read_address=0)
+        else:
+            self.monitor = self.harness.monitor("spike_o", self.spikes.append)
+
+    async def cycle(self, **inputs: int) -> None:
+        """Do a clock with these inputs."""
+        await self.harness.edge()
+        self.harness.set(**inputs)
+        await self.harness.settle()
+
+    def send(self) -> list[tuple[list[int], int]]:
+        """Send the feedback of a sample; return error spikes and stop flag of each tick."""
+        ticks = []
+        for _ in range(self.random.randint(1, 7)):
+            rate = self.random.choice((0.0, 0.3, 1.0))
+            errors = [
+                2 * c + self.random.randrange(2)
+                for c in range(self.network.n_classes)
+                if self.random.random() < rate
+            ]
+            ticks.append((errors, self.random.randrange(2)))
+            self.input.send(*(("SPIKE", e) for e in errors), ("TICK", ticks[-1][1]))
+        self.input.send(("END",))
+        return ticks
+
+    async def use(self, errors: list[int], stop: int, **where: int) -> None:
+        """Wait for a tick, compare it, release it."""
+        ready = "ready" if self.is_port else "complete"
+        await self.harness.run_until(lambda: bool(self.harness.get(ready)))
+        await self.harness.run_for(self.random.choice((0, 0, 5)))
+        if self.is_port:
+            await self._read_sums(errors, **where)
+        else:
+            expect_equal("stop", stop, self.harness.get("stop"), **where)
+            expect_equal("error spikes", errors, list(self.spikes), **where)
+            self.spikes.clear()
+        await self.cycle(release=1)
+        await self.cycle(release=0)
+
+    async def _read_sums(self, errors: list[int], **where: int) -> None:
+        expected = np.zeros(self.n_neurons, dtype=np.int64)
+        for error in errors:
+            expected += (-1 if error & 1 else 1) * self.gain * self.matrix[:, error >> 1]
+        for word in range(self.words):
+            await self.cycle(read_address=word)
+            await self.harness.run_for(self.read_latency)
+            bits = self.harness.get("read_data")
+            for lane in range(min(self.lanes, self.n_neurons - word * self.lanes)):
+                got = signed(bits >> self.width * lane & (1 << self.width) - 1, self.width)
+                neuron = word * self.lanes + lane
+                expect_equal("u1", int(expected[neuron]), got, neuron=neuron, **where)
+
+    async def finish(self) -> None:
+        """Give up the sample, wherever its feedback is."""
+        await self.harness.run_until(lambda: not self.harness.get("draining"))
+        await self.cycle(finish=1)
+        # What passed before `finish` belongs to the old sample; nothing may pass while the rest is dropped.
+        self.spikes.clear()
+        if not self.is_port:
+            # The gate withdraws a spike of the old sample that nobody took.
+            self.monitor.clear()
+        await self.cycle(finish=0)
+        expect_equal("draining", 1, self.harness.get("draining"))
+
+        def drained() -> bool:
+            # A spike in the first clock after the draining belongs to the next sample.
+            if self.harness.get("draining"):
+                expect_equal("error spikes while draining", [], list(self.spikes))
+                return False
+            return True
+
+        await self.harness.run_until(drained)
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=STALLS)
+async def samples(dut: Any, stall: str) -> None:
+    """Samples that end after all of their feedback was used, some of it, or none."""
+    tb = TB(dut, stall)
+    await tb.harness.reset()
+    plans = [tb.send() for _ in range(12)]
+    for sample, ticks in enumerate(plans):
+        used = tb.random.randint(0, len(ticks))
+        for tick, (errors, stop) in enumerate(ticks[:used]):
+            await tb.use(errors, stop, sample=sample, tick=tick)
+        await tb.harness.run_for(tb.random.choice((0, 1, 2, 3, 10, 40)))
+        await tb.finish()
+    await tb.harness.run_for(20)
+    expect_equal("tokens left", 0, tb.input.left)
+
+
+@cocotb.test()
+async def gains(dut: Any) -> None:
+    """Every gain up to the one of the description, on one neuron word (feedback port only)."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    if not tb.is_port:
+        return
+    for gain in range(tb.gain, -1, -1):
+        tb.gain = gain
+        tb.harness.set(gain=gain)
+        tb.input.send(("SPIKE", 1), ("SPIKE", 2), ("TICK", 0), ("END",))
+        await tb.use([1, 2], 0, gain=gain)
+        await tb.finish()
+
+
+@cocotb.test()
+async def throughput(dut: Any) -> None:
+    """Clocks of an error spike as the component says (feedback port only)."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    if not tb.is_port:
+        return
+    taken: list[int] = []
+    sent = 0
+    tb.input.send(*(("SPIKE", 2 * c) for c in range(tb.network.n_classes)), ("TICK", 0), ("END",))
+    while not tb.harness.get("ready"):
+        await tb.harness.clock()
+        if tb.input.sent != sent:
+            sent = tb.input.sent
+            taken.append(tb.harness.clocks)
+    spikes = taken[: tb.network.n_classes]
+    for first, last in itertools.pairwise(spikes):
+        expect_equal("clocks of an error spike", tb.words + tb.read_latency + 4, last - first)

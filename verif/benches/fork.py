@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bench of forks and queues: every reader gets every token, in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+
+from erbium.verif.registry import current
+from erbium.verif.scoreboard import expect_equal
+from erbium.verif.streams import STALLS, Harness
+
+
+class TB:
+    """One writer and some readers."""
+
+    def __init__(self, dut: Any, stall: str) -> None:
+        options = current().options
+        self.width, self.readers = options["shape"], options.get("readers")
+        self.harness = Harness(dut, stall)
+        self.input = self.harness.drive("token_i")
+        names = ["token_o"] if self.readers is None else [f"token_o_{k}" for k in range(self.readers)]
+        self.outputs = [self.harness.check(name, int) for name in names]
+
+    def send(self, count: int) -> None:
+        """Send random tokens."""
+        tokens = [self.harness.random.getrandbits(self.width) for _ in range(count)]
+        self.input.send(*tokens)
+        for output in self.outputs:
+            self.harness.board.channel(output.name).expect_all(tokens)
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=STALLS)
+async def tokens(dut: Any, stall: str) -> None:
+    """Random tokens."""
+    tb = TB(dut, stall)
+    await tb.harness.reset()
+    tb.send(300)
+    await tb.harness.finish()
+
+
+@cocotb.test()
+async def throughput(dut: Any) -> None:
+    """One token per clock; a queue of two gives one in two clocks."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    tb.send(100)
+    await tb.harness.finish()
+    for output in tb.outputs:
+        steps = {b - a for a, b in zip(output.clocks, output.clocks[1:], strict=False)}
+        expected = {1 if current().options["depth"] > 2 else 2}
+        expect_equal(f"clocks between the tokens of {output.name}", expected, steps)

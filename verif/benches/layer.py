@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bench of the layer engine: sweeps token by token, states and weights after each tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from erbium.hdl.layer import COUNTERS
+from erbium.sw_model.constants import Array
+from erbium.sw_model.layer import LayerModel
+from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.programs import STATE_MAX, STATE_MIN
+from erbium.verif.codecs import AccessCodec, EventCodec, FeedbackCodec, SweepCodec, Token, decode_int16
+from erbium.verif.probes import StateCodec, WriteCodec
+from erbium.verif.registry import current
+from erbium.verif.scoreboard import expect_equal
+from erbium.verif.streams import STALLS, Harness
+
+TICK_OVERHEAD = 5
+"""Clocks of a tick beyond its row passes and its sweep, as :class:`LayerEngine` says."""
+
+
+class LayerView:
+    """Follows the taps of one layer: compares its states word by word and its weights tick by tick.
+
+    Parameters
+    ----------
+    network : Network
+    number : int
+    hardware : Hardware
+    weights : ndarray
+        What the synapse memory holds.
+    """
+
+    def __init__(self, network: Network, number: int, hardware: Hardware) -> None:
+        layer = network.layers[number]
+        self.name = f"layer {number + 1}"
+        self.layer, self.lanes, self.words = layer, hardware.lanes_of(layer), hardware.words_of(layer)
+        self.weights = np.zeros((network.n_rows(number), layer.n_neurons), dtype=np.int64)
+        self._states, self._writes = StateCodec(layer, self.lanes), WriteCodec(network, number, self.lanes)
+        self._expected: list[LayerTick] = []
+        self._word = 0
+
+    def expect(self, tick: LayerTick) -> None:
+        """Add a tick to come."""
+        self._expected.append(tick)
+
+    @property
+    def left(self) -> int:
+        """Ticks that have not come."""
+        return len(self._expected)
+
+    def clear(self) -> None:
+        """Forget what was expected: the hardware was reset."""
+        self._expected.clear()
+        self._word = 0
+
+    def written(self, bits: int) -> None:
+        """Take a write of the synapse memory."""
+        address, weights = self._writes.decode(bits)
+        row, word = divmod(address, self.words)
+        start = word * self.lanes
+        here = self.weights[row, start : start + self.lanes]
+        here[:] = weights[: here.size]
+
+    def swept(self, bits: int) -> None:
+        """Take what the neuron unit says of a word."""
+        if not self._expected:
+            expect_equal(f"{self.name} sweep", "nothing more", "a word of neurons")
+        tick = self._expected[0]
+        for lane, fields in enumerate(self._states.decode(bits)):
+            neuron = self._word * self.lanes + lane
+            if neuron >= self.layer.n_neurons:
+                expect_equal(f"{self.name} spike of a lane without neuron", 0, fields["spike"], lane=lane)
+                continue
+            for signal, value in fields.items():
+                expect_equal(
+                    f"{self.name} {signal}",
+                    int(tick.values[signal][neuron]),
+                    value,
+                    sample=tick.sample,
+                    tick=tick.number,
+                    neuron=neuron,
+                )
+        self._word += 1
+        if self._word == self.words:
+            self._word = 0
+            self._expected.pop(0)
+            check_weights(self.name, tick.weights, self.weights, sample=tick.sample, tick=tick.number)
+
+
+def check_weights(name: str, expected: Array, got: Array, **where: Any) -> None:
+    """Compare all weights of a layer."""
+    if not np.array_equal(expected, got):
+        row, neuron = (int(k) for k in np.argwhere(expected != got)[0])
+        expect_equal(
+            f"{name} weight",
+            int(expected[row, neuron]),
+            int(got[row, neuron]),
+            row=row,
+            neuron=neuron,
+            **where,
+        )
+
+
+@dataclass(frozen=True)
+class LayerTick:
+    """What the model says of a layer after one tick."""
+
+    sample: int
+    number: int
+    values: dict[str, Array]
+    weights: Array
+
+    @classmethod
+    def of(cls, model: LayerModel, spikes: Array, sample: int, number: int) -> LayerTick:
+        """Take a picture of the model after its sweep."""
+        population = model.population
+        values = {f"x{k}": x.copy() for k, x in enumerate(population.x)}
+        fired = np.zeros(model.layer.n_neurons, dtype=np.int64)
+        fired[spikes] = 1
+        values |= {"spike": fired, "word": model.word.copy()}
+        if model.layer.program.refractory:
+            values["refractory"] = population.refractory.copy()
+        return cls(sample, number, values, model.weights.copy())
+
+
+def sweep_tokens(model: LayerModel, spikes: Array, lanes: int, with_membranes: bool) -> list[Token]:
+    """Return the tokens of one tick on a sweep channel."""
+    n = model.layer.n_neurons
+    fired = {int(k) for k in spikes}
+    tokens: list[Token] = []
+    for base in range(0, n, lanes):
+        here = range(base, min(base + lanes, n))
+        membranes = tuple(int(model.population.x[0][k]) for k in here) if with_membranes else ()
+        tokens.append(("SPIKE", base, sum(1 << (k - base) for k in here if k in fired), membranes))
+    return [*tokens, ("TICK",)]
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """One sample: seed, label (``None`` infers) and per tick the events and the error spikes formed in it."""
+
+    seed: int
+    label: int | None
+    ticks: list[tuple[list[int], list[int]]]
+
+
+class TB:
+    """Drives one layer and its model with the same tokens."""
+
+    def __init__(self, dut: Any, stall: str) -> None:
+        self.case = current()
+        options = self.case.options
+        self.network: Network = options["network"]
+        self.number: int = options["number"]
+        hardware: Hardware = options["hardware"]
+        self.layer = self.network.layers[self.number]
+        self.lanes = hardware.lanes_of(self.layer)
+        self.is_last = self.number == len(self.network.layers) - 1
+        self.model = LayerModel(self.network, self.number)
+        self.harness = harness = Harness(dut, stall)
+        self.random = harness.random
+        self.events = harness.drive("event_i", EventCodec().encode)
+        self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
+        self.feedback = None
+        if self.layer.feedback != "none":
+            self.feedback = harness.drive("feedback_i", FeedbackCodec(self.network).encode)
+            self.set_gain(self.layer.gain)
+        decode = SweepCodec(self.lanes, self.layer.n_neurons, self.is_last).decode
+        self.sweeps = harness.check("sweep_o", decode)
+        self.read: list[int] = []
+        harness.monitor("access_o", lambda bits: self.read.append(decode_int16(bits)[1]))
+        self.view = LayerView(self.network, self.number, hardware)
+        harness.tap({"states": (0, self.view.swept), "writes": (1, self.view.written)})
+        self.samples = 0
+
+    def set_gain(self, gain: int) -> None:
+        """Set the amplitude of an error spike in hardware and model."""
+        self.model.gain = gain
+        self.harness.set(gain=gain)
+
+    async def load(self, weights: Array) -> None:
+        """Write all weights."""
+        self.model.weights[:] = weights
+        for row, values in enumerate(weights):
+            self.access.send(("SEEK", row), *(("WRITE", int(w)) for w in values))
+        await self.harness.run_until(lambda: not self.access.left)
+        # The last word is still on its way.
+        await self.harness.run_for(self.lanes + 20)
+        check_weights("written", self.model.weights, self.view.weights)
+
+    async def check_weights(self) -> None:
+        """Read all weights back and compare."""
+        shape = self.model.weights.shape
+        self.read.clear()
+        for row in range(shape[0]):
+            self.access.send(("SEEK", row), *[("READ",)] * shape[1])
+        await self.harness.run_until(lambda: len(self.read) == shape[0] * shape[1])
+        got = np.array(self.read, dtype=np.int64).reshape(shape)
+        check_weights("read back", self.model.weights, got, sample=self.samples - 1)
+
+    def errors(self) -> list[int]:
+        """Return random error spikes of a tick: at most one of the two neurons of a class."""
+        rate = self.random.choice((0.0, 0.2, 1.0))
+        return [
+            2 * c + self.random.randrange(2)
+            for c in range(self.network.n_classes)
+            if self.random.random() < rate
+        ]
+
+    def stimulus(self, *, learn: bool, n_ticks: int) -> Stimulus:
+        """Return a random sample with every corner of an event channel in it."""
+        n = self.network.shape[self.number]
+        ticks = []
+        for _ in range(n_ticks):
+            kind = self.random.choice(("none", "all", "first", "last", "some", "some", "many"))
+            rate = {"some": 0.2, "many": 0.7}.get(kind, 0.0)
+            events = {
+                "none": [],
+                "all": list(range(n)),
+                "first": [0],
+                "last": [n - 1],
+            }.get(kind, [k for k in range(n) if self.random.random() < rate])
+            ticks.append((events, self.errors()))
+        label = self.random.randrange(self.network.n_classes) if learn else None
+        return Stimulus(self.random.getrandbits(32), label, ticks)
+
+    def present(self, stimulus: Stimulus) -> None:
+        """Queue a sample for the hardware, and what the model makes of it for the scoreboard."""
+        model, learn, label = self.model, stimulus.label is not None, stimulus.label or 0
+        begin = ("BEGIN", stimulus.seed, label, int(learn))
+        sweeps = self.harness.board.channel("sweep_o")
+        where: dict[str, Any] = {"sample": self.samples}
+        self.events.send(begin)
+        sweeps.expect(begin, **where)
+        model.begin(stimulus.seed, learn)
+        delay = self.network.feedback_delay
+        for number, (events, errors) in enumerate(stimulus.ticks):
+            where["tick"] = number
+            self.events.send(*(("SPIKE", k) for k in events), ("TICK",))
+            if self.feedback is not None:
+                stop = self.random.randrange(2)
+                self.feedback.send(*(("SPIKE", k) for k in errors), ("TICK", stop))
+            for k in (*events, model.n_rows - 1):
+                model.row(k)
+            if learn and self.is_last:
+                model.teach(label)
+            if self.feedback is not None and number >= delay:
+                model.feedback(stimulus.ticks[number - delay][1])
+            spikes = model.sweep()
+            sweeps.expect_all(sweep_tokens(model, spikes, self.lanes, self.is_last), **where)
+            self.view.expect(LayerTick.of(model, spikes, self.samples, number))
+        self.events.send(("END",))
+        if self.feedback is not None:
+            self.feedback.send(("END",))
+        sweeps.expect(("END",), sample=self.samples)
+        self.samples += 1
+
+    async def finish(self) -> None:
+        """Run to the end; compare weights and counters; no memory may have been misused."""
+        await self.harness.finish()
+        expect_equal("ticks without a sweep", 0, self.view.left)
+        await self.check_weights()
+        self.check_counters()
+        expect_equal("collision", 0, self.harness.get("collision"))
+
+    def check_counters(self) -> None:
+        """Compare the counters."""
+        expected = vars(self.model.counters)
+        words = -(-self.layer.n_neurons // self.lanes)
+        for name in COUNTERS:
+            value = expected.get(
+                name, self.model.counters.synaptic_operations // self.layer.n_neurons * words
+            )
+            expect_equal(name, value, self.harness.get(name), sample=self.samples - 1)
+
+    def extreme_weights(self) -> Array:
+        """Return weights of which many lie at or near the clips."""
+        low, high = self.layer.weight_min, self.layer.weight_max
+        choices = [low, low + 1, high - 1, high, 0, 1, -1]
+        values = [
+            self.random.choice(choices) if self.random.random() < 0.5 else self.random.randint(low, high)
+            for _ in range(self.model.weights.size)
+        ]
+        return np.array(values, dtype=np.int64).reshape(self.model.weights.shape)
+
+    def saturating_weights(self) -> Array:
+        """Return weights that drive the port of a neuron to one end, and then to the other."""
+        rows, n = self.model.weights.shape
+        low, high = self.layer.weight_min, self.layer.weight_max
+        weights = np.full((rows, n), high, dtype=np.int64)
+        weights[:, 1::3] = low
+        # The last neurons start at one end and come part of the way back.
+        weights[-20:, ::2] = low
+        weights[-20:, 1::2] = high
+        return weights
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=STALLS)
+async def samples(dut: Any, stall: str) -> None:
+    """Random samples, learning and not, from initial and from extreme weights."""
+    tb = TB(dut, stall)
+    if tb.case.stimuli.get("saturate") and stall != "0.3":
+        return  # such a layer is there for the test below
+    await tb.harness.reset()
+    await tb.load(tb.model.weights.copy())
+    for weights in (None, tb.extreme_weights()):
+        if weights is not None:
+            await tb.load(weights)
+        for _ in range(3):
+            tb.present(tb.stimulus(learn=tb.random.random() < 0.8, n_ticks=tb.random.randint(1, 9)))
+        await tb.finish()
+
+
+class ClipCount:
+    """Counts how often the model clips a weight at its lower and at its upper end."""
+
+    def __init__(self, model: LayerModel) -> None:
+        self.lower = self.upper = 0
+        self._model, self._row = model, model.row
+        model.row = self.row  # type: ignore[method-assign]
+
+    def row(self, k: int) -> None:
+        """Do a row pass of the model."""
+        model, layer = self._model, self._model.layer
+        before, rows = model.weights[k].copy(), model.counters.rows_learned
+        self._row(k)
+        if model.counters.rows_learned > rows and layer.synapse_keep == 256:
+            r = model.plasticity_draws.state & ((1 << layer.rounding_shift) - 1)
+            wanted = before - ((model.word + r) >> layer.rounding_shift)
+            self.lower += int((wanted < layer.weight_min).sum())
+            self.upper += int((wanted > layer.weight_max).sum())
+
+
+@cocotb.test()
+async def learning(dut: Any) -> None:
+    """Strong errors of one sign, then of the other, push weights against both of their ends."""
+    tb = TB(dut, "0.3")
+    await tb.harness.reset()
+    clips = ClipCount(tb.model)
+    low, high = tb.layer.weight_min, tb.layer.weight_max
+    weights = tb.model.weights.copy()
+    weights[::2] = low
+    weights[1::2] = high
+    await tb.load(weights)
+    n = tb.network.shape[tb.number]
+    for _ in range(6):
+        # Neighbours cancel, so that the membranes stay within the gate.
+        side = tb.random.randrange(2)
+        ticks = []
+        for _ in range(12):
+            pairs = [k for k in range(0, n - 1, 2) if tb.random.random() < 0.5]
+            events = [k for pair in pairs for k in (pair, pair + 1)]
+            ticks.append((events, [2 * c + (side ^ c & 1) for c in range(tb.network.n_classes)]))
+        tb.present(Stimulus(tb.random.getrandbits(32), tb.random.randrange(tb.network.n_classes), ticks))
+    await tb.finish()
+    changed = tb.model.counters.weights_changed
+    tb.harness.log(f"{changed} weights changed, {clips.lower} clipped below, {clips.upper} above")
+    if tb.layer.rule is None:
+        expect_equal("weights changed", 0, changed)
+    else:
+        assert changed > 10, f"only {changed} weights changed"
+        if tb.layer.synapse_keep == 256:
+            assert min(clips.lower, clips.upper) > 0, "no weight met one of the ends"
+
+
+@cocotb.test()
+async def saturation(dut: Any) -> None:
+    """Every input spikes and every weight is at an end: the input ports saturate at both ends."""
+    tb = TB(dut, "0.3")
+    await tb.harness.reset()
+    weights = tb.saturating_weights()
+    await tb.load(weights)
+    n = tb.network.shape[tb.number]
+    ends: set[int] = set()
+    add = tb.model.population.add
+
+    def watched(port: int, values: Array) -> None:
+        add(port, values)
+        ends.update({STATE_MIN, STATE_MAX} & {int(u) for u in tb.model.population.u[0]})
+
+    tb.model.population.add = watched  # type: ignore[method-assign]
+    for learn in (False, True):
+        label = 0 if learn else None
+        tb.present(Stimulus(5, label, [(list(range(n)), tb.errors()) for _ in range(3)]))
+    await tb.finish()
+    if tb.case.stimuli.get("saturate"):
+        expect_equal("ends that the ports met", {STATE_MIN, STATE_MAX}, ends)
+
+
+@cocotb.test()
+async def throughput(dut: Any) -> None:
+    """Row passes follow each other without a bubble: the clocks of a tick are exactly as the component says."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    await tb.load(tb.model.weights.copy())
+    n, words = tb.network.shape[tb.number], -(-tb.layer.n_neurons // tb.lanes)
+    for learn in (False, True):
+        counts = [n, 0, 1, n // 2, n, n, 0]
+        start = len(tb.sweeps.clocks)
+        before = len(tb.harness.board.channel("sweep_o").history)
+        # All feedback is there before the first sweep wants it.
+        tb.present(Stimulus(9, 0 if learn else None, [(list(range(count)), []) for count in counts]))
+        await tb.finish()
+        history = tb.harness.board.channel("sweep_o").history[before:]
+        clocks = [
+            clock
+            for clock, token in zip(tb.sweeps.clocks[start:], history, strict=True)
+            if token[0] == "TICK"
+        ]
+        teach = words if learn and tb.is_last and tb.network.margin else 0
+        for tick in range(1, len(counts)):
+            took = clocks[tick] - clocks[tick - 1]
+            expected = (counts[tick] + 1) * words + teach + words + TICK_OVERHEAD
+            expect_equal("clocks of a tick", expected, took, tick=tick, spikes=counts[tick])

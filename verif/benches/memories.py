@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bench of the memories: word files, ROMs and the synapse memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import cocotb
+
+from erbium.verif.registry import current
+from erbium.verif.scoreboard import expect_equal
+from erbium.verif.streams import Harness
+
+
+class TB:
+    """A memory beside a list of numbers."""
+
+    def __init__(self, dut: Any) -> None:
+        self.case = current()
+        self.options = self.case.options
+        self.kind: str = self.case.stimuli["kind"]
+        self.harness = Harness(dut)
+        self.random = self.harness.random
+        if self.kind == "rom":
+            self.contents: list[int] = list(self.options["words"])
+            self.latency = 1
+        else:
+            self.contents = [0] * self.options["depth"]
+            self.latency = self.case.stimuli["latency"]
+            self.width: int = self.options["width"]
+            self.harness.set(read_address=0, read_enable=0, write_address=0, write_enable=0, write_data=0)
+
+    async def cycle(self, **inputs: int) -> None:
+        """Do a clock with these inputs; the outputs can be read then."""
+        await self.harness.edge()
+        self.harness.set(**inputs)
+        await self.harness.settle()
+
+    async def fill(self) -> None:
+        """Write every word once."""
+        for address in range(len(self.contents)):
+            self.contents[address] = self.random.getrandbits(self.width)
+            await self.cycle(write_enable=1, write_address=address, write_data=self.contents[address])
+        await self.cycle(write_enable=0)
+
+
+@cocotb.test()
+async def words(dut: Any) -> None:
+    """Random reads and writes; what is read was in the memory when its address was given."""
+    tb = TB(dut)
+    await tb.harness.reset()
+    if tb.kind != "rom":
+        await tb.fill()
+    expected: deque[int | None] = deque([None] * tb.latency)
+    # Registers of a word file may be written where they are read; memories may not.
+    may_collide = tb.kind == "file" and tb.latency < 2
+    held: int | None = None
+    for clock in range(2000):
+        read = tb.random.randrange(len(tb.contents))
+        if tb.kind == "rom":
+            enable = True
+            await tb.cycle(address=read)
+            expected.append(tb.contents[read])
+        else:
+            enable, write_enable = tb.random.random() < 0.7, tb.random.random() < 0.6
+            write, data = tb.random.randrange(len(tb.contents)), tb.random.getrandbits(tb.width)
+            if enable and write == read and not may_collide:
+                write_enable = False
+            await tb.cycle(
+                read_address=read,
+                read_enable=int(enable),
+                write_address=write,
+                write_enable=int(write_enable),
+                write_data=data,
+            )
+            expected.append(tb.contents[read] if enable else None)
+            if write_enable:
+                # A file of one word shows what was written last.
+                tb.contents[write] = data
+        held = expected.popleft()
+        if held is not None:
+            got = tb.harness.get("data" if tb.kind == "rom" else "read_data")
+            expect_equal("read data", held, got, clock=clock)
+    if tb.kind == "synapses":
+        expect_equal("collision", 0, tb.harness.get("collision"))
+
+
+@cocotb.test()
+async def collision(dut: Any) -> None:
+    """A read that meets a write is reported, for good, until a reset."""
+    tb = TB(dut)
+    await tb.harness.reset()
+    if tb.kind != "synapses":
+        return
+    await tb.fill()
+    for read_enable, write_enable, write in ((1, 0, 1), (0, 1, 1), (1, 1, 2), (0, 0, 1)):
+        await tb.cycle(
+            read_enable=read_enable, read_address=1, write_enable=write_enable, write_address=write
+        )
+    await tb.cycle(read_enable=0, write_enable=0)
+    expect_equal("collision before there was one", 0, tb.harness.get("collision"))
+    await tb.cycle(read_enable=1, read_address=1, write_enable=1, write_address=1)
+    for _ in range(20):
+        await tb.cycle(read_enable=0, write_enable=0)
+        expect_equal("collision", 1, tb.harness.get("collision"))
+    await tb.harness.reset()
+    await tb.cycle()
+    expect_equal("collision after a reset", 0, tb.harness.get("collision"))

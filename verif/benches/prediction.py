@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bench of the prediction unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.prediction import PredictionModel
+from erbium.verif.codecs import FeedbackCodec, ResultCodec, SweepCodec
+from erbium.verif.registry import current
+from erbium.verif.scoreboard import expect_equal
+from erbium.verif.streams import STALLS, Harness
+
+
+class TB:
+    """Plays the output layer: sends sweeps with spikes and membranes."""
+
+    def __init__(self, dut: Any, stall: str) -> None:
+        options = current().options
+        self.network: Network = options["network"]
+        hardware: Hardware = options["hardware"]
+        self.n = self.network.n_classes
+        self.lanes = hardware.lanes_of(self.network.layers[-1])
+        self.harness = Harness(dut, stall)
+        self.random = self.harness.random
+        self.model = PredictionModel(self.network)
+        self.input = self.harness.drive("sweep_i", SweepCodec(self.lanes, self.n, True).encode)
+        self.harness.check("feedback_o", FeedbackCodec(self.network).decode)
+        self.harness.check("result_o", ResultCodec().decode)
+        self.presented = self.spikes = 0
+        self.set_decide_after(self.network.decide_after)
+
+    def set_decide_after(self, count: int) -> None:
+        """Set the spikes that settle an inference."""
+        self.model.decide_after = count
+        self.harness.set(decide_after=count)
+
+    def present(self, *, learn: bool, n_ticks: int, rate: float, spread: int) -> None:
+        """Send a sample; `spread` 0 gives equal membranes, so that ties are common."""
+        label = self.random.randrange(self.n)
+        begin = ("BEGIN", self.random.getrandbits(32), label, int(learn))
+        self.input.send(begin)
+        self.model.begin(learn, label)
+        board = self.harness.board
+        level = self.random.choice((-256, 0, 255))
+        for tick in range(n_ticks):
+            spikes = [c for c in range(self.n) if self.random.random() < rate]
+            v = [max(-256, min(4095, level + self.random.randint(-spread, spread))) for _ in range(self.n)]
+            if spread > 4000:
+                v[self.random.randrange(self.n)] = self.random.choice((-256, 4095))
+            for base in range(0, self.n, self.lanes):
+                here = range(base, min(base + self.lanes, self.n))
+                bits = sum(1 << (c - base) for c in spikes if c in here)
+                junk = [self.random.randint(-9, 9)] * (self.lanes - len(here))
+                self.input.send(("SPIKE", base, bits, [*(v[c] for c in here), *junk]))
+            self.input.send(("TICK",))
+            errors, stop = self.model.tick(np.array(spikes, dtype=np.int64), np.array(v))
+            where = {"sample": self.presented, "tick": tick}
+            feedback = board.channel("feedback_o")
+            feedback.expect_all((("SPIKE", e) for e in errors), **where)
+            feedback.expect(("TICK", int(stop)), **where)
+            self.spikes += len(spikes)
+        self.input.send(("END",))
+        board.channel("feedback_o").expect(("END",), sample=self.presented)
+        decision = self.model.decision_tick
+        settled = n_ticks if decision is None else decision + 1
+        board.channel("result_o").expect(
+            ("RESULT", self.model.answer, n_ticks, settled), sample=self.presented
+        )
+        self.presented += 1
+
+    async def finish(self) -> None:
+        """Run to the end and compare the counters."""
+        await self.harness.finish()
+        expect_equal("output_spikes", self.spikes, self.harness.get("output_spikes"))
+        expect_equal("error_spikes", self.model.error_spikes, self.harness.get("error_spikes"))
+        expect_equal("samples", self.presented, self.harness.get("samples"))
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=STALLS)
+async def samples(dut: Any, stall: str) -> None:
+    """Learning and inference, silent and busy outputs, ties, early decisions."""
+    tb = TB(dut, stall)
+    await tb.harness.reset()
+    for rate in (0.0, 0.1, 0.5, 1.0):
+        for spread in (0, 1, 5000):
+            tb.present(
+                learn=rate > 0 and spread < 5000, n_ticks=tb.random.randint(1, 8), rate=rate, spread=spread
+            )
+            tb.present(learn=False, n_ticks=tb.random.randint(1, 8), rate=rate, spread=spread)
+    await tb.finish()
+    for count in (1, 2, 5):
+        tb.set_decide_after(count)
+        for _ in range(3):
+            tb.present(learn=False, n_ticks=8, rate=0.3, spread=tb.random.choice((0, 100)))
+        tb.present(learn=True, n_ticks=8, rate=0.3, spread=100)
+        await tb.finish()

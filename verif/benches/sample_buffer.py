@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bench of the sample buffer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+
+from erbium.hdl.sample_buffer import GROUP, PixelEntry
+from erbium.hdl.tokens import Begin
+from erbium.verif.codecs import Packer, SampleCodec
+from erbium.verif.registry import current
+from erbium.verif.scoreboard import expect_equal
+from erbium.verif.streams import STALLS, Harness
+
+
+class TB:
+    """Sends samples and reads the pixels that are not dark."""
+
+    def __init__(self, dut: Any, stall: str) -> None:
+        self.n_inputs: int = current().options["n_inputs"]
+        self.harness = Harness(dut, stall)
+        self.random = self.harness.random
+        self.input = self.harness.drive("sample_i", SampleCodec().encode)
+        self.entry, self.begin = Packer(PixelEntry(self.n_inputs)), Packer(Begin())
+        self.harness.set(read_address=0, read_enable=0, release=0)
+        self.expected: list[tuple[dict[str, int], list[tuple[int, int]]]] = []
+
+    def send(self, kind: str) -> int:
+        """Send a sample; return its number of tokens."""
+        before = self.input.left
+        n = self.n_inputs
+        image = {
+            "dark": [0] * n,
+            "bright": [255] * n,
+            "first": [255] + [0] * (n - 1),
+            "last": [0] * (n - 1) + [1],
+            "some": [self.random.choice((0, self.random.randrange(256))) for _ in range(n)],
+        }[kind]
+        begin = {
+            "seed": self.random.getrandbits(32),
+            "label": self.random.randrange(256),
+            "learn": self.random.randrange(2),
+        }
+        pixels = [("PIXEL", v, k) for k, v in enumerate(image) if v or self.random.random() < 0.5]
+        # Pixels that the network does not have are dropped.
+        beyond = [("PIXEL", 9, n), ("PIXEL", 9, (1 << 16) - 1)] if self.random.random() < 0.3 else []
+        self.input.send(("BEGIN", *begin.values()), *pixels, *beyond, ("END",))
+        self.expected.append((begin, [(v, k) for k, v in enumerate(image) if v]))
+        return self.input.left - before
+
+    async def cycle(self, **inputs: int) -> None:
+        """Do a clock with these inputs."""
+        await self.harness.edge()
+        self.harness.set(**inputs)
+        await self.harness.settle()
+
+    async def read(self, sample: int) -> None:
+        """Read a sample, some of it twice, and compare."""
+        begin, pixels = self.expected[sample]
+        await self.harness.run_until(lambda: bool(self.harness.get("available")))
+        expect_equal("begin", begin, self.begin.unpack(self.harness.get("begin")), sample=sample)
+        groups = -(-len(pixels) // GROUP)
+        expect_equal("groups", groups, self.harness.get("groups"), sample=sample)
+        for group in [*range(groups), *range(groups)]:
+            await self.cycle(read_address=group, read_enable=1)
+            await self.cycle(read_enable=0)
+            await self.cycle()
+            bits = self.harness.get("read_data")
+            for place in range(GROUP):
+                entry = self.entry.unpack(bits >> self.entry.size * place & (1 << self.entry.size) - 1)
+                at = group * GROUP + place
+                if at < len(pixels):
+                    expect_equal(
+                        "pixel", pixels[at], (entry["value"], entry["address"]), sample=sample, token=at
+                    )
+                else:
+                    expect_equal("value of an empty place", 0, entry["value"], sample=sample, token=at)
+        await self.cycle(release=1)
+        await self.cycle(release=0)
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=STALLS)
+async def samples(dut: Any, stall: str) -> None:
+    """Samples back to back: dark, bright, single pixels, random ones."""
+    tb = TB(dut, stall)
+    await tb.harness.reset()
+    kinds = ("dark", "bright", "bright", "first", "last", "dark", "some", "some", "some")
+    for kind in kinds:
+        tb.send(kind)
+    for sample in range(len(kinds)):
+        await tb.read(sample)
+    await tb.harness.run_for(20)
+    expect_equal("available", 0, tb.harness.get("available"))
+
+
+@cocotb.test()
+async def two_samples_fit(dut: Any) -> None:
+    """Two samples are taken while none is read, one token per clock; the third waits."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    tokens = sum([tb.send("bright") for _ in range(3)][:2])
+    start = tb.harness.clocks
+    await tb.harness.run_until(lambda: tb.input.sent >= tokens)
+    expect_equal("clocks of two samples", tokens, tb.harness.clocks - start)
+    await tb.harness.run_for(50)
+    expect_equal("tokens taken", tokens, tb.input.sent)
+    for sample in range(3):
+        await tb.read(sample)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bench of the spike serializer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+
+from erbium.hdl.serializer import CHUNK
+from erbium.verif.codecs import EventCodec, SweepCodec, Token
+from erbium.verif.registry import current
+from erbium.verif.scoreboard import expect_equal
+from erbium.verif.streams import STALLS, Harness
+
+
+class TB:
+    """Sends sweeps and expects their spikes one by one."""
+
+    def __init__(self, dut: Any, stall: str) -> None:
+        self.lanes: int = current().options["lanes"]
+        self.harness = Harness(dut, stall)
+        self.random = self.harness.random
+        codec = SweepCodec(self.lanes, 1 << 16, False)
+        self.input = self.harness.drive("sweep_i", codec.encode)
+        self.output = self.harness.check("event_o", EventCodec().decode)
+        self.spikes = 0
+
+    def send(self, *tokens: Token) -> None:
+        """Send tokens of a sweep."""
+        expected = self.harness.board.channel("event_o")
+        for token in tokens:
+            self.input.send(token)
+            if token[0] != "SPIKE":
+                expected.expect(token)
+                continue
+            for lane in range(self.lanes):
+                if token[2] >> lane & 1:
+                    expected.expect(("SPIKE", token[1] + lane))
+                    self.spikes += 1
+
+    def word(self) -> int:
+        """Return random spikes of a word: none, all, one at an end, or some."""
+        n, some = self.lanes, self.random.getrandbits(self.lanes)
+        few = some & self.random.getrandbits(n) & self.random.getrandbits(n)
+        return self.random.choice((0, (1 << n) - 1, 1, 1 << (n - 1), some, few))
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=STALLS)
+async def sweeps(dut: Any, stall: str) -> None:
+    """Random sweeps."""
+    tb = TB(dut, stall)
+    await tb.harness.reset()
+    for _ in range(4):
+        tb.send(("BEGIN", tb.random.getrandbits(32), tb.random.randrange(256), tb.random.randrange(2)))
+        for _ in range(tb.random.randrange(1, 6)):
+            words = range(tb.random.randrange(1, 5))
+            tb.send(*(("SPIKE", word * tb.lanes, tb.word(), ()) for word in words), ("TICK",))
+        tb.send(("END",))
+    await tb.harness.finish()
+    expect_equal("spikes", tb.spikes, tb.harness.get("spikes"))
+
+
+@cocotb.test()
+async def throughput(dut: Any) -> None:
+    """Clocks of each word as the component says."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    words = [tb.word() for _ in range(40)]
+    for word in words:
+        tb.send(("SPIKE", 0, word, ()), ("TICK",))
+    await tb.harness.finish()
+    clocks = [
+        clock
+        for clock, token in zip(tb.output.clocks, tb.harness.board.channel("event_o").history, strict=True)
+        if token == ("TICK",)
+    ]
+    for word, first, last in zip(words[1:], clocks, clocks[1:], strict=False):
+        # One clock to take the word, one for each spike, one for each chunk left behind, one for the TICK.
+        chunks = max(word.bit_length() - 1, 0) // CHUNK
+        expect_equal("clocks of a word", 1 + word.bit_count() + chunks + 1, last - first, word=f"{word:b}")

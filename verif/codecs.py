@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Tokens as benches see them: tuples that read well in a message, packed by the layouts of the hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from amaranth.hdl import Shape
+from amaranth.lib import data
+
+from erbium.hdl.tokens import (
+    AccessKind,
+    AccessToken,
+    Begin,
+    EventToken,
+    FeedbackToken,
+    Kind,
+    Pixel,
+    Result,
+    SampleKind,
+    SampleToken,
+    SweepToken,
+)
+from erbium.hdl.weight_access import AccessRequest
+from erbium.sw_model.network import Network
+
+Token = tuple[Any, ...]
+"""First what it says, as a word, then its values; such as ``("SPIKE", 7)``."""
+
+
+def signed(bits: int, width: int) -> int:
+    """Return the value of a two's complement number."""
+    return bits - (1 << width) if bits >> (width - 1) & 1 else bits
+
+
+class Packer:
+    """Packs fields to an integer and back, at the positions that an Amaranth layout says.
+
+    Parameters
+    ----------
+    layout : amaranth.lib.data.Layout
+        A structure or an array of numbers, structures and arrays.
+    """
+
+    def __init__(self, layout: Any) -> None:
+        self.layout = layout
+        self.size = layout.size
+        self._fields: dict[Any, tuple[int, int, bool, Packer | None]] = {}
+        for name, field in layout:
+            nested = Packer(field.shape) if isinstance(field.shape, data.Layout) else None
+            self._fields[name] = (field.offset, field.width, bool(Shape.cast(field.shape).signed), nested)
+
+    def pack(self, fields: Mapping[Any, Any]) -> int:
+        """Return the bits of a structure; fields that are not named are 0."""
+        bits = 0
+        for name, value in fields.items():
+            offset, width, _, nested = self._fields[name]
+            if nested is not None:
+                items = value if isinstance(value, Mapping) else dict(enumerate(value))
+                value = nested.pack(items)
+            if not -(1 << width) // 2 <= value < 1 << width:
+                raise ValueError(f"{name} is {value}, which {width} bits cannot hold")
+            bits |= (int(value) & ((1 << width) - 1)) << offset
+        return bits
+
+    def unpack(self, bits: int) -> dict[Any, Any]:
+        """Return the fields of a structure, or the items of an array by their index."""
+        result: dict[Any, Any] = {}
+        for name, (offset, width, is_signed, nested) in self._fields.items():
+            value = bits >> offset & ((1 << width) - 1)
+            if nested is not None:
+                result[name] = nested.unpack(value)
+            else:
+                result[name] = signed(value, width) if is_signed and width else value
+        return result
+
+
+def _numbers(kinds: Any) -> dict[str, int]:
+    """Return the numbers of an enumeration of the hardware by name; to a type checker it is no enumeration."""
+    return {kind.name: kind.value for kind in kinds}
+
+
+_KINDS, _SAMPLE_KINDS, _ACCESS_KINDS = _numbers(Kind), _numbers(SampleKind), _numbers(AccessKind)
+_KIND_NAMES = {number: name for name, number in _KINDS.items()}
+_BEGIN = Packer(Begin())
+_PIXEL = Packer(Pixel())
+
+
+def _begin_bits(seed: int, label: int, learn: int) -> int:
+    return _BEGIN.pack({"seed": seed, "label": label, "learn": learn})
+
+
+def _begin_token(bits: int) -> Token:
+    fields = _BEGIN.unpack(bits)
+    return ("BEGIN", fields["seed"], fields["label"], fields["learn"])
+
+
+class EventCodec:
+    """``("BEGIN", seed, label, learn)``, ``("SPIKE", address)``, ``("TICK",)``, ``("END",)``."""
+
+    def __init__(self) -> None:
+        self._packer = Packer(EventToken())
+        self.size = self._packer.size
+
+    def encode(self, token: Token) -> int:
+        """Return the payload of a token."""
+        kind = token[0]
+        content = _begin_bits(*token[1:]) if kind == "BEGIN" else token[1] if len(token) > 1 else 0
+        return self._packer.pack({"kind": _KINDS[kind], "data": content})
+
+    def decode(self, bits: int) -> Token:
+        """Return the token of a payload; what a kind does not carry is left out."""
+        fields = self._packer.unpack(bits)
+        kind = _KIND_NAMES[fields["kind"]]
+        if kind == "BEGIN":
+            return _begin_token(fields["data"])
+        return ("SPIKE", fields["data"]) if kind == "SPIKE" else (kind,)
+
+
+class SweepCodec:
+    """As :class:`EventCodec`, but ``("SPIKE", address of lane 0, spikes, membranes)`` for each word.
+
+    `spikes` are bits, lane 0 lowest; `membranes` is a tuple with one value for each lane that has a neuron,
+    empty on a channel without them.
+
+    Parameters
+    ----------
+    lanes, n_neurons : int
+    with_membranes : bool
+    """
+
+    def __init__(self, lanes: int, n_neurons: int, with_membranes: bool) -> None:
+        self.lanes, self.n_neurons, self.with_membranes = lanes, n_neurons, with_membranes
+        self._packer = Packer(SweepToken(lanes, with_membranes))
+        self.size = self._packer.size
+
+    def encode(self, token: Token) -> int:
+        """Return the payload of a token."""
+        kind = token[0]
+        fields: dict[str, Any] = {"kind": _KINDS[kind]}
+        if kind == "BEGIN":
+            fields["data"] = _begin_bits(*token[1:])
+        elif kind == "SPIKE":
+            fields |= {"data": token[1], "spikes": token[2]}
+            if self.with_membranes:
+                fields["v"] = token[3]
+        return self._packer.pack(fields)
+
+    def decode(self, bits: int) -> Token:
+        """Return the token of a payload."""
+        fields = self._packer.unpack(bits)
+        kind = _KIND_NAMES[fields["kind"]]
+        if kind == "BEGIN":
+            return _begin_token(fields["data"])
+        if kind != "SPIKE":
+            return (kind,)
+        here = min(self.lanes, self.n_neurons - fields["data"])
+        membranes = tuple(fields["v"][lane] for lane in range(here)) if self.with_membranes else ()
+        return ("SPIKE", fields["data"], fields["spikes"], membranes)
+
+
+class FeedbackCodec:
+    """``("SPIKE", error neuron)``, ``("TICK", stop)``, ``("END",)``."""
+
+    def __init__(self, network: Network) -> None:
+        self._packer = Packer(FeedbackToken(network))
+        self.size = self._packer.size
+
+    def encode(self, token: Token) -> int:
+        """Return the payload of a token."""
+        value = token[1] if len(token) > 1 else 0
+        return self._packer.pack({"kind": _KINDS[token[0]], "address": int(value)})
+
+    def decode(self, bits: int) -> Token:
+        """Return the token of a payload."""
+        fields = self._packer.unpack(bits)
+        kind = _KIND_NAMES[fields["kind"]]
+        if kind == "TICK":
+            return ("TICK", fields["address"] & 1)
+        return ("SPIKE", fields["address"]) if kind == "SPIKE" else (kind,)
+
+
+class SampleCodec:
+    """``("BEGIN", seed, label, learn)``, ``("PIXEL", value, address)``, ``("END",)``."""
+
+    def __init__(self) -> None:
+        self._packer = Packer(SampleToken())
+        self.size = self._packer.size
+
+    def encode(self, token: Token) -> int:
+        """Return the payload of a token."""
+        kind = token[0]
+        content = 0
+        if kind == "BEGIN":
+            content = _begin_bits(*token[1:])
+        elif kind == "PIXEL":
+            content = _PIXEL.pack({"value": token[1], "address": token[2]})
+        return self._packer.pack({"kind": _SAMPLE_KINDS[kind], "data": content})
+
+
+class ResultCodec:
+    """``("RESULT", answer, ticks, ticks to decision)``."""
+
+    def __init__(self) -> None:
+        self._packer = Packer(Result())
+
+    def decode(self, bits: int) -> Token:
+        """Return the token of a payload."""
+        fields = self._packer.unpack(bits)
+        return ("RESULT", fields["answer"], fields["ticks"], fields["ticks_to_decision"])
+
+
+class AccessCodec:
+    """``("SEEK", row)``, ``("READ",)``, ``("WRITE", weight)``; for an array also the layer, as last value."""
+
+    def __init__(self, *, with_layer: bool) -> None:
+        self._with_layer = with_layer
+        self._packer = Packer(AccessToken() if with_layer else AccessRequest())
+        self.size = self._packer.size
+
+    def encode(self, token: Token) -> int:
+        """Return the payload of a token."""
+        fields = {"kind": _ACCESS_KINDS[token[0]]}
+        values = list(token[1:])
+        if self._with_layer:
+            fields["layer"] = values.pop()
+        if values:
+            fields["data"] = values[0]
+        return self._packer.pack(fields)
+
+
+def decode_int16(bits: int) -> Token:
+    """Return the answer to a ``READ``: ``("WEIGHT", value)``."""
+    return ("WEIGHT", signed(bits, 16))

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Builds a component for a simulator and runs its bench; also a command: ``python -m erbium.verif.run_bench``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import importlib
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+from erbium.gen.verilog import component_verilog
+from erbium.verif import simulators
+from erbium.verif.registry import BENCH_VARIABLE, REGISTRY, Case, Entry
+from erbium.verif.scoreboard import COMMAND_VARIABLE, SEED_VARIABLE, WAVE_VARIABLE
+from erbium.verif.simulators import SimulatorName
+
+TOP = "bench_top"
+WAVES_VARIABLE = "ERBIUM_WAVES"
+BUILD_VARIABLE = "ERBIUM_BENCH_BUILD"
+
+# Speed of the compiler counts more than that of what it compiles: a bench runs for a second.
+_VERILATOR_FLAGS = (
+    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-MULTITOP"),
+    *("--x-assign", "unique", "--x-initial", "unique"),
+    # One source file: quicker than several as long as there are no more cores than benches.
+    *("--output-split", "0", "-CFLAGS", "-O0"),
+)
+
+
+LONGEST_RUN = 300
+"""Seconds after which a simulation is stopped; also what ends one that hangs without clocks."""
+
+# Verilator's own run time takes longer to compile than most designs, and is the same for all.
+_RUNTIME_OBJECTS = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o")
+
+
+class BenchError(AssertionError):
+    """A bench failed; the text has everything that is needed to repeat it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One bench on one simulator.
+
+    Parameters
+    ----------
+    entry : Entry
+    case : Case
+    simulator : str
+    seed : int
+    variant : str
+        Sets builds of changed hardware (mutants) apart; empty for the hardware as it is.
+    verilog : str
+        The changed hardware.
+    tests : str
+        Regular expression: which tests of the bench to run; empty for all.
+    """
+
+    entry: Entry
+    case: Case
+    simulator: SimulatorName
+    seed: int = 1
+    variant: str = ""
+    verilog: str = ""
+    tests: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where this bench is built and run."""
+        root = Path(os.environ.get(BUILD_VARIABLE, "build/benches")).resolve()
+        return root / "-".join(filter(None, (self.entry.name, self.case.name, self.variant, self.simulator)))
+
+    def command(self) -> str:
+        """Return the command that repeats this run and writes its waveforms."""
+        python = Path(sys.executable).name
+        command = f"{WAVES_VARIABLE}=1 {python} -m erbium.verif.run_bench {self.entry.name} {self.case.name}"
+        tests = f" --tests '{self.tests}'" if self.tests else ""
+        return f"{command} --simulator {self.simulator} --seed {self.seed}{tests}"
+
+
+@cache
+def _sources_hash() -> str:
+    """Return a hash of all code that decides what hardware is built."""
+    here = Path(__file__).parent
+    packages = (importlib.import_module(f"erbium.{name}") for name in ("hdl", "gen", "sw_model"))
+    folders = [Path(package.__file__ or "").parent for package in packages]
+    files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
+    files += [here / name for name in ("registry.py", "probes.py", "run_bench.py")]
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes away from a folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.parent / f"{folder.name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(run: Run, folder: Path, *, waves: bool) -> None:
+    """Generate and compile, unless that has been done for this very hardware."""
+    stamp = folder / "built"
+    tool = simulators.find_icarus() if run.simulator == "icarus" else simulators.find_verilator()
+    version = f"{tool.path} {tool.version}"
+    changed = hashlib.sha256(run.verilog.encode()).hexdigest()
+    key = f"{_sources_hash()} {changed} {version}"
+    if stamp.exists() and stamp.read_text() == key:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    source = folder / f"{TOP}.v"
+    source.write_text(run.verilog or component_verilog(run.entry.build(run.case), TOP))
+    arguments = list(_VERILATOR_FLAGS) if run.simulator == "verilator" else []
+    shared = folder.parent / f"runtime-{hashlib.sha256(f'{version} {waves}'.encode()).hexdigest()[:12]}"
+    if run.simulator == "verilator" and shared.exists():
+        for name in _RUNTIME_OBJECTS:
+            shutil.copyfile(shared / name, folder / name)
+    try:
+        simulators.runner(run.simulator).build(
+            sources=[source],
+            hdl_toplevel=TOP,
+            build_dir=folder,
+            build_args=arguments,
+            waves=waves,
+            timescale=("1ns", "1ps"),
+            log_file=folder / "build.log",
+            always=True,
+        )
+    except (SystemExit, Exception) as error:
+        log = folder / "build.log"
+        text = log.read_text()[-3000:] if log.exists() else ""
+        what = f"{run.simulator} did not build {run.entry.name} {run.case.name}"
+        raise BenchError(f"{what}: {error!r}\n{text}") from error
+    if run.simulator == "verilator" and not shared.exists():
+        _share_runtime(folder, shared)
+    stamp.write_text(key)
+
+
+def _share_runtime(folder: Path, shared: Path) -> None:
+    """Keep Verilator's compiled run time for the builds to come; another process may do the same."""
+    if not all((folder / name).exists() for name in _RUNTIME_OBJECTS):
+        return
+    fresh = Path(tempfile.mkdtemp(prefix="runtime-", dir=shared.parent))
+    for name in _RUNTIME_OBJECTS:
+        shutil.copyfile(folder / name, fresh / name)
+    try:
+        fresh.rename(shared)
+    except OSError:
+        shutil.rmtree(fresh)
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    """Let the runner start simulators under a time limit, where the system has the command for that."""
+    before = os.environ.get("SIM_CMD_PREFIX")
+    if before is None and shutil.which("timeout"):
+        os.environ["SIM_CMD_PREFIX"] = f"timeout {LONGEST_RUN}"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("SIM_CMD_PREFIX", None)
+
+
+def _simulate(run: Run, *, waves: bool) -> list[str]:
+    """Build, run, and return what failed."""
+    folder = run.folder.with_name(run.folder.name + ("-waves" if waves else ""))
+    with _locked(folder):
+        _build(run, folder, waves=waves)
+        # Verilator's runs write `dump.vcd` where they run, Icarus's `TOP.fst` where it was built.
+        waveform = folder / (f"{TOP}.fst" if run.simulator == "icarus" else "dump.vcd") if waves else None
+        results = folder / "results.xml"
+        log = folder / "run.log"
+        environment = {
+            BENCH_VARIABLE: f"{run.entry.name}/{run.case.name}",
+            SEED_VARIABLE: str(run.seed),
+            WAVE_VARIABLE: str(waveform or ""),
+            COMMAND_VARIABLE: run.command(),
+            "COCOTB_ANSI_OUTPUT": "0",
+        }
+        results.unlink(missing_ok=True)
+        # Under pytest the runner leaves by sys.exit when a test fails; the results say which.
+        with contextlib.suppress(SystemExit), _time_limit():
+            simulators.runner(run.simulator).test(
+                test_module=f"erbium.verif.benches.{run.entry.bench}",
+                hdl_toplevel=TOP,
+                hdl_toplevel_lang="verilog",
+                build_dir=folder,
+                test_dir=folder,
+                results_xml=str(results),
+                extra_env=environment,
+                seed=run.seed,
+                waves=waves,
+                test_filter=run.tests or None,
+                log_file=log,
+                timescale=("1ns", "1ps") if run.simulator == "icarus" else None,
+            )
+        return _failures(results, log)
+
+
+def _failures(results: Path, log: Path) -> list[str]:
+    """Return one text for each test that failed."""
+    tail = log.read_text(errors="replace")[-4000:] if log.exists() else ""
+    if not results.exists():
+        return [f"the simulation ended without results\n{tail}"]
+    texts = []
+    cases = list(ElementTree.parse(results).iter("testcase"))
+    if not cases:
+        return [f"no test ran\n{tail}"]
+    for case in cases:
+        for failure in (*case.iter("failure"), *case.iter("error")):
+            message = failure.get("error_msg") or failure.get("message") or failure.text or "failed"
+            texts.append(f"{case.get('name')}: {message}")
+        if case.find("skipped") is not None:
+            texts.append(f"{case.get('name')}: was skipped")
+    return texts
+
+
+def run_bench(run: Run, *, again: bool = True) -> None:
+    """Run a bench; if it fails, run it again with waveforms, unless `again` is false.
+
+    Raises
+    ------
+    BenchError
+        If any of its tests fails.
+    """
+    logging.getLogger("Icarus").setLevel(logging.ERROR)
+    logging.getLogger("FoundVerilator").setLevel(logging.ERROR)
+    waves = os.environ.get(WAVES_VARIABLE, "") not in ("", "0")
+    failures = _simulate(run, waves=waves)
+    if failures and not waves and again:
+        failures = _simulate(run, waves=True) or [
+            *failures,
+            "and it passed when it was run again with waveforms",
+        ]
+    if failures:
+        text = "\n".join(failures)
+        raise BenchError(f"{run.entry.name} {run.case.name} under {run.simulator}:\n{text}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one bench from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("component", choices=sorted(REGISTRY))
+    parser.add_argument("case", nargs="?", help="default: every case")
+    parser.add_argument("--simulator", choices=("icarus", "verilator"), default="icarus")
+    parser.add_argument("--seed", type=int, default=int(os.environ.get(SEED_VARIABLE, "1")))
+    parser.add_argument("--tests", default="", help="regular expression of test names")
+    options = parser.parse_args(arguments)
+    entry = REGISTRY[options.component]
+    for case in entry.cases:
+        if options.case in (None, case.name):
+            run = Run(entry, case, options.simulator, options.seed, tests=options.tests)
+            try:
+                run_bench(run)
+            except BenchError as failure:
+                print(failure)
+                return 1
+            print(f"{entry.name} {case.name} passed under {run.simulator}; log: {run.folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Drives and watches streams from cocotb, with random stalls that a seed repeats.
+
+Inputs change at the falling edge of the clock, and one nanosecond later, when everything has settled,
+handshakes are read; the rising edge comes only after that. So no bench depends on the order in which a
+simulator calls back at an edge.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, Timer
+
+from erbium.verif.scoreboard import SEED_VARIABLE, MismatchError, Scoreboard, differ, repeat_hint
+
+STALLS = ("0", "0.3", "0.8", "bursts")
+"""The patterns of stalls that benches are run with: a probability per clock, or long pauses and long runs."""
+
+PATIENCE = 5_000
+"""Clocks without a token on any stream after which the hardware counts as hung."""
+
+_LONGEST_BURST = 40
+
+
+def run_seed() -> int:
+    """Return the seed of this run: ``ERBIUM_SEED``, else 1."""
+    return int(os.environ.get(SEED_VARIABLE, "1"))
+
+
+def random_for(*names: object) -> random.Random:
+    """Return random numbers that follow from the seed of the run and some names, and from nothing else."""
+    return random.Random("/".join(map(str, (run_seed(), *names))))
+
+
+class Stall:
+    """Decides clock by clock whether a stream pauses.
+
+    Parameters
+    ----------
+    pattern : str
+        One of :data:`STALLS`, or another probability.
+    name : str
+        Of the stream: every stream has random numbers of its own.
+    """
+
+    def __init__(self, pattern: str, name: str) -> None:
+        self._random = random_for("stall", pattern, name)
+        self._bursts = pattern == "bursts"
+        self._probability = 0.0 if self._bursts else float(pattern)
+        self._left, self._pausing = 0, False
+
+    def __call__(self) -> bool:
+        """Return whether the stream pauses in this clock."""
+        if not self._bursts:
+            return self._probability > 0 and self._random.random() < self._probability
+        if not self._left:
+            self._left = self._random.randrange(1, _LONGEST_BURST)
+            self._pausing = not self._pausing
+        self._left -= 1
+        return self._pausing
+
+
+def handle_of(dut: Any, name: str) -> Any:
+    """Return a port by its name in the source; one that is a word of Verilog has an underscore behind it."""
+    return getattr(dut, name) if hasattr(dut, name) else getattr(dut, f"{name}_")
+
+
+class Port:
+    """An input of the hardware; what it holds already is not written again."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self._value: int | None = None
+
+    def set(self, value: int) -> None:
+        """Drive a value, from the falling edge of this clock on."""
+        if value != self._value:
+            self._handle.value = value
+            self._value = value
+
+
+class StreamDriver:
+    """Sends tokens into an input stream. A token that is shown stays until it is taken."""
+
+    def __init__(self, harness: Harness, name: str, encode: Callable[[Any], int] | None) -> None:
+        dut = harness.dut
+        self.name = name
+        self._encode = encode
+        self._valid = Port(getattr(dut, f"{name}_valid"))
+        self._payload = Port(getattr(dut, f"{name}_payload"))
+        self._ready = getattr(dut, f"{name}_ready")
+        self._width = len(getattr(dut, f"{name}_payload"))
+        self._junk = random_for("junk", name)
+        self._stall = Stall(harness.stall, name)
+        self._queue: deque[int] = deque()
+        self._shown = False
+        self.sent = 0
+
+    def send(self, *tokens: Any) -> None:
+        """Queue tokens."""
+        self._queue.extend(tokens if self._encode is None else map(self._encode, tokens))
+
+    def clear(self) -> None:
+        """Forget what has not been sent."""
+        self._queue.clear()
+        self._shown = False
+
+    @property
+    def left(self) -> int:
+        """Tokens that have not been taken."""
+        return len(self._queue)
+
+    def prepare(self) -> None:
+        """Set the inputs of this clock."""
+        if not self._shown:
+            self._shown = bool(self._queue) and not self._stall()
+            self._valid.set(int(self._shown))
+            # Nobody may look at the payload while it is not valid.
+            self._payload.set(self._queue[0] if self._shown else self._junk.getrandbits(self._width))
+
+    def observe(self) -> bool:
+        """Look whether the token was taken."""
+        if self._shown and int(self._ready.value):
+            self._queue.popleft()
+            self._shown = False
+            self.sent += 1
+            return True
+        return False
+
+
+class StreamMonitor:
+    """Takes tokens from an output stream, and watches that none is withdrawn or changed while it waits."""
+
+    def __init__(self, harness: Harness, name: str, taken: Callable[[int], None]) -> None:
+        dut = harness.dut
+        self.name = name
+        self.clocks: list[int] = []
+        self._harness, self._taken = harness, taken
+        self._valid, self._payload = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_payload")
+        self._ready = Port(getattr(dut, f"{name}_ready"))
+        self._stall = Stall(harness.stall, name)
+        self._waiting: int | None = None
+        self._is_ready = False
+
+    def prepare(self) -> None:
+        """Set the inputs of this clock."""
+        self._is_ready = not self._stall()
+        self._ready.set(int(self._is_ready))
+
+    def observe(self) -> bool:
+        """Take a token, if there is one."""
+        if not int(self._valid.value):
+            if self._waiting is not None:
+                raise differ(f"{self.name}_valid", 1, 0, clock=self._harness.clocks)
+            return False
+        bits = int(self._payload.value)
+        if self._waiting is not None and bits != self._waiting:
+            raise differ(
+                f"{self.name}_payload while it waits", self._waiting, bits, clock=self._harness.clocks
+            )
+        self._waiting = None if self._is_ready else bits
+        if self._is_ready:
+            self.clocks.append(self._harness.clocks)
+            self._taken(bits)
+        return self._is_ready
+
+    def clear(self) -> None:
+        """Forget a token that waits: the hardware is being reset."""
+        self._waiting = None
+
+
+class Taps:
+    """Watches what a probe (:mod:`erbium.verif.probes`) brings out: channels inside of the hardware."""
+
+    def __init__(self, harness: Harness, handlers: Mapping[str, tuple[int, Callable[[int], None]]]) -> None:
+        dut = harness.dut
+        self._fires = dut.tap_fires
+        self._handlers = [
+            (place, getattr(dut, f"tap_{name}"), handler) for name, (place, handler) in handlers.items()
+        ]
+
+    def prepare(self) -> None:
+        """Taps have no inputs."""
+
+    def observe(self) -> bool:
+        """Hand over what passed in this clock."""
+        fires = int(self._fires.value)
+        if fires:
+            for place, payload, handler in self._handlers:
+                if fires >> place & 1:
+                    handler(int(payload.value))
+        return bool(fires)
+
+
+class Harness:
+    """Clock, reset and streams of one device under test.
+
+    Parameters
+    ----------
+    dut : cocotb handle
+    stall : str
+        Pattern of the stalls on every stream.
+
+    Attributes
+    ----------
+    clocks : int
+        Clocks since the start.
+    board : Scoreboard
+    """
+
+    def __init__(self, dut: Any, stall: str = "0") -> None:
+        self.dut, self.stall = dut, stall
+        self.clocks = 0
+        self.board = Scoreboard()
+        self.random = random_for("bench", stall)
+        self._parts: list[Any] = []
+        self._ports: dict[str, Port] = {}
+        cocotb.log.info("seed %d, stalls %s", run_seed(), stall)
+        dut.rst.value = 1
+        Clock(dut.clk, 10, unit="ns").start()
+
+    def drive(self, name: str, encode: Callable[[Any], int] | None = None) -> StreamDriver:
+        """Return the driver of an input stream."""
+        driver = StreamDriver(self, name, encode)
+        self._parts.append(driver)
+        return driver
+
+    def monitor(self, name: str, taken: Callable[[int], None]) -> StreamMonitor:
+        """Call `taken` with every payload of an output stream."""
+        monitor = StreamMonitor(self, name, taken)
+        self._parts.append(monitor)
+        return monitor
+
+    def check(self, name: str, decode: Callable[[int], Any]) -> StreamMonitor:
+        """Compare every token of an output stream with those that the scoreboard expects on it."""
+        channel = self.board.channel(name)
+        return self.monitor(name, lambda bits: channel.check(decode(bits)))
+
+    def tap(self, handlers: Mapping[str, tuple[int, Callable[[int], None]]]) -> None:
+        """Watch the taps of a probe: for each its bit in ``tap_fires`` and what is called with its payload."""
+        self._parts.append(Taps(self, handlers))
+
+    def log(self, text: str) -> None:
+        """Write a line to the log of the run."""
+        cocotb.log.info("%s", text)
+
+    def set(self, **values: int) -> None:
+        """Drive plain inputs."""
+        for name, value in values.items():
+            self._ports.setdefault(name, Port(handle_of(self.dut, name))).set(value)
+
+    def get(self, name: str) -> int:
+        """Return a plain output, unsigned, as it is before the next rising edge."""
+        return int(handle_of(self.dut, name).value)
+
+    async def reset(self) -> None:
+        """Hold reset for two clocks. Drivers forget nothing; see :meth:`clear`."""
+        await FallingEdge(self.dut.clk)
+        self.dut.rst.value = 1
+        for part in self._parts:
+            part.prepare()
+        for number in range(2):
+            await Timer(1, unit="ns")
+            for part in self._parts:
+                # A reset does not stop a write that is at the memory already.
+                if isinstance(part, Taps) and self.clocks and number == 0:
+                    part.observe()
+            await FallingEdge(self.dut.clk)
+            self.clocks += 1
+        self.dut.rst.value = 0
+
+    def clear(self) -> None:
+        """Forget every token that is on its way into or out of the hardware."""
+        for part in self._parts:
+            if not isinstance(part, Taps):
+                part.clear()
+
+    async def edge(self) -> None:
+        """Go to the falling edge, where inputs may be set; :meth:`settle` must follow."""
+        await FallingEdge(self.dut.clk)
+        self.clocks += 1
+        for part in self._parts:
+            part.prepare()
+
+    async def settle(self) -> bool:
+        """Let the inputs settle and look at all streams; return whether a token passed on any of them."""
+        await Timer(1, unit="ns")
+        moved = False
+        for part in self._parts:
+            moved |= part.observe()
+        return moved
+
+    async def clock(self) -> bool:
+        """Do one clock; return whether a token passed on any stream."""
+        await self.edge()
+        return await self.settle()
+
+    async def run_for(self, clocks: int) -> None:
+        """Do a number of clocks."""
+        for _ in range(clocks):
+            await self.clock()
+
+    async def run_until(self, condition: Callable[[], bool], *, patience: int = PATIENCE) -> None:
+        """Do clocks until the condition holds.
+
+        Raises
+        ------
+        MismatchError
+            If no token passes for `patience` clocks.
+        """
+        still = 0
+        while not condition():
+            still = 0 if await self.clock() else still + 1
+            if still > patience:
+                raise MismatchError(f"no token passed for {patience} clocks\n{self.board}\n{repeat_hint()}")
+
+    async def finish(self, extra: int = 60) -> None:
+        """Run until every expected token has come, and a little longer in case there are more."""
+        await self.run_until(lambda: self.board.done)
+        await self.run_for(extra)
