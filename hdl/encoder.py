@@ -63,8 +63,9 @@ class Encoder(wiring.Component):
 
     Notes
     -----
-    One clock per spike, or per group of four pixels that has none; about 8 clocks more per tick, in which
-    the reader still has spikes in its queue. Latency from the end of a sample to its ``BEGIN``: 2 clocks.
+    One clock per spike, or per group of four pixels that has none unless it is the last; 5 clocks more per
+    tick, in which the reader still has spikes in its queue. A tick of a dark sample takes 2. Latency from the
+    end of a sample to its ``BEGIN``: 2 clocks.
     """
 
     def __init__(self, network: Network) -> None:

@@ -51,7 +51,7 @@ class FeedbackPort(wiring.Component):
 
     Notes
     -----
-    One error spike takes ``words + 5`` clocks. That is hidden behind the row passes of the layer.
+    One error spike takes ``words + read_latency + 4`` clocks. That is hidden behind the row passes of the layer.
     """
 
     def __init__(self, network: Network, number: int, lanes: int) -> None:

@@ -53,6 +53,8 @@ class Fork(wiring.Component):
 class Queue(wiring.Component):
     """A first-in first-out queue of tokens: one in and one out per clock, latency 2 clocks.
 
+    A queue of depth 2 passes a token every second clock only.
+
     Parameters
     ----------
     shape : ShapeLike

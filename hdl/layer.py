@@ -14,8 +14,8 @@ from erbium.hdl.tokens import COUNTER_WIDTH, EventToken, FeedbackToken, SweepTok
 from erbium.hdl.weight_access import AccessRequest, WeightAccess
 from erbium.sw_model.network import Hardware, Network
 
-SWEEP_ROOM = 8
-"""Tokens that wait between the pipeline and the reader of the sweeps."""
+SWEEP_ROOM = 16
+"""Tokens between the issue of a sweep word and the reader: as many as the pipeline is long, or a sweep stutters."""
 
 COUNTERS = ("synaptic_operations", "rows_learned", "weights_changed", "row_words")
 
@@ -51,8 +51,8 @@ class LayerEngine(wiring.Component):
 
     Notes
     -----
-    Throughput: a tick with n spikes takes ``(n + 1) * words + words + 6`` clocks: the rows with the bias
-    row, the sweep, and six clocks until a row may use the new plasticity words. A learning output layer
+    Throughput: a tick with n spikes takes ``(n + 1) * words + words + 5`` clocks: the rows with the bias
+    row, the sweep, and five clocks until a row may use the new plasticity words. A learning output layer
     takes ``words`` more for the margin. Latency from the issue of a sweep word to its token: X + 4 clocks
     (X: :class:`LayerPipeline`). Contract: ``docs/contract.md``.
     """

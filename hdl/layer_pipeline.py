@@ -265,14 +265,15 @@ class LayerPipeline(wiring.Component):
         # Which lane is the label's: the comparison is made one clock ahead.
         distance = Signal(range(-(1 << 16), 1 << 16))
         m.d.sync += distance.eq(self.begin.label - self.slots[x - 1].base)
-        self.port0, sums = [], []
+        # A sweep comes after the first row of its tick, so it may take the sums as they are.
+        self.port0 = file.read_data
+        sums = []
         for lane in range(lanes):
             fresh = self.slots[x].fresh
             old = Mux(fresh, 0, file.read_data.word_select(lane, PORT_WIDTH)).as_signed()
             push = self._if_kept(lane, self._transmitted(self._weight(self.memory.read_data, lane)))
             if self.is_last:
                 push = Mux(teach, Mux(distance == lane, -self.margin, 0), push)
-            self.port0.append(old)
             sums.append(saturated_sum(old, extended(push, PORT_WIDTH)))
         self._write(m, file, x, self._does(Work.ROW, x) | teach, Cat(*sums))
 
@@ -281,7 +282,7 @@ class LayerPipeline(wiring.Component):
     def _sweep(self, m: Module) -> None:
         x, layer, lanes = self.stage_x, self.layer, self.lanes
         widths = [PORT_WIDTH]
-        ports: list[Value] = list(self.port0)
+        ports: list[Value] = [self.port0]
         if layer.program.n_ports == 2:
             widths.append(len(self.feedback_data) // lanes)
             ports.append(Mux(self.slots[x].feedback, self.feedback_data, 0))

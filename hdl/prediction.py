@@ -40,8 +40,8 @@ class PredictionUnit(wiring.Component):
 
     Notes
     -----
-    One class per clock and 8 to 10 clocks more per tick. Latency from the ``TICK`` of a sweep to the
-    ``TICK`` of its feedback: 2 clocks once the classes are through.
+    A clock for each lane of each word, and 9 (up to three classes) or 10 clocks more per tick.
+    Latency from the ``TICK`` of a sweep to the ``TICK`` of its feedback: 2 clocks once the classes are through.
     """
 
     def __init__(self, network: Network, hardware: Hardware) -> None:

@@ -27,8 +27,8 @@ class SpikeSerializer(wiring.Component):
 
     Notes
     -----
-    A word with n spikes takes n clocks and one for each chunk of 16 lanes that is left behind; an empty
-    word takes one. Other tokens take one.
+    A word with n spikes takes n + 1 clocks and one for each chunk of 16 lanes that is left behind on the way
+    to its last spike; an empty word takes one. Other tokens take one.
     """
 
     def __init__(self, lanes: int) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from erbium.gen import export as export_module
-from erbium.gen.export import TOP, export
+from erbium.gen.export import export
 from erbium.gen.presets import erbp_network, preset
-from erbium.gen.verilog import component_rtlil
+from erbium.gen.verilog import TOP, component_rtlil
 from erbium.hdl.array import ErbiumArray
 from erbium.sw_model.network import Hardware, Network
 from erbium.verif.simulators import find_icarus, lint

@@ -78,7 +78,7 @@ def _sources_hash() -> str:
 
 
 def _python_files(package: ModuleType) -> list[Path]:
-    return sorted(Path(str(package.__file__)).parent.glob("*.py"))
+    return sorted(Path(str(package.__file__)).parent.rglob("*.py"))
 
 
 def default_cache() -> Path:

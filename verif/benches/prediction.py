@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import cocotb
 import numpy as np
 
+from erbium.hdl.word_file import REGISTERS_UP_TO
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.prediction import PredictionModel
 from erbium.verif.codecs import FeedbackCodec, ResultCodec, SweepCodec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
 from erbium.verif.streams import STALLS, Harness
+
+TICK_OVERHEAD = 8
+"""Clocks of a tick beyond those of its classes and the latency of the file that holds them."""
 
 
 class TB:
@@ -29,7 +34,7 @@ class TB:
         self.random = self.harness.random
         self.model = PredictionModel(self.network)
         self.input = self.harness.drive("sweep_i", SweepCodec(self.lanes, self.n, True).encode)
-        self.harness.check("feedback_o", FeedbackCodec(self.network).decode)
+        self.feedback = self.harness.check("feedback_o", FeedbackCodec(self.network).decode)
         self.harness.check("result_o", ResultCodec().decode)
         self.presented = self.spikes = 0
         self.set_decide_after(self.network.decide_after)
@@ -79,6 +84,28 @@ class TB:
         expect_equal("output_spikes", self.spikes, self.harness.get("output_spikes"))
         expect_equal("error_spikes", self.model.error_spikes, self.harness.get("error_spikes"))
         expect_equal("samples", self.presented, self.harness.get("samples"))
+
+
+@cocotb.test()
+async def throughput(dut: Any) -> None:
+    """Clocks of a tick as the component says."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    tb.present(learn=True, n_ticks=8, rate=0.0, spread=10)
+    tb.present(learn=False, n_ticks=8, rate=0.5, spread=10)
+    await tb.finish()
+    words = -(-tb.n // tb.lanes)
+    read_latency = 1 if tb.n <= REGISTERS_UP_TO else 2
+    history = tb.harness.board.channel("feedback_o").history
+    clocks: list[int] = []
+    for clock, token in zip(tb.feedback.clocks, history, strict=True):
+        if token[0] == "TICK":
+            clocks.append(clock)
+        elif token[0] == "END":
+            for first, last in itertools.pairwise(clocks):
+                expected = words * tb.lanes + read_latency + TICK_OVERHEAD
+                expect_equal("clocks of a tick", expected, last - first)
+            clocks.clear()
 
 
 @cocotb.test()

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Named networks: complete, stable, and built by a builder that says what it cannot build.
+
+The golden digests say which networks the published numbers belong to. After a change that is meant::
+
+    python tests/test_gen_presets.py
+
+writes them anew; the reason belongs in the CHANGELOG under *Bit-exactness*.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from erbium.gen.presets import PRESETS, SCHEDULE, Recipe, erbp_network, preset
+from erbium.sw_model.network import Network
+from erbium.sw_model.programs import DescriptionError
+
+GOLDEN = Path(__file__).with_name("golden") / "preset_digests.json"
+SMALL: dict[str, Any] = {"n_inputs": 8, "n_classes": 4}
+
+
+def digests() -> dict[str, str]:
+    return {name: item.network.digest for name, item in PRESETS.items()}
+
+
+def test_the_networks_of_the_documentation_are_there() -> None:
+    wanted = {
+        "erbp-mnist-100",
+        "erbp-mnist-200",
+        "erbp-mnist-500",
+        "erbp-mnist-200-200",
+        "erbp-digits",
+        "tiny",
+    }
+    assert wanted <= set(PRESETS)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_survives_json(name: str) -> None:
+    network = preset(name).network
+    again = Network.from_json(network.to_json())
+    assert again == network
+    assert again.digest == network.digest
+    assert again.to_json() == network.to_json()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_knows_its_own_name_and_says_what_it_is(name: str) -> None:
+    item = preset(name)
+    assert item.network.name == name
+    assert item.about.endswith(".")
+    assert item.recipe.epochs >= 1
+
+
+def test_digests_are_what_they_were() -> None:
+    assert digests() == json.loads(GOLDEN.read_text())
+
+
+def test_the_digest_is_of_everything_but_the_name() -> None:
+    network = preset("tiny").network
+    assert replace(network, name="other").digest == network.digest
+    assert replace(network, seed=network.seed + 1).digest != network.digest
+    assert len(set(digests().values())) == len(PRESETS)
+
+
+def test_a_name_that_is_not_there_is_answered_with_those_that_are() -> None:
+    with pytest.raises(DescriptionError, match=r"'mnist'.*erbp-mnist-200.*tiny"):
+        preset("mnist")
+
+
+def test_the_learning_rate_falls_along_the_schedule() -> None:
+    recipe = Recipe()
+    assert recipe.factor(0, 100) == 1.0
+    assert [recipe.factor(position, 100) for position in (34, 36, 54, 56, 74, 76, 89, 91, 99)] == [
+        *(1.0, 0.6, 0.6, 0.35, 0.35, 0.2, 0.2, 0.1, 0.1)
+    ]
+    factors = [recipe.factor(position, 50_000) for position in range(0, 50_000, 50)]
+    assert factors == sorted(factors, reverse=True)
+    assert set(factors) == {factor for _, factor in SCHEDULE}
+
+
+def test_a_run_that_goes_on_past_its_end_keeps_the_last_factor() -> None:
+    assert Recipe().factor(100, 100) == SCHEDULE[-1][1]
+    assert Recipe(schedule=((0.5, 0.25),)).factor(99, 100) == 0.25
+
+
+def test_every_factor_gives_gains_that_are_integers() -> None:
+    network = preset("erbp-mnist-200").network
+    for _, factor in SCHEDULE:
+        gains = network.scaled_gains(factor)
+        assert all(isinstance(gain, int) and 0 <= gain <= 255 for gain in gains)
+    assert network.scaled_gains(1.0) == network.gains
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "limit"),
+    [
+        ("epochs", 0, "1 to 10000"),
+        ("epochs", 10_001, "10000"),
+        ("shift", 5, "0 to 4 pixels"),
+        ("shift", -1, "0"),
+    ],
+)
+def test_a_recipe_that_cannot_be(field: str, value: int, limit: str) -> None:
+    with pytest.raises(DescriptionError, match=rf"{field} is {value}; .*{limit}"):
+        Recipe(**{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("hidden", [(), (3,), (5, 4), (2, 3, 4, 5)])
+def test_any_number_of_hidden_layers(hidden: tuple[int, ...]) -> None:
+    network = erbp_network("n", hidden, **SMALL)
+    assert network.shape == (8, *hidden, 4)
+    assert [layer.feedback for layer in network.layers] == [*["sign"] * len(hidden), "direct"]
+    assert network.gains == (*(12 if k == 0 else 6 for k in range(len(hidden))), 8)
+
+
+def test_an_odd_number_of_classes_gets_wide_feedback() -> None:
+    network = erbp_network("n", (6, 5), n_inputs=8, n_classes=3)
+    assert [layer.feedback for layer in network.layers] == ["wide", "wide", "direct"]
+    assert network.gains == (8, 4, 8)
+
+
+def test_the_feedback_that_was_asked_for() -> None:
+    assert erbp_network("n", (6,), feedback="wide", **SMALL).layers[0].feedback == "wide"
+    assert erbp_network("n", (6,), feedback="sign", **SMALL).layers[0].feedback == "sign"
+
+
+@pytest.mark.parametrize(
+    ("options", "check"),
+    [
+        ({"weight_width": 12}, lambda n: all(layer.weight_width == 12 for layer in n.layers)),
+        ({"encoder": "phase"}, lambda n: n.encoder == "phase"),
+        ({"n_ticks": 7}, lambda n: n.n_ticks == 7),
+        ({"quiet_ticks": 0}, lambda n: n.quiet_ticks == 0),
+        ({"decide_after": 2}, lambda n: n.decide_after == 2),
+        ({"feedback_delay": 3}, lambda n: n.feedback_delay == 3),
+        ({"first_tick": 4}, lambda n: all(layer.rule.first_tick == 4 for layer in n.layers)),
+        ({"synapse_keep": 200}, lambda n: all(layer.synapse_keep == 200 for layer in n.layers)),
+        # The output neurons are the answer: they are never blanked out.
+        ({"neuron_keep": 200}, lambda n: [layer.neuron_keep for layer in n.layers] == [200, 256]),
+        ({"noise_shift": 1}, lambda n: all(layer.program.uses_noise for layer in n.layers)),
+        ({"refractory": 3}, lambda n: all(layer.program.refractory == 3 for layer in n.layers)),
+        ({"synapse_shift": 2}, lambda n: all(layer.program.states == ("v", "u", "i") for layer in n.layers)),
+        ({"leak_shift": 4}, lambda n: any(op.shift == 4 for op in n.layers[0].program.operations)),
+        ({"error": (9, 10)}, lambda n: (n.error.weight, n.error.threshold) == (9, 10)),
+        ({"margin": 0}, lambda n: n.margin == 0),
+        ({"seed": 7}, lambda n: n.seed == 7),
+    ],
+)
+def test_an_option_reaches_the_network(options: dict[str, Any], check: Any) -> None:
+    plain, changed = erbp_network("n", (6,), **SMALL), erbp_network("n", (6,), **SMALL, **options)
+    assert check(changed)
+    assert not check(plain)
+    assert changed.digest != plain.digest
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"hidden": (0,)}, "n_neurons of a layer is 0; it must be from 1 to 4096"),
+        ({"hidden": (5000,)}, "n_neurons of a layer is 5000; .* 4096"),
+        ({"hidden": (4,) * 8}, "number of layers is 9; it must be from 1 to 8"),
+        ({"feedback": "direct"}, "feedback is 'direct'; hidden layers need 'sign' or 'wide'"),
+        ({"feedback": "random"}, "feedback is 'random'; hidden layers need 'sign' or 'wide'"),
+        (
+            {"feedback": "sign", "n_classes": 3},
+            "'sign' of layer 1 needs an even number of classes, not 3; use 'wide'",
+        ),
+        ({"n_classes": 1}, "number of classes .* is 1; it must be from 2 to 256"),
+        ({"n_classes": 257}, "257; it must be from 2 to 256"),
+        ({"n_inputs": 0}, "n_inputs is 0; it must be from 1 to 65534"),
+        ({"weight_width": 3}, "weight_width is 3; it must be from 4 to 16 bits"),
+        ({"weight_width": 17}, "weight_width is 17; .* 16 bits"),
+        ({"encoder": "rate"}, "encoder is 'rate'; it must be one of 'bernoulli', 'phase'"),
+        ({"n_ticks": 0}, "n_ticks is 0; it must be from 1 to 4096"),
+        ({"first_tick": 0}, "first_tick is 0; it must be from 1 to 4096; at tick 0"),
+        ({"feedback_delay": 0}, "feedback_delay is 0; it must be from 1 to 16"),
+        ({"synapse_keep": 0}, "synapse_keep is 0; it must be from 1 to 256"),
+        ({"neuron_keep": 257}, "neuron_keep is 257; it must be from 1 to 256"),
+        ({"error": (10, 9)}, "error neuron threshold is 9; it must be from 10 to 255; .*growing rest"),
+        ({"leak_shift": 16}, "operation shift is 16; it must be from 0 to 15"),
+        ({"refractory": -1}, "refractory of program 'erbp-hidden' is -1; it must be from 0 to 65535"),
+        ({"seed": 1 << 63}, "seed is 9223372036854775808"),
+        ({"n_ticks": 8.0}, "n_ticks is 8.0; it must be an integer from 1 to 4096"),
+        ({"quiet_ticks": True}, "quiet_ticks is True; it must be an integer"),
+    ],
+)
+def test_a_network_that_cannot_be(options: dict[str, Any], sentence: str) -> None:
+    hidden = options.get("hidden", (6,))
+    with pytest.raises(DescriptionError, match=sentence):
+        erbp_network(
+            "n", hidden, **(SMALL | {key: value for key, value in options.items() if key != "hidden"})
+        )
+
+
+if __name__ == "__main__":
+    GOLDEN.parent.mkdir(exist_ok=True)
+    GOLDEN.write_text(json.dumps(digests(), indent=2) + "\n")
