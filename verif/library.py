@@ -31,9 +31,13 @@ from erbium.sw_model.network import Hardware, Network
 from erbium.verif.simulators import ToolError, find_cxx, find_verilator, verilator_env
 
 COMPILE_FLAGS = ("-O2", "-fPIC", "-std=c++17", "-DVL_TIME_CONTEXT")
+# Two of Verilator's optimizations stay off: together they have been seen to compile another writer's text of this
+# array wrongly (a counter of changed weights), and the text that is simulated here gains nothing by them.
 VERILATOR_FLAGS = (
     "--cc",
     "-O3",
+    "-fno-dfg",
+    "-fno-const-bit-op-tree",
     "--x-assign",
     "fast",
     "--x-initial",

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -115,6 +116,8 @@ def _side_by_side(tasks: Sequence[Task], jobs: int, display: Display) -> Iterato
 
 def _start(process: SpawnProcess) -> None:
     """Start a process that hears no Ctrl-C, which reaches all processes of a terminal: this one decides."""
+    # The first process starts this helper of Python's, which would let the signal through again.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
