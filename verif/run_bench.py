@@ -95,7 +95,7 @@ def _sources_hash() -> str:
     here = Path(__file__).parent
     packages = (importlib.import_module(f"erbium.{name}") for name in ("hdl", "gen", "sw_model"))
     folders = [Path(package.__file__ or "").parent for package in packages]
-    files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     files += [here / name for name in ("registry.py", "probes.py", "run_bench.py")]
     digest = hashlib.sha256()
     for path in files:
@@ -192,6 +192,8 @@ def _simulate(run: Run, *, waves: bool) -> list[str]:
             WAVE_VARIABLE: str(waveform or ""),
             COMMAND_VARIABLE: run.command(),
             "COCOTB_ANSI_OUTPUT": "0",
+            # Rewriting the assertions of everything that is imported takes longer than most simulations.
+            "COCOTB_REWRITE_ASSERTION_FILES": "",
         }
         results.unlink(missing_ok=True)
         # Under pytest the runner leaves by sys.exit when a test fails; the results say which.

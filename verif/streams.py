@@ -100,7 +100,7 @@ class StreamDriver:
         self._junk = random_for("junk", name)
         self._stall = Stall(harness.stall, name)
         self._queue: deque[int] = deque()
-        self._shown = False
+        self._shown = self._idle = False
         self.sent = 0
 
     def send(self, *tokens: Any) -> None:
@@ -119,11 +119,17 @@ class StreamDriver:
 
     def prepare(self) -> None:
         """Set the inputs of this clock."""
-        if not self._shown:
-            self._shown = bool(self._queue) and not self._stall()
-            self._valid.set(int(self._shown))
+        if self._shown:
+            return
+        self._shown = bool(self._queue) and not self._stall()
+        self._valid.set(int(self._shown))
+        if self._shown:
+            self._payload.set(self._queue[0])
+            self._idle = False
+        elif not self._idle:
             # Nobody may look at the payload while it is not valid.
-            self._payload.set(self._queue[0] if self._shown else self._junk.getrandbits(self._width))
+            self._payload.set(self._junk.getrandbits(self._width))
+            self._idle = True
 
     def observe(self) -> bool:
         """Look whether the token was taken."""
@@ -224,7 +230,7 @@ class Harness:
         self._ports: dict[str, Port] = {}
         cocotb.log.info("seed %d, stalls %s", run_seed(), stall)
         dut.rst.value = 1
-        Clock(dut.clk, 10, unit="ns").start()
+        Clock(dut.clk, 10, unit="ns", impl="gpi").start()
 
     def drive(self, name: str, encode: Callable[[Any], int] | None = None) -> StreamDriver:
         """Return the driver of an input stream."""
