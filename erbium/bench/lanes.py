@@ -23,7 +23,7 @@ from erbium.sw_model.network import Hardware
 
 @dataclass(frozen=True)
 class Figure:
-    """A preset, numbers of lanes, images of each part, and the share in % that the first number is to reach."""
+    """A preset, numbers of lanes, images of each part, and the figure that the first number is to reach."""
 
     preset: str
     lanes: tuple[int, ...]

@@ -6,28 +6,15 @@ Learning is measured from the initial weights and, as ``trained``, after an epoc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from erbium.bench import lanes as cycle_bench
 from erbium.bench.display import Display
 from erbium.bench.exact import build_all
+from erbium.bench.lanes import Figure
 from erbium.bench.learning import Effort
 from erbium.bench.request import Request
 from erbium.bench.result import Limit, Row
 from erbium.bench.work import Task, carry_out
 from erbium.sw_model.network import Hardware
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A preset, numbers of lanes, images of each part, and training images/s for the first number to reach."""
-
-    preset: str
-    lanes: tuple[int, ...]
-    n_learn: int
-    n_infer: int
-    target: float
-
 
 FIGURE = Figure("erbp-mnist-200", (Hardware().lanes, 25, 200), 5_000, 500, 300)
 QUICK_FIGURE = Figure("tiny", (8, 3), 1_500, 200, 300)
