@@ -54,7 +54,7 @@ class Engine(Protocol):
     def load(self, weights: Sequence[Array]) -> None:
         """Replace all weights."""
 
-    def set_gains(self, gains: Sequence[int]) -> None:
+    def set_rates(self, gains: Sequence[int]) -> None:
         """Set the gain of each layer."""
 
 
@@ -163,7 +163,7 @@ class Chip:
 
     def set_rate(self, factor: float) -> None:
         """Set the learning rate to a share, 0 ... 1, of the network's full gains."""
-        self._working().set_gains(self.network.scaled_gains(factor))
+        self._working().set_rates(self.network.scaled_rates(factor))
 
     @property
     def decide_after(self) -> int:

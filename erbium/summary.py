@@ -13,6 +13,7 @@ import numpy as np
 
 from erbium import report
 from erbium.exact import Verdict
+from erbium.gen.presets import describe_schedule
 from erbium.sw_model import constants
 from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
@@ -182,9 +183,7 @@ def run_record(
             "images": plan.total,
             "epochs": round(plan.total / len(dataset.train), 2),
             "shift": plan.recipe.shift,
-            "learning rate": ", ".join(
-                f"× {factor:g} up to {100 * share:g} %" for share, factor in plan.recipe.schedule
-            ),
+            "learning rate": describe_schedule(plan.recipe.schedule).replace("x ", "× "),
         },
         images_learned=trainer.chip.position,
         hardware=hardware,

@@ -4,13 +4,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from erbium.sw_model.network import EncoderKind, ErbpRule, ErrorNeurons, FeedbackKind, Layer, Network
-from erbium.sw_model.programs import DescriptionError, check_range, erbp_hidden, erbp_output
+from erbium.sw_model.network import EncoderKind, FeedbackKind, Layer, Network
+from erbium.sw_model.programs import DescriptionError, check_range, erbp_hidden, erbp_output, first_spike
+from erbium.sw_model.rules import ErbpRule, ErrorNeurons, FirstSpikeErrors, FirstSpikeRule, LatencyEncoder
 
-SCHEDULE = ((0.35, 1.0), (0.55, 0.6), (0.75, 0.35), (0.90, 0.2), (1.0, 0.1))
-"""Learning rate: up to this share of the run, this factor of the gain."""
+Schedule = tuple[tuple[float, float], ...]
+
+SCHEDULE: Schedule = ((0.35, 1.0), (0.55, 0.6), (0.75, 0.35), (0.90, 0.2), (1.0, 0.1))
+"""Learning rate: up to this share of the run, this factor of the full rate."""
+
+HALVING: Schedule = tuple((0.2 * fifth, 0.5 ** (fifth - 1)) for fifth in range(1, 6))
+"""The rate halves after each fifth of the run: probabilities that are an AND of random bits."""
+
+LINEAR_STEPS = 200
+LINEAR: Schedule = tuple(
+    (step / LINEAR_STEPS, 1 - (step - 1) / LINEAR_STEPS) for step in range(1, LINEAR_STEPS + 1)
+)
+"""The rate falls from 1 to 0 in equal steps."""
+
+
+def describe_schedule(schedule: Schedule) -> str:
+    """Return a schedule in words."""
+    if schedule == LINEAR:
+        return "x 1 falling to 0 in a straight line"
+    return ", ".join(f"x {factor:g} up to {100 * share:g} %" for share, factor in schedule)
 
 
 @dataclass(frozen=True)
@@ -24,16 +43,20 @@ class Recipe:
     shift : int
         Training images are moved by up to so many pixels in each direction, 0 for none.
     schedule : tuple of (float, float)
-        Pairs of (share of the run, factor of the gain).
+        Pairs of (share of the run, factor of the full learning rate).
+    crop : int
+        Side of the square in the middle of the image that the network sees, 0 for the whole image.
     """
 
     epochs: int = 16
     shift: int = 0
-    schedule: tuple[tuple[float, float], ...] = SCHEDULE
+    schedule: Schedule = SCHEDULE
+    crop: int = 0
 
     def __post_init__(self) -> None:
         check_range("epochs", self.epochs, 1, 10_000)
         check_range("shift", self.shift, 0, 4, " pixels")
+        check_range("crop", self.crop, 0, 255, " pixels")
 
     def factor(self, position: int, total: int) -> float:
         """Return the learning rate factor of training image `position` of `total`."""
@@ -157,6 +180,164 @@ def erbp_network(
     )
 
 
+def first_spike_network(
+    name: str,
+    hidden: Sequence[int],
+    *,
+    n_inputs: int = 784,
+    n_classes: int = 10,
+    thresholds: Sequence[int] = (5500, 2000),
+    n_ticks: int = 16,
+    margin: int = 4,
+    deadline: int = 12,
+    step: int = 2,
+    weight_width: int = 8,
+    weight_bound: int = 64,
+    current_shifts: Sequence[int] | None = None,
+    neuron_keep: int = 224,
+    levels: tuple[tuple[int, int], ...] = ((128, 0),),
+    earliest_only: bool = False,
+    feedback_delay: int | None = None,
+    seed: int = 1,
+) -> Network:
+    """Describe a first-spike network with any hidden layers.
+
+    Parameters
+    ----------
+    name : str
+    hidden : sequence of int
+        Sizes of the hidden layers; empty for a single layer.
+    n_inputs, n_classes : int
+    thresholds : sequence of int
+        Thresholds of the layers from the first hidden layer to the output.
+    n_ticks : int
+        Longest sample.
+    margin, deadline, earliest_only
+        See :class:`erbium.sw_model.rules.FirstSpikeErrors`; ticks.
+    step : int
+        Change of a weight, in units of an 8-bit weight.
+    weight_width : int
+        Bits of every weight, 4 ... 16.
+    weight_bound : int
+        Initial weights are uniform on ``-weight_bound ... weight_bound``.
+    current_shifts : sequence of int, optional
+        Synaptic decay of each layer: the current loses ``i >> shift`` per tick. Default: no decay.
+    neuron_keep : int
+        Blank-out of hidden neurons in learning: each takes part with probability ``neuron_keep / 256``.
+    levels : tuple of (int, int)
+        Pairs of (smallest pixel, tick), see :class:`erbium.sw_model.rules.LatencyEncoder`.
+    feedback_delay : int, optional
+        Default: as long as it can be without making a learned sample longer, ``margin - 1``, at most 3.
+
+    Raises
+    ------
+    DescriptionError
+        For sizes or options that no chip can be built from.
+
+    Notes
+    -----
+    Source: ``docs/contract-first-spike.md``.
+    """
+    sizes = (*hidden, n_classes)
+    for what, values in (("thresholds", thresholds), ("current_shifts", current_shifts)):
+        if values is not None and len(values) != len(sizes):
+            raise DescriptionError(f"there are {len(values)} {what}; the network has {len(sizes)} layers")
+    shifts: Sequence[int | None] = current_shifts or [None] * len(sizes)
+    rule = FirstSpikeRule(
+        step << (weight_width - 8) if weight_width >= 8 else max(step >> (8 - weight_width), 1)
+    )
+    layers = [
+        Layer(
+            n_neurons=size,
+            program=first_spike(threshold=threshold, current_shift=shift, n_ticks=n_ticks),
+            rule=rule,
+            weight_width=weight_width,
+            weight_bound=weight_bound,
+            neuron_keep=256 if number == len(hidden) else neuron_keep,
+        )
+        for number, (size, threshold, shift) in enumerate(zip(sizes, thresholds, shifts, strict=True))
+    ]
+    return Network(
+        name=name,
+        n_inputs=n_inputs,
+        layers=tuple(layers),
+        encoder=LatencyEncoder(levels),
+        n_ticks=n_ticks,
+        error=FirstSpikeErrors(margin, deadline, earliest_only),
+        margin=0,
+        quiet_ticks=0,
+        decide_after=1,
+        feedback_delay=feedback_delay or min(max(margin - 1, 1), 3),
+        seed=seed,
+    )
+
+
+def _first_spike() -> list[Preset]:
+    recipe = Recipe(epochs=40, shift=1, schedule=LINEAR)
+    return [
+        Preset(
+            first_spike_network("first-spike-mnist-600", (600,)),
+            recipe,
+            "MNIST, 600 hidden neurons that spike at most once; the first output spike is the answer.",
+        ),
+        Preset(
+            first_spike_network(
+                "first-spike-mnist-600-short",
+                (600,),
+                n_ticks=8,
+                margin=2,
+                deadline=6,
+                thresholds=(2750, 1000),
+            ),
+            recipe,
+            "The same in half the ticks.",
+        ),
+        Preset(
+            first_spike_network(
+                "first-spike-mnist-600-decay", (600,), thresholds=(4000, 2000), current_shifts=(4, 3)
+            ),
+            recipe,
+            "The same with synaptic currents that decay, as in the source.",
+        ),
+        Preset(
+            first_spike_network("first-spike-mnist-800", (800,), thresholds=(5500, 2500)),
+            recipe,
+            "MNIST, 800 hidden neurons.",
+        ),
+        Preset(
+            first_spike_network("first-spike-mnist-24x24-700", (700,), n_inputs=576, thresholds=(5500, 2500)),
+            replace(recipe, crop=24),
+            "The middle 24 x 24 pixels of MNIST, 700 hidden neurons, for a mid-sized FPGA.",
+        ),
+        Preset(
+            first_spike_network(
+                "first-spike-mnist-20x20-320",
+                (320,),
+                n_inputs=400,
+                thresholds=(5500, 2500),
+                neuron_keep=240,
+            ),
+            replace(recipe, crop=20),
+            "The middle 20 x 20 pixels of MNIST, 320 hidden neurons, for a small FPGA.",
+        ),
+        Preset(
+            first_spike_network(
+                "first-spike-tiny",
+                (12,),
+                n_inputs=16,
+                n_classes=4,
+                n_ticks=8,
+                margin=3,
+                deadline=6,
+                thresholds=(500, 300),
+                neuron_keep=240,
+            ),
+            Recipe(epochs=4, schedule=HALVING),
+            "16 pixels, 12 hidden neurons, 4 classes, each spiking once: for reading waveforms.",
+        ),
+    ]
+
+
 def _all() -> dict[str, Preset]:
     shifted = Recipe(epochs=32, shift=1)
     presets = [
@@ -184,6 +365,7 @@ def _all() -> dict[str, Preset]:
             Recipe(epochs=4),
             "16 pixels, 12 hidden neurons, 4 classes: small enough to read every signal in a waveform.",
         ),
+        *_first_spike(),
     ]
     return {preset.network.name: preset for preset in presets}
 

@@ -11,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import clamped, delayed, extended, reversed_bits, saturated_sum, total_of
-from erbium.sw_model.network import ErbpRule
 from erbium.sw_model.programs import FRACTION_BITS, STATE_MAX, STATE_MIN, NeuronProgram, Operation
+from erbium.sw_model.rules import ErbpRule
 
 PORT_WIDTH = 16
 NOISE_WIDTH = 11
@@ -33,6 +33,13 @@ def state_range(program: NeuronProgram, state: int) -> tuple[int, int]:
     elif mode != "none":
         low, high = min(low, value), max(high, value)
     return low, high
+
+
+def plasticity_word_width(program: NeuronProgram, rule: object) -> int:
+    """Return the bits of the plasticity word that a sweep forms; 1 if it forms none."""
+    if not isinstance(rule, ErbpRule):
+        return 1
+    return signed_width(program.lower[rule.modulator], program.upper[rule.modulator])
 
 
 class NeuronLayout(data.StructLayout):
@@ -57,8 +64,8 @@ class NeuronUnit(wiring.Component):
     Parameters
     ----------
     program : NeuronProgram
-    rule : ErbpRule or None
-        Forms the plasticity word; ``None`` leaves it 0.
+    rule : ErbpRule, another rule, or None
+        eRBP forms the plasticity word here; with all others it is 0.
     lanes : int
     port_widths : sequence of int
         Bits of each port, at most 16: a port whose range is known to be smaller may be narrower.
@@ -90,15 +97,15 @@ class NeuronUnit(wiring.Component):
     def __init__(
         self,
         program: NeuronProgram,
-        rule: ErbpRule | None,
+        rule: object,
         lanes: int,
         port_widths: Sequence[int],
     ) -> None:
-        self.program, self.rule, self.lanes, self.port_widths = program, rule, lanes, tuple(port_widths)
+        # Only eRBP forms its plasticity words in the sweep.
+        self.rule = rule if isinstance(rule, ErbpRule) else None
+        self.program, self.lanes, self.port_widths = program, lanes, tuple(port_widths)
         self.layout = NeuronLayout(program)
-        self.word_width = 1
-        if rule is not None:
-            self.word_width = signed_width(program.lower[rule.modulator], program.upper[rule.modulator])
+        self.word_width = plasticity_word_width(program, rule)
         super().__init__(
             {
                 "valid": In(1),

@@ -12,9 +12,10 @@ import numpy as np
 
 from erbium.sw_model.constants import Array
 from erbium.sw_model.encoder import encoder_of
-from erbium.sw_model.layer import LayerModel
+from erbium.sw_model.first_spike import FirstSpikeLayer
+from erbium.sw_model.layer import ErbpLayer, LayerModel
 from erbium.sw_model.network import Network
-from erbium.sw_model.prediction import PredictionModel
+from erbium.sw_model.prediction import prediction_of
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,15 @@ class ArrayModel:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.encoder = encoder_of(network)
-        self.layers = [LayerModel(network, number) for number in range(len(network.layers))]
-        self.prediction = PredictionModel(network)
+        kind = FirstSpikeLayer if network.is_first_spike else ErbpLayer
+        self.layers: list[LayerModel] = [kind(network, number) for number in range(len(network.layers))]
+        self.prediction = prediction_of(network)
         self.samples = self.ticks = self.input_spikes = 0
 
-    def set_gains(self, gains: Sequence[int]) -> None:
-        """Set the gain of each layer, 0 ... its gain at full rate."""
-        for layer, gain in zip(self.layers, gains, strict=True):
-            layer.gain = gain
+    def set_rates(self, rates: Sequence[int]) -> None:
+        """Set the learning rate of each layer, 0 ... its full rate."""
+        for layer, rate in zip(self.layers, rates, strict=True):
+            layer.rate = rate
 
     def sample(
         self,
@@ -140,8 +142,7 @@ class ArrayModel:
             errors = errors_in_flight.popleft()
             channels = [self.encoder.tick()]
             for layer in self.layers:
-                for k in (*channels[-1], layer.n_rows - 1):
-                    layer.row(int(k))
+                layer.tick(channels[-1])
                 if label is not None and layer is self.layers[-1]:
                     layer.teach(label)
                 layer.feedback(errors)
@@ -156,10 +157,19 @@ class ArrayModel:
                 observer(self, Tick(number, lists[0], lists[1:], new_errors, stop))
             if stops_in_flight.popleft():
                 break
+        self._learn_behind()
         self.samples += 1
         decision = self.prediction.decision_tick
         ticks = number + 1
         return SampleResult(self.prediction.answer, ticks, ticks if decision is None else decision + 1)
+
+    def _learn_behind(self) -> None:
+        """Learn what is known only at the end of a sample, from the outputs down."""
+        word = self.prediction.finish()
+        for layer in reversed(self.layers):
+            if word is None:
+                break
+            word = layer.replay(word)
 
     def run(
         self, images: Array, seeds: Array, labels: Array | None = None, *, n_ticks: int | None = None
@@ -190,7 +200,7 @@ class ArrayModel:
         result = {"samples": self.samples, "ticks": self.ticks, "input_spikes": self.input_spikes}
         for number, layer in enumerate(self.layers, 1):
             result |= {f"layer{number}_{name}": value for name, value in vars(layer.counters).items()}
-        return result | {"error_spikes": self.prediction.error_spikes}
+        return result | self.prediction.counters()
 
     @property
     def weights(self) -> list[Array]:

@@ -8,6 +8,7 @@ import numpy as np
 from erbium.sw_model.constants import STREAM_ENCODER, Array, salt
 from erbium.sw_model.network import Network
 from erbium.sw_model.rng import Generator
+from erbium.sw_model.rules import LatencyEncoder
 
 GROUP = 4
 """Nonzero pixels that share one 32-bit draw, a byte each, lowest byte first."""
@@ -66,6 +67,27 @@ class PhaseEncoder:
         return self.addresses[total > 0xFF]
 
 
-def encoder_of(network: Network) -> BernoulliEncoder | PhaseEncoder:
+class LatencyModel:
+    """Each pixel spikes once, at the tick of the first level that it reaches, or never."""
+
+    def __init__(self, encoder: LatencyEncoder) -> None:
+        self.levels = encoder.levels
+
+    def begin(self, image: Array, seed: int) -> None:
+        """Take a sample: uint8 of shape (n_inputs,). The seed is not used."""
+        self.tick_of = np.full(image.size, -1)
+        for lowest, tick in reversed(self.levels):
+            self.tick_of[image >= lowest] = tick
+        self.tick_number = 0
+
+    def tick(self) -> Array:
+        """Return the addresses of the pixels that spike in this tick, ascending."""
+        self.tick_number += 1
+        return np.flatnonzero(self.tick_of == self.tick_number - 1)
+
+
+def encoder_of(network: Network) -> BernoulliEncoder | PhaseEncoder | LatencyModel:
     """Return the encoder that a network asks for."""
+    if isinstance(network.encoder, LatencyEncoder):
+        return LatencyModel(network.encoder)
     return BernoulliEncoder() if network.encoder == "bernoulli" else PhaseEncoder()

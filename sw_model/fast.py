@@ -15,6 +15,7 @@ from erbium.sw_model.constants import Array, neuron_constants, salt
 from erbium.sw_model.encoder import start_phase
 from erbium.sw_model.network import Layer, Network
 from erbium.sw_model.programs import MAX_OPERATIONS, MAX_STATES, RESET_MODES
+from erbium.sw_model.rules import ErbpRule
 
 VECTOR = 32
 """Neurons are padded to a multiple of this: 64 bytes of int16, a cache line and the widest vector."""
@@ -27,7 +28,8 @@ def _lanes(n_neurons: int) -> int:
 
 
 def _layer_record(network: Network, number: int, first_row: int) -> tuple[int, ...]:
-    layer, program, rule = network.layers[number], network.layers[number].program, network.layers[number].rule
+    layer, program = network.layers[number], network.layers[number].program
+    rule = layer.rule if isinstance(layer.rule, ErbpRule) else None
     fields = {
         "n_neurons": layer.n_neurons,
         "lanes": _lanes(layer.n_neurons),
@@ -90,8 +92,8 @@ def _describe(network: Network) -> kernels.Description:
         network.margin,
         network.quiet_ticks,
         network.feedback_delay,
-        network.error.weight,
-        network.error.threshold,
+        network.error_neurons.weight,
+        network.error_neurons.threshold,
     )
     return kernels.Description(
         network=np.array([common], dtype=kernels.NETWORK),
@@ -161,7 +163,7 @@ class FastArray:
         self.decide_after = network.decide_after
         self._description = _describe(network)
         self._state = _new_state(network)
-        self._gains = np.array(network.gains, dtype=np.int64)
+        self._gains = np.array(network.rates, dtype=np.int64)
         rows = sum(network.n_rows(number) for number in range(len(network.layers)))
         lanes = self._description.neuron_constants.size
         self._weights = np.zeros((rows, lanes), dtype=np.int16)
@@ -169,7 +171,7 @@ class FastArray:
         self._layer_counters = np.zeros((len(network.layers), 4), dtype=np.int64)
         self.load(network.initial_weights())
 
-    def set_gains(self, gains: Sequence[int]) -> None:
+    def set_rates(self, gains: Sequence[int]) -> None:
         """Set the gain of each layer, 0 ... its gain at full rate."""
         if len(gains) != len(self._gains):
             raise ValueError(f"there are {len(gains)} gains; the network has {len(self._gains)} layers")

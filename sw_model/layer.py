@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Reference model of a layer: row passes, feedback and the tick sweep of one population."""
+"""Reference model of a layer: row passes and the tick sweep of one population, and how eRBP learns in them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from erbium.sw_model.constants import (
     salt,
 )
 from erbium.sw_model.network import Network
-from erbium.sw_model.neuron import Population
+from erbium.sw_model.neuron import Population, Sweep
 from erbium.sw_model.rng import Generator, mixed_bytes
+from erbium.sw_model.rules import ErbpRule
 
 
 @dataclass
@@ -29,9 +30,9 @@ class LayerCounters:
     spikes : int
         Spikes sent.
     synaptic_operations : int
-        Synapses walked by row passes, the bias row included (blanked synapses too: they are read).
+        Synapses walked by row passes that transmit, the bias row included (blanked ones too: they are read).
     rows_learned : int
-        Row passes in which at least one neuron had a nonzero plasticity word.
+        Row passes that were allowed to learn while at least one neuron had a nonzero plasticity word.
     weights_changed : int
         Synapses whose weight became another one.
     """
@@ -43,7 +44,7 @@ class LayerCounters:
 
 
 class LayerModel:
-    """One layer of a network.
+    """One layer of a network; what is common to both learners.
 
     Parameters
     ----------
@@ -54,19 +55,17 @@ class LayerModel:
     Attributes
     ----------
     weights : ndarray of int64, shape (n_rows, n_neurons)
-        Row k holds all synapses of presynaptic neuron k; the last row is the bias.
+        Row k holds all synapses of presynaptic neuron k; with eRBP the last row is the bias.
     word : ndarray of int64, shape (n_neurons,)
-        Plasticity words formed by the last sweep.
+        Plasticity words.
     """
 
     def __init__(self, network: Network, number: int) -> None:
         self.layer = network.layers[number]
         self.n_rows = network.n_rows(number)
-        self.margin = network.margin
         self.population = Population(self.layer.program, self.layer.n_neurons)
         self.weights = network.initial_weights()[number].astype(np.int64)
-        self.feedback_weights = network.feedback_weights(number).astype(np.int64)
-        self.gain = self.layer.gain
+        self.rate = self.layer.full_rate
         self.counters = LayerCounters()
         process = number + 1
         self.plasticity_draws = Generator(salt(process, STREAM_PLASTICITY))
@@ -78,7 +77,7 @@ class LayerModel:
     def begin(self, seed: int, learn: bool) -> None:
         """Start a sample."""
         self.learn = learn
-        self.tick = 0
+        self.tick_number = 0
         self.population.begin()
         self.word = np.zeros(self.layer.n_neurons, dtype=np.int64)
         for draws in (self.plasticity_draws, self.synapse_draws, self.neuron_draws, self.noise_draws):
@@ -89,27 +88,86 @@ class LayerModel:
                 mixed_bytes(self.neuron_draws.draw(), self.layer.n_neurons) >= self.layer.neuron_keep
             )
 
+    def tick(self, spikes: Array) -> None:
+        """Take the presynaptic spikes of one tick, ascending."""
+        for k in spikes:
+            self.row(int(k))
+
+    def row(self, k: int) -> None:
+        """Row pass of presynaptic neuron `k`: transmit its weights."""
+        self._transmit(self.weights[k], self._kept())
+
+    def _kept(self) -> Array:
+        """Return which synapses of a row are not blanked out."""
+        layer = self.layer
+        if layer.synapse_keep < 256:
+            return mixed_bytes(self.synapse_draws.draw(), layer.n_neurons) < layer.synapse_keep
+        return np.ones(layer.n_neurons, dtype=bool)
+
+    def _transmit(self, weights: Array, kept: Array) -> None:
+        self.population.add(0, np.where(kept, self.layer.transmitted(weights), 0))
+        self.counters.synaptic_operations += self.layer.n_neurons
+
+    def _change(self, k: int, delta: Array) -> None:
+        """Take `delta` from the weights of row k and clamp them."""
+        weights = self.weights[k]
+        new = np.clip(weights - delta, self.layer.weight_min, self.layer.weight_max)
+        self.counters.rows_learned += 1
+        self.counters.weights_changed += int((new != weights).sum())
+        self.weights[k] = new
+
+    def sweep(self) -> Array:
+        """Run the neurons for one tick; return the spikes, ascending."""
+        noise = None
+        if self.layer.program.uses_noise:
+            noise = np.array([self.noise_draws.noise() for _ in range(self.layer.n_neurons)])
+        result = self.population.sweep(self.tick_number, noise, self.silent)
+        self._after_sweep(result)
+        self.tick_number += 1
+        spikes = np.flatnonzero(result.spikes)
+        self.counters.spikes += spikes.size
+        return spikes
+
+    def teach(self, label: int) -> None:
+        """Take part in the teaching of a label, in learning."""
+
+    def feedback(self, errors: list[int]) -> None:
+        """Take the error spikes of one tick."""
+
+    def replay(self, word: Array) -> Array | None:
+        """Learn from plasticity words behind the sample; return those of the layer below, if any."""
+        raise NotImplementedError
+
+    def _after_sweep(self, result: Sweep) -> None:
+        """Let a learner look at what the sweep of this tick did."""
+
+
+class ErbpLayer(LayerModel):
+    """A layer that learns by event-driven random backpropagation, or not at all: in each row pass."""
+
+    def __init__(self, network: Network, number: int) -> None:
+        self.feedback_weights = network.feedback_weights(number).astype(np.int64)
+        self.margin = network.margin
+        super().__init__(network, number)
+
+    def tick(self, spikes: Array) -> None:
+        """Take the presynaptic spikes of one tick, ascending, and the bias row behind them."""
+        super().tick(spikes)
+        self.row(self.n_rows - 1)
+
     def row(self, k: int) -> None:
         """Row pass of presynaptic neuron `k`: transmit the old weights, then learn."""
-        layer, weights = self.layer, self.weights[k]
-        kept = np.ones(layer.n_neurons, dtype=bool)
-        if layer.synapse_keep < 256:
-            kept = mixed_bytes(self.synapse_draws.draw(), layer.n_neurons) < layer.synapse_keep
-        self.population.add(0, np.where(kept, self._transmitted(weights), 0))
-        self.counters.synaptic_operations += layer.n_neurons
-        rule = layer.rule
-        if rule is not None and self.learn and self.tick >= rule.first_tick and self.word.any():
+        layer, rule, kept = self.layer, self.layer.rule, self._kept()
+        self._transmit(self.weights[k], kept)
+        if (
+            isinstance(rule, ErbpRule)
+            and self.learn
+            and self.tick_number >= rule.first_tick
+            and self.word.any()
+        ):
             shift = layer.rounding_shift
             r = self.plasticity_draws.draw() & ((1 << shift) - 1)
-            delta = np.where(kept, (self.word + r) >> shift, 0)
-            new = np.clip(weights - delta, layer.weight_min, layer.weight_max)
-            self.counters.rows_learned += 1
-            self.counters.weights_changed += int((new != weights).sum())
-            self.weights[k] = new
-
-    def _transmitted(self, weights: Array) -> Array:
-        width = self.layer.weight_width
-        return weights >> (width - 8) if width >= 8 else weights << (8 - width)
+            self._change(k, np.where(kept, (self.word + r) >> shift, 0))
 
     def teach(self, label: int) -> None:
         """Take the margin from port 0 of the label's neuron (output layer, learning only)."""
@@ -123,20 +181,11 @@ class LayerModel:
             return
         for neuron in errors:
             sign = -1 if neuron & 1 else 1
-            self.population.add(1, sign * self.gain * self.feedback_weights[:, neuron >> 1])
+            self.population.add(1, sign * self.rate * self.feedback_weights[:, neuron >> 1])
 
-    def sweep(self) -> Array:
-        """Run the neurons for one tick and form the plasticity words; return the spikes, ascending."""
-        layer = self.layer
-        noise = None
-        if layer.program.uses_noise:
-            noise = np.array([self.noise_draws.noise() for _ in range(layer.n_neurons)])
-        result = self.population.sweep(self.tick, noise, self.silent)
-        if layer.rule is not None and self.learn:
-            v, u = result.before_reset[0], result.before_reset[layer.rule.modulator]
-            gate = (v >= layer.rule.gate_lower) & (v < layer.rule.gate_upper) & ~self.silent
+    def _after_sweep(self, result: Sweep) -> None:
+        rule = self.layer.rule
+        if isinstance(rule, ErbpRule) and self.learn:
+            v, u = result.before_reset[0], result.before_reset[rule.modulator]
+            gate = (v >= rule.gate_lower) & (v < rule.gate_upper) & ~self.silent
             self.word = np.where(gate, u, 0)
-        self.tick += 1
-        spikes = np.flatnonzero(result.spikes)
-        self.counters.spikes += spikes.size
-        return spikes

@@ -17,22 +17,32 @@ import numpy as np
 from erbium.sw_model import constants
 from erbium.sw_model.programs import (
     STATE_MAX,
-    STATE_MIN,
     DescriptionError,
     NeuronProgram,
     Operation,
     check_range,
-    erbp_error,
+)
+from erbium.sw_model.rules import (
+    FULL_PROBABILITY,
+    MAX_TICKS,
+    ErbpRule,
+    ErrorNeurons,
+    FirstSpikeErrors,
+    FirstSpikeRule,
+    LatencyEncoder,
 )
 
 MAX_INPUTS = 65_534
 MAX_NEURONS = 4_096
 MAX_CLASSES = 256
 MAX_LAYERS = 8
-MAX_TICKS = 4_096
+MAX_CAUSES = 1_024
+"""Neurons behind a first-spike layer: each of its spikes stores a sign and a causal bit for every one of them."""
+
 FORMAT = "erbium-network"
 FORMAT_VERSION = 1
 
+Weights = TypeVar("Weights", int, constants.Array)
 EncoderKind = Literal["bernoulli", "phase"]
 FeedbackKind = Literal["none", "sign", "wide", "direct"]
 
@@ -40,33 +50,6 @@ FeedbackKind = Literal["none", "sign", "wide", "direct"]
 def _check_choice(what: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise DescriptionError(f"{what} is {value!r}; it must be one of {', '.join(map(repr, choices))}")
-
-
-@dataclass(frozen=True)
-class ErbpRule:
-    """Plasticity rule of event-driven random backpropagation.
-
-    The plasticity word of a neuron is ``gate_lower <= v < gate_upper ? u : 0`` with ``v`` its membrane
-    before the reset and ``u`` the state `modulator`. A row pass at tick ``first_tick`` or later changes
-    each weight of the row by ``-((word + r) >> shift)``, with one random ``r`` for the whole row.
-
-    Notes
-    -----
-    Source: Neftci and others, *Front. Neurosci.* 11:324 (2017), equation 7, figure 1.
-    """
-
-    gate_lower: int = 0
-    gate_upper: int = 512
-    modulator: int = 1
-    first_tick: int = 1
-
-    def __post_init__(self) -> None:
-        check_range("gate_lower", self.gate_lower, STATE_MIN, STATE_MAX)
-        check_range("gate_upper", self.gate_upper, self.gate_lower + 1, STATE_MAX + 1)
-        check_range("modulator", self.modulator, 0, 3)
-        check_range(
-            "first_tick", self.first_tick, 1, MAX_TICKS, "; at tick 0 no neuron has a plasticity word"
-        )
 
 
 @dataclass(frozen=True)
@@ -79,7 +62,7 @@ class Layer:
         1 ... 4096.
     program : NeuronProgram
         What each neuron does on a tick.
-    rule : ErbpRule or None
+    rule : ErbpRule, FirstSpikeRule or None
         How the forward projection learns; ``None`` for fixed weights.
     weight_width : int
         Bits of a forward weight, 4 ... 16. A weight of b bits transmits ``w >> (b - 8)``, or
@@ -100,7 +83,7 @@ class Layer:
 
     n_neurons: int
     program: NeuronProgram
-    rule: ErbpRule | None = field(default_factory=ErbpRule)
+    rule: ErbpRule | FirstSpikeRule | None = field(default_factory=ErbpRule)
     weight_width: int = 8
     weight_bound: int = 24
     feedback: FeedbackKind = "none"
@@ -120,7 +103,7 @@ class Layer:
             raise DescriptionError(
                 f"feedback is {self.feedback!r} but program {self.program.name!r} has one port; feedback needs port u1"
             )
-        if self.rule is not None and self.rule.modulator >= self.program.n_states:
+        if isinstance(self.rule, ErbpRule) and self.rule.modulator >= self.program.n_states:
             raise DescriptionError(
                 f"modulator is {self.rule.modulator} but program {self.program.name!r} has states 0 to "
                 f"{self.program.n_states - 1}"
@@ -128,8 +111,8 @@ class Layer:
 
     @property
     def weight_min(self) -> int:
-        """Smallest weight."""
-        return -(1 << (self.weight_width - 1))
+        """Smallest weight; a first-spike layer leaves out the most negative number."""
+        return -(1 << (self.weight_width - 1)) + isinstance(self.rule, FirstSpikeRule)
 
     @property
     def weight_max(self) -> int:
@@ -137,36 +120,19 @@ class Layer:
         return (1 << (self.weight_width - 1)) - 1
 
     @property
+    def full_rate(self) -> int:
+        """Full learning rate as the chip takes it: the gain, or the probability of a first-spike row in 1/65536."""
+        return FULL_PROBABILITY if isinstance(self.rule, FirstSpikeRule) else self.gain
+
+    def transmitted(self, weight: Weights) -> Weights:
+        """Return what a weight, or each of an array of weights, adds to port 0."""
+        width = self.weight_width
+        return weight >> (width - 8) if width >= 8 else weight << (8 - width)
+
+    @property
     def rounding_shift(self) -> int:
         """Right shift of the stochastic rounding; also the number of bits of its random number."""
         return 18 - self.weight_width
-
-
-@dataclass(frozen=True)
-class ErrorNeurons:
-    """The two error populations, one neuron for false positives and one for false negatives per class.
-
-    An output spike without label adds `weight` to the first, a label without output spike to the second;
-    `threshold` is what a spike takes away. The paper's ratio is 9 / 10.
-    """
-
-    weight: int = 1
-    threshold: int = 1
-
-    def __post_init__(self) -> None:
-        check_range("error neuron weight", self.weight, 1, 255)
-        check_range(
-            "error neuron threshold",
-            self.threshold,
-            self.weight,
-            255,
-            "; a threshold below the weight would leave a growing rest",
-        )
-
-    @property
-    def program(self) -> NeuronProgram:
-        """The neuron program of both populations."""
-        return erbp_error(self.threshold)
 
 
 @dataclass(frozen=True)
@@ -178,20 +144,21 @@ class Network:
     name : str
         For people; not part of the digest.
     n_inputs : int
-        Pixels of a sample. Each layer has one more row, the bias, that spikes at every tick.
+        Pixels of a sample. Each layer of an eRBP network has one more row, the bias, that spikes at every tick.
     layers : tuple of Layer
         Hidden layers and, last, the output layer with one neuron per class.
-    encoder : str
+    encoder : str or LatencyEncoder
         ``"bernoulli"``: a pixel of value p (0 ... 255) spikes with probability p / 256 per tick.
         ``"phase"``: an 8-bit accumulator per pixel adds p each tick and spikes on carry.
+        :class:`LatencyEncoder`: a pixel spikes once, at a tick that its value decides.
     n_ticks : int
         Longest sample.
-    error : ErrorNeurons
-        The error populations.
+    error : ErrorNeurons or FirstSpikeErrors
+        The error populations of eRBP, or how the first-spike learner tells which outputs are wrong.
     margin : int
-        What is taken from port 0 of the label's output neuron at each tick of learning.
+        eRBP: what is taken from port 0 of the label's output neuron at each tick of learning.
     quiet_ticks : int
-        In learning a sample stops after so many consecutive ticks without an error spike (0: never).
+        eRBP: in learning a sample stops after so many consecutive ticks without an error spike (0: never).
     decide_after : int
         In inference a sample stops when an output neuron has spiked so often (0: never; 1: first spike).
     feedback_delay : int
@@ -203,9 +170,9 @@ class Network:
     name: str
     n_inputs: int
     layers: tuple[Layer, ...]
-    encoder: EncoderKind = "bernoulli"
+    encoder: EncoderKind | LatencyEncoder = "bernoulli"
     n_ticks: int = 32
-    error: ErrorNeurons = field(default_factory=ErrorNeurons)
+    error: ErrorNeurons | FirstSpikeErrors = field(default_factory=ErrorNeurons)
     margin: int = 320
     quiet_ticks: int = 3
     decide_after: int = 0
@@ -215,7 +182,8 @@ class Network:
     def __post_init__(self) -> None:
         check_range("n_inputs", self.n_inputs, 1, MAX_INPUTS)
         check_range("number of layers", len(self.layers), 1, MAX_LAYERS)
-        _check_choice("encoder", self.encoder, ("bernoulli", "phase"))
+        if not isinstance(self.encoder, LatencyEncoder):
+            _check_choice("encoder", self.encoder, ("bernoulli", "phase"))
         check_range("n_ticks", self.n_ticks, 1, MAX_TICKS)
         check_range("margin", self.margin, 0, STATE_MAX)
         check_range("quiet_ticks", self.quiet_ticks, 0, MAX_TICKS)
@@ -223,8 +191,20 @@ class Network:
         check_range("feedback_delay", self.feedback_delay, 1, 16)
         check_range("seed", self.seed, 0, (1 << 63) - 1)
         check_range("number of classes (neurons of the last layer)", self.n_classes, 2, MAX_CLASSES)
+        if isinstance(self.encoder, LatencyEncoder) and self.encoder.last_tick >= self.n_ticks:
+            raise DescriptionError(
+                f"the last level of the latency encoder spikes at tick {self.encoder.last_tick}; a sample has ticks "
+                f"0 to {self.n_ticks - 1}"
+            )
         for number, layer in enumerate(self.layers):
             self._check_feedback(number, layer)
+        if self.is_first_spike:
+            self._check_first_spike()
+        elif any(isinstance(layer.rule, FirstSpikeRule) for layer in self.layers):
+            raise DescriptionError(
+                "a layer has a FirstSpikeRule, but the errors of the network are error neurons; the first-spike "
+                "learner needs FirstSpikeErrors"
+            )
 
     def _check_feedback(self, number: int, layer: Layer) -> None:
         last = number == len(self.layers) - 1
@@ -246,6 +226,84 @@ class Network:
                 f"feedback it must be at most {STATE_MAX // (reach * self.n_classes)}"
             )
 
+    def _check_first_spike(self) -> None:
+        """Refuse what the first-spike learner cannot do, before a chip finds out."""
+        errors = self.first_spike_errors
+        check_range(
+            "margin of the first-spike errors", errors.margin, 1, self.n_ticks, " ticks, a sample's length"
+        )
+        check_range("deadline", errors.deadline, 1, self.n_ticks, "; a sample has no later tick")
+        check_range(
+            "decide_after of a first-spike network", self.decide_after, 0, 1, "; a neuron spikes once"
+        )
+        for what, value in (("margin", self.margin), ("quiet_ticks", self.quiet_ticks)):
+            check_range(f"{what} of a first-spike network", value, 0, 0, "; it belongs to error neurons")
+        if not isinstance(self.encoder, LatencyEncoder):
+            raise DescriptionError(
+                f"encoder is {self.encoder!r}; the first-spike learner replays one spike per pixel and needs a "
+                "LatencyEncoder"
+            )
+        start: int | None = self.encoder.levels[0][1]
+        for number, layer in enumerate(self.layers, 1):
+            self._check_first_spike_layer(number, layer)
+            drive = min(self.shape[number - 1] * layer.transmitted(layer.weight_max), STATE_MAX)
+            start = layer.program.earliest_spike(drive, start or 0, self.n_ticks)
+            if start is None:
+                raise DescriptionError(
+                    f"threshold of layer {number} is {layer.program.threshold}; even with all {self.shape[number - 1]} "
+                    f"inputs at the largest weight no neuron reaches it within {self.n_ticks} ticks"
+                )
+
+    def _check_first_spike_layer(self, number: int, layer: Layer) -> None:
+        what = f"layer {number} of a first-spike network"
+        if not isinstance(layer.rule, FirstSpikeRule):
+            raise DescriptionError(f"rule of {what} is {layer.rule!r}; it must be a FirstSpikeRule")
+        if layer.feedback != "none":
+            raise DescriptionError(f"feedback of {what} is {layer.feedback!r}; it has none")
+        if layer.synapse_keep != 256:
+            raise DescriptionError(
+                f"synapse_keep of {what} is {layer.synapse_keep}; only neurons can be blanked out there, it must be 256"
+            )
+        if layer.program.refractory < self.n_ticks - 1:
+            raise DescriptionError(
+                f"refractory time of {what} is {layer.program.refractory}; a neuron spikes once per sample, so it "
+                f"must be at least {self.n_ticks - 1}"
+            )
+        if number > 1:
+            check_range(
+                f"neurons of {what}",
+                layer.n_neurons,
+                1,
+                MAX_CAUSES,
+                ", the signs and causal bits that are stored of a spike of the layer before",
+            )
+        if number == len(self.layers) and layer.neuron_keep != 256:
+            raise DescriptionError(
+                f"neuron_keep of {what} is {layer.neuron_keep}; a class cannot be blanked out, it must be 256"
+            )
+
+    @property
+    def is_first_spike(self) -> bool:
+        """Whether the network learns by first spikes; otherwise by error neurons."""
+        return isinstance(self.error, FirstSpikeErrors)
+
+    @property
+    def first_spike_errors(self) -> FirstSpikeErrors:
+        """How the first-spike learner tells which outputs are wrong."""
+        assert isinstance(self.error, FirstSpikeErrors)
+        return self.error
+
+    @property
+    def error_neurons(self) -> ErrorNeurons:
+        """The error populations of an eRBP network."""
+        assert isinstance(self.error, ErrorNeurons)
+        return self.error
+
+    @property
+    def lowest_pixel(self) -> int:
+        """Smallest pixel value that can spike; darker pixels need not be sent."""
+        return self.encoder.lowest if isinstance(self.encoder, LatencyEncoder) else 1
+
     @property
     def n_classes(self) -> int:
         """Neurons of the last layer."""
@@ -257,19 +315,24 @@ class Network:
         return (self.n_inputs, *(layer.n_neurons for layer in self.layers))
 
     def n_rows(self, layer: int) -> int:
-        """Return the number of synapse rows of a layer (0-based): its inputs and the bias row."""
-        return self.shape[layer] + 1
+        """Return the number of synapse rows of a layer (0-based): its inputs and, with eRBP, the bias row."""
+        return self.shape[layer] + self.has_bias
 
     @property
-    def gains(self) -> tuple[int, ...]:
-        """Gain of each layer at full learning rate."""
-        return tuple(layer.gain for layer in self.layers)
+    def has_bias(self) -> bool:
+        """Whether each layer has a last row that spikes at every tick."""
+        return not self.is_first_spike
 
-    def scaled_gains(self, factor: float) -> tuple[int, ...]:
-        """Return the gains at a share of the full learning rate, rounded to integers (half to even)."""
+    @property
+    def rates(self) -> tuple[int, ...]:
+        """Full learning rate of each layer: the gain of an error spike, or the probability of a row in 1/65536."""
+        return tuple(layer.full_rate for layer in self.layers)
+
+    def scaled_rates(self, factor: float) -> tuple[int, ...]:
+        """Return the rates at a share of the full learning rate, rounded to integers (half to even)."""
         if not 0 <= factor <= 1:
             raise DescriptionError(f"learning rate factor is {factor}; it must be from 0 to 1")
-        return tuple(round(layer.gain * factor) for layer in self.layers)
+        return tuple(round(rate * factor) for rate in self.rates)
 
     def initial_weights(self) -> list[constants.Array]:
         """Return the initial weights, one int16 array of shape ``(n_rows, n_neurons)`` per layer."""
@@ -329,11 +392,10 @@ class Network:
             )
         digest = data.pop("digest", None)
         layers = tuple(_layer_from(item) for item in _list_of(data, "layers"))
-        network = _build(
-            cls,
-            data | {"layers": layers, "error": _build(ErrorNeurons, data.get("error", {}), "error")},
-            "network",
-        )
+        parts: dict[str, Any] = {"layers": layers, "error": _error_from(data.get("error", {}))}
+        if isinstance(data.get("encoder"), dict):
+            parts["encoder"] = _encoder_from(data["encoder"])
+        network = _build(cls, data | parts, "network")
         if digest is not None and digest != network.digest:
             raise DescriptionError(
                 f"the network description says digest {digest} but its content has {network.digest}; the file was "
@@ -376,16 +438,27 @@ def _layer_from(data: object) -> Layer:
     program["operations"] = tuple(
         _build(Operation, item, "operation") for item in _list_of(program, "operations")
     )
-    rule = data.get("rule")
-    return _build(
-        Layer,
-        data
-        | {
-            "program": _build(NeuronProgram, program, "program"),
-            "rule": None if rule is None else _build(ErbpRule, rule, "rule"),
-        },
-        "layer",
-    )
+    parts = {"program": _build(NeuronProgram, program, "program"), "rule": _rule_from(data.get("rule"))}
+    return _build(Layer, data | parts, "layer")
+
+
+def _rule_from(data: object) -> ErbpRule | FirstSpikeRule | None:
+    if data is None:
+        return None
+    if isinstance(data, dict) and "step" in data:
+        return _build(FirstSpikeRule, data, "rule")
+    return _build(ErbpRule, data, "rule")
+
+
+def _error_from(data: object) -> ErrorNeurons | FirstSpikeErrors:
+    if isinstance(data, dict) and "deadline" in data:
+        return _build(FirstSpikeErrors, data, "error")
+    return _build(ErrorNeurons, data, "error")
+
+
+def _encoder_from(data: dict[str, Any]) -> LatencyEncoder:
+    levels = tuple(tuple(item) if isinstance(item, list) else item for item in _list_of(data, "levels"))
+    return _build(LatencyEncoder, data | {"levels": levels}, "encoder")
 
 
 @dataclass(frozen=True)

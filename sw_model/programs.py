@@ -214,6 +214,25 @@ class NeuronProgram:
                 f"has {self.n_states} states and {self.n_ports} ports"
             )
 
+    def earliest_spike(self, drive: int, start: int, n_ticks: int) -> int | None:
+        """Return the first tick at which a neuron spikes if port 0 gets `drive` once, at tick `start`.
+
+        ``None`` if it does not spike within `n_ticks` ticks. Noise counts as 0.
+        """
+        states = list(self.initial)
+        for tick in range(n_ticks):
+            port = drive if tick == start else 0
+            dither = int(f"{tick & ((1 << FRACTION_BITS) - 1):0{FRACTION_BITS}b}"[::-1], 2)
+            sums = [(x + bias) << FRACTION_BITS for x, bias in zip(states, self.bias, strict=True)]
+            for op in self.operations:
+                source = states[op.index] if op.kind == "state" else port if op.source == "u0" else 0
+                sums[op.destination] += op.sign * ((source << FRACTION_BITS) >> op.shift)
+            bounds = zip(sums, self.lower, self.upper, strict=True)
+            states = [min(max((total + dither) >> FRACTION_BITS, low), high) for total, low, high in bounds]
+            if states[0] >= self.threshold + (states[1] if self.adaptive else 0):
+                return tick
+        return None
+
     @property
     def uses_noise(self) -> bool:
         """Whether any operation draws noise."""
@@ -340,6 +359,35 @@ def erbp_error(threshold: int = 1) -> NeuronProgram:
         lower=(0,),
         reset_mode=("add",),
         reset_value=(-threshold,),
+    )
+
+
+def first_spike(
+    *,
+    threshold: int,
+    current_shift: int | None = None,
+    n_ticks: int = 16,
+) -> NeuronProgram:
+    """First-spike neuron: its input adds to a current ``i`` that adds to the membrane ``v`` at every tick.
+
+    Without `current_shift` the current stays, and the membrane ramps; with it the current decays, as in the
+    source. Nothing is reset, and a neuron spikes once in a sample of `n_ticks`.
+
+    Notes
+    -----
+    Source: Mostafa, *Supervised learning based on temporal coding in spiking neural networks*,
+    arXiv 1606.08165, equations 1 and 2.
+    """
+    operations = [Operation(0, "x1"), Operation(0, "u0"), Operation(1, "u0")]
+    if current_shift is not None:
+        operations += [Operation(1, "x1", current_shift, -1), Operation(1, "u0", current_shift, -1)]
+    return NeuronProgram(
+        name="first-spike",
+        states=("v", "i"),
+        operations=tuple(operations),
+        n_ports=1,
+        threshold=threshold,
+        refractory=n_ticks,
     )
 
 

@@ -80,7 +80,7 @@ def test_inference_is_a_pure_function(backend):
 def test_the_rate_sets_the_gains():
     images, labels = images_and_labels(30)
     array = ArrayModel(TINY)
-    array.set_gains(TINY.scaled_gains(0.25))
+    array.set_rates(TINY.scaled_rates(0.25))
     array.run(images, constants.sample_seeds(TINY.seed, True, 0, 30), labels)
     for backend in ("model", "reference"):
         with open_chip(TINY, backend) as chip:

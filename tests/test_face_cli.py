@@ -185,7 +185,7 @@ def test_hidden_layers_follow_the_data(run, tmp_path):
     network = Checkpoint.load(tmp_path / "a.npz").network
     assert network.shape == (15, 9, 7, 3)
     assert [layer.feedback for layer in network.layers] == ["wide", "wide", "direct"]
-    assert network.gains == (8, 4, 8)
+    assert network.rates == (8, 4, 8)
     assert network.layers[0].neuron_keep == 224
     assert run(f"train erbp-mnist-200-200 --hidden 6 {words}")[0] == 0
     assert Checkpoint.load(tmp_path / "a.npz").network.shape == (15, 6, 3)

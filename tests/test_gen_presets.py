@@ -91,9 +91,9 @@ def test_a_run_that_goes_on_past_its_end_keeps_the_last_factor() -> None:
 def test_every_factor_gives_gains_that_are_integers() -> None:
     network = preset("erbp-mnist-200").network
     for _, factor in SCHEDULE:
-        gains = network.scaled_gains(factor)
+        gains = network.scaled_rates(factor)
         assert all(isinstance(gain, int) and 0 <= gain <= 255 for gain in gains)
-    assert network.scaled_gains(1.0) == network.gains
+    assert network.scaled_rates(1.0) == network.rates
 
 
 @pytest.mark.parametrize(
@@ -115,13 +115,13 @@ def test_any_number_of_hidden_layers(hidden: tuple[int, ...]) -> None:
     network = erbp_network("n", hidden, **SMALL)
     assert network.shape == (8, *hidden, 4)
     assert [layer.feedback for layer in network.layers] == [*["sign"] * len(hidden), "direct"]
-    assert network.gains == (*(12 if k == 0 else 6 for k in range(len(hidden))), 8)
+    assert network.rates == (*(12 if k == 0 else 6 for k in range(len(hidden))), 8)
 
 
 def test_an_odd_number_of_classes_gets_wide_feedback() -> None:
     network = erbp_network("n", (6, 5), n_inputs=8, n_classes=3)
     assert [layer.feedback for layer in network.layers] == ["wide", "wide", "direct"]
-    assert network.gains == (8, 4, 8)
+    assert network.rates == (8, 4, 8)
 
 
 def test_the_feedback_that_was_asked_for() -> None:

@@ -14,8 +14,9 @@ from erbium.sw_model import fast_kernels, programs, rng
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.constants import sample_seeds
 from erbium.sw_model.fast import FastArray
-from erbium.sw_model.network import ErbpRule, ErrorNeurons, Layer, Network
+from erbium.sw_model.network import Layer, Network
 from erbium.sw_model.programs import NeuronProgram, Operation
+from erbium.sw_model.rules import ErbpRule, ErrorNeurons
 
 
 def pictures(network, count, seed=0):
@@ -362,8 +363,8 @@ def test_gains_may_change():
     for array in (slow, fast):
         array.load(strong_weights(network))
     for factor in (1.0, 0.35, 0.1, 0.0):
-        slow.set_gains(network.scaled_gains(factor))
-        fast.set_gains(network.scaled_gains(factor))
+        slow.set_rates(network.scaled_rates(factor))
+        fast.set_rates(network.scaled_rates(factor))
         assert_same_results(slow.run(images, seeds, labels), fast.run(images, seeds, labels))
         assert_same_state(slow, fast)
 
@@ -434,7 +435,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="n_ticks"):
         fast.run(images, seeds, n_ticks=-1)
     with pytest.raises(ValueError, match="gains"):
-        fast.set_gains((1,))
+        fast.set_rates((1,))
     with pytest.raises(ValueError, match="layers"):
         fast.load(fast.weights[:1])
     with pytest.raises(ValueError, match="shape"):

@@ -10,18 +10,7 @@ import pytest
 
 from erbium.gen.presets import erbp_network, preset
 from erbium.sw_model import programs
-from erbium.sw_model.network import (
-    MAX_CLASSES,
-    MAX_INPUTS,
-    MAX_LAYERS,
-    MAX_NEURONS,
-    MAX_TICKS,
-    ErbpRule,
-    ErrorNeurons,
-    Hardware,
-    Layer,
-    Network,
-)
+from erbium.sw_model.network import MAX_CLASSES, MAX_INPUTS, MAX_LAYERS, MAX_NEURONS, Hardware, Layer, Network
 from erbium.sw_model.programs import (
     STATE_MAX,
     STATE_MIN,
@@ -34,6 +23,7 @@ from erbium.sw_model.programs import (
     lif,
     mihalas_niebur,
 )
+from erbium.sw_model.rules import MAX_TICKS, ErbpRule, ErrorNeurons
 
 TINY = preset("tiny").network
 HIDDEN, OUTPUT = TINY.layers
@@ -221,8 +211,8 @@ def program(**changes: Any) -> NeuronProgram:
             "program 'erbp-output' holds 'v' while refractory; its reset mode must be 'set'",
         ),
         (lambda: mihalas_niebur(7), "adaptation is 7; it must be one of [-80, 0, 5, 30] per second"),
-        (lambda: TINY.scaled_gains(1.5), "learning rate factor is 1.5; it must be from 0 to 1"),
-        (lambda: TINY.scaled_gains(-0.1), "learning rate factor is -0.1; it must be from 0 to 1"),
+        (lambda: TINY.scaled_rates(1.5), "learning rate factor is 1.5; it must be from 0 to 1"),
+        (lambda: TINY.scaled_rates(-0.1), "learning rate factor is -0.1; it must be from 0 to 1"),
     ],
 )
 def test_what_does_not_go_together_is_said(build: Any, sentence: str) -> None:

@@ -86,7 +86,7 @@ int chip_run(void* handle, int64_t n, int64_t n_inputs, const uint8_t* images, c
              int64_t* results) {
     Chip& chip = *static_cast<Chip*>(handle);
     Varray& top = *chip.top;
-    array_set_gains(top, gains);
+    array_set_rates(top, gains);
     top.n_ticks = n_ticks;
     top.decide_after = decide_after;
     top.result_o_ready = 1;

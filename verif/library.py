@@ -23,7 +23,7 @@ import erbium.gen
 import erbium.hdl
 from erbium.gen.verilog import TOP, component_verilog
 from erbium.hdl.array import ErbiumArray, counter_names, performance_names
-from erbium.sw_model import constants, programs
+from erbium.sw_model import constants, programs, rules
 from erbium.sw_model import network as network_module
 from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
@@ -66,7 +66,7 @@ def _ports_header(network: Network) -> str:
     return (
         '#pragma once\n#include <cstdint>\n#include "Varray.h"\n'
         f"constexpr int ARRAY_ACCESS_TAIL = {tail};\n"
-        f"inline void array_set_gains(Varray& top, const uint8_t* gains) {{\n{gains}}}\n"
+        f"inline void array_set_rates(Varray& top, const uint8_t* gains) {{\n{gains}}}\n"
         f"inline void array_counters(Varray& top, uint64_t* values) {{\n{counts}}}\n"
     )
 
@@ -74,7 +74,7 @@ def _ports_header(network: Network) -> str:
 def _sources_hash() -> str:
     """Return a hash of all code that decides what the library does."""
     files = [path for module in (erbium.hdl, erbium.gen) for path in _python_files(module)]
-    files += [Path(str(module.__file__)) for module in (network_module, programs, constants)]
+    files += [Path(str(module.__file__)) for module in (network_module, rules, programs, constants)]
     digest = hashlib.sha256()
     for path in (*files, _HARNESS, Path(__file__)):
         digest.update(path.read_bytes())
@@ -201,7 +201,7 @@ class RtlArray:
         self._library.chip_new.restype = ctypes.c_void_p
         self._library.chip_clocks.restype = ctypes.c_uint64
         self._chip = ctypes.c_void_p(self._library.chip_new())
-        self._gains = np.array(network.gains, dtype=np.uint8)
+        self._gains = np.array(network.rates, dtype=np.uint8)
         self.load(network.initial_weights())
 
     def close(self) -> None:
@@ -214,7 +214,7 @@ class RtlArray:
         if getattr(self, "_chip", None):
             self.close()
 
-    def set_gains(self, gains: Sequence[int]) -> None:
+    def set_rates(self, gains: Sequence[int]) -> None:
         """Set the gain of each layer, 0 ... its gain at full rate."""
         self._gains = np.array(gains, dtype=np.uint8)
 

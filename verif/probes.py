@@ -15,7 +15,7 @@ from amaranth.lib.wiring import Component, Out, connect, flipped
 
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.layer import LayerEngine
-from erbium.hdl.neuron_unit import NeuronLayout, signed_width
+from erbium.hdl.neuron_unit import NeuronLayout, plasticity_word_width
 from erbium.hdl.tokens import EventToken, FeedbackToken, SweepToken
 from erbium.sw_model.network import Hardware, Layer, Network
 from erbium.verif.codecs import Packer, signed
@@ -48,13 +48,9 @@ class StateCodec:
     def __init__(self, layer: Layer, lanes: int) -> None:
         self.layer, self.lanes = layer, lanes
         layout = NeuronLayout(layer.program)
-        rule = layer.rule
         self._packer = Packer(layout)
         self._neuron_width = layout.size
-        self._word_width = 1
-        if rule is not None:
-            program = layer.program
-            self._word_width = signed_width(program.lower[rule.modulator], program.upper[rule.modulator])
+        self._word_width = plasticity_word_width(layer.program, layer.rule)
         self.width = lanes * (self._neuron_width + 1 + self._word_width)
 
     def decode(self, bits: int) -> list[dict[str, int]]:

@@ -29,11 +29,12 @@ from erbium.hdl.word_file import WordFile, WordRom
 from erbium.sw_model import programs, rng
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.encoder import encoder_of
-from erbium.sw_model.layer import LayerModel
-from erbium.sw_model.network import ErbpRule, ErrorNeurons, Hardware, Layer, Network
+from erbium.sw_model.layer import ErbpLayer
+from erbium.sw_model.network import Hardware, Layer, Network
 from erbium.sw_model.neuron import Population
-from erbium.sw_model.prediction import PredictionModel
+from erbium.sw_model.prediction import ErbpPrediction
 from erbium.sw_model.programs import MAX_OPERATIONS, MAX_SHIFT, NeuronProgram, Operation, ResetMode
+from erbium.sw_model.rules import ErbpRule, ErrorNeurons
 from erbium.verif.probes import ProbedArray, ProbedLayer
 from erbium.verif.simulators import SimulatorName
 
@@ -337,7 +338,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     SynapseMemory: (list, "memories", _synapse_memories(), None),
     NeuronUnit: (Population.sweep, "neuron_unit", _neuron_units(), None),
     FeedbackGate: (list, "feedback", iter([Case("tiny", {"network": _small()}, BOTH)]), None),
-    FeedbackPort: (LayerModel.feedback, "feedback", _feedback_ports(), None),
+    FeedbackPort: (ErbpLayer.feedback, "feedback", _feedback_ports(), None),
     WeightAccess: (list, "weight_access", _weight_accesses(), None),
     SampleBuffer: (
         list,
@@ -352,7 +353,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
         iter(Case(f"lanes-{n}", {"lanes": n}, BOTH if n == 37 else ICARUS) for n in (1, 5, 16, 37)),
         None,
     ),
-    PredictionUnit: (PredictionModel, "prediction", _prediction_units(), None),
+    PredictionUnit: (ErbpPrediction, "prediction", _prediction_units(), None),
     Fork: (list, "fork", iter([Case("readers-3", {"shape": 11, "readers": 3, "depth": 4}, BOTH)]), None),
     Queue: (
         list,
@@ -360,7 +361,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
         iter([Case("depth-2", {"shape": 9, "depth": 2}), Case("depth-5", {"shape": 9, "depth": 5}, BOTH)]),
         None,
     ),
-    LayerEngine: (LayerModel, "layer", _layers(), ProbedLayer),
+    LayerEngine: (ErbpLayer, "layer", _layers(), ProbedLayer),
     ErbiumArray: (ArrayModel, "array", _arrays(), ProbedArray),
 }
 

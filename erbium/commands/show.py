@@ -7,9 +7,10 @@ import click
 from rich.table import Table
 
 from erbium.commands import common
-from erbium.gen.presets import PRESETS, Preset
+from erbium.gen.presets import PRESETS, Preset, Recipe, describe_schedule
 from erbium.report.record import layer_names
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.rules import ErbpRule, LatencyEncoder
 
 LANES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Lane counts that `show` compares."""
@@ -55,18 +56,16 @@ def _explain(preset: Preset) -> None:
     facts = Table(box=None, show_header=False, pad_edge=False)
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
-    rates = ", ".join(f"x {factor:g} up to {100 * share:g} %" for share, factor in recipe.schedule)
     for name, value in (
         ("shape", "-".join(map(str, network.shape))),
         ("digest", network.digest),
         ("seed", str(network.seed)),
-        ("encoder", network.encoder),
+        ("encoder", _encoder(network)),
         ("ticks", f"at most {network.n_ticks} per sample"),
         ("early stop", _early_stop(network)),
         ("feedback delay", f"{network.feedback_delay} tick{'s' if network.feedback_delay > 1 else ''}"),
-        ("error neurons", f"weight {network.error.weight}, threshold {network.error.threshold}"),
-        ("margin", str(network.margin)),
-        ("recipe", f"{recipe.epochs} epochs, shift {recipe.shift}, learning rate {rates}"),
+        *_errors(network),
+        ("recipe", _recipe(recipe)),
     ):
         facts.add_row(name, value)
     console.print(facts)
@@ -78,7 +77,42 @@ def _explain(preset: Preset) -> None:
     _explain_memory(network, names)
 
 
+def _encoder(network: Network) -> str:
+    if not isinstance(network.encoder, LatencyEncoder):
+        return network.encoder
+    return "latency: " + ", ".join(
+        f"pixels from {low} at tick {tick}" for low, tick in network.encoder.levels
+    )
+
+
+def _errors(network: Network) -> list[tuple[str, str]]:
+    if network.is_first_spike:
+        errors = network.first_spike_errors
+        wrong = "the earliest wrong output" if errors.earliest_only else "each wrong output"
+        return [
+            (
+                "errors",
+                f"{wrong} before the label's tick + {errors.margin}; label before tick {errors.deadline}",
+            )
+        ]
+    neurons = network.error_neurons
+    return [
+        ("error neurons", f"weight {neurons.weight}, threshold {neurons.threshold}"),
+        ("margin", str(network.margin)),
+    ]
+
+
+def _recipe(recipe: Recipe) -> str:
+    crop = f"middle {recipe.crop} x {recipe.crop} pixels, " if recipe.crop else ""
+    rates = describe_schedule(recipe.schedule)
+    return f"{crop}{recipe.epochs} epochs, shift {recipe.shift}, learning rate {rates}"
+
+
 def _early_stop(network: Network) -> str:
+    if network.is_first_spike:
+        margin = network.first_spike_errors.margin
+        inference = "at the first output spike" if network.decide_after else "never"
+        return f"learning {margin - 1} ticks behind the label's spike, inference {inference}"
     learning = f"after {network.quiet_ticks} quiet ticks" if network.quiet_ticks else "never"
     inference = f"at {network.decide_after} output spikes" if network.decide_after else "never"
     return f"learning {learning}, inference {inference}"
@@ -87,12 +121,15 @@ def _early_stop(network: Network) -> str:
 def _explain_layer(network: Network, number: int, name: str) -> None:
     layer = network.layers[number]
     learning = "fixed weights"
-    if layer.rule is not None:
+    if isinstance(layer.rule, ErbpRule):
         rule = layer.rule
         learning = f"learns by x{rule.modulator} while {rule.gate_lower} <= x0 < {rule.gate_upper}"
+    elif layer.rule is not None:
+        learning = f"learns in steps of {layer.rule.step} behind the sample"
+    feedback = "" if network.is_first_spike else f"feedback {layer.feedback}, gain {layer.gain}, "
     common.say(
         f"layer {number + 1} ({name}): {layer.n_neurons} neurons, {network.n_rows(number)} rows of "
-        f"{layer.weight_width}-bit weights, feedback {layer.feedback}, gain {layer.gain}, {learning}"
+        f"{layer.weight_width}-bit weights, {feedback}{learning}"
     )
     for what, keep in (("synapses", layer.synapse_keep), ("neurons", layer.neuron_keep)):
         if keep < 256:

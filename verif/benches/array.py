@@ -49,7 +49,7 @@ class TB:
         ]
         self._tap()
         self.presented = 0
-        self.set_gains(self.network.gains)
+        self.set_rates(self.network.rates)
         self.set_limits()
 
     def _tap(self) -> None:
@@ -78,9 +78,9 @@ class TB:
         channel = self.harness.board.channel(name)
         return lambda bits: channel.check(decode(bits))
 
-    def set_gains(self, gains: tuple[int, ...]) -> None:
+    def set_rates(self, gains: tuple[int, ...]) -> None:
         """Set the learning rate of each layer in hardware and model."""
-        self.model.set_gains(gains)
+        self.model.set_rates(gains)
         self.harness.set(**{f"gain_{number}": gain for number, gain in enumerate(gains, 1)})
 
     def set_limits(self, n_ticks: int | None = None, decide_after: int | None = None) -> None:
@@ -227,7 +227,7 @@ async def samples(dut: Any, stall: str) -> None:
 async def settings(dut: Any) -> None:
     """Gains, longest presentation and early decision change between samples."""
     tb = await started(dut, "0.3")
-    tb.set_gains(tb.network.scaled_gains(0.35))
+    tb.set_rates(tb.network.scaled_rates(0.35))
     tb.present_random(learn=True)
     await tb.finish()
     for n_ticks in (1, 2):

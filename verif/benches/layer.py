@@ -11,7 +11,7 @@ import numpy as np
 
 from erbium.hdl.layer import COUNTERS
 from erbium.sw_model.constants import Array
-from erbium.sw_model.layer import LayerModel
+from erbium.sw_model.layer import ErbpLayer, LayerModel
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import STATE_MAX, STATE_MIN
 from erbium.verif.codecs import AccessCodec, EventCodec, FeedbackCodec, SweepCodec, Token, decode_int16
@@ -162,7 +162,7 @@ class TB:
         self.layer = self.network.layers[self.number]
         self.lanes = hardware.lanes_of(self.layer)
         self.is_last = self.number == len(self.network.layers) - 1
-        self.model = LayerModel(self.network, self.number)
+        self.model = ErbpLayer(self.network, self.number)
         self.harness = harness = Harness(dut, stall)
         self.random = harness.random
         self.events = harness.drive("event_i", EventCodec().encode)
@@ -181,7 +181,7 @@ class TB:
 
     def set_gain(self, gain: int) -> None:
         """Set the amplitude of an error spike in hardware and model."""
-        self.model.gain = gain
+        self.model.rate = gain
         self.harness.set(gain=gain)
 
     async def load(self, weights: Array) -> None:
@@ -332,7 +332,7 @@ async def samples(dut: Any, stall: str) -> None:
 class ClipCount:
     """Counts how often the model clips a weight at its lower and at its upper end."""
 
-    def __init__(self, model: LayerModel) -> None:
+    def __init__(self, model: ErbpLayer) -> None:
         self.lower = self.upper = 0
         self._model, self._row = model, model.row
         model.row = self.row  # type: ignore[method-assign]

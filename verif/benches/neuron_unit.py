@@ -11,9 +11,9 @@ import cocotb
 import numpy as np
 
 from erbium.hdl.neuron_unit import LATENCY, NOISE_WIDTH, NeuronLayout, state_range
-from erbium.sw_model.network import ErbpRule
 from erbium.sw_model.neuron import Population
 from erbium.sw_model.programs import NeuronProgram
+from erbium.sw_model.rules import ErbpRule
 from erbium.verif.codecs import Packer, signed
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal

@@ -11,7 +11,7 @@ import numpy as np
 
 from erbium.hdl.word_file import REGISTERS_UP_TO
 from erbium.sw_model.network import Hardware, Network
-from erbium.sw_model.prediction import PredictionModel
+from erbium.sw_model.prediction import ErbpPrediction
 from erbium.verif.codecs import FeedbackCodec, ResultCodec, SweepCodec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
@@ -32,7 +32,7 @@ class TB:
         self.lanes = hardware.lanes_of(self.network.layers[-1])
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
-        self.model = PredictionModel(self.network)
+        self.model = ErbpPrediction(self.network)
         self.input = self.harness.drive("sweep_i", SweepCodec(self.lanes, self.n, True).encode)
         self.feedback = self.harness.check("feedback_o", FeedbackCodec(self.network).decode)
         self.harness.check("result_o", ResultCodec().decode)
