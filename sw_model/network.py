@@ -342,7 +342,8 @@ class Network:
                 self.seed, number, self.n_rows(number), layer.n_neurons, layer.weight_bound
             )
             width = layer.weight_width
-            weights.append(drawn << (width - 8) if width >= 8 else drawn >> (8 - width))
+            values = drawn << (width - 8) if width >= 8 else drawn >> (8 - width)
+            weights.append(np.clip(values, layer.weight_min, layer.weight_max))
         return weights
 
     def feedback_weights(self, layer: int) -> constants.Array:

@@ -138,7 +138,7 @@ class FirstSpikeRule:
     Parameters
     ----------
     step : int
-        Change of one weight, 1 ... 127.
+        Change of one weight, 1 ... 32767.
 
     Notes
     -----
@@ -149,7 +149,7 @@ class FirstSpikeRule:
     step: int = 2
 
     def __post_init__(self) -> None:
-        check_range("step", self.step, 1, 127)
+        check_range("step", self.step, 1, STATE_MAX)
 
 
 @dataclass(frozen=True)
