@@ -16,7 +16,7 @@ from amaranth.lib import data
 from erbium.gen.files import write_text
 from erbium.gen.verilog import TOP, component_verilog
 from erbium.hdl import tokens
-from erbium.hdl.array import ErbiumArray, counter_names, performance_names
+from erbium.hdl.array import ErbiumArray, counter_names, performance_names, rate_ports
 from erbium.sw_model.network import Hardware, Network
 
 FORMAT, FORMAT_VERSION = "erbium-manifest", 1
@@ -70,8 +70,11 @@ def _ports(array: ErbiumArray) -> list[dict[str, Any]]:
         "idle": "no sample is in the array",
         "collision": "a memory was misused; never to be seen",
     }
-    for number, layer in enumerate(network.layers, 1):
-        meanings[f"gain_{number}"] = f"amplitude of an error spike in layer {number}, 0 to {layer.gain}"
+    what = "amplitude of an error spike in layer"
+    if network.is_first_spike:
+        what = "probability in 1/65536 that a row is touched which is replayed in layer"
+    for number, (name, layer) in enumerate(zip(rate_ports(network), network.layers, strict=True), 1):
+        meanings[name] = f"{what} {number}, 0 to {layer.full_rate}"
     ports = [
         {"name": "clk", "direction": "in", "width": 1, "meaning": "clock"},
         {"name": "rst", "direction": "in", "width": 1, "meaning": "synchronous reset; keeps the weights"},
@@ -79,13 +82,13 @@ def _ports(array: ErbiumArray) -> list[dict[str, Any]]:
     for path, member, value in array.signature.flatten(array):
         stream = str(path[0]) if len(path) > 1 else None
         name = "_".join(map(str, path))
-        what = meanings.get(name, "counter" if name.startswith("count_") else "")
+        meaning = meanings.get(name, "counter" if name.startswith("count_") else "")
         ports.append(
             {
                 "name": name,
                 "direction": "in" if member.flow.name == "In" else "out",
                 "width": Shape.cast(value.shape()).width,
-                "meaning": f"{path[-1]} of stream {stream}" if stream else what,
+                "meaning": f"{path[-1]} of stream {stream}" if stream else meaning,
             }
         )
     return ports
@@ -151,9 +154,11 @@ def c_header(network: Network) -> str:
     ]
     for number, layer in enumerate(network.layers):
         rows = network.n_rows(number)
-        lines.append(f"#define ERBIUM_LAYER{number + 1}_ROWS {rows} /* the last one is the bias */")
+        bias = " /* the last one is the bias */" if network.has_bias else ""
+        lines.append(f"#define ERBIUM_LAYER{number + 1}_ROWS {rows}{bias}")
         lines.append(f"#define ERBIUM_LAYER{number + 1}_NEURONS {layer.n_neurons}")
-        lines.append(f"#define ERBIUM_LAYER{number + 1}_GAIN {layer.gain} /* at full learning rate */")
+        rate = "RATE" if network.is_first_spike else "GAIN"
+        lines.append(f"#define ERBIUM_LAYER{number + 1}_{rate} {layer.full_rate} /* at full learning rate */")
     for kind in _ENUMS:
         lines.append("")
         stem = _upper(kind.__name__)

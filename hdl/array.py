@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.encoder import Encoder
+from erbium.hdl.first_spike_prediction import FirstSpikePrediction
 from erbium.hdl.fork import Fork, Queue
 from erbium.hdl.layer import COUNTERS as LAYER_COUNTERS
 from erbium.hdl.layer import LayerEngine
+from erbium.hdl.layer_control import RATE_WIDTH
 from erbium.hdl.prediction import PredictionUnit
 from erbium.hdl.serializer import SpikeSerializer
 from erbium.hdl.tokens import (
@@ -33,7 +35,13 @@ def counter_names(network: Network) -> list[str]:
             f"layer{number}_{name}"
             for name in ("spikes", "synaptic_operations", "rows_learned", "weights_changed")
         ]
-    return [*names, "error_spikes"]
+    return [*names, "updates" if network.is_first_spike else "error_spikes"]
+
+
+def rate_ports(network: Network) -> dict[str, int]:
+    """Return the ports that take the learning rate of each layer, in order, and their widths."""
+    name, width = ("rate", RATE_WIDTH) if network.is_first_spike else ("gain", 8)
+    return {f"{name}_{number}": width for number in range(1, len(network.layers) + 1)}
 
 
 def performance_names(network: Network) -> list[str]:
@@ -58,7 +66,9 @@ class ErbiumArray(wiring.Component):
     access_i : In(stream of AccessToken), access_o : Out(stream of int16)
         Weights; only while `idle`. One answer for each ``READ``.
     gain_1, gain_2, ... : In(8)
-        Amplitude of an error spike in each layer: the learning rate. Changed only while `idle`.
+        eRBP: amplitude of an error spike in each layer, the learning rate. Changed only while `idle`.
+    rate_1, rate_2, ... : In(17)
+        First-spike: probability in 1/65536 that a replayed row of each layer is touched. Changed only while `idle`.
     n_ticks : In(16)
         Longest presentation, 1 ... the network's. Changed only while `idle`.
     decide_after : In(16)
@@ -91,7 +101,7 @@ class ErbiumArray(wiring.Component):
             "idle": Out(1),
             "collision": Out(1),
         }
-        members |= {f"gain_{number}": In(8) for number in range(1, len(network.layers) + 1)}
+        members |= {name: In(width) for name, width in rate_ports(network).items()}
         members |= {f"count_{name}": Out(COUNTER_WIDTH) for name in self.counters}
         super().__init__(members)
 
@@ -100,7 +110,8 @@ class ErbiumArray(wiring.Component):
         network, hardware = self.network, self.hardware
         counts: dict[str, Signal] = {}
         m.submodules.encoder = encoder = Encoder(network)
-        m.submodules.prediction = prediction = PredictionUnit(network, hardware)
+        unit = FirstSpikePrediction if network.is_first_spike else PredictionUnit
+        m.submodules.prediction = prediction = unit(network, hardware)
         connect(m, flipped(self.sample_i), encoder.sample_i)
         connect(m, prediction.result_o, flipped(self.result_o))
         m.d.comb += [
@@ -111,8 +122,12 @@ class ErbiumArray(wiring.Component):
             "samples": prediction.samples,
             "ticks": encoder.ticks,
             "input_spikes": encoder.input_spikes,
-            "error_spikes": prediction.error_spikes,
         }
+        if network.is_first_spike:
+            m.d.comb += prediction.n_ticks.eq(self.n_ticks)
+            counts["updates"] = prediction.updates
+        else:
+            counts["error_spikes"] = prediction.error_spikes
 
         layers: list[LayerEngine] = []
         events = encoder.event_o
@@ -134,6 +149,8 @@ class ErbiumArray(wiring.Component):
             counts |= {f"{name}_{counter}": getattr(layer, counter) for counter in LAYER_COUNTERS}
             if layer.has_feedback:
                 m.d.comb += layer.gain.eq(getattr(self, f"gain_{number + 1}"))
+            if network.is_first_spike:
+                m.d.comb += layer.rate.eq(getattr(self, f"rate_{number + 1}"))
             layers.append(layer)
 
         # The feedback loop never blocks: at most `feedback_delay` ticks and what a finished sample left
@@ -146,8 +163,12 @@ class ErbiumArray(wiring.Component):
         for layer, tokens in zip(listening, fork.token_o[1:], strict=True):
             connect(m, tokens, layer.feedback_i)
 
+        if network.is_first_spike:
+            connect(m, prediction.error_o, layers[-1].error_i)
+            for above, below in zip(layers[1:], layers, strict=False):
+                connect(m, above.error_o, below.error_i)
         self._access(m, layers)
-        self._idle(m, counts)
+        self._idle(m, counts, layers)
         m.d.comb += [getattr(self, f"count_{name}").eq(counts[name]) for name in self.counters]
         m.d.comb += self.collision.eq(Cat(*[layer.collision for layer in layers]).any())
         return m
@@ -173,13 +194,15 @@ class ErbiumArray(wiring.Component):
                 # A layer that is not there: the request is dropped.
                 m.d.comb += self.access_i.ready.eq(1)
 
-    def _idle(self, m: Module, counts: dict[str, Signal]) -> None:
+    def _idle(self, m: Module, counts: dict[str, Signal], layers: list[LayerEngine]) -> None:
         inside = Signal(3)
         cycles = Signal(COUNTER_WIDTH)
         sample = self.sample_i
         enters = sample.valid & sample.ready & (sample.payload.kind == SampleKind.BEGIN)
         leaves = self.result_o.valid & self.result_o.ready
         m.d.sync += inside.eq(inside + enters - leaves)
-        m.d.comb += self.idle.eq(inside == 0)
+        # A first-spike network learns behind the result.
+        busy = Cat(*[layer.busy for layer in layers]).any() if self.network.is_first_spike else Const(0)
+        m.d.comb += self.idle.eq((inside == 0) & ~busy)
         m.d.sync += cycles.eq(cycles + ~self.idle)
         counts["cycles"] = cycles

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -13,9 +13,10 @@ from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.fixed import delayed
 from erbium.hdl.rng import Generator
 from erbium.hdl.sample_buffer import GROUP, SampleBuffer
-from erbium.hdl.tokens import COUNTER_WIDTH, EventToken, FeedbackToken, Kind, SampleToken
+from erbium.hdl.tokens import COUNTER_WIDTH, EventToken, FeedbackToken, Kind, SampleToken, Spike
 from erbium.sw_model.constants import STREAM_ENCODER, salt
 from erbium.sw_model.network import Network
+from erbium.sw_model.rules import LatencyEncoder
 
 PREFETCH = 4
 """Groups of pixels fetched ahead; the memory takes three clocks to deliver one."""
@@ -42,8 +43,9 @@ class Encoder(wiring.Component):
     """Presents one sample after the other, each for as many ticks as it takes.
 
     At each tick every nonzero pixel, in groups of four, gets a random byte (or adds to its phase
-    accumulator) and spikes or not. After a tick the feedback of ``feedback_delay`` ticks before says whether
-    the sample stops.
+    accumulator) and spikes or not. With a latency encoder only the ticks of a level look at the pixels. After
+    a tick the feedback of ``feedback_delay`` ticks before says whether the sample stops. A learned sample of a
+    first-spike network is replayed behind its end if the feedback asks for it.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ class Encoder(wiring.Component):
     -----
     One clock per spike, or per group of four pixels that has none unless it is the last; 5 clocks more per
     tick, in which the reader still has spikes in its queue. A tick of a dark sample takes 2. Latency from the
-    end of a sample to its ``BEGIN``: 2 clocks.
+    end of a sample to its ``BEGIN``: 2 clocks. A tick without a level takes 2, too.
     """
 
     def __init__(self, network: Network) -> None:
@@ -84,7 +86,8 @@ class Encoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         network = self._network
-        m.submodules.buffer = buffer = SampleBuffer(network.n_inputs)
+        levels = network.encoder.levels if isinstance(network.encoder, LatencyEncoder) else ()
+        m.submodules.buffer = buffer = SampleBuffer(network.n_inputs, levels)
         m.submodules.gate = gate = FeedbackGate(network)
         connect(m, flipped(self.sample_i), buffer.sample_i)
         connect(m, flipped(self.feedback_i), gate.feedback_i)
@@ -95,25 +98,34 @@ class Encoder(wiring.Component):
         done = Signal(range(buffer.max_groups + 1))
         begins, restart, halt, taken = Signal(), Signal(), Signal(), Signal()
         queue = self._fetch(m, buffer, restart, halt, taken)
-        if network.encoder == "bernoulli":
+        level = Signal(range(len(levels) + 1))
+        replaying, n_scanned = Signal(), Signal.like(level)
+        scans: Value = Const(1)
+        if levels:
+            # In a replay a level is due at once, not at its tick.
+            tick_of_level = Array(at for _, at in (*levels, levels[-1]))[level]
+            scans = (level != len(levels)) & ((tick == tick_of_level) | replaying)
+            spikes = Cat(*[queue.group[place].value == level + 1 for place in range(GROUP)])
+        elif network.encoder == "bernoulli":
             spikes = self._bernoulli(m, queue.group, buffer.begin.seed, begins, taken)
         else:
             spikes = self._phase(m, queue, buffer, done, taken, tick == 0)
 
         # The spikes of the group in hand leave one per clock; the next group follows without a bubble.
         pending = Signal(GROUP)
+        event = data.View(Spike(), out.data[: Spike().size])
         addresses = Signal(data.ArrayLayout(buffer.entry["address"].shape, GROUP))
         lowest = pending & (~pending + 1)[:GROUP]
         moving = Signal()
         for place in reversed(range(GROUP)):
             with m.If(pending[place]):
-                m.d.comb += out.data.eq(addresses[place])
+                m.d.comb += event.address.eq(addresses[place])
 
         with m.FSM():
             with m.State("IDLE"), m.If(buffer.available & queue.empty):
                 m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.BEGIN), out.data.eq(buffer.begin)]
                 with m.If(self.event_o.ready):
-                    m.d.sync += [tick.eq(0), done.eq(0)]
+                    m.d.sync += [tick.eq(0), done.eq(0), level.eq(0), replaying.eq(0)]
                     m.d.comb += [begins.eq(1), restart.eq(1)]
                     m.next = "TICK"
             with m.State("TICK"):
@@ -121,22 +133,37 @@ class Encoder(wiring.Component):
                 m.d.comb += moving.eq(self.event_o.ready & last_of_group | (pending == 0))
                 with m.If(pending.any()):
                     m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.SPIKE)]
+                    if network.is_first_spike:
+                        m.d.comb += event.tick.eq(tick_of_level)
                     with m.If(self.event_o.ready):
                         m.d.sync += [
                             pending.eq(pending & ~lowest),
-                            self.input_spikes.eq(self.input_spikes + 1),
+                            self.input_spikes.eq(self.input_spikes + ~replaying),
                         ]
-                with m.If(moving & queue.there & (done != buffer.groups)):
+                with m.If(moving & queue.there & scans & (done != buffer.groups)):
                     m.d.comb += taken.eq(1)
                     m.d.sync += [pending.eq(spikes), done.eq(done + 1)]
                     for place in range(GROUP):
                         m.d.sync += addresses[place].eq(queue.group[place].address)
-                with m.Elif((pending == 0) & (done == buffer.groups)):
-                    m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.TICK)]
-                    with m.If(self.event_o.ready):
-                        m.d.sync += [self.ticks.eq(self.ticks + 1), done.eq(0)]
+                with m.Elif((pending == 0) & ((done == buffer.groups) | ~scans)):
+                    ends = Signal()
+                    with m.If(replaying):
+                        m.d.comb += ends.eq(1)
+                        m.next = "END" if len(levels) < 2 else "TICK"
+                        with m.If(level + 1 == n_scanned):
+                            m.next = "END"
+                    with m.Else():
+                        m.d.comb += [
+                            self.event_o.valid.eq(1),
+                            out.kind.eq(Kind.TICK),
+                            ends.eq(self.event_o.ready),
+                        ]
+                        with m.If(self.event_o.ready):
+                            m.d.sync += self.ticks.eq(self.ticks + 1)
+                            m.next = "DECIDE"
+                    with m.If(ends & scans):
+                        m.d.sync += [done.eq(0), level.eq(level + bool(levels))]
                         m.d.comb += restart.eq(1)
-                        m.next = "DECIDE"
             with m.State("DECIDE"):
                 heard = tick >= network.feedback_delay
                 with m.If((tick == self.n_ticks - 1) | (heard & gate.complete & gate.stop)):
@@ -148,8 +175,25 @@ class Encoder(wiring.Component):
             with m.State("END"), m.If(~gate.draining):
                 m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.END)]
                 with m.If(self.event_o.ready):
-                    m.d.comb += [gate.finish.eq(1), buffer.release.eq(1), halt.eq(1)]
+                    m.d.comb += gate.finish.eq(~replaying)
+                    m.d.comb += [buffer.release.eq(1), halt.eq(1)]
                     m.next = "IDLE"
+                    if network.is_first_spike:
+                        with m.If(buffer.begin.learn & ~replaying):
+                            m.d.comb += [buffer.release.eq(0), halt.eq(0)]
+                            m.d.sync += n_scanned.eq(level)
+                            m.next = "LISTEN"
+            if network.is_first_spike:
+                # The gate is draining, up to the END that says whether the sample is replayed.
+                with m.State("LISTEN"), m.If(~gate.draining):
+                    with m.If(gate.replay):
+                        m.d.sync += [replaying.eq(1), level.eq(0)]
+                        m.next = "TICK"
+                        with m.If(n_scanned == 0):
+                            m.next = "END"
+                    with m.Else():
+                        m.d.comb += [buffer.release.eq(1), halt.eq(1)]
+                        m.next = "IDLE"
         return m
 
     def _fetch(self, m: Module, buffer: SampleBuffer, restart: Value, halt: Value, taken: Value) -> _Queue:

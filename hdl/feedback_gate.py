@@ -33,6 +33,8 @@ class FeedbackGate(wiring.Component):
         The sample is over. Only while not `draining`.
     draining : Out(1)
         Tokens of a finished sample are being dropped.
+    replay : Out(1)
+        What the last ``END`` said: the sample is to be replayed.
 
     Notes
     -----
@@ -50,6 +52,7 @@ class FeedbackGate(wiring.Component):
                 "release": In(1),
                 "finish": In(1),
                 "draining": Out(1),
+                "replay": Out(1),
             }
         )
 
@@ -64,7 +67,7 @@ class FeedbackGate(wiring.Component):
         with m.If(self.draining):
             m.d.comb += self.feedback_i.ready.eq(1)
             with m.If(taken & (token.kind == Kind.END)):
-                m.d.sync += self.draining.eq(0)
+                m.d.sync += [self.draining.eq(0), self.replay.eq(token.address[0])]
         with m.Elif(~self.complete & (token.kind == Kind.SPIKE)):
             m.d.comb += [
                 self.spike_o.valid.eq(self.feedback_i.valid),

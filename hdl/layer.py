@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Shape
+from amaranth.hdl import Module, Mux, Shape, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.feedback_port import FeedbackPort
-from erbium.hdl.layer_control import LayerControl
+from erbium.hdl.layer_control import RATE_WIDTH, LayerControl
 from erbium.hdl.layer_pipeline import LayerPipeline
-from erbium.hdl.tokens import COUNTER_WIDTH, EventToken, FeedbackToken, SweepToken
+from erbium.hdl.tokens import COUNTER_WIDTH, ErrorToken, EventToken, FeedbackToken, Kind, SweepToken
 from erbium.hdl.weight_access import AccessRequest, WeightAccess
 from erbium.sw_model.network import Hardware, Network
 
 SWEEP_ROOM = 16
 """Tokens between the issue of a sweep word and the reader: as many as the pipeline is long, or a sweep stutters."""
+
+VOTE_ROOM = 16
+"""Votes of a first-spike layer on their way to the layer before."""
 
 COUNTERS = ("synaptic_operations", "rows_learned", "weights_changed", "row_words")
 
@@ -40,6 +43,10 @@ class LayerEngine(wiring.Component):
         Spikes of the presynaptic population, ascending within a tick.
     feedback_i : In(stream of FeedbackToken), gain : In(8)
         Only if the layer has feedback. The gain changes only while the array is idle.
+    error_i : In(stream of ErrorToken), error_o : Out(stream of ErrorToken), rate : In(17), busy : Out(1)
+        Only in a first-spike network: plasticity words from above and, except in the first layer, for the layer
+        before; probability in 1/65536 that a replayed row is touched, changed only while the array is idle; a
+        sample is being worked on.
     sweep_o : Out(stream of SweepToken)
         Per tick one token per word of neurons, in order, then ``TICK``. With membranes in the last layer.
     access_i : In(stream of AccessRequest), access_o : Out(stream of int16)
@@ -53,7 +60,9 @@ class LayerEngine(wiring.Component):
     -----
     Throughput: a tick with n spikes takes ``(n + 1) * words + words + 5`` clocks: the rows with the bias
     row, the sweep, and five clocks until a row may use the new plasticity words. A learning output layer
-    takes ``words`` more for the margin. Latency from the issue of a sweep word to its token: X + 4 clocks
+    takes ``words`` more for the margin. In a first-spike layer the tick takes ``n * words + words + 1`` clocks (up to
+    5 more with few words); a plasticity word ``words``, a replayed row ``words``, or 1 if an untouched one in the
+    first layer. Latency from the issue of a sweep word to its token: X + 4 clocks
     (X: :class:`LayerPipeline`). Contract: ``docs/contract.md``.
     """
 
@@ -73,12 +82,17 @@ class LayerEngine(wiring.Component):
         } | {name: Out(COUNTER_WIDTH) for name in COUNTERS}
         if self.has_feedback:
             members |= {"feedback_i": In(stream.Signature(FeedbackToken(network))), "gain": In(8)}
+        self.hands_down = network.is_first_spike and number > 0
+        if network.is_first_spike:
+            members |= {"error_i": In(stream.Signature(ErrorToken())), "rate": In(RATE_WIDTH), "busy": Out(1)}
+        if self.hands_down:
+            members |= {"error_o": Out(stream.Signature(ErrorToken()))}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         network, number, hardware, layer = self._network, self._number, self._hardware, self._layer
-        m.submodules.control = control = LayerControl(network, number, hardware, SWEEP_ROOM)
+        m.submodules.control = control = LayerControl(network, number, hardware, SWEEP_ROOM, VOTE_ROOM)
         m.submodules.access = access = WeightAccess(layer.n_neurons, self._lanes, layer.weight_width)
         port = None
         if self.has_feedback:
@@ -114,6 +128,11 @@ class LayerEngine(wiring.Component):
             self.collision.eq(pipeline.collision),
         ]
         m.d.comb += [getattr(self, name).eq(getattr(pipeline, name)) for name in COUNTERS]
+        if network.is_first_spike:
+            connect(m, flipped(self.error_i), control.error_i)
+            m.d.comb += [control.rate.eq(self.rate), self.busy.eq(control.busy)]
+        if self.hands_down:
+            self._hand_down(m, control, pipeline)
         if port is not None:
             connect(m, flipped(self.feedback_i), port.feedback_i)
             m.d.comb += [
@@ -127,3 +146,24 @@ class LayerEngine(wiring.Component):
                 control.feedback_released.eq(pipeline.feedback_used),
             ]
         return m
+
+    def _hand_down(self, m: Module, control: LayerControl, pipeline: LayerPipeline) -> None:
+        """Send the votes of the replayed rows, those for nothing left out, and an ``END`` behind them."""
+        m.submodules.votes = queue = fifo.SyncFIFOBuffered(width=ErrorToken().size, depth=VOTE_ROOM + 1)
+        end = Signal(ErrorToken())
+        votes = pipeline.counted & (pipeline.vote.kind == Kind.SPIKE)
+        taken = self.error_o.valid & self.error_o.ready & (self.error_o.payload.kind == Kind.SPIKE)
+        m.d.comb += [
+            end.kind.eq(Kind.END),
+            end.later.eq(control.end_replay),
+            queue.w_en.eq(votes | control.end_errors),
+            queue.w_data.eq(Mux(control.end_errors, end, pipeline.vote)),
+            self.error_o.payload.eq(queue.r_data),
+            self.error_o.valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.error_o.ready),
+            control.votes_retired.eq((pipeline.counted & ~votes) + taken),
+            control.spike_available.eq(pipeline.spike_available),
+            control.spike_row.eq(pipeline.spike_row),
+            control.spike_tick.eq(pipeline.spike_tick),
+            pipeline.next_spike.eq(control.next_spike),
+        ]

@@ -1,24 +1,54 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The front end of a layer: turns tokens into work for the pipeline."""
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from collections.abc import Callable
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from erbium.hdl.slot import Slot, Work
-from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, EventToken, Kind
+from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
+from erbium.hdl.rng import Generator
+from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
+from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, ErrorToken, EventToken, Kind, Spike
+from erbium.hdl.word_file import file_latency
+from erbium.sw_model.constants import STREAM_PLASTICITY, salt
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.rules import ErbpRule
 
 SETTLE = 4
 """Clocks between the ``TICK`` token behind a sweep and the first row that may use its plasticity words."""
+
+COUNTED = 6
+"""Clocks from stage X of a word that learns until it is stored and its changes are counted."""
+
+RATE_WIDTH = 17
+"""Bits of the probability, 0 ... 65536, that a replayed row is touched."""
+
+
+def settle_clocks(words: int, first_spike: bool) -> int:
+    """Return the clocks behind a ``TICK`` token in which nothing is issued.
+
+    Rows of a first-spike layer use nothing that a sweep wrote but spike ticks. Those, and the states of the
+    next sweep, have to be stored by the time that their word comes around again.
+    """
+    if not first_spike:
+        return SETTLE
+    read_latency, write_delay = file_latency(words)
+    return max(0, SWEEP_LATENCY + 1 + write_delay + read_latency - words - 1)
 
 
 class LayerControl(wiring.Component):
     """Issues one word of work per clock.
 
     A spike is walked word by word; its token is taken with the last word, so the next one follows without
-    a bubble. ``TICK`` becomes the bias row, the margin (learning output layer) and the sweep.
+    a bubble. With eRBP ``TICK`` becomes the bias row, the margin (learning output layer) and the sweep.
+
+    A first-spike layer has no bias row. Behind the ``END`` of a learned sample it takes its plasticity words, then
+    replays its presynaptic spikes as rows that learn: from the encoder in the first layer, which skips an
+    untouched row in one clock, and from what it remembered in a later one, which walks all rows since they
+    also vote on the plasticity words of the layer before.
 
     Parameters
     ----------
@@ -45,19 +75,50 @@ class LayerControl(wiring.Component):
         The sample is over for the feedback port.
     access_request, access_store : In(1), access_row, access_word : In, access_grant : Out(1)
         Work of the host, done between samples.
+    error_i : In(stream of ErrorToken), rate : In(17), busy : Out(1)
+        First-spike only: plasticity words; probability in 1/65536 that a replayed row is touched; a sample is
+        being worked on.
+    spike_available : In(1), spike_row, spike_tick : In, next_spike : Out(1)
+        First-spike layers behind the first: what was remembered.
+    votes_retired : In(2), end_errors : Out(1), end_replay : Out(1)
+        The same: rows whose vote has left for the layer before, or was 0; and the ``END`` behind them.
     """
 
-    def __init__(self, network: Network, number: int, hardware: Hardware, sweep_room: int) -> None:
-        self._network, self._room = network, sweep_room
+    def __init__(
+        self, network: Network, number: int, hardware: Hardware, sweep_room: int, vote_room: int = 0
+    ) -> None:
+        self._network, self._room, self._vote_room = network, sweep_room, vote_room
+        self._first_spike, self._is_first = network.is_first_spike, number == 0
         self._layer = network.layers[number]
         self._n_inputs = network.shape[number]
         self._words, self._lanes = hardware.words_of(self._layer), hardware.lanes_of(self._layer)
         self._teaches = number == len(network.layers) - 1 and network.margin > 0
+        self._process = number + 1
+        self._drain = operand_stage(hardware, self._layer) + COUNTED
+        self._settle = settle_clocks(self._words, self._first_spike)
         word = range(max(self._words, 2))
+        members = {}
+        if self._first_spike:
+            members |= {
+                "error_i": In(stream.Signature(ErrorToken())),
+                "rate": In(RATE_WIDTH),
+                "busy": Out(1),
+            }
+            if not self._is_first:
+                members |= {
+                    "spike_available": In(1),
+                    "spike_row": In(ADDRESS_WIDTH),
+                    "spike_tick": In(tick_width(network)),
+                    "next_spike": Out(1),
+                    "votes_retired": In(2),
+                    "end_errors": Out(1),
+                    "end_replay": Out(1),
+                }
         super().__init__(
-            {
+            members
+            | {
                 "event_i": In(stream.Signature(EventToken())),
-                "slot": Out(Slot(self._words)),
+                "slot": Out(Slot(self._words, tick_width(network))),
                 "issue": Out(1),
                 "begin": Out(Begin()),
                 "load": Out(1),
@@ -83,6 +144,7 @@ class LayerControl(wiring.Component):
         base = Signal(ADDRESS_WIDTH)
         fresh, learning = Signal(), self.begin.learn
         tick = Signal(bits_for(max(network.n_ticks, 255)))
+        spike = data.View(Spike(), token.data[: Spike().size])
         last_word = Signal()
         m.d.comb += last_word.eq(word == self._words - 1)
 
@@ -119,14 +181,16 @@ class LayerControl(wiring.Component):
             slot.fresh.eq(fresh),
             slot.begin.eq(tick == 0),
             slot.feedback.eq(wants_feedback),
-            slot.tick.eq(tick[:8]),
-            slot.row.eq(token.data),
+            slot.tick.eq(tick),
+            slot.row.eq(spike.address),
         ]
-        if layer.rule is not None:
+        if isinstance(layer.rule, ErbpRule):
             m.d.comb += slot.armed.eq(learning & (tick >= layer.rule.first_tick))
         m.d.sync += self.load.eq(0)
 
-        with m.FSM():
+        with m.FSM() as fsm:
+            if self._first_spike:
+                m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
             with m.State("IDLE"):
                 with m.If(self.event_i.valid & has_room):
                     m.d.comb += self.event_i.ready.eq(1)
@@ -149,37 +213,112 @@ class LayerControl(wiring.Component):
                         with m.If(last_word):
                             m.d.sync += fresh.eq(0)
                     with m.Case(Kind.TICK):
-                        walk(Work.ROW)
-                        m.d.comb += [slot.row.eq(self._n_inputs), self.event_i.ready.eq(last_word)]
-                        with m.If(last_word):
-                            m.d.sync += fresh.eq(0)
-                            if self._teaches:
-                                with m.If(learning):
-                                    m.next = "TEACH"
-                                with m.Else():
-                                    m.next = "SWEEP"
-                            else:
+                        if network.has_bias:
+                            walk(Work.ROW)
+                            m.d.comb += [slot.row.eq(self._n_inputs), self.event_i.ready.eq(last_word)]
+                            with m.If(last_word):
+                                m.d.sync += fresh.eq(0)
                                 m.next = "SWEEP"
+                                if self._teaches:
+                                    with m.If(learning):
+                                        m.next = "TEACH"
+                        else:
+                            with m.If(may_sweep):
+                                walk(Work.SWEEP)
+                                m.d.comb += self.event_i.ready.eq(last_word)
+                                with m.If(last_word):
+                                    m.next = "TICK"
                     with m.Case(Kind.END):
                         with m.If(has_room & ~self.feedback_draining):
                             m.d.comb += [self.event_i.ready.eq(1), self.finish.eq(1)]
                             emit(Kind.END)
                             m.next = "IDLE"
+                            if self._first_spike:
+                                with m.If(learning):
+                                    m.next = "WORDS"
             if self._teaches:
                 with m.State("TEACH"):
                     walk(Work.TEACH)
                     with m.If(last_word):
                         m.next = "SWEEP"
-            with m.State("SWEEP"), m.If(may_sweep):
-                walk(Work.SWEEP)
-                m.d.sync += using.eq(wants_feedback)
-                with m.If(last_word):
-                    m.next = "TICK"
+            if network.has_bias:
+                with m.State("SWEEP"), m.If(may_sweep):
+                    walk(Work.SWEEP)
+                    m.d.sync += using.eq(wants_feedback)
+                    with m.If(last_word):
+                        m.next = "TICK"
             with m.State("TICK"), m.If(has_room):
                 emit(Kind.TICK)
                 m.d.sync += [tick.eq(tick + 1), fresh.eq(1)]
-                m.next = "SETTLE 1"
-            for clock in range(1, SETTLE + 1):
+                m.next = "SETTLE 1" if self._settle else "ROWS"
+            for clock in range(1, self._settle + 1):
                 with m.State(f"SETTLE {clock}"):
-                    m.next = "ROWS" if clock == SETTLE else f"SETTLE {clock + 1}"
+                    m.next = "ROWS" if clock == self._settle else f"SETTLE {clock + 1}"
+            if self._first_spike:
+                self._learn_behind(m, walk, last_word)
         return m
+
+    def _learn_behind(self, m: Module, walk: Callable[[Work], None], last_word: Value) -> None:
+        """Add the states that learn behind the end of a sample."""
+        slot, token, error = self.slot, self.event_i.payload, self.error_i.payload
+        any_word, replay, touched = Signal(), Signal(), Signal()
+        quiet = Signal(range(self._drain + 1))
+        m.submodules.draws = draws = Generator(salt(self._process, STREAM_PLASTICITY))
+        m.d.comb += [
+            draws.seed.eq(self.begin.seed),
+            draws.load.eq(self.load),
+            touched.eq(draws.value[:16] < self.rate),
+        ]
+
+        def learn_row(row: Value, tick: Value) -> None:
+            walk(Work.LEARN)
+            m.d.comb += [slot.row.eq(row), slot.tick.eq(tick), slot.armed.eq(touched)]
+
+        with m.State("WORDS"), m.If(self.error_i.valid):
+            m.d.comb += [slot.row.eq(error.address), slot.later.eq(error.later), slot.fresh.eq(~any_word)]
+            with m.If(error.kind == Kind.SPIKE):
+                walk(Work.WORD)
+                m.d.comb += self.error_i.ready.eq(last_word)
+                with m.If(last_word):
+                    m.d.sync += any_word.eq(1)
+            with m.Else():
+                m.d.comb += [self.error_i.ready.eq(1), draws.advance.eq(1)]
+                m.d.sync += [replay.eq(error.later), quiet.eq(Mux(any_word, self._drain, 0))]
+                m.next = "REPLAY"
+        with m.State("WAIT"):
+            # Behind the last write of a weight a row of the next sample may read it.
+            m.d.sync += [quiet.eq(quiet - 1), any_word.eq(0)]
+            with m.If(quiet == 0):
+                m.next = "IDLE"
+        if self._is_first:
+            spike = data.View(Spike(), token.data[: Spike().size])
+            with m.State("REPLAY"):
+                with m.If(~replay):
+                    m.next = "WAIT"
+                with m.Elif(self.event_i.valid):
+                    with m.If(token.kind == Kind.END):
+                        m.d.comb += self.event_i.ready.eq(1)
+                        m.next = "WAIT"
+                    with m.Elif(any_word & touched):
+                        learn_row(spike.address, spike.tick)
+                        m.d.comb += [self.event_i.ready.eq(last_word), draws.advance.eq(last_word)]
+                    with m.Else():
+                        m.d.comb += [self.event_i.ready.eq(1), draws.advance.eq(1)]
+            return
+
+        # A later layer replays what it remembered; there is room for so many votes behind the pipeline.
+        room = Signal(range(self._vote_room + 1), init=self._vote_room)
+        starts = Signal()
+        m.d.sync += room.eq(room - starts + self.votes_retired)
+        with m.State("REPLAY"):
+            with m.If(any_word & self.spike_available):
+                with m.If(~slot.first | (room != 0)):
+                    learn_row(self.spike_row, self.spike_tick)
+                    m.d.comb += [
+                        starts.eq(slot.first),
+                        self.next_spike.eq(last_word),
+                        draws.advance.eq(last_word),
+                    ]
+            with m.Elif(room == self._vote_room):
+                m.d.comb += [self.end_errors.eq(1), self.end_replay.eq(replay)]
+                m.next = "WAIT"

@@ -7,13 +7,15 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.fixed import clamped, delayed, extended, product, saturated_sum, total_of
 from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
 from erbium.hdl.neuron_unit import NOISE_WIDTH, PORT_WIDTH, NeuronUnit, signed_width
 from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
-from erbium.hdl.slot import Slot, Work
+from erbium.hdl.sign_popcount import SignPopcount
+from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
 from erbium.hdl.synapse_memory import SynapseMemory
-from erbium.hdl.tokens import COUNTER_WIDTH, Begin, Kind, SweepToken
+from erbium.hdl.tokens import ADDRESS_WIDTH, COUNTER_WIDTH, Begin, ErrorToken, Kind, SweepToken
 from erbium.hdl.word_file import WordFile, WordRom
 from erbium.sw_model.constants import (
     STREAM_BLANK_NEURON,
@@ -24,6 +26,7 @@ from erbium.sw_model.constants import (
     salt,
 )
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.rules import FirstSpikeRule, LatencyEncoder
 
 TRANSMITTED_WIDTH = 8
 COUNT_GROUP = 16
@@ -43,6 +46,9 @@ class LayerPipeline(wiring.Component):
     X + 2 row: ``w'`` is written
     X + 3 sweep: states, plasticity words and the sweep token are written
     ===== =======================================================================================
+
+    A first-spike layer learns in replayed rows instead: their operands meet in stage X, too, and their weights
+    are written in stage X + 2. Spike ticks are kept where a row has to know which neurons had not spiked before it.
 
     Parameters
     ----------
@@ -69,6 +75,10 @@ class LayerPipeline(wiring.Component):
         Words of weights for the host.
     synaptic_operations, rows_learned, weights_changed, row_words : Out(48)
     collision : Out(1)
+    spike_available : Out(1), spike_row, spike_tick : Out, next_spike : In(1)
+        First-spike layers behind the first: the oldest presynaptic spike that has not been replayed.
+    counted : Out(1), vote : Out(ErrorToken)
+        The same: a replayed row has voted, and for what (a ``SPIKE``), or for nothing (an ``END``).
     """
 
     def __init__(
@@ -83,12 +93,29 @@ class LayerPipeline(wiring.Component):
         self.rest = layer.n_neurons - (self.words - 1) * self.lanes
         self.memory_latency = hardware.memory_latency
         self.feedback_width, self.feedback_latency = feedback_width, feedback_latency
-        self.stage_a = 1 if self.words & (self.words - 1) == 0 else 3
-        self.stage_x = self.stage_a + self.memory_latency
+        self.stage_x = operand_stage(hardware, layer)
+        self.stage_a = self.stage_x - self.memory_latency
+        self.first_spike = network.is_first_spike
+        self.n_ticks, self.tick_width = network.n_ticks, tick_width(network)
+        # A later layer remembers its presynaptic spikes; the encoder keeps those of the first one.
+        self.remembers = self.first_spike and number > 0
+        levels = network.encoder.levels if isinstance(network.encoder, LatencyEncoder) else ()
+        self.timed = self.remembers or len(levels) > 1
         weights = self.lanes * layer.weight_width
+        members = {}
+        if self.remembers:
+            members |= {
+                "spike_available": Out(1),
+                "spike_row": Out(ADDRESS_WIDTH),
+                "spike_tick": Out(self.tick_width),
+                "next_spike": In(1),
+                "counted": Out(1),
+                "vote": Out(ErrorToken()),
+            }
         super().__init__(
-            {
-                "slot": In(Slot(self.words)),
+            members
+            | {
+                "slot": In(Slot(self.words, self.tick_width)),
                 "issue": In(1),
                 "begin": In(Begin()),
                 "load": In(1),
@@ -115,7 +142,9 @@ class LayerPipeline(wiring.Component):
         self._random(m)
         self._accumulate(m)
         self._sweep(m)
-        if self.layer.rule is not None:
+        if self.first_spike:
+            self._learn_behind(m)
+        elif self.layer.rule is not None:
             self._learn(m)
         else:
             m.d.comb += self.memory.write_data.eq(self.word_i)
@@ -127,13 +156,13 @@ class LayerPipeline(wiring.Component):
         """Make the registers that carry a slot from stage to stage."""
         self.slots, self.valid = [self.slot], [self.issue]
         for stage in range(1, self.stage_x + SWEEP_LATENCY + 2):
-            slot = Signal(Slot(self.words), name=f"slot_{stage}", reset_less=True)
+            slot = Signal(Slot(self.words, self.tick_width), name=f"slot_{stage}", reset_less=True)
             valid = Signal(name=f"valid_{stage}")
             m.d.sync += [slot.eq(self.slots[-1]), valid.eq(self.valid[-1])]
             self.slots.append(slot)
             self.valid.append(valid)
-        row = self._does(Work.ROW, 1)
-        with m.If(row):
+        row, learn = self._does(Work.ROW, 1), self._does(Work.LEARN, 1)
+        with m.If(row | learn if self.first_spike else row):
             m.d.sync += self.row_words.eq(self.row_words + 1)
         with m.If(row & self.slots[1].first):
             m.d.sync += self.synaptic_operations.eq(self.synaptic_operations + self.layer.n_neurons)
@@ -180,9 +209,12 @@ class LayerPipeline(wiring.Component):
             start = Signal.like(memory.read_address)
             m.d.sync += [start.eq(product(at.row, self.words)), address.eq(start + self.slots[2].word)]
         a, x = self.stage_a, self.stage_x
+        reads = self._does(Work.ROW, a) | self._does(Work.LOAD, a)
+        if self.first_spike:
+            reads = reads | (self._does(Work.LEARN, a) & self.slots[a].armed)
         m.d.comb += [
             memory.read_address.eq(address),
-            memory.read_enable.eq(self._does(Work.ROW, a) | self._does(Work.LOAD, a)),
+            memory.read_enable.eq(reads),
             memory.write_address.eq(delayed(m, address, x + 2 - a, "address")),
             self.word_o.eq(memory.read_data),
             self.loaded.eq(self._does(Work.LOAD, x)),
@@ -262,17 +294,20 @@ class LayerPipeline(wiring.Component):
         x, lanes = self.stage_x, self.lanes
         file = self._file(m, "port0", PORT_WIDTH, Work.ROW, Work.TEACH, Work.SWEEP)
         teach = self._does(Work.TEACH, x)
-        # Which lane is the label's: the comparison is made one clock ahead.
-        distance = Signal(range(-(1 << 16), 1 << 16))
-        m.d.sync += distance.eq(self.begin.label - self.slots[x - 1].base)
-        # A sweep comes after the first row of its tick, so it may take the sums as they are.
+        # Which lane is the label's, or the one whose plasticity word is set: compared one clock ahead.
+        distance = self.distance = Signal(range(-(1 << 16), 1 << 16))
+        chosen = self.slots[x - 1].row if self.first_spike else self.begin.label
+        m.d.sync += distance.eq(chosen - self.slots[x - 1].base)
+        # With a bias row, a sweep comes after the first row of its tick and may take the sums as they are.
         self.port0 = file.read_data
+        if self.first_spike:
+            self.port0 = Mux(self.slots[x].fresh, 0, file.read_data)
         sums = []
         for lane in range(lanes):
             fresh = self.slots[x].fresh
             old = Mux(fresh, 0, file.read_data.word_select(lane, PORT_WIDTH)).as_signed()
             push = self._if_kept(lane, self._transmitted(self._weight(self.memory.read_data, lane)))
-            if self.is_last:
+            if self.is_last and not self.first_spike:
                 push = Mux(teach, Mux(distance == lane, -self.margin, 0), push)
             sums.append(saturated_sum(old, extended(push, PORT_WIDTH)))
         self._write(m, file, x, self._does(Work.ROW, x) | teach, Cat(*sums))
@@ -325,43 +360,122 @@ class LayerPipeline(wiring.Component):
         m.d.comb += learns.eq(self._does(Work.ROW, x - 1) & self.slots[x - 1].armed & self._any_word(m))
         draws = self._generator(m, "plasticity_draws", STREAM_PLASTICITY)
         m.d.comb += draws.advance.eq(learns & self.slots[x - 1].first)
-        stages = [learns]
-        for stage in ("x", "x1", "x2"):
-            stages.append(delayed(m, stages[-1], 1, f"learns_{stage}"))
-        with m.If(stages[1] & self.slots[x].first):
-            m.d.sync += self.rows_learned.eq(self.rows_learned + 1)
-
         shift = layer.rounding_shift
         random = draws.value[:shift]
         word_min, word_max = -(1 << (width - 1)), (1 << (width - 1)) - 1
         delta_width = signed_width(word_min >> shift, (word_max + (1 << shift) - 1) >> shift)
-        new_weights, changes = [], []
+        deltas = []
         for lane in range(lanes):
+            word = words.read_data.word_select(lane, width).as_signed()
+            deltas.append(self._if_kept(lane, (word + random)[shift:].as_signed()))
+        self._change(m, delayed(m, learns, 1, "learns_x"), deltas, delta_width)
+
+    def _change(self, m: Module, learns: Value, deltas: list[Value], delta_width: int) -> None:
+        """Take the deltas, there in stage X while `learns`, from the weights of the word, and count the changes."""
+        layer, x = self.layer, self.stage_x
+        stages = [learns]
+        for stage in ("x1", "x2"):
+            stages.append(delayed(m, stages[-1], 1, f"learns_{stage}"))
+        with m.If(stages[0] & self.slots[x].first):
+            m.d.sync += self.rows_learned.eq(self.rows_learned + 1)
+        new_weights, changes = [], []
+        for lane, lane_delta in enumerate(deltas):
             weight = Signal(Shape(layer.weight_width, signed=True), name=f"weight_{lane}", reset_less=True)
             delta = Signal(Shape(delta_width, signed=True), name=f"delta_{lane}", reset_less=True)
             new = Signal(layer.weight_width, name=f"new_{lane}", reset_less=True)
             step = Signal(Shape(delta_width, signed=True), name=f"step_{lane}", reset_less=True)
-            word = words.read_data.word_select(lane, width).as_signed()
-            with m.If(stages[1]):
-                m.d.sync += [
-                    weight.eq(self._weight(self.memory.read_data, lane)),
-                    delta.eq(self._if_kept(lane, (word + random)[shift:].as_signed())),
-                ]
+            with m.If(stages[0]):
+                m.d.sync += [weight.eq(self._weight(self.memory.read_data, lane)), delta.eq(lane_delta)]
             at_bound = Mux(delta < 0, weight == layer.weight_max, weight == layer.weight_min)
             free = Mux(at_bound, 0, delta)
             stepped = weight - free
             if delta_width > 2:
                 # Steps larger than 1 can overshoot a bound, too.
                 stepped = clamped(stepped, layer.weight_min, layer.weight_max)
-            with m.If(stages[2]):
+            with m.If(stages[1]):
                 m.d.sync += [new.eq(stepped), step.eq(free)]
             new_weights.append(new)
             changes.append(step.any())
         m.d.comb += [
-            self.learned.eq(stages[3]),
-            self.memory.write_data.eq(Mux(stages[3], Cat(*new_weights), self.word_i)),
+            self.learned.eq(stages[2]),
+            self.memory.write_data.eq(Mux(stages[2], Cat(*new_weights), self.word_i)),
         ]
-        self._count_changes(m, stages[3], Cat(*changes))
+        self._count_changes(m, stages[2], Cat(*changes))
+
+    # --- learning behind the sample ------------------------------------------------------------------
+
+    def _learn_behind(self, m: Module) -> None:
+        """Set plasticity words, and change the weights of replayed rows by them."""
+        x, lanes, rule = self.stage_x, self.lanes, self.layer.rule
+        assert isinstance(rule, FirstSpikeRule)
+        # Two bits per neuron: it is to spike later, it is to spike earlier.
+        file = self._file(m, "plasticity", 2, Work.WORD, Work.LEARN)
+        slot, bits = self.slots[x], []
+        for lane in range(lanes):
+            old = Mux(slot.fresh, 0, file.read_data.word_select(lane, 2))
+            bits.append(Mux(self.distance == lane, Cat(slot.later, ~slot.later), old))
+        self._write(m, file, x, self._does(Work.WORD, x), Cat(*bits))
+        later = Cat(*[file.read_data[2 * lane] for lane in range(lanes)])
+        earlier = Cat(*[file.read_data[2 * lane + 1] for lane in range(lanes)])
+
+        self.causal = causal = self._spike_ticks(m) if self.timed else Const(-1, lanes)
+        deltas = [
+            Mux(causal[lane], Mux(later[lane], rule.step, Mux(earlier[lane], -rule.step, 0)), 0)
+            for lane in range(lanes)
+        ]
+        learns = self._does(Work.LEARN, x) & slot.armed
+        self._change(m, learns, deltas, signed_width(-rule.step, rule.step))
+        if self.remembers:
+            self._vote(m, later, earlier)
+
+    def _spike_ticks(self, m: Module) -> Value:
+        """Keep the spike tick of each neuron; return which had not spiked before the row in stage X did."""
+        x, width, end = self.stage_x, self.tick_width, self.stage_x + SWEEP_LATENCY
+        file = self._file(m, "spike_ticks", width, Work.ROW, Work.SWEEP, Work.LEARN)
+        slot, unit, never = self.slots[x], self.neurons, Const(self.n_ticks, width)
+        kept, ticks, causal = delayed(m, file.read_data, SWEEP_LATENCY, "kept_ticks", cleared=False), [], []
+        for lane in range(self.lanes):
+            old = Mux(self.slots[end].begin, never, kept.word_select(lane, width))
+            ticks.append(Mux(unit.spikes_o[lane], self.slots[end].tick, old))
+            causal.append(slot.tick <= file.read_data.word_select(lane, width))
+        self._write(m, file, end, unit.valid_o, Cat(*ticks))
+        # In the first tick the file still holds the last sample's ticks.
+        return Cat(*causal) | slot.begin.replicate(self.lanes)
+
+    def _vote(self, m: Module, later: Value, earlier: Value) -> None:
+        """Remember what was transmitted, and let each replayed row vote on its presynaptic neuron."""
+        x, lanes, slot = self.stage_x, self.lanes, self.slots[self.stage_x]
+        m.submodules.causes = causes = CausalFifo(self.n_rows, self.words, lanes, self.n_ticks)
+        m.submodules.votes = votes = SignPopcount(self.layer.n_neurons, lanes)
+        row, learn = self._does(Work.ROW, x), self._does(Work.LEARN, x)
+        m.d.comb += [
+            causes.clear.eq(self.load),
+            causes.push.eq(row & self.begin.learn),
+            causes.first.eq(slot.first),
+            causes.row.eq(slot.row),
+            causes.tick.eq(slot.tick),
+            causes.negative.eq(
+                Cat(*[self._weight(self.memory.read_data, lane)[-1] for lane in range(lanes)])
+            ),
+            causes.causal.eq(self.causal),
+            self.spike_available.eq(causes.available),
+            self.spike_row.eq(causes.row_o),
+            self.spike_tick.eq(causes.tick_o),
+            causes.next_row.eq(self.next_spike),
+            causes.next_word.eq(learn),
+            votes.valid.eq(learn),
+            votes.first.eq(slot.first),
+            votes.last.eq(slot.last),
+            votes.address.eq(slot.row),
+            votes.later.eq(later),
+            votes.earlier.eq(earlier),
+            votes.negative.eq(causes.negative_o),
+            votes.causal.eq(causes.causal_o),
+            self.counted.eq(votes.valid_o),
+            self.vote.kind.eq(Mux(votes.later_o | votes.earlier_o, Kind.SPIKE, Kind.END)),
+            self.vote.address.eq(votes.address_o),
+            self.vote.later.eq(votes.later_o),
+        ]
 
     def _any_word(self, m: Module) -> Value:
         """Return whether any plasticity word of the last whole sweep differs from 0, two clocks after it."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Holds the nonzero pixels of the present sample while the next one is loaded."""
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
@@ -11,12 +11,17 @@ from erbium.hdl.tokens import Begin, Pixel, SampleKind, SampleToken
 GROUP = 4
 """Pixels of one word: as many as one 32-bit draw has bytes."""
 
+Levels = tuple[tuple[int, int], ...]
+
 
 class PixelEntry(data.StructLayout):
-    """One nonzero pixel: value 0 ... 255 and address. A value of 0 marks an empty place."""
+    """One pixel that can spike: value and address. A value of 0 marks an empty place.
 
-    def __init__(self, n_inputs: int) -> None:
-        super().__init__({"value": 8, "address": bits_for(n_inputs - 1)})
+    The value is that of the pixel or, with a latency encoder, the number of its level counted from 1.
+    """
+
+    def __init__(self, n_inputs: int, levels: Levels = ()) -> None:
+        super().__init__({"value": bits_for(len(levels)) if levels else 8, "address": bits_for(n_inputs - 1)})
 
 
 class SampleBuffer(wiring.Component):
@@ -25,6 +30,8 @@ class SampleBuffer(wiring.Component):
     Parameters
     ----------
     n_inputs : int
+    levels : tuple of (int, int)
+        Of the latency encoder, see :class:`erbium.sw_model.rules.LatencyEncoder`; empty for another one.
 
     Members
     -------
@@ -41,13 +48,13 @@ class SampleBuffer(wiring.Component):
 
     Notes
     -----
-    One token per clock. Pixels of value 0 are dropped, as are those beyond `n_inputs`.
+    One token per clock. Pixels that cannot spike are dropped, as are those beyond `n_inputs`.
     """
 
-    def __init__(self, n_inputs: int) -> None:
-        self._n_inputs = n_inputs
+    def __init__(self, n_inputs: int, levels: Levels = ()) -> None:
+        self._n_inputs, self._levels = n_inputs, levels
         self.max_groups = -(-n_inputs // GROUP)
-        self.entry = PixelEntry(n_inputs)
+        self.entry = PixelEntry(n_inputs, levels)
         super().__init__(
             {
                 "sample_i": In(stream.Signature(SampleToken())),
@@ -79,13 +86,15 @@ class SampleBuffer(wiring.Component):
         count = counts[writing]
         takes = Signal()
         keeps = Signal()
+        value = Signal(self.entry["value"].width)
+        m.d.comb += value.eq(self._value(pixel.value))
         m.d.comb += [
             self.sample_i.ready.eq(~full.bit_select(writing, 1)),
             takes.eq(self.sample_i.valid & self.sample_i.ready),
-            keeps.eq((pixel.value != 0) & (count != self.max_groups) & (pixel.address < self._n_inputs)),
+            keeps.eq((value != 0) & (count != self.max_groups) & (pixel.address < self._n_inputs)),
             write.addr.eq(Cat(count[:address_bits], writing)),
         ]
-        entry = Cat(pixel.value, pixel.address[: self.entry["address"].width])
+        entry = Cat(value, pixel.address[: self.entry["address"].width])
         with m.If(takes):
             with m.Switch(token.kind):
                 with m.Case(SampleKind.BEGIN):
@@ -119,3 +128,12 @@ class SampleBuffer(wiring.Component):
         with m.If(self.release):
             m.d.sync += [full.bit_select(reading, 1).eq(0), reading.eq(~reading)]
         return m
+
+    def _value(self, pixel: Value) -> Value:
+        """Return what is kept of a pixel's value; 0 if it cannot spike."""
+        if not self._levels:
+            return pixel
+        level: Value = Const(0)
+        for number, (lowest, _) in reversed(list(enumerate(self._levels, 1))):
+            level = Mux(pixel >= lowest, number, level)
+        return level

@@ -2,8 +2,21 @@
 """What travels down the pipeline of a layer."""
 
 from amaranth.lib import data, enum
+from amaranth.utils import bits_for
 
 from erbium.hdl.tokens import ADDRESS_WIDTH, Kind
+from erbium.sw_model.network import Hardware, Layer, Network
+
+
+def tick_width(network: Network) -> int:
+    """Return the bits of a tick number in a slot; a first-spike layer needs room for "never", too."""
+    return max(8, bits_for(network.n_ticks)) if network.is_first_spike else 8
+
+
+def operand_stage(hardware: Hardware, layer: Layer) -> int:
+    """Return the stage X of the pipeline, counted from the issue of a slot, in which all operands meet."""
+    words = hardware.words_of(layer)
+    return (1 if words & (words - 1) == 0 else 3) + hardware.memory_latency
 
 
 class Work(enum.Enum, shape=3):
@@ -13,6 +26,8 @@ class Work(enum.Enum, shape=3):
     -------
     ROW : transmit a word of a synapse row, and learn if armed
     TEACH : take the margin from the label's neuron
+    WORD : set the plasticity word of one neuron
+    LEARN : replay a word of a synapse row: learn without transmitting
     SWEEP : run the neuron program
     TOKEN : pass a token on, in order with the words before it
     LOAD, STORE : hand a word of weights to the host, or take one
@@ -24,6 +39,8 @@ class Work(enum.Enum, shape=3):
     TOKEN = 3
     LOAD = 4
     STORE = 5
+    WORD = 6
+    LEARN = 7
 
 
 class Slot(data.StructLayout):
@@ -32,17 +49,18 @@ class Slot(data.StructLayout):
     Members
     -------
     work : what to do
-    row, word, base : synapse row, word within it, address of the neuron in lane 0
+    row, word, base : synapse row (``WORD``: address of the neuron), word within it, address of the neuron in lane 0
     first, last : first and last word of the row or population
-    fresh : port 0 holds nothing yet, so the old sum counts as 0
-    armed : the row learns if a plasticity word of the layer is not 0
+    fresh : port 0 (``WORD``: the plasticity words) hold nothing yet, so the old values count as 0
+    armed : the row learns, with eRBP if a plasticity word of the layer is not 0
     begin : first tick of the sample: states count as initial
     feedback : the sweep takes port 1 from the feedback port
-    tick : low 8 bits of the tick number
+    tick : low bits, at least 8, of the tick number (``LEARN``: the whole number of the tick of the replayed spike)
+    later : of a ``WORD``
     kind : of a token
     """
 
-    def __init__(self, words: int) -> None:
+    def __init__(self, words: int, width: int = 8) -> None:
         super().__init__(
             {
                 "work": Work,
@@ -55,7 +73,8 @@ class Slot(data.StructLayout):
                 "armed": 1,
                 "begin": 1,
                 "feedback": 1,
-                "tick": 8,
+                "tick": width,
+                "later": 1,
                 "kind": Kind,
             }
         )

@@ -43,8 +43,18 @@ class Begin(data.StructLayout):
         super().__init__({"seed": SEED_WIDTH, "label": LABEL_WIDTH, "learn": 1})
 
 
+class Spike(data.StructLayout):
+    """Payload of a ``SPIKE`` token: address, and in a replay the tick at which the spike had come."""
+
+    def __init__(self) -> None:
+        super().__init__({"address": ADDRESS_WIDTH, "tick": 16})
+
+
 class EventToken(data.StructLayout):
-    """Token of an event channel: ``kind`` and ``data``, a :class:`Begin` or, for ``SPIKE``, an address."""
+    """Token of an event channel: ``kind`` and ``data``, a :class:`Begin` or a :class:`Spike`.
+
+    In a learned sample of a first-spike network, ``SPIKE* END`` may follow its ``END``: the replay.
+    """
 
     def __init__(self) -> None:
         super().__init__({"kind": Kind, "data": Begin().size})
@@ -69,11 +79,22 @@ class FeedbackToken(data.StructLayout):
     """Token of the feedback channel: ``(SPIKE* TICK)* END`` for each sample.
 
     ``address`` is the error neuron of a ``SPIKE`` (2c false positive, 2c + 1 false negative of class c);
-    for a ``TICK`` its bit 0 says that the sample is to stop.
+    for a ``TICK`` its bit 0 says that the sample is to stop, for an ``END`` that it is to be replayed.
     """
 
     def __init__(self, network: Network) -> None:
         super().__init__({"kind": Kind, "address": bits_for(2 * network.n_classes - 1)})
+
+
+class ErrorToken(data.StructLayout):
+    """Token of an error channel of the first-spike learner: ``SPIKE* END`` behind each learned sample.
+
+    A ``SPIKE`` names a neuron that is to spike later (or earlier, if `later` is 0) in the layer that reads the
+    channel. The `later` of an ``END`` says whether the sample is replayed at all.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"kind": Kind, "address": ADDRESS_WIDTH, "later": 1})
 
 
 class SampleKind(enum.Enum, shape=2):

@@ -11,6 +11,11 @@ REGISTERS_UP_TO = 3
 """A file of at most so many words is made of registers, a longer one of block RAM with an output register."""
 
 
+def file_latency(depth: int) -> tuple[int, int]:
+    """Return the read latency and the write delay of a file of so many words, see :class:`WordFile`."""
+    return 0 if depth == 1 else 1 if depth <= REGISTERS_UP_TO else 2, int(depth > REGISTERS_UP_TO)
+
+
 class WordFile(wiring.Component):
     """One read and one write per clock of whole words; never read where it is being written.
 
@@ -42,8 +47,7 @@ class WordFile(wiring.Component):
 
     def __init__(self, depth: int, width: int) -> None:
         self.depth = depth
-        self.read_latency = 0 if depth == 1 else 1 if depth <= REGISTERS_UP_TO else 2
-        self.write_delay = 1 if depth > REGISTERS_UP_TO else 0
+        self.read_latency, self.write_delay = file_latency(depth)
         address = range(max(depth, 2))
         super().__init__(
             {

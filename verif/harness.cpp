@@ -59,7 +59,7 @@ uint64_t pixel_token(uint32_t value, uint32_t address) {
 
 void append_sample(std::vector<uint64_t>& tokens, const uint8_t* image, int64_t n_inputs) {
     for (int64_t k = 0; k < n_inputs; ++k)
-        if (image[k]) tokens.push_back(pixel_token(image[k], uint32_t(k)));
+        if (image[k] >= ARRAY_LOWEST_PIXEL) tokens.push_back(pixel_token(image[k], uint32_t(k)));
     tokens.push_back(SAMPLE_END);
 }
 
@@ -82,11 +82,11 @@ void chip_reset(void* handle) {
 // Presents n samples; labels may be null (inference). results: n rows of answer, ticks, ticks to decision.
 // Returns 0, or -1 if the array hung.
 int chip_run(void* handle, int64_t n, int64_t n_inputs, const uint8_t* images, const uint32_t* seeds,
-             const uint8_t* labels, const uint8_t* gains, uint32_t n_ticks, uint32_t decide_after,
+             const uint8_t* labels, const uint32_t* rates, uint32_t n_ticks, uint32_t decide_after,
              int64_t* results) {
     Chip& chip = *static_cast<Chip*>(handle);
     Varray& top = *chip.top;
-    array_set_rates(top, gains);
+    array_set_rates(top, rates);
     top.n_ticks = n_ticks;
     top.decide_after = decide_after;
     top.result_o_ready = 1;
@@ -120,6 +120,11 @@ int chip_run(void* handle, int64_t n, int64_t n_inputs, const uint8_t* images, c
     }
     top.sample_i_valid = 0;
     chip.clock();
+    // The result of a sample may be out before it has been learned.
+    for (waiting = 0; !top.idle; ++waiting) {
+        if (waiting > PATIENCE) return -1;
+        chip.clock();
+    }
     return 0;
 }
 

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a first-spike layer remembers of the spikes that it received: enough to learn from them later."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, ResetInserter
+from amaranth.lib import fifo, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from erbium.hdl.tokens import ADDRESS_WIDTH
+
+
+class CausalFifo(wiring.Component):
+    """Presynaptic spikes of a sample in order: neuron, tick, and a sign and a causal bit per synapse.
+
+    The signs and the mask are taken while the row is read for transmission, so the errors of the presynaptic
+    neurons need no second look at the weights, and come from the weights before the update. A presynaptic
+    neuron spikes once, so there is room for all of them and nothing is ever lost.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Presynaptic neurons.
+    words, lanes : int
+        Words of a row, synapses of a word.
+    n_ticks : int
+        Longest sample.
+
+    Members
+    -------
+    clear : In(1)
+        Forget everything; nothing else may happen in the same clock.
+    push, first : In(1)
+        A word is remembered; it is the first one of its row.
+    row : In(16), tick : In
+        The presynaptic neuron and the tick of its spike, with the first word.
+    negative, causal : In(lanes)
+        Sign bits of the weights; neurons that had not spiked before this tick.
+    available : Out(1), row_o : Out(16), tick_o : Out, next_row : In(1)
+        The oldest spike; `next_row` goes to the next one.
+    negative_o, causal_o : Out(lanes), next_word : In(1)
+        The oldest word that has not been taken; the two sides are read independently.
+
+    Notes
+    -----
+    One word in and one out per clock. A word can be read 2 clocks after it was pushed.
+    """
+
+    def __init__(self, n_inputs: int, words: int, lanes: int, n_ticks: int) -> None:
+        self._n_inputs, self._words, self._lanes = n_inputs, words, lanes
+        self.tick_width = bits_for(n_ticks)
+        super().__init__(
+            {
+                "clear": In(1),
+                "push": In(1),
+                "first": In(1),
+                "row": In(ADDRESS_WIDTH),
+                "tick": In(self.tick_width),
+                "negative": In(lanes),
+                "causal": In(lanes),
+                "available": Out(1),
+                "row_o": Out(ADDRESS_WIDTH),
+                "tick_o": Out(self.tick_width),
+                "next_row": In(1),
+                "negative_o": Out(lanes),
+                "causal_o": Out(lanes),
+                "next_word": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        row_width = bits_for(self._n_inputs - 1)
+        rows = fifo.SyncFIFOBuffered(width=row_width + self.tick_width, depth=self._n_inputs)
+        words = fifo.SyncFIFOBuffered(width=2 * self._lanes, depth=self._n_inputs * self._words)
+        m.submodules.rows = ResetInserter(self.clear)(rows)
+        m.submodules.words = ResetInserter(self.clear)(words)
+        m.d.comb += [
+            rows.w_en.eq(self.push & self.first),
+            rows.w_data.eq(Cat(self.row[:row_width], self.tick)),
+            rows.r_en.eq(self.next_row),
+            self.available.eq(rows.r_rdy),
+            self.row_o.eq(rows.r_data[:row_width]),
+            self.tick_o.eq(rows.r_data[row_width:]),
+            words.w_en.eq(self.push),
+            words.w_data.eq(Cat(self.negative, self.causal)),
+            words.r_en.eq(self.next_word),
+            self.negative_o.eq(words.r_data[: self._lanes]),
+            self.causal_o.eq(words.r_data[self._lanes :]),
+        ]
+        return m

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The prediction unit of a first-spike network: the first output spike, and who was too early or too late."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from erbium.hdl.fixed import total_of
+from erbium.hdl.tokens import (
+    ADDRESS_WIDTH,
+    COUNTER_WIDTH,
+    STATE_WIDTH,
+    Begin,
+    ErrorToken,
+    FeedbackToken,
+    Kind,
+    Result,
+    SweepToken,
+)
+from erbium.sw_model.network import Hardware, Network
+
+
+class FirstSpikePrediction(wiring.Component):
+    """Names the output that spikes first; in learning it says which outputs are to spike earlier or later.
+
+    Of the outputs that spike in the first tick with a spike the one with the largest membrane is the answer; if
+    there is no such tick, that of the last tick's membranes is. An output is wrong if it is not the label and
+    spikes before the label's tick + margin: since it spikes once, one bit per class remembers it.
+
+    Parameters
+    ----------
+    network : Network
+    hardware : Hardware
+
+    Members
+    -------
+    sweep_i : In(stream of SweepToken with membranes)
+    feedback_o : Out(stream of FeedbackToken)
+        ``TICK* END``. The ``END`` says whether the sample is replayed.
+    result_o : Out(stream of Result)
+        One per sample; that of a learned sample comes before it has been learned.
+    error_o : Out(stream of ErrorToken)
+        Behind each learned sample the plasticity words of the outputs.
+    decide_after, n_ticks : In(16)
+        In inference, stop after the first output spike unless 0; longest presentation. Changed only while the
+        array is idle.
+    output_spikes, updates, samples : Out(48)
+        Counters.
+
+    Notes
+    -----
+    One clock for each word and each ``TICK``; a clock for each lane more for a word that can hold the answer
+    (the first tick with a spike, and the last tick there can be). Behind a learned sample 2 clocks, and one for each
+    class if the sample is replayed.
+    """
+
+    def __init__(self, network: Network, hardware: Hardware) -> None:
+        self._network = network
+        self._lanes = hardware.lanes_of(network.layers[-1])
+        self._words = hardware.words_of(network.layers[-1])
+        super().__init__(
+            {
+                "sweep_i": In(stream.Signature(SweepToken(self._lanes, True))),
+                "feedback_o": Out(stream.Signature(FeedbackToken(network))),
+                "result_o": Out(stream.Signature(Result())),
+                "error_o": Out(stream.Signature(ErrorToken())),
+                "decide_after": In(16),
+                "n_ticks": In(16),
+                "output_spikes": Out(COUNTER_WIDTH),
+                "updates": Out(COUNTER_WIDTH),
+                "samples": Out(COUNTER_WIDTH),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        network, token = self._network, self.sweep_i.payload
+        self.begin = Signal(Begin())
+        self.tick = Signal(16)
+        takes, starts = Signal(), Signal()
+        m.d.comb += takes.eq(self.sweep_i.valid & (token.kind == Kind.SPIKE))
+        answer, decision_ticks, decided, scanning = self._answer(m, takes, starts)
+        wrong, age = self._errors(m, takes & self.sweep_i.ready, starts)
+
+        # The stop is sent the feedback delay ahead of the last tick that can matter.
+        errors = network.first_spike_errors
+        wait = max(errors.margin - 1 - network.feedback_delay, 0)
+        stop = Mux(self.begin.learn, self.labelled & (age >= wait), decided & (self.decide_after != 0))
+        update = wrong.any() | ~self.in_time
+        n_left = Signal(range(network.n_classes + 1))
+        queue = Signal(network.n_classes)
+        feedback, error, result = self.feedback_o.payload, self.error_o.payload, self.result_o.payload
+        m.d.comb += [
+            result.answer.eq(answer),
+            result.ticks.eq(self.tick),
+            result.ticks_to_decision.eq(Mux(decided, decision_ticks, self.tick)),
+        ]
+        place = Signal(range(network.n_classes))
+        is_label = place == self.begin.label
+        m.d.comb += [error.address.eq(place), error.later.eq(~is_label)]
+
+        with m.FSM():
+            with m.State("TICKS"), m.If(self.sweep_i.valid):
+                with m.Switch(token.kind):
+                    with m.Case(Kind.BEGIN):
+                        m.d.comb += [self.sweep_i.ready.eq(1), starts.eq(1)]
+                        m.d.sync += [self.begin.eq(token.data), self.tick.eq(0)]
+                    with m.Case(Kind.SPIKE):
+                        m.d.comb += self.sweep_i.ready.eq(~scanning)
+                    with m.Case(Kind.TICK), m.If(~scanning):
+                        m.d.comb += [
+                            self.feedback_o.valid.eq(1),
+                            feedback.kind.eq(Kind.TICK),
+                            feedback.address.eq(stop),
+                            self.sweep_i.ready.eq(self.feedback_o.ready),
+                        ]
+                        with m.If(self.feedback_o.ready):
+                            m.d.sync += self.tick.eq(self.tick + 1)
+                    with m.Case(Kind.END):
+                        m.d.comb += self.result_o.valid.eq(1)
+                        with m.If(self.result_o.ready):
+                            m.d.comb += self.sweep_i.ready.eq(1)
+                            m.d.sync += self.samples.eq(self.samples + 1)
+                            m.next = "END"
+            with m.State("END"):
+                m.d.comb += [
+                    self.feedback_o.valid.eq(1),
+                    feedback.kind.eq(Kind.END),
+                    feedback.address.eq(self.begin.learn & update),
+                ]
+                m.d.sync += [queue.eq(wrong), n_left.eq(0), place.eq(0)]
+                with m.If(self.feedback_o.ready):
+                    m.next = "TICKS"
+                    with m.If(self.begin.learn):
+                        m.next = "ERRORS"
+                    with m.If(self.begin.learn & update):
+                        m.d.sync += [n_left.eq(network.n_classes), self.updates.eq(self.updates + 1)]
+            with m.State("ERRORS"):
+                with m.If(n_left == 0):
+                    m.d.comb += [self.error_o.valid.eq(1), error.kind.eq(Kind.END), error.later.eq(update)]
+                    with m.If(self.error_o.ready):
+                        m.next = "TICKS"
+                with m.Else():
+                    m.d.comb += [self.error_o.valid.eq(queue[0] | is_label), error.kind.eq(Kind.SPIKE)]
+                    with m.If(self.error_o.ready | ~self.error_o.valid):
+                        m.d.sync += [queue.eq(queue >> 1), place.eq(place + 1), n_left.eq(n_left - 1)]
+        return m
+
+    def _answer(self, m: Module, takes: Value, starts: Value) -> tuple[Value, Value, Value, Value]:
+        """Look for the answer, lane by lane; return it, its tick count, whether it is final, whether a look is on."""
+        network, lanes, token = self._network, self._lanes, self.sweep_i.payload
+        spikes, membranes = Signal(lanes), Signal(STATE_WIDTH * lanes)
+        left = Signal(range(lanes + 1))
+        here = Signal(range(network.n_classes + lanes))
+        best, best_key, found = Signal(range(network.n_classes)), Signal(STATE_WIDTH + 1), Signal()
+        decided, spiked, decision_ticks = Signal(), Signal(), Signal(16)
+        scanning = left != 0
+
+        # Until a tick with a spike has ended, a word can hold the answer if it has a spike, or in the last tick.
+        can = ~decided & (token.spikes.any() | (self.tick == self.n_ticks - 1))
+        with m.If(takes & ~scanning):
+            m.d.sync += [spikes.eq(token.spikes), membranes.eq(Cat(*token.v)), here.eq(token.data)]
+            with m.If(can):
+                m.d.sync += left.eq(lanes)
+            with m.If(token.spikes.any()):
+                m.d.sync += spiked.eq(1)
+        with m.If(scanning):
+            m.d.sync += [
+                spikes.eq(spikes >> 1),
+                membranes.eq(membranes >> STATE_WIDTH),
+                left.eq(left - 1),
+                here.eq(here + 1),
+            ]
+            # Offset binary makes the comparison of spike and membrane a single unsigned one.
+            key = Cat(membranes[: STATE_WIDTH - 1], ~membranes[STATE_WIDTH - 1], spikes[0])
+            with m.If((here < network.n_classes) & (~found | (key > best_key))):
+                m.d.sync += [best_key.eq(key), best.eq(here), found.eq(1)]
+        with m.If(self.feedback_o.valid & self.feedback_o.ready & spiked & ~decided):
+            m.d.sync += [decided.eq(1), decision_ticks.eq(self.tick + 1)]
+        with m.If(starts):
+            m.d.sync += [found.eq(0), decided.eq(0), spiked.eq(0)]
+        # A tick with a spike counts from its own TICK token on.
+        return best, decision_ticks, decided | spiked, scanning
+
+    def _errors(self, m: Module, taken: Value, starts: Value) -> tuple[Value, Value]:
+        """Remember which outputs were wrong and when the label spiked; return the wrong ones and the label's age."""
+        network, lanes, token = self._network, self._lanes, self.sweep_i.payload
+        errors, classes = network.first_spike_errors, network.n_classes
+        wrong = Signal(classes)
+        age = Signal(range(network.n_ticks + 1))
+        self.labelled, self.in_time = Signal(), Signal()
+        labels_now, closed = Signal(), Signal()
+        base = token.data[:ADDRESS_WIDTH]
+        is_label = Signal(lanes)
+        m.d.comb += is_label.eq(
+            Cat(*[self.begin.label == (base + lane)[: bits_for(classes + lanes)] for lane in range(lanes)])
+        )
+        m.d.comb += [
+            labels_now.eq((token.spikes & is_label).any()),
+            closed.eq(self.labelled & (age >= errors.margin)),
+        ]
+        candidates = token.spikes & ~is_label
+        if errors.earliest_only:
+            candidates = Mux(wrong.any(), 0, candidates & (~candidates + 1)[:lanes])
+        n_spikes = Signal(range(lanes + 1))
+        m.d.sync += [
+            n_spikes.eq(Mux(taken, total_of(token.spikes[lane] for lane in range(lanes)), 0)),
+            self.output_spikes.eq(self.output_spikes + n_spikes),
+        ]
+        with m.If(taken):
+            with m.If(labels_now):
+                m.d.sync += [self.labelled.eq(1), age.eq(0), self.in_time.eq(self.tick < errors.deadline)]
+            with m.If(~closed):
+                for word in range(self._words):
+                    part = wrong[word * lanes : (word + 1) * lanes]
+                    with m.If(base == word * lanes):
+                        m.d.sync += part.eq(part | candidates[: len(part)])
+        with m.If(self.feedback_o.valid & self.feedback_o.ready & self.labelled):
+            m.d.sync += age.eq(age + 1)
+        with m.If(starts):
+            m.d.sync += [wrong.eq(0), self.labelled.eq(0), self.in_time.eq(0), age.eq(0)]
+        return wrong, age
