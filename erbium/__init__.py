@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from erbium.checkpoint import Checkpoint, CheckpointError
     from erbium.chip import Chip, ChipError, open_chip
     from erbium.exact import Lockstep, MismatchError, Verdict, compare
-    from erbium.gen.presets import PRESETS, Preset, Recipe, erbp_network, preset
+    from erbium.gen.presets import PRESETS, Preset, Recipe, erbp_network, first_spike_network, preset
     from erbium.sw_model.array import Results
     from erbium.sw_model.datasets import Dataset, DatasetError
     from erbium.sw_model.network import Hardware, Network
@@ -30,7 +30,7 @@ _HOMES = {
     "erbium.checkpoint": ("Checkpoint", "CheckpointError"),
     "erbium.chip": ("Chip", "ChipError", "open_chip"),
     "erbium.exact": ("Lockstep", "MismatchError", "Verdict", "compare"),
-    "erbium.gen.presets": ("PRESETS", "Preset", "Recipe", "erbp_network", "preset"),
+    "erbium.gen.presets": ("PRESETS", "Preset", "Recipe", "erbp_network", "first_spike_network", "preset"),
     "erbium.sw_model.array": ("Results",),
     "erbium.sw_model.datasets": ("Dataset", "DatasetError"),
     "erbium.sw_model.network": ("Hardware", "Network"),
@@ -59,6 +59,7 @@ __all__ = [
     "Verdict",
     "compare",
     "erbp_network",
+    "first_spike_network",
     "open_chip",
     "preset",
 ]

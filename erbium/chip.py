@@ -54,8 +54,8 @@ class Engine(Protocol):
     def load(self, weights: Sequence[Array]) -> None:
         """Replace all weights."""
 
-    def set_rates(self, gains: Sequence[int]) -> None:
-        """Set the gain of each layer."""
+    def set_rates(self, rates: Sequence[int], /) -> None:
+        """Set the learning rate of each layer, 0 ... its full rate."""
 
 
 class Chip:
@@ -102,7 +102,8 @@ class Chip:
         Returns
         -------
         Results
-            Of presentations in which the label took part: the answers are no measure of accuracy.
+            Of presentations that were learned. In eRBP the label takes part in them, so the answers are no
+            measure of accuracy; in a first-spike network it does not, and they are the answers before learning.
         """
         engine = self._working()
         images = _checked_images(images, self.network)
@@ -140,7 +141,7 @@ class Chip:
 
     @property
     def weights(self) -> list[Array]:
-        """Weights of each layer, int16 of shape ``(n_rows, n_neurons)``; the last row is the bias. A copy."""
+        """Weights of each layer, int16 of shape ``(n_rows, n_neurons)``; in eRBP the last row is the bias. A copy."""
         return [np.array(values, dtype=np.int16) for values in self._working().weights]
 
     def load(self, weights: Sequence[Array]) -> None:
@@ -162,7 +163,7 @@ class Chip:
         self._counters_before = {name: counters.get(name, 0) - int(value) for name, value in now.items()}
 
     def set_rate(self, factor: float) -> None:
-        """Set the learning rate to a share, 0 ... 1, of the network's full gains."""
+        """Set the learning rate to a share, 0 ... 1, of the network's full rates."""
         self._working().set_rates(self.network.scaled_rates(factor))
 
     @property
@@ -172,7 +173,10 @@ class Chip:
 
     @decide_after.setter
     def decide_after(self, n_spikes: int) -> None:
-        check_range("decide_after", n_spikes, 0, self.network.n_ticks, ", the longest presentation")
+        if self.network.is_first_spike:
+            check_range("decide_after", n_spikes, 0, 1, "; a neuron spikes once")
+        else:
+            check_range("decide_after", n_spikes, 0, self.network.n_ticks, ", the longest presentation")
         engine: Any = self._working()
         engine.decide_after = n_spikes
         self._decide_after = n_spikes
@@ -308,7 +312,8 @@ def _checked_weights(weights: Sequence[Array], network: Network) -> list[Array]:
         if values.shape != shape or values.dtype.kind not in "iu":
             raise ChipError(
                 f"weights of layer {number + 1} are {values.dtype} of shape {values.shape}; network "
-                f"{network.name!r} takes integers of shape {shape}, the last row being the bias"
+                f"{network.name!r} takes integers of shape {shape}"
+                f"{', the last row being the bias' if network.has_bias else ''}"
             )
         low, high = int(values.min()), int(values.max())
         if low < layer.weight_min or high > layer.weight_max:

@@ -23,11 +23,11 @@ from erbium.exact import Lockstep, MismatchError, Verdict
 from erbium.gen.presets import PRESETS, preset
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay
-from erbium.report import write_report
+from erbium.report import Decisions, write_report
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
-from erbium.train import Evaluated, Plan, Trainer, check_fits
+from erbium.train import Evaluated, Plan, Trainer, check_fits, evaluation_ticks
 
 PRESET, DIGITS_PRESET = "erbp-mnist-200", "erbp-digits"
 N_IMAGES = 10_000
@@ -77,22 +77,24 @@ def evaluate_at(total: int) -> tuple[int, ...]:
     return tuple(sorted({*early, *(-(-total * tenth // 10) for tenth in range(1, 11))}))
 
 
-def choose(options: Options, dataset: Dataset) -> tuple[Network, Plan]:
-    """Return the network for a data set, and how it is trained."""
+def choose(options: Options, dataset: Dataset) -> tuple[Network, Dataset, Plan]:
+    """Return the network for a data set, what it sees of that, and how it is trained."""
     # The digits stand in where MNIST cannot be had; so does their network, unless the user named one.
     name = options.preset or (DIGITS_PRESET if dataset.notice else PRESET)
     chosen = preset(name)
     network = chosen.network if options.seed is None else replace(chosen.network, seed=options.seed)
     others = ", ".join(other for other in PRESETS if other != name)
-    check_fits(network, dataset, f"name other data with --data, or another --preset, such as {others}")
+    way_out = f"name other data with --data, or another --preset, such as {others}"
+    dataset = datasets.middle(dataset, chosen.recipe.crop, way_out)
+    check_fits(network, dataset, way_out)
     plan = Plan(
         recipe=chosen.recipe,
         total=options.images,
         evaluate_at=evaluate_at(options.images),
         n_evaluate=N_VALIDATION,
-        n_ticks=min(VALIDATION_TICKS, network.n_ticks),
+        n_ticks=evaluation_ticks(network, VALIDATION_TICKS),
     )
-    return network, plan
+    return network, dataset, plan
 
 
 def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
@@ -115,7 +117,7 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
     dataset = datasets.load(options.data)
     if dataset.notice:
         _say(console, dataset.notice)
-    network, plan = choose(options, dataset)
+    network, dataset, plan = choose(options, dataset)
     shape = "-".join(map(str, network.shape))
     _say(
         console,
@@ -134,7 +136,8 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
             _say(console, f"to repeat it: {options.command(mismatch.position)}")
             return 1
         _say(console, _comparison(verdict, options, pair))
-        _show(console, trainer, options, answers, chip_answers)
+        decisions = summary.decisions(network, model.weights, dataset.test, answers.n_images)
+        _show(console, trainer, options, answers, chip_answers, decisions)
         if options.report is not None:
             record = summary.run_record(
                 title=f"Erbium demo: {network.name} learns {dataset.name}",
@@ -144,6 +147,7 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
                 hardware=options.hardware if chip.backend == "rtl" else None,
                 commands=[options.command()],
                 tested=answers,
+                decisions=decisions,
                 verdict=verdict if chip.backend != model.backend else None,
             )
             write_report(options.report, record)
@@ -218,6 +222,7 @@ def _show(
     options: Options,
     answers: summary.Answers,
     chip_answers: summary.Answers,
+    decisions: Decisions | None,
 ) -> None:
     network = trainer.chip.network
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -240,6 +245,10 @@ def _show(
     row("tested", f"{chip_answers.n_images:,}", "images on the chip; of each, on average:")
     for name, value in summary.work_per_image(network, chip_answers.work, learning=False):
         row("", value, name)
+    if decisions is not None:
+        row("decided", f"{decisions.n_samples:,}", "images; of each, on average:")
+        for name, value in summary.decision_facts(network, decisions):
+            row("", value, name)
     measured = summary.performance(trainer)
     if measured.cycles_per_sample is not None:
         row("cycles", f"{measured.cycles_per_sample:,.0f}", "per image learned")

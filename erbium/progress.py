@@ -29,7 +29,39 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f} images/s")
 
 
-class TrainingDisplay:
+class ProgressDisplay:
+    """Bars of rich that are there within ``with`` and only on a terminal; without one, lines alone are shown.
+
+    Parameters
+    ----------
+    console : Console
+    *columns : str or ProgressColumn
+        What a bar consists of; a description stands before them, the time that remains behind them.
+    """
+
+    def __init__(self, console: Console, *columns: str | ProgressColumn) -> None:
+        self.console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            *columns,
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+class TrainingDisplay(ProgressDisplay):
     """Shows the events of a run. Without a terminal there is no bar, only the lines.
 
     Parameters
@@ -42,27 +74,8 @@ class TrainingDisplay:
     """
 
     def __init__(self, console: Console, total: int, position: int = 0) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _Rate(),
-            TextColumn("{task.fields[accuracy]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._console = console
+        super().__init__(console, _Rate(), TextColumn("{task.fields[accuracy]}"))
         self._task = self._progress.add_task("starting", total=total, completed=position, accuracy="")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -74,7 +87,7 @@ class TrainingDisplay:
             case Evaluated(point=point):
                 accuracy = 100 * (1 - point.error)
                 self._progress.update(self._task, accuracy=f"{accuracy:.1f} % right")
-                self._console.print(
+                self.console.print(
                     f"{point.position:>11,} images learned: {accuracy:5.1f} % right "
                     f"of {point.n_images:,} validation images",
                     highlight=False,

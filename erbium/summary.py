@@ -113,11 +113,14 @@ def work_per_image(network: Network, work: Mapping[str, int], learning: bool) ->
     rows = [("ticks", work["ticks"]), ("input spikes", work["input_spikes"])]
     rows += [(f"{name} spikes", work[f"layer{k}_spikes"]) for k, name in zip(layers, names, strict=True)]
     if learning:
-        rows.append(("error spikes", work["error_spikes"]))
+        if network.is_first_spike:
+            rows.append(("samples that changed something", work["updates"]))
+        else:
+            rows.append(("error spikes", work["error_spikes"]))
         rows.append(("rows opened for learning", sum(work[f"layer{k}_rows_learned"] for k in layers)))
         rows.append(("weights changed", sum(work[f"layer{k}_weights_changed"] for k in layers)))
     rows.append(("synaptic operations", synaptic_operations(work)))
-    return [(name, f"{value / n:,.1f}") for name, value in rows]
+    return [(name, f"{value / n:,.{2 if value < n else 1}f}") for name, value in rows]
 
 
 def lanes_busy(effort: Mapping[str, int]) -> float | None:
@@ -146,6 +149,7 @@ def run_record(
     hardware: Hardware | None,
     commands: Sequence[str],
     tested: Answers | None,
+    decisions: report.Decisions | None = None,
     verdict: Verdict | None = None,
 ) -> report.RunRecord:
     """Return everything that the report of a run shows.
@@ -164,6 +168,8 @@ def run_record(
         Command lines that repeat the run.
     tested : Answers, optional
         Answers to the test images.
+    decisions : Decisions, optional
+        What these took, see :func:`decisions`.
     verdict : Verdict, optional
         Outcome of comparing the run with the model's.
     """
@@ -182,7 +188,8 @@ def run_record(
         recipe={
             "images": plan.total,
             "epochs": round(plan.total / len(dataset.train), 2),
-            "shift": plan.recipe.shift,
+            "image shift": f"up to ±{plan.recipe.shift} pixels" if plan.recipe.shift else "off",
+            "neuron blank-out": _blank_out(network),
             "learning rate": describe_schedule(plan.recipe.schedule).replace("x ", "× "),
         },
         images_learned=trainer.chip.position,
@@ -194,7 +201,57 @@ def run_record(
         performance=performance(trainer),
         trace=_trace(network, dataset, weights),
         weights=tuple(weights),
+        decisions=decisions,
     )
+
+
+def decisions(
+    network: Network,
+    weights: Sequence[Array],
+    split: Split,
+    n_images: int,
+    n_ticks: int | None = None,
+) -> report.Decisions | None:
+    """Return what the decisions of a first-spike network take, on the first images of a split; else None.
+
+    The compiled model is asked: it looks into each sample, and its integers are those of every backend.
+    """
+    if not network.is_first_spike:
+        return None
+    from erbium.sw_model.fast import FastArray
+
+    array = FastArray(network)
+    array.load(weights)
+    seeds = constants.sample_seeds(network.seed, False, 0, n_images)
+    found = array.decisions(split.images[:n_images], seeds, n_ticks)
+    spikes = [found.input_spikes, *found.hidden_spikes.T]
+    return report.Decisions.of(network, found.ticks_to_decision, spikes)
+
+
+def decision_facts(network: Network, found: report.Decisions) -> list[tuple[str, str]]:
+    """Return what a decision took on average, as names and numbers for people."""
+    names = report.record.layer_names(network)
+    rows = [("ticks to the decision", f"{found.mean_ticks:,.1f}")]
+    rows += [
+        (f"{name} spikes until then", f"{mean:,.1f}")
+        for name, mean in zip(["input", *names], found.mean_spikes, strict=False)
+    ]
+    rows += [
+        (f"of the rows of {name} looked up", f"{100 * share:.1f} %")
+        for name, share in zip(names, found.rows_read(network), strict=True)
+    ]
+    return rows
+
+
+def _blank_out(network: Network) -> str:
+    """Return which share of the neurons are left out of a training sample."""
+    names = report.record.layer_names(network)
+    parts = [
+        f"{256 - layer.neuron_keep}/256 of the {name} neurons"
+        for name, layer in zip(names, network.layers, strict=True)
+        if layer.neuron_keep < 256
+    ]
+    return ", ".join(parts) or "off"
 
 
 def _curve(trainer: Trainer, tested: Answers | None) -> tuple[report.CurvePoint, ...]:

@@ -218,6 +218,14 @@ def training_batch(
     return images, dataset.train.labels[index]
 
 
+def evaluation_ticks(network: Network, most: int) -> int:
+    """Return the longest presentation of an evaluation that is to take at most `most` ticks, where it matters.
+
+    A first-spike network is left to itself: it stops with its answer.
+    """
+    return network.n_ticks if network.is_first_spike else min(most, network.n_ticks)
+
+
 class Pace:
     """Chooses how many images to give the chip in one call, so that the call takes about `seconds`."""
 

@@ -229,3 +229,36 @@ def test_the_face_loads_nothing_before_it_is_used():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("backend", ["model", "reference"])
+def test_a_first_spike_chip_answers_while_it_learns_as_if_it_did_not(backend):
+    described = preset("first-spike-tiny").network
+    # Without blank-out, which is on in learning only.
+    layers = tuple(replace(layer, neuron_keep=256) for layer in described.layers)
+    network = replace(described, layers=layers)
+    images, labels = images_and_labels(30, network=network)
+    with open_chip(network, backend) as chip, open_chip(network, backend) as asked:
+        for k in range(30):
+            asked.load(chip.weights)
+            before = asked.infer(images[k : k + 1])
+            assert chip.learn(images[k : k + 1], labels[k : k + 1]).answers == before.answers
+        assert chip.counters["updates"] > 0
+        assert "error_spikes" not in chip.counters
+
+
+def test_a_first_spike_chip_decides_at_the_first_spike_or_never():
+    network = preset("first-spike-tiny").network
+    with open_chip(network, "reference") as chip:
+        with pytest.raises(
+            DescriptionError, match="decide_after is 2; it must be from 0 to 1; a neuron spikes once"
+        ):
+            chip.decide_after = 2
+        images, _ = images_and_labels(10, network=network)
+        chip.decide_after = 0
+        assert set(chip.infer(images).ticks) == {network.n_ticks}
+        with pytest.raises(ChipError, match=r"takes integers of shape \(16, 12\)$"):
+            chip.load([np.zeros((17, 12), int), np.zeros((12, 4), int)])
+        wrong = [np.full((16, 12), -128), np.zeros((12, 4), int)]
+        with pytest.raises(ChipError, match="hold -128; 8 bits hold -127 to 127"):
+            chip.load(wrong)

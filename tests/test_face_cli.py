@@ -4,7 +4,6 @@
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import types
@@ -18,7 +17,7 @@ from erbium import cli
 from erbium.checkpoint import Checkpoint
 from erbium.chip import open_chip
 from erbium.commands import train as train_module
-from erbium.gen.presets import PRESETS, preset
+from erbium.gen.presets import LINEAR, PRESETS, preset
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import write_idx
 from erbium.sw_model.network import Network
@@ -42,21 +41,10 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path, capsys, data):
-    """Run a command line in an empty folder; return exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
+def run(run, monkeypatch, data):
+    """Run a command line that finds the noise where the user's data is."""
     monkeypatch.setenv("ERBIUM_DATA", str(data))
-    monkeypatch.delenv("ERBIUM_TRACEBACK", raising=False)
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def call(text):
-        with pytest.raises(SystemExit) as caught:
-            cli.main(shlex.split(text))
-        out, err = capsys.readouterr()
-        return caught.value.code, out, err
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
+    return run
 
 
 TRAIN = "train tiny --images 40 --evaluate-images 5 --backend reference"
@@ -162,6 +150,83 @@ def test_train_and_eval(run, tmp_path, data):
     assert record["ticks_to_decision_per_image"] <= 16
 
 
+def test_train_and_eval_of_a_first_spike_network(run, tmp_path, data):
+    words = "train first-spike-tiny --images 40 --evaluate-images 5 --seed 5 --shift 1"
+    for backend in ("reference", "model"):
+        code, _, err = run(f"{words} --backend {backend} --checkpoint {backend}.npz --report {backend}.html")
+        assert code == 0, err
+        assert "shifted by up to 1 pixel." in err
+    mine, other = (Checkpoint.load(tmp_path / f"{name}.npz") for name in ("reference", "model"))
+    assert mine.work == other.work
+    assert mine.work["updates"] > 0
+    assert all(np.array_equal(a, b) for a, b in zip(mine.weights, other.weights, strict=True))
+    page = (tmp_path / "model.html").read_text()
+    for text in (
+        "How soon it decides",
+        "Membranes and currents",
+        "16/256 of the hidden neurons",
+        "±1 pixels",
+    ):
+        assert text in page
+
+    test = datasets.load(data).test
+    with open_chip(mine.network, "reference") as chip:
+        chip.load(mine.weights)
+        results = chip.infer(test.images[:9])
+        wrong = int((results.answers != test.labels[:9]).sum())
+    code, out, err = run("eval model.npz --images 9 --json --backend reference")
+    assert code == 0, err
+    record = json.loads(out)
+    assert record["wrong"] == wrong
+    assert record["ticks_to_decision_per_image"] == results.ticks_to_decision.mean()
+    # Ticks behind the decision are run and counted, and are no part of it.
+    pairs = zip(
+        record["spikes_to_decision_per_image"],
+        (record["counters"][name] / 9 for name in ("input_spikes", "layer1_spikes")),
+        strict=True,
+    )
+    assert all(0 < until <= in_all for until, in_all in pairs)
+    assert record["rows_read"] == [
+        record["spikes_to_decision_per_image"][k] / n for k, n in enumerate((16, 12))
+    ]
+    code, out, _ = run("eval model.npz")
+    for text in ("ticks to the decision", "hidden spikes until then", "of the rows of output looked up"):
+        assert text in out
+
+
+def test_a_cropped_run(run, tmp_path):
+    write_data(tmp_path / "large", size=(7, 6))
+    words = "--data large --checkpoint a.npz --backend reference"
+    assert run(f"train first-spike-tiny --crop 4 --images 30 --shift 1 --stop-after 10 {words}")[0] == 0
+    saved = Checkpoint.load(tmp_path / "a.npz")
+    assert saved.plan.recipe.crop == 4
+    assert saved.data_digest == datasets.middle(datasets.load(tmp_path / "large"), 4).digest
+    assert run(f"train --resume {words}")[0] == 0
+    assert run(f"train first-spike-tiny --crop 4 --images 30 --shift 1 --overwrite {words}")[0] == 0
+    mine, other = saved, Checkpoint.load(tmp_path / "a.npz")
+    assert other.position == 30
+    assert mine.data_digest == other.data_digest
+    code, out, err = run("eval a.npz --data large")
+    assert code == 0, err
+    assert "of 12 test images of large (middle 4 x 4)" in out
+    # Of other data the same middle is taken; whether it is the same data is asked behind that.
+    code, _, err = run("eval a.npz")
+    assert code == 2
+    assert "has learned large (middle 4 x 4) with digest" in err
+    # The hidden layers can be others, and the inputs follow what is left of the images.
+    code, _, err = run(f"train first-spike-tiny --crop 3 --hidden 5 --images 5 --overwrite {words}")
+    assert code == 0, err
+    assert Checkpoint.load(tmp_path / "a.npz").network.shape == (9, 5, 4)
+    assert Checkpoint.load(tmp_path / "a.npz").network.name == "first-spike-9-5-4"
+
+
+def test_a_described_first_spike_network_has_its_own_usual_recipe(run, tmp_path):
+    (tmp_path / "mine.json").write_text(run("show first-spike-tiny --json")[1])
+    code, _, err = run("train mine.json --images 5 --backend reference --checkpoint a.npz")
+    assert code == 0, err
+    assert Checkpoint.load(tmp_path / "a.npz").plan.recipe.schedule == LINEAR
+
+
 def test_a_run_in_pieces(run, tmp_path):
     assert run(TRAIN + " --checkpoint whole.npz")[0] == 0
     code, out, _ = run(TRAIN + " --checkpoint a.npz --stop-after 15")
@@ -219,6 +284,22 @@ def mistakes():
         ),
         ("train tiny --evaluate-images -1", ["number of validation images is -1"]),
         ("train tiny --evaluate-ticks 17", ["--evaluate-ticks is 17", "1 to 16"]),
+        ("train tiny --crop 5", ["4 x 4 pixels", "middle 5 x 5", "--crop"]),
+        ("train tiny --crop 3", ["3 x 3 = 9 pixels", "takes 16", "--hidden 12", "--data"]),
+        ("train tiny --crop -1", ["crop is -1"]),
+        ("train tiny --data large", ["6 x 6 = 36 pixels", "takes 16", "--crop 4"]),
+        (
+            "train first-spike-mnist-24x24-700",
+            ["images of noise have 4 x 4 pixels", "middle 24 x 24", "--data"],
+        ),
+        (
+            "train first-spike-tiny --hidden 9,7",
+            ["--hidden asks for 2 hidden layers", "'first-spike-tiny'", "made for 1", "--json"],
+        ),
+        (
+            "train first-spike-tiny --hidden 5000",
+            ["n_neurons of a layer is 5000", "1 to 4096"],
+        ),
         ("train tiny --network mine.json", ["PRESET is 'tiny' and --network is 'mine.json'"]),
         ("train mine.json", ["mine.json", "no such file"]),
         ("train bad.json", ["bad.json", "not JSON"]),
@@ -251,6 +332,7 @@ def mistakes():
         ("eval here.npz --images 13", ["--images is 13", "1 to 12", "size of the test split"]),
         ("eval here.npz --ticks 17", ["n_ticks is 17", "1 to 16"]),
         ("eval here.npz --decide-after 99", ["decide_after is 99", "0 to 16"]),
+        ("eval spike.npz --decide-after 2", ["decide_after is 2", "0 to 1", "spikes once"]),
         ("eval here.npz --split train", ["'train' is not one of"]),
         ("eval here.npz --data five", ["has learned noise with digest", "--other-data"]),
         ("eval here.npz --data five --other-data", ["5 classes", "tells 4 apart"]),
@@ -260,10 +342,15 @@ def mistakes():
         ("verilog tiny -o out --lanes 5000", ["lanes is 5000", "1 to 4096"]),
         ("verilog nothing -o out", ["no preset 'nothing'"]),
         ("bench nothing", ["no bench 'nothing'", "accuracy", "lanes"]),
+        ("bench", ["name a bench", "erbium bench --list"]),
         ("bench lanes --json none/a.json", ["none", "no such folder"]),
         ("bench lanes --jobs 0", ["--jobs is 0"]),
         ("demo --preset nothing --backend model", ["no preset 'nothing'"]),
         ("demo --preset erbp-mnist-100 --backend model", ["784", "--preset", "tiny"]),
+        (
+            "demo --preset first-spike-mnist-20x20-320 --backend model",
+            ["4 x 4 pixels", "middle 20 x 20", "--preset"],
+        ),
         ("demo --images 0 --preset tiny --backend model", ["number of images to learn is 0"]),
         ("demo --report none/a.html", ["none", "no such folder"]),
         ("demo --lanes -3", ["lanes is -3"]),
@@ -279,6 +366,11 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(run, tmp_path, line, texts
     (tmp_path / "odd.json").write_text(json.dumps(odd))
     if "five" in line:
         write_data(tmp_path / "five", n_classes=5)
+    if "large" in line:
+        write_data(tmp_path / "large", size=(6, 6))
+    if "spike.npz" in line:
+        words = TRAIN.replace("tiny", "first-spike-tiny")
+        assert run(words + " --checkpoint spike.npz --stop-after 1")[0] == 0
     if "here.npz" in line:
         assert run(TRAIN + " --checkpoint here.npz --stop-after 1")[0] == 0
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -116,13 +116,53 @@ def test_the_demo(folder, monkeypatch, tmp_path):
 def test_the_demo_tests_with_what_it_learned(folder, monkeypatch):
     _, text = show(folder, monkeypatch)
     data = datasets.load(folder)
-    network, plan = demo.choose(demo.Options(preset="tiny", images=50), data)
+    network, _, plan = demo.choose(demo.Options(preset="tiny", images=50), data)
     with open_chip(network, "reference") as chip:
         for position in range(50):
             chip.set_rate(plan.rate(position))
             chip.learn(data.train.images[[position]], data.train.labels[[position]])
         error = (chip.infer(data.test.images).answers != data.test.labels).mean()
     assert f"{100 * error:.2f} %" in text
+
+
+def test_the_demo_of_a_first_spike_network(folder, monkeypatch, tmp_path):
+    network = preset("first-spike-tiny").network
+    options = {"preset": network.name, "report": tmp_path / "out.html"}
+    code, text = show(folder, monkeypatch, **options)
+    assert code == 0, text
+    n_weights = sum(values.size for values in network.initial_weights())
+    assert f"bit-exact: {n_weights:,} of {n_weights:,} weights and 12 of 12 counters equal\n" in text
+    words = " ".join(text.split())
+    for line in (
+        "samples that changed something",
+        "30 images; of each, on average: ",
+        "ticks to the decision",
+        "of the rows of hidden looked up",
+    ):
+        assert line in words
+    assert "error spikes" not in text
+    assert network.digest in (tmp_path / "out.html").read_text()
+    # Online, the answers of learning are answers: there is something to see at the first sample already.
+    code, text = show(folder, monkeypatch, {"defect": "weight", "at": 17}, **options)
+    assert code == 1
+    assert "layer 1, row 3, neuron 7: the weight is" in text
+
+
+def test_the_demo_crops(monkeypatch):
+    random = np.random.default_rng(1)
+    split = (random.integers(0, 256, (10, 28, 28), dtype=np.uint8), np.arange(10, dtype=np.uint8))
+    whole = datasets.split.make_dataset(
+        name="noise", source="a test", notice="", size=(28, 28), train=split, validation=split, test=split
+    )
+    network, dataset, plan = demo.choose(demo.Options(preset="first-spike-mnist-20x20-320"), whole)
+    assert (dataset.height, dataset.width, network.n_inputs) == (20, 20, 400)
+    assert plan.recipe.crop == 20
+    assert plan.n_ticks == network.n_ticks, "it stops by itself"
+    assert demo.choose(demo.Options(preset="erbp-mnist-100"), whole)[1] is whole
+    with pytest.raises(datasets.DatasetError, match="8 x 8 pixels and the middle 20 x 20"):
+        demo.choose(
+            demo.Options(preset="first-spike-mnist-20x20-320"), datasets.sources.load_digits("stand in")
+        )
 
 
 @pytest.mark.parametrize(
@@ -309,10 +349,11 @@ def test_a_defect_that_does_not_come_back():
 
 @pytest.mark.slow
 @pytest.mark.verilator
-def test_the_demo_on_the_generated_verilog(folder, monkeypatch):
+@pytest.mark.parametrize("name", ["tiny", "first-spike-tiny"])
+def test_the_demo_on_the_generated_verilog(folder, monkeypatch, name):
     monkeypatch.setattr(demo, "N_VALIDATION", 6)
     out = io.StringIO()
-    options = demo.Options(preset="tiny", images=60, data=folder, hardware=Hardware(lanes=8))
+    options = demo.Options(preset=name, images=60, data=folder, hardware=Hardware(lanes=8))
     assert demo.run(options, Console(file=out, width=100)) == 0
     assert "bit-exact: " in out.getvalue()
     assert "lanes busy" in out.getvalue()
@@ -320,5 +361,5 @@ def test_the_demo_on_the_generated_verilog(folder, monkeypatch):
 
 def test_a_seed_is_another_network(folder):
     data = datasets.load(folder)
-    network, _ = demo.choose(demo.Options(preset="tiny", seed=9), data)
+    network, *_ = demo.choose(demo.Options(preset="tiny", seed=9), data)
     assert network == replace(TINY, seed=9)

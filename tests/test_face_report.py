@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 
-from erbium.gen.presets import erbp_network
+from erbium.gen.presets import erbp_network, first_spike_network
 from erbium.report import (
     SECTIONS,
     Check,
     CurvePoint,
     DatasetFacts,
+    Decisions,
     Exactness,
     Performance,
     RunRecord,
@@ -25,10 +26,12 @@ from erbium.report import (
     trace_sample,
     write_report,
 )
-from erbium.report.sections import N_FIELDS, exactness, learning_curve, short
+from erbium.report.parts import short
+from erbium.report.sections import N_FIELDS, exactness, learning_curve
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.constants import sample_seeds
 from erbium.sw_model.datasets.sources import load_digits
+from erbium.sw_model.fast import FastArray
 from erbium.sw_model.network import Hardware
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -81,6 +84,60 @@ def make_record(hidden=(6,), n_classes=4, size=(4, 4), learn=True):
         performance=Performance(1000, 125.0, 0.75, 2.5),
         trace=trace_sample(net, array.weights, images[0], int(labels[0]), 5, learn),
         weights=tuple(array.weights),
+    )
+
+
+FIRST_SPIKE_KEYS = [
+    "curve",
+    "confusion",
+    "decisions",
+    "rows",
+    "raster",
+    "traces",
+    "fields",
+    "weights",
+    "spikes",
+    "exactness",
+    "network",
+    "counters",
+    "made",
+]
+
+
+@cache
+def make_first_spike_record(hidden=(6,), n_classes=4, size=(4, 4), **options):
+    """Learn a few random images with a tiny first-spike network and record everything there is to record."""
+    thresholds = (400, 200, 200, 200)[: len(hidden) + 1]
+    net = first_spike_network(
+        "tiny",
+        hidden,
+        n_inputs=size[0] * size[1],
+        n_classes=n_classes,
+        n_ticks=8,
+        deadline=6,
+        **({"thresholds": thresholds} | options),
+    )
+    draw = np.random.default_rng(1)
+    images = draw.integers(0, 256, (8, net.n_inputs), dtype=np.uint8)
+    labels = draw.integers(0, n_classes, 8)
+    array = ArrayModel(net)
+    array.run(images, sample_seeds(1, True, 0, 8), labels)
+    trace = trace_sample(net, array.weights, images[0], int(labels[0]), 5, False)
+    found = FastArray(net)
+    found.load(array.weights)
+    decided = found.decisions(images, sample_seeds(1, False, 0, 8))
+    return replace(
+        make_record(),
+        network=net,
+        dataset=DatasetFacts("noise", "a generator", "", *size),
+        confusion=np.eye(n_classes, dtype=np.int64),
+        recipe={"image shift": "off"},
+        counters=array.counters(),
+        trace=trace,
+        weights=tuple(array.weights),
+        decisions=Decisions.of(
+            net, decided.ticks_to_decision, [decided.input_spikes, *decided.hidden_spikes.T]
+        ),
     )
 
 
@@ -152,8 +209,9 @@ def test_page_asks_nobody_for_anything():
     assert "default-src 'none'" in text  # and the browser enforces it
 
 
-def test_names_inside_the_page_are_unique_and_found():
-    text = render(make_record(hidden=(6, 5, 4)))
+@pytest.mark.parametrize("make", [make_record, make_first_spike_record])
+def test_names_inside_the_page_are_unique_and_found(make):
+    text = render(make(hidden=(6, 5, 4)))
     names = [attributes["id"] for _, attributes in Page(text).elements if "id" in attributes]
     assert len(names) == len(set(names))
     for name in re.findall(r"""url\(#([^)]+)\)|href="#([^"]+)""", text):
@@ -296,6 +354,105 @@ def test_odd_shapes(hidden, n_classes, size, learn):
     fields = [img for img in page.all("img") if img["alt"].startswith("Weights of")]
     assert len(fields) == min(first, N_FIELDS)
     assert ("the label did not spike" in page.text) is learn
+
+
+def test_a_first_spike_network_has_sections_of_its_own():
+    record = make_first_spike_record()
+    text = render(record)
+    page = Page(text)
+    assert section_keys(page) == FIRST_SPIKE_KEYS
+    for words in (
+        "Ticks to decide",
+        "Hidden spikes",
+        "Decided in tick",
+        "Step of a weight",
+        "±2",
+        "blank-out",
+    ):
+        assert words in page.text
+    # What eRBP has and this has not.
+    for words in ("error spike", "error neuron", "feedback weights", "Gain", "gain", "false positive"):
+        assert words not in page.text
+    pictures = page.all("img") + page.all("svg")
+    assert len(pictures) == 6 + 1 + 6
+    assert all(picture.get("alt") or picture.get("aria-label") for picture in pictures)
+    plots = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+    assert not re.search(r"(fill|stroke): ?#", plots)
+    assert "nan" not in plots.lower()
+    assert page.data["decisions"]["n_samples"] == 8
+    assert page.data["trace"]["decision"] == record.trace.decision
+    assert [probe["layer"] for probe in page.data["trace"]["probes"]][-4:] == [1] * 4
+
+
+def test_decisions_count_what_was_sent_until_then():
+    record = make_first_spike_record()
+    net, images = record.network, np.random.default_rng(1).integers(0, 256, (8, 16), dtype=np.uint8)
+    ticks, sent = np.zeros(8, dtype=int), np.zeros((2, 8), dtype=int)
+    for k, seed in enumerate(sample_seeds(1, False, 0, 8)):
+        trace = trace_sample(net, record.weights, images[k], 0, int(seed), False)
+        end = trace.n_ticks if trace.decision is None else trace.decision + 1
+        ticks[k] = end
+        sent[0, k] = sum(map(len, trace.input_spikes[:end]))
+        sent[1, k] = sum(map(len, trace.layer_spikes[0][:end]))
+    expected = Decisions.of(net, ticks, list(sent))
+    assert record.decisions == expected
+    assert expected.mean_ticks == ticks.mean()
+    assert expected.mean_spikes == tuple(sent.mean(axis=1))
+    assert expected.rows_read(net) == (sent[0].mean() / 16, sent[1].mean() / 6)
+    assert (ticks < 8).any()
+
+
+def test_probes_follow_the_neurons_that_matter():
+    record = make_first_spike_record()
+    trace, net = record.trace, record.network
+    hidden = [probe for probe in trace.probes if probe.layer == 0]
+    spiking = {neuron for neurons in trace.layer_spikes[0] for neuron in neurons}
+    assert spiking
+    assert {probe.neuron for probe in hidden} & spiking
+    assert len(hidden) <= 6
+    assert [probe.neuron for probe in trace.probes if probe.layer == 1] == [0, 1, 2, 3]
+    for probe in trace.probes:
+        assert len(probe.v) == len(probe.i) == trace.n_ticks
+        # Without decay a membrane grows by the current of each tick.
+        assert np.array_equal(np.diff([0, *probe.v]), probe.i)
+        threshold = net.layers[probe.layer].program.threshold
+        if probe.neuron in {n for neurons in trace.layer_spikes[probe.layer] for n in neurons}:
+            assert max(probe.v) >= threshold
+    assert trace.decision == next(tick for tick, spikes in enumerate(trace.layer_spikes[-1]) if spikes)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hidden": (), "thresholds": (300,)},
+        {"hidden": (6, 5)},
+        {"hidden": (60,), "n_classes": 24, "size": (5, 2)},
+        {"hidden": (6,), "thresholds": (400, 5_000)},
+        {"hidden": (6,), "current_shifts": (2, 3)},
+        {"hidden": (6,), "levels": ((128, 0), (0, 3))},
+        {"hidden": (2,), "size": (1, 1), "thresholds": (1, 1)},
+    ],
+    ids=[
+        "one layer",
+        "two hidden layers",
+        "many classes",
+        "no decision",
+        "decay",
+        "late pixels",
+        "one pixel",
+    ],
+)
+def test_odd_first_spike_networks(options):
+    record = make_first_spike_record(**options)
+    text = render(record)
+    assert section_keys(Page(text)) == FIRST_SPIKE_KEYS
+    assert "nan" not in "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL)).lower()
+
+
+def test_first_spike_sections_without_data_are_left_out():
+    bare = replace(make_first_spike_record(), decisions=None, trace=None)
+    missing = ("decisions", "rows", "raster", "traces")
+    assert section_keys(Page(render(bare))) == [key for key in FIRST_SPIKE_KEYS if key not in missing]
 
 
 def test_sections_without_data_are_left_out():

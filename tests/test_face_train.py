@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from erbium.chip import open_chip
-from erbium.gen.presets import SCHEDULE, Recipe, preset
+from erbium.gen.presets import LINEAR, SCHEDULE, Recipe, preset
 from erbium.sw_model import constants
 from erbium.sw_model.array import Results
 from erbium.sw_model.datasets import DatasetError
@@ -22,6 +22,7 @@ from erbium.train import (
     Pace,
     Plan,
     Trainer,
+    evaluation_ticks,
     training_batch,
     usual_evaluations,
 )
@@ -206,6 +207,33 @@ def test_the_answers_of_an_evaluation_are_those_of_an_inference():
         trainer = finished(Trainer(chip, DATA, PLAN, batch=3))
         answers = chip.infer(DATA.validation.images[:5], 4).answers
         assert trainer.curve[-1] == CurvePoint(40, 5, int((answers != DATA.validation.labels[:5]).sum()))
+
+
+@pytest.mark.parametrize("backend", ["model", "reference"])
+def test_a_first_spike_network_in_pieces(backend):
+    """Interruptions and batches change nothing, and the answers while learning are those before it."""
+    network = preset("first-spike-tiny").network
+    plan = replace(PLAN, recipe=Recipe(shift=1, schedule=LINEAR), n_ticks=8)
+    with open_chip(network, "reference") as chip:
+        whole = finished(Trainer(chip, DATA, plan, batch=7))
+        weights, counters = chip.weights, chip.counters
+    with open_chip(network, backend) as chip:
+        first = Trainer(chip, DATA, plan)
+        for _ in first.run(until=17):
+            pass
+        with open_chip(network, backend) as other:
+            other.restore(chip.weights, chip.position, first.counters)
+            second = finished(Trainer(other, DATA, plan, curve=first.curve, work=first.work))
+            assert all(np.array_equal(a, b) for a, b in zip(other.weights, weights, strict=True))
+            assert other.counters == counters
+            assert (second.curve, second.work) == (whole.curve, whole.work)
+    assert counters["updates"] > 0
+
+
+def test_how_long_an_evaluation_is():
+    assert evaluation_ticks(TINY, 8) == 8
+    assert evaluation_ticks(TINY, 99) == TINY.n_ticks
+    assert evaluation_ticks(preset("first-spike-mnist-600").network, 8) == 16
 
 
 def test_usual_evaluations():

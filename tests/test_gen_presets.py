@@ -15,7 +15,18 @@ from typing import Any
 
 import pytest
 
-from erbium.gen.presets import PRESETS, SCHEDULE, Recipe, erbp_network, preset
+from erbium.gen.presets import (
+    HALVING,
+    LINEAR,
+    PRESETS,
+    SCHEDULE,
+    Recipe,
+    Schedule,
+    describe_schedule,
+    erbp_network,
+    first_spike_network,
+    preset,
+)
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError
 
@@ -35,6 +46,13 @@ def test_the_networks_of_the_documentation_are_there() -> None:
         "erbp-mnist-200-200",
         "erbp-digits",
         "tiny",
+        "first-spike-mnist-600",
+        "first-spike-mnist-600-short",
+        "first-spike-mnist-600-decay",
+        "first-spike-mnist-800",
+        "first-spike-mnist-24x24-700",
+        "first-spike-mnist-20x20-320",
+        "first-spike-tiny",
     }
     assert wanted <= set(PRESETS)
 
@@ -83,6 +101,50 @@ def test_the_learning_rate_falls_along_the_schedule() -> None:
     assert set(factors) == {factor for _, factor in SCHEDULE}
 
 
+def test_a_straight_line_falls_from_all_to_nothing() -> None:
+    recipe = Recipe(schedule=LINEAR)
+    factors = [recipe.factor(position, 1000) for position in range(1000)]
+    assert factors[0] == 1.0
+    assert factors == sorted(factors, reverse=True)
+    assert all(abs(factor - (1 - position / 1000)) <= 0.005 for position, factor in enumerate(factors))
+    assert factors[-1] > 0
+    network = preset("first-spike-mnist-600").network
+    assert network.scaled_rates(1.0) == (65536, 65536)
+    assert network.scaled_rates(0.5) == (32768, 32768)
+    assert network.scaled_rates(0.0) == (0, 0)
+
+
+def test_halving_is_an_and_of_random_bits() -> None:
+    network = preset("first-spike-tiny").network
+    rates = [network.scaled_rates(factor)[0] for _, factor in HALVING]
+    assert rates == [65536 >> k for k in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        (LINEAR, "x 1 falling to 0 in a straight line"),
+        (
+            HALVING,
+            "x 1 up to 20 %, x 0.5 up to 40 %, x 0.25 up to 60 %, x 0.125 up to 80 %, x 0.0625 up to 100 %",
+        ),
+    ],
+)
+def test_a_schedule_in_words(schedule: Schedule, words: str) -> None:
+    assert describe_schedule(schedule) == words
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("first-spike")])
+def test_a_first_spike_preset_sees_what_it_is_made_for(name: str) -> None:
+    item = preset(name)
+    side = item.recipe.crop or (4 if name == "first-spike-tiny" else 28)
+    assert item.network.n_inputs == side * side
+    assert item.network.is_first_spike
+    # Hidden neurons are blanked out in learning; the latency of the stop makes no sample longer.
+    assert all(layer.neuron_keep < 256 for layer in item.network.layers[:-1])
+    assert item.network.feedback_delay < max(2, item.network.first_spike_errors.margin)
+
+
 def test_a_run_that_goes_on_past_its_end_keeps_the_last_factor() -> None:
     assert Recipe().factor(100, 100) == SCHEDULE[-1][1]
     assert Recipe(schedule=((0.5, 0.25),)).factor(99, 100) == 0.25
@@ -103,6 +165,8 @@ def test_every_factor_gives_gains_that_are_integers() -> None:
         ("epochs", 10_001, "10000"),
         ("shift", 5, "0 to 4 pixels"),
         ("shift", -1, "0"),
+        ("crop", -1, "0 to 255 pixels"),
+        ("crop", 256, "255 pixels"),
     ],
 )
 def test_a_recipe_that_cannot_be(field: str, value: int, limit: str) -> None:
@@ -195,6 +259,66 @@ def test_a_network_that_cannot_be(options: dict[str, Any], sentence: str) -> Non
         erbp_network(
             "n", hidden, **(SMALL | {key: value for key, value in options.items() if key != "hidden"})
         )
+
+
+@pytest.mark.parametrize("hidden", [(), (3,), (5, 4)])
+def test_any_number_of_hidden_layers_of_a_first_spike_network(hidden: tuple[int, ...]) -> None:
+    thresholds = [100] * (len(hidden) + 1)
+    network = first_spike_network("n", hidden, thresholds=thresholds, **SMALL)
+    assert network.shape == (8, *hidden, 4)
+    assert network.rates == (65536,) * (len(hidden) + 1)
+    assert [layer.neuron_keep for layer in network.layers] == [*[224] * len(hidden), 256]
+    assert not network.has_bias
+    assert [weights.shape[0] for weights in network.initial_weights()] == [8, *hidden]
+
+
+@pytest.mark.parametrize(
+    ("options", "check"),
+    [
+        ({"thresholds": (300, 50)}, lambda n: [layer.program.threshold for layer in n.layers] == [300, 50]),
+        ({"n_ticks": 12}, lambda n: n.n_ticks == n.layers[0].program.refractory == 12),
+        ({"margin": 2}, lambda n: (n.first_spike_errors.margin, n.feedback_delay) == (2, 1)),
+        ({"deadline": 5}, lambda n: n.first_spike_errors.deadline == 5),
+        ({"step": 3}, lambda n: all(layer.rule.step == 3 for layer in n.layers)),
+        ({"weight_width": 12}, lambda n: all(layer.rule.step == 32 for layer in n.layers)),
+        ({"weight_width": 6}, lambda n: all(layer.rule.step == 1 for layer in n.layers)),
+        ({"weight_bound": 9}, lambda n: all(abs(w).max() <= 9 for w in n.initial_weights())),
+        ({"current_shifts": (4, 3)}, lambda n: any(op.shift == 4 for op in n.layers[0].program.operations)),
+        ({"neuron_keep": 200}, lambda n: [layer.neuron_keep for layer in n.layers] == [200, 256]),
+        ({"levels": ((128, 0), (64, 3))}, lambda n: n.lowest_pixel == 64),
+        ({"earliest_only": True}, lambda n: n.first_spike_errors.earliest_only),
+        ({"feedback_delay": 2}, lambda n: n.feedback_delay == 2),
+        ({"seed": 7}, lambda n: n.seed == 7),
+    ],
+)
+def test_an_option_reaches_the_first_spike_network(options: dict[str, Any], check: Any) -> None:
+    usual: dict[str, Any] = {"thresholds": (200, 100)} | SMALL
+    plain = first_spike_network("n", (6,), **usual)
+    changed = first_spike_network("n", (6,), **(usual | options))
+    assert check(changed)
+    assert not check(plain)
+    assert changed.digest != plain.digest
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"thresholds": (100,)}, "there are 1 thresholds; the network has 2 layers"),
+        ({"current_shifts": (1, 2, 3)}, "there are 3 current_shifts; the network has 2 layers"),
+        ({"thresholds": (30_000, 100)}, "threshold of layer 1 is 30000; even with all 8 inputs"),
+        ({"margin": 17}, "margin of the first-spike errors is 17; it must be from 1 to 16 ticks"),
+        ({"deadline": 17}, "deadline is 17; it must be from 1 to 16"),
+        ({"step": 0}, "step is 0; it must be from 1 to"),
+        ({"levels": ()}, "number of levels of the latency encoder is 0"),
+        ({"levels": ((128, 16),)}, "spikes at tick 16; a sample has ticks 0 to 15"),
+        ({"neuron_keep": 0}, "neuron_keep is 0; it must be from 1 to 256"),
+        ({"weight_width": 3}, "weight_width is 3; it must be from 4 to 16 bits"),
+    ],
+)
+def test_a_first_spike_network_that_cannot_be(options: dict[str, Any], sentence: str) -> None:
+    usual: dict[str, Any] = {"thresholds": (200, 100)} | SMALL
+    with pytest.raises(DescriptionError, match=sentence):
+        first_spike_network("n", (6,), **(usual | options))
 
 
 if __name__ == "__main__":

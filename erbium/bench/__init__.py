@@ -31,6 +31,12 @@ class Bench:
 
 BENCHES = {
     "accuracy": Bench("erbium.bench.accuracy", "test error of the MNIST presets, mean of three seeds"),
+    "first-spike": Bench(
+        "erbium.bench.first_spike", "test error of the first-spike presets, and what their decisions take"
+    ),
+    "learners": Bench(
+        "erbium.bench.learners", "the sign-popcount learner beside exact gradients, in one table"
+    ),
     "exact": Bench("erbium.bench.exact", "a whole epoch on the generated Verilog, compared with the model"),
     "model-speed": Bench("erbium.bench.model_speed", "images per second of the compiled model on one core"),
     "sim-speed": Bench("erbium.bench.sim_speed", "images per second of the simulated chip on one core"),

@@ -6,20 +6,17 @@ Everything about a preset was chosen on validation images. The test images are r
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from erbium import summary
+from erbium.bench import training
 from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named
 from erbium.bench.result import Row
-from erbium.bench.work import Advance, Task, carry_out
-from erbium.chip import open_chip
+from erbium.bench.work import Advance, Task, carry_out_longest_first
 from erbium.gen.presets import preset
-from erbium.train import Evaluated, Learned, Plan, Trainer
 
 SEEDS = (1, 2, 3)
 
@@ -69,14 +66,13 @@ def measure(request: Request, display: Display) -> list[Row]:
     if not request.quick:
         request.check_mnist()
     runs = [(figure, seed) for figure in wanted for seed in SEEDS]
-    # The longest first: then the processors finish at about the same time.
-    order = sorted(range(len(runs)), key=lambda k: -_length(runs[k][0]))
-    tasks = [_task(*runs[k], request.data) for k in order]
-    found = dict(zip(order, carry_out(tasks, request.n_processes, display), strict=True))
+    tasks = [_task(figure, seed, request.data) for figure, seed in runs]
+    lengths = [_length(figure) for figure, _ in runs]
+    found = carry_out_longest_first(tasks, lengths, request.n_processes, display)
     rows = []
     for number, figure in enumerate(wanted):
         first = number * len(SEEDS)
-        rows.append(_row(request, figure, [found[first + k] for k in range(len(SEEDS))]))
+        rows.append(_row(request, figure, found[first : first + len(SEEDS)]))
     return rows
 
 
@@ -90,65 +86,26 @@ def _length(figure: Figure) -> int:
 
 
 def _task(figure: Figure, seed: int, data: Path | None) -> Task:
-    # In thousandths, because the number of images is known only where they are.
-    return Task(f"{figure.network}, seed {seed}", 1000, train, (figure, seed, data))
+    return Task(f"{figure.network}, seed {seed}", training.STEPS, train, (figure, seed, data))
 
 
 def train(advance: Advance, figure: Figure, seed: int, data: Path | None) -> dict[str, Any]:
     """Train one network and test it: the run of :meth:`Figure.command`."""
-    begin, begin_cpu = time.perf_counter(), time.process_time()
     dataset = load_named(figure.preset, data)
     chosen = preset(figure.preset)
-    network = replace(chosen.network, seed=seed)
-    n_train = len(dataset.train)
-    total = figure.epochs * n_train
-    plan = Plan(
-        recipe=replace(chosen.recipe, epochs=figure.epochs, shift=figure.shift),
-        total=total,
-        evaluate_at=tuple(range(n_train, total + 1, n_train)),
-        n_evaluate=len(dataset.validation),
-        n_ticks=network.n_ticks,
-    )
-    shown = 0
-    with open_chip(network, "model") as chip:
-        trainer = Trainer(chip, dataset, plan)
-        for event in trainer.run():
-            if isinstance(event, (Learned, Evaluated)):
-                steps = 1000 * chip.position // total - shown
-                shown += steps
-                advance(steps)
-        answers = summary.ask(chip, dataset.test, 0, len(dataset.test))
-    return {
-        "n_wrong": answers.n_wrong,
-        "n_images": answers.n_images,
-        "n_ticks": network.n_ticks,
-        "learned": total,
-        "curve": [round(100 * point.error, 2) for point in trainer.curve],
-        "dataset": dataset.name,
-        "seconds": time.perf_counter() - begin,
-        "cpu_seconds": time.process_time() - begin_cpu,
-    }
+    recipe = replace(chosen.recipe, epochs=figure.epochs, shift=figure.shift)
+    found, _ = training.train(advance, replace(chosen.network, seed=seed), recipe, dataset)
+    return found
 
 
 def _row(request: Request, figure: Figure, runs: Sequence[dict[str, Any]]) -> Row:
-    errors = [100 * run["n_wrong"] / run["n_images"] for run in runs]
     extra = {
-        "dataset": runs[0]["dataset"],
         "epochs": figure.epochs,
         "shift": figure.shift,
-        "ticks": runs[0]["n_ticks"],
-        "images_learned": runs[0]["learned"],
-        "images_tested": runs[0]["n_images"],
-        "seeds": list(SEEDS),
-        "values": [round(error, 4) for error in errors],
-        "spread": round(max(errors) - min(errors), 4),
-        "validation_error": [run["curve"][-1] for run in runs],
-        "validation_curve": [run["curve"] for run in runs],
-        "seconds": [round(run["seconds"], 1) for run in runs],
-        "cpu_seconds": [round(run["cpu_seconds"], 1) for run in runs],
+        **training.facts(runs, SEEDS),
         "commands_per_seed": [figure.command(seed) for seed in SEEDS],
         "quick": request.quick,
     }
     row_id = _id(request, figure)
-    value = round(sum(errors) / len(errors), 4)
+    value = training.mean(training.errors(runs))
     return Row(row_id, value, "%", request.command(row_id), figure.target, "at most", extra)

@@ -8,7 +8,7 @@ first epoch of ``erbium train``. Some validation images are inferred on both at 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,27 +44,27 @@ class Figure:
         return min(n_learn for _, n_learn in self.n_learn)
 
 
-FIGURE = Figure("erbp-mnist-200", ((8, 2_000), (64, 50_000), (200, 2_000)), 500)
-QUICK_FIGURE = Figure("tiny", ((3, 300), (8, 300), (12, 300)), 50)
+FIGURES = (
+    Figure("erbp-mnist-200", ((8, 2_000), (64, 50_000), (200, 2_000)), 500),
+    Figure("first-spike-mnist-600", ((24, 50_000), (64, 50_000), (200, 50_000)), 500),
+)
+QUICK_FIGURES = (
+    Figure("tiny", ((3, 300), (8, 300), (12, 300)), 50),
+    Figure("first-spike-tiny", ((3, 300), (8, 300), (12, 300)), 50),
+)
 
 
 def measure(request: Request, display: Display) -> list[Row]:
-    """Compare one chip for each number of lanes, then their hashes."""
-    figure = QUICK_FIGURE if request.quick else FIGURE
-    ids = {lanes: request.id(figure.preset, f"lanes-{lanes}") for lanes, _ in figure.n_learn}
-    hash_id = request.id(figure.preset, "different-hashes")
-    selected = request.select([*ids.values(), hash_id])
+    """Compare one chip for each preset and number of lanes, then their hashes."""
+    figures = QUICK_FIGURES if request.quick else FIGURES
+    selected = request.select(row_id for figure in figures for row_id in _ids(request, figure))
     if not request.quick:
         request.check_mnist()
-    hashes_wanted = hash_id in selected
-    wanted = [
-        (lanes, n_learn if ids[lanes] in selected else figure.n_common)
-        for lanes, n_learn in figure.n_learn
-        if hashes_wanted or ids[lanes] in selected
-    ]
+    wanted = [run for figure in figures for run in _runs(request, figure, selected)]
     # The longest first, the widest of those: it takes the longest to compile, too.
-    wanted.sort(key=lambda pair: (-pair[1], -pair[0]))
-    build_all(figure.preset, [lanes for lanes, _ in wanted], display)
+    wanted.sort(key=lambda run: (-run[2], -run[1]))
+    for figure in figures:
+        build_all(figure.preset, [lanes for which, lanes, _ in wanted if which == figure], display)
     tasks = [
         Task(
             f"{figure.preset}, {lanes} lanes",
@@ -72,24 +72,53 @@ def measure(request: Request, display: Display) -> list[Row]:
             run,
             (figure, lanes, n_learn, request.data),
         )
-        for lanes, n_learn in wanted
+        for figure, lanes, n_learn in wanted
     ]
     results = carry_out(tasks, request.n_processes, display)
-    found = {lanes: result for (lanes, _), result in zip(wanted, results, strict=True)}
+    rows = []
+    for figure in figures:
+        found = {
+            lanes: result
+            for (which, lanes, _), result in zip(wanted, results, strict=True)
+            if which == figure
+        }
+        rows += _rows(request, figure, found)
+    return [row for row in rows if row.id in selected]
+
+
+def _ids(request: Request, figure: Figure) -> list[str]:
+    """Return the ids of the rows of a figure: one for each number of lanes, and one for the hashes."""
+    names = [*(f"lanes-{lanes}" for lanes, _ in figure.n_learn), "different-hashes"]
+    return [request.id(figure.preset, name) for name in names]
+
+
+def _runs(request: Request, figure: Figure, selected: Collection[str]) -> list[tuple[Figure, int, int]]:
+    """Return the runs that the selected rows need: figure, lanes, and images to learn."""
+    *ids, hash_id = _ids(request, figure)
+    return [
+        (figure, lanes, n_learn if row_id in selected else figure.n_common)
+        for row_id, (lanes, n_learn) in zip(ids, figure.n_learn, strict=True)
+        if row_id in selected or hash_id in selected
+    ]
+
+
+def _rows(request: Request, figure: Figure, found: dict[int, dict[str, Any]]) -> list[Row]:
+    *ids, hash_id = _ids(request, figure)
     rows = [
         Row(
-            ids[lanes],
+            row_id,
             found[lanes]["n_different"],
             "differing integers",
-            request.command(ids[lanes]),
+            request.command(row_id),
             0,
             "exactly",
             {**_without(found[lanes], "n_different", "hashes"), "quick": request.quick},
         )
-        for lanes, _ in figure.n_learn
-        if ids[lanes] in selected
+        for row_id, (lanes, _) in zip(ids, figure.n_learn, strict=True)
+        if lanes in found
     ]
-    if hashes_wanted:
+    # Without all of them nobody has asked for it.
+    if len(found) == len(ids):
         rows.append(_hash_row(request, hash_id, figure, found))
     return rows
 

@@ -7,6 +7,7 @@ its very beginning and, as ``trained``, after an epoch: later samples are shorte
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +30,17 @@ class Figure:
     lanes: tuple[int, ...]
     n_learn: int
     n_infer: int
-    target: float
+    target: float | None = None
 
 
-FIGURE = Figure("erbp-mnist-200", (64, 8, 50, 200), 2_000, 500, 85.0)
-QUICK_FIGURE = Figure("tiny", (3, 8, 12), 300, 50, 30.0)
+FIGURES = (
+    Figure("erbp-mnist-200", (64, 8, 50, 200), 2_000, 500, 85.0),
+    Figure("first-spike-mnist-600", (64,), 2_000, 500, 85.0),
+)
+QUICK_FIGURES = (
+    Figure("tiny", (3, 8, 12), 300, 50, 30.0),
+    Figure("first-spike-tiny", (3,), 300, 50, 20.0),
+)
 
 
 @dataclass(frozen=True)
@@ -46,26 +53,51 @@ class Efforts:
 
 
 def measure(request: Request, display: Display) -> list[Row]:
-    """Count the cycles for each number of lanes."""
-    figure = QUICK_FIGURE if request.quick else FIGURE
-    selected = request.select(row_id for lanes in figure.lanes for row_id in _ids(request, figure, lanes))
+    """Count the cycles for each preset and number of lanes."""
+    figures = QUICK_FIGURES if request.quick else FIGURES
+    return measure_figures(request, display, figures, _ids, _rows, request.n_processes)
+
+
+def measure_figures(
+    request: Request,
+    display: Display,
+    figures: Sequence[Figure],
+    ids: Callable[[Request, Figure, int], list[str]],
+    rows: Callable[[Request, Figure, int, Efforts], list[Row]],
+    jobs: int,
+) -> list[Row]:
+    """Do the work of figures for each number of lanes, on up to `jobs` chips at a time; return the rows.
+
+    Parameters
+    ----------
+    request : Request
+    display : Display
+    figures : sequence of Figure
+    ids, rows : callable
+        The ids of the rows of a figure and a number of lanes, and the rows in the same order.
+    jobs : int
+    """
+    pairs = [(figure, lanes) for figure in figures for lanes in figure.lanes]
+    selected = request.select(row_id for pair in pairs for row_id in ids(request, *pair))
     if not request.quick:
         request.check_mnist()
-    wanted = [lanes for lanes in figure.lanes if selected.intersection(_ids(request, figure, lanes))]
-    build_all(figure.preset, wanted, display)
-    steps = 2 * figure.n_learn + figure.n_infer
+    wanted = [pair for pair in pairs if selected.intersection(ids(request, *pair))]
+    for figure, lanes in wanted:
+        build_all(figure.preset, [lanes], display)
     tasks = [
         Task(
             f"{figure.preset}, {lanes} lanes",
-            steps,
+            2 * figure.n_learn + figure.n_infer,
             run,
             (figure.preset, lanes, figure.n_learn, figure.n_infer, request.data),
         )
-        for lanes in wanted
+        for figure, lanes in wanted
     ]
-    efforts = dict(zip(wanted, carry_out(tasks, request.n_processes, display), strict=True))
-    rows = [row for lanes in wanted for row in _rows(request, figure, lanes, efforts[lanes])]
-    return [row for row in rows if row.id in selected]
+    efforts = carry_out(tasks, jobs, display)
+    found = [
+        row for pair, effort in zip(wanted, efforts, strict=True) for row in rows(request, *pair, effort)
+    ]
+    return [row for row in found if row.id in selected]
 
 
 def run(advance: Advance, name: str, lanes: int, n_learn: int, n_infer: int, data: Path | None) -> Efforts:

@@ -32,8 +32,9 @@ FIGURES = (
     Figure("erbp-mnist-200", 50_000, 10_000, 5_000),
     Figure("erbp-mnist-500", 50_000, 10_000),
     Figure("erbp-mnist-200-200", 50_000, 10_000),
+    Figure("first-spike-mnist-600", 50_000, 10_000, 10_000),
 )
-QUICK_FIGURES = (Figure("erbp-digits", 1_290, 255, 5_000),)
+QUICK_FIGURES = (Figure("erbp-digits", 1_290, 255, 5_000), Figure("first-spike-tiny", 1_290, 255, 10_000))
 
 
 def measure(request: Request, display: Display) -> list[Row]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from erbium.gen.presets import preset
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset, DatasetError
 from erbium.sw_model.datasets.sources import load_digits
@@ -104,7 +105,7 @@ class Request:
 
 
 def load_named(name: str, data: Path | None = None) -> Dataset:
-    """Return the data that a preset learns: MNIST, the digits, or the :func:`tiny_digits`.
+    """Return the data that a preset learns: MNIST or its middle, the digits, or the :func:`tiny_digits`.
 
     Parameters
     ----------
@@ -113,9 +114,11 @@ def load_named(name: str, data: Path | None = None) -> Dataset:
     data : Path, optional
         Folder with MNIST.
     """
-    if name == "tiny":
+    if name in ("tiny", "first-spike-tiny"):
         return tiny_digits()
-    return load_digits() if name == "erbp-digits" else datasets.load(data)
+    if name == "erbp-digits":
+        return load_digits()
+    return datasets.middle(datasets.load(data), preset(name).recipe.crop)
 
 
 def tiny_digits() -> Dataset:

@@ -34,6 +34,8 @@ class Row:
         How the target is meant.
     extra : mapping
         Anything else that belongs to the number and that JSON can hold.
+    columns : mapping of str to str
+        What the table shows besides, heading to text.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Row:
     target: float | None = None
     limit: Limit = "at most"
     extra: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         clash = [key for key in (*_OWN_KEYS, "limit") if key in self.extra]
@@ -107,9 +110,13 @@ class Outcome:
         table.add_column("unit")
         table.add_column("target", no_wrap=True)
         table.add_column("", no_wrap=True)
+        further = list(dict.fromkeys(heading for row in self.rows for heading in row.columns))
+        for heading in further:
+            table.add_column(heading, justify="right", no_wrap=True)
         for row in self.rows:
             target = "" if row.target is None else f"{row.limit} {row.target:,g}"
-            table.add_row(row.id, number(row.value), row.unit, target, _verdict(row.ok))
+            texts = [row.columns.get(heading, "") for heading in further]
+            table.add_row(row.id, number(row.value), row.unit, target, _verdict(row.ok), *texts)
         if not console.is_terminal:
             console.width = max(console.width, 160)
         console.print(table, highlight=False)

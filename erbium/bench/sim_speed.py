@@ -8,42 +8,26 @@ from __future__ import annotations
 
 from erbium.bench import lanes as cycle_bench
 from erbium.bench.display import Display
-from erbium.bench.exact import build_all
 from erbium.bench.lanes import Figure
 from erbium.bench.learning import Effort
 from erbium.bench.request import Request
 from erbium.bench.result import Limit, Row
-from erbium.bench.work import Task, carry_out
 from erbium.sw_model.network import Hardware
 
-FIGURE = Figure("erbp-mnist-200", (Hardware().lanes, 25, 200), 5_000, 500, 300)
-QUICK_FIGURE = Figure("tiny", (8, 3), 1_500, 200, 300)
+FIGURES = (
+    Figure("erbp-mnist-200", (Hardware().lanes, 25, 200), 5_000, 500, 300),
+    Figure("first-spike-mnist-600", (Hardware().lanes,), 2_000, 500),
+)
+QUICK_FIGURES = (
+    Figure("tiny", (8, 3), 1_500, 200, 300),
+    Figure("first-spike-tiny", (8,), 1_500, 200),
+)
 
 
 def measure(request: Request, display: Display) -> list[Row]:
-    """Measure one number of lanes after the other: side by side they would slow each other down."""
-    figure = QUICK_FIGURE if request.quick else FIGURE
-    selected = request.select(row_id for lanes in figure.lanes for row_id in _ids(request, figure, lanes))
-    if not request.quick:
-        request.check_mnist()
-    wanted = [lanes for lanes in figure.lanes if selected.intersection(_ids(request, figure, lanes))]
-    build_all(figure.preset, wanted, display)
-    tasks = [
-        Task(
-            f"{figure.preset}, {lanes} lanes",
-            2 * figure.n_learn + figure.n_infer,
-            cycle_bench.run,
-            (figure.preset, lanes, figure.n_learn, figure.n_infer, request.data),
-        )
-        for lanes in wanted
-    ]
-    results = carry_out(tasks, 1, display)
-    rows = [
-        row
-        for lanes, efforts in zip(wanted, results, strict=True)
-        for row in _rows(request, figure, lanes, efforts)
-    ]
-    return [row for row in rows if row.id in selected]
+    """Measure one chip after the other: side by side they would slow each other down."""
+    figures = QUICK_FIGURES if request.quick else FIGURES
+    return cycle_bench.measure_figures(request, display, figures, _ids, _rows, 1)
 
 
 def _ids(request: Request, figure: Figure, lanes: int) -> list[str]:

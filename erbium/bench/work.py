@@ -63,6 +63,16 @@ def carry_out(tasks: Sequence[Task], jobs: int, display: Display) -> list[Any]:
     return [results[index] for index in range(len(tasks))]
 
 
+def carry_out_longest_first(
+    tasks: Sequence[Task], lengths: Sequence[float], jobs: int, display: Display
+) -> list[Any]:
+    """Carry tasks out as :func:`carry_out` does, the longest first: so processes end at about the same time."""
+    order = sorted(range(len(tasks)), key=lambda k: -lengths[k])
+    results = carry_out([tasks[k] for k in order], jobs, display)
+    found = dict(zip(order, results, strict=True))
+    return [found[k] for k in range(len(tasks))]
+
+
 def _one_by_one(tasks: Sequence[Task], display: Display) -> Iterator[tuple[int, Any]]:
     for index, task in enumerate(tasks):
         bar = display.start(task.name, task.steps)

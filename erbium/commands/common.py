@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from erbium.chip import BACKENDS
-from erbium.gen.presets import PRESETS, Preset, Recipe, preset
+from erbium.gen.presets import LINEAR, PRESETS, Preset, Recipe, preset
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError
@@ -107,7 +107,8 @@ def network_file(path: Path) -> Preset:
         network = Network.from_json(text)
     except DescriptionError as error:
         raise DescriptionError(f"{path}: {error}") from None
-    return Preset(network, Recipe(), f"Read from {path}.")
+    recipe = Recipe(schedule=LINEAR) if network.is_first_spike else Recipe()
+    return Preset(network, recipe, f"Read from {path}.")
 
 
 def parse_sizes(
@@ -136,6 +137,13 @@ def with_hidden(network: Network, sizes: tuple[int, ...], dataset: Dataset) -> N
             f"--hidden takes the hidden layers of network {network.name!r} as patterns and it has none; "
             "start from another preset"
         )
+    if network.is_first_spike and len(sizes) != len(hidden):
+        # Nobody can take a threshold over to a layer with other inputs.
+        raise DescriptionError(
+            f"--hidden asks for {len(sizes)} hidden layers and the thresholds of network {network.name!r} are made "
+            f"for {len(hidden)}; give as many sizes, or change the description that 'erbium show PRESET --json' "
+            "prints"
+        )
     layers = []
     for number, size in enumerate(sizes):
         layer = hidden[min(number, len(hidden) - 1)]
@@ -149,7 +157,7 @@ def with_hidden(network: Network, sizes: tuple[int, ...], dataset: Dataset) -> N
     shape = (dataset.n_pixels, *sizes, dataset.n_classes)
     return replace(
         network,
-        name=f"erbp-{'-'.join(map(str, shape))}",
+        name=f"{'first-spike' if network.is_first_spike else 'erbp'}-{'-'.join(map(str, shape))}",
         n_inputs=dataset.n_pixels,
         layers=(*layers, replace(output, n_neurons=dataset.n_classes)),
     )

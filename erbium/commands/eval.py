@@ -14,6 +14,7 @@ from erbium import summary
 from erbium.checkpoint import Checkpoint
 from erbium.chip import backend_named, open_chip
 from erbium.commands import common
+from erbium.report import Decisions
 from erbium.sw_model import datasets
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import check_range
@@ -64,6 +65,7 @@ def evaluate(
     dataset = datasets.load(data)
     if dataset.notice:
         click.echo(dataset.notice, err=True)
+    dataset = datasets.middle(dataset, saved.plan.recipe.crop, "name data of its size with --data")
     if not other_data:
         saved.check_dataset(dataset, checkpoint, "name its data with --data, or add --other-data")
     check_fits(saved.network, dataset, "name data of its size with --data")
@@ -75,10 +77,21 @@ def evaluate(
         if decide_after is not None:
             chip.decide_after = decide_after
         answers = summary.ask(chip, chosen, 0, n_images, ticks)
+        decisions = summary.decisions(saved.network, saved.weights, chosen, n_images, ticks)
     if as_json:
-        common.say(json.dumps(_record(saved, split, answers), indent=2))
+        common.say(json.dumps(_record(saved, split, answers) | _decided(saved.network, decisions), indent=2))
     else:
-        _show(saved.network, f"{split} images of {dataset.name}", answers)
+        _show(saved.network, f"{split} images of {dataset.name}", answers, decisions)
+
+
+def _decided(network: Network, decisions: Decisions | None) -> dict[str, object]:
+    """Return what decisions took, for first-spike networks."""
+    if decisions is None:
+        return {}
+    return {
+        "spikes_to_decision_per_image": decisions.mean_spikes,
+        "rows_read": decisions.rows_read(network),
+    }
 
 
 def _record(saved: Checkpoint, split: str, answers: summary.Answers) -> dict[str, object]:
@@ -97,11 +110,16 @@ def _record(saved: Checkpoint, split: str, answers: summary.Answers) -> dict[str
     }
 
 
-def _show(network: Network, what: str, answers: summary.Answers) -> None:
+def _show(network: Network, what: str, answers: summary.Answers, decisions: Decisions | None) -> None:
     console = common.console()
     common.say(f"error {100 * answers.error:.2f} %: {answers.n_wrong:,} of {answers.n_images:,} {what}")
     rows = summary.work_per_image(network, answers.work, learning=False)
-    rows.insert(1, ("ticks to the decision", f"{answers.ticks_to_decision / answers.n_images:,.1f}"))
+    if decisions is None:
+        rows.insert(1, ("ticks to the decision", f"{answers.ticks_to_decision / answers.n_images:,.1f}"))
+    else:
+        rows = summary.decision_facts(network, decisions) + [
+            (f"{name} in all", value) for name, value in rows
+        ]
     table = Table(box=None, show_header=False, pad_edge=False, title="per image", title_justify="left")
     table.add_column()
     table.add_column(justify="right")

@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import click
 from rich.table import Table
 
+from erbium import bench as the_bench
 from erbium.commands import common
 from erbium.sw_model.network import Hardware
 
@@ -59,14 +61,20 @@ def doctor() -> None:
 
 
 @click.command(
+    # click wraps everything but paragraphs that begin with this character.
+    help="Measure what the documentation quotes.\n\n\b\nNAME is one of:\n"
+    + indent(the_bench.listing(), "  ")
+    + "\n\nThe exit code is 1 if a number misses its target.",
     short_help="Measure the numbers that the documentation quotes.",
     epilog=common.examples(
+        "erbium bench --list",
         "erbium bench accuracy",
         "erbium bench lanes --quick --json lanes.json",
         "erbium bench exact --only exact/erbp-mnist-200/lanes-64",
     ),
 )
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--list", "list_them", is_flag=True, help="List the benches and what they measure.")
 @click.option("--json", "json_file", type=common.FILE, help="Write the rows as JSON.")
 @click.option("--quick", is_flag=True, help="A short form, to see that it works.")
 @click.option("--only", metavar="ID", help="Only the rows whose id begins like this.")
@@ -75,15 +83,20 @@ def doctor() -> None:
 )
 @common.data_option
 def bench(
-    name: str, json_file: Path | None, quick: bool, only: str | None, jobs: int | None, data: Path | None
+    name: str | None,
+    list_them: bool,
+    json_file: Path | None,
+    quick: bool,
+    only: str | None,
+    jobs: int | None,
+    data: Path | None,
 ) -> None:
-    """Measure what the documentation quotes.
-
-    NAME is accuracy, exact, model-speed, sim-speed or lanes. The exit code is 1 if a number misses its
-    target.
-    """
-    from erbium import bench as the_bench
-
+    """Carry a bench out, or list them."""
+    if list_them:
+        common.say(the_bench.listing())
+        return
+    if name is None:
+        raise click.UsageError("name a bench, such as accuracy; 'erbium bench --list' lists them")
     the_bench.run(name, quick=quick, json_file=json_file, data=data, jobs=jobs, only=only)
 
 

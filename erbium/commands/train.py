@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from dataclasses import dataclass, replace
@@ -22,7 +23,16 @@ from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import check_range
-from erbium.train import MAX_EVALUATIONS, MAX_IMAGES, Evaluated, Plan, Trainer, check_fits, usual_evaluations
+from erbium.train import (
+    MAX_EVALUATIONS,
+    MAX_IMAGES,
+    Evaluated,
+    Plan,
+    Trainer,
+    check_fits,
+    evaluation_ticks,
+    usual_evaluations,
+)
 
 SAVE_SECONDS = 60.0
 """At least so often a run writes its checkpoint; it also does after each evaluation."""
@@ -42,6 +52,7 @@ class Choices:
     epochs: int | None
     images: int | None
     shift: int | None
+    crop: int | None
     stop_after: int | None
     evaluate_every: int | None
     evaluate_images: int | None
@@ -65,6 +76,7 @@ class Choices:
                 self.epochs,
                 self.images,
                 self.shift,
+                self.crop,
                 self.evaluate_every,
                 self.evaluate_images,
                 self.evaluate_ticks,
@@ -96,6 +108,12 @@ class Choices:
 @click.option("--images", type=int, metavar="N", help="Learn N images in place of whole epochs.")
 @click.option(
     "--shift", type=int, metavar="PIXELS", help="Move training images by up to so many pixels at random."
+)
+@click.option(
+    "--crop",
+    type=int,
+    metavar="PIXELS",
+    help="Show it the middle square of the images alone; 0: all of them.",
 )
 @click.option("--stop-after", type=int, metavar="N", help="Stop early, after N images; --resume carries on.")
 @click.option(
@@ -135,7 +153,7 @@ def train(**options: object) -> None:
 
 
 def _start(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
-    network, recipe = _described(choices, dataset)
+    network, recipe, dataset = _described(choices, dataset)
     plan = _plan(choices, network, recipe, dataset)
     path = choices.checkpoint or Path(f"{network.name}.npz")
     _check_folder(path)
@@ -151,7 +169,7 @@ def _start(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
 def _resume(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
     if choices.describes_a_run:
         raise CheckpointError(
-            "the checkpoint decides network, seed, length, shift and evaluations of a resumed run; leave "
+            "the checkpoint decides network, seed, length, shift, crop and evaluations of a resumed run; leave "
             "these options out, or start another run without --resume"
         )
     named = _named(choices)
@@ -163,7 +181,9 @@ def _resume(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
     saved = Checkpoint.load(path)
     if named is not None:
         saved.check_network(named[0], path)
-    saved.check_dataset(dataset, path, "name its data with --data, or start another run without --resume")
+    way_out = "name its data with --data, or start another run without --resume"
+    dataset = datasets.middle(dataset, saved.plan.recipe.crop, way_out)
+    saved.check_dataset(dataset, path, way_out)
     with open_chip(saved.network, choices.backend, hardware) as chip:
         trainer = saved.resume(chip, dataset)
         click.echo(f"Resuming {path} at {saved.position:,} of {saved.plan.total:,} images.", err=True)
@@ -185,12 +205,17 @@ def _named(choices: Choices) -> tuple[Network, Recipe] | None:
     return found.network, found.recipe
 
 
-def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe]:
-    """Return network and recipe with what the options change."""
+def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe, Dataset]:
+    """Return network and recipe with what the options change, and what the network sees of the data."""
     named = _named(choices)
     if named is None:
         raise click.UsageError("name a network to train, such as erbp-mnist-200; 'erbium presets' lists them")
     network, recipe = named
+    if choices.crop is not None:
+        recipe = replace(recipe, crop=choices.crop)
+    dataset = datasets.middle(
+        dataset, recipe.crop, "name larger images with --data, or crop less with --crop"
+    )
     if choices.hidden is not None:
         network = common.with_hidden(network, choices.hidden, dataset)
     if choices.seed is not None:
@@ -200,10 +225,15 @@ def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe]:
     if choices.shift is not None:
         recipe = replace(recipe, shift=choices.shift)
     sizes = ",".join(map(str, network.shape[1:-1])) or "100"
+    side = math.isqrt(network.n_inputs)
+    fits = side * side == network.n_inputs and 0 < side < min(dataset.height, dataset.width)
+    crop = f", the data to the network with --crop {side}" if fits else ""
     check_fits(
-        network, dataset, f"fit the network to the data with --hidden {sizes}, or name other data with --data"
+        network,
+        dataset,
+        f"fit the network to the data with --hidden {sizes}{crop}, or name other data with --data",
     )
-    return network, recipe
+    return network, recipe, dataset
 
 
 def _plan(choices: Choices, network: Network, recipe: Recipe, dataset: Dataset) -> Plan:
@@ -226,7 +256,7 @@ def _plan(choices: Choices, network: Network, recipe: Recipe, dataset: Dataset) 
     if n_images is None:
         n_images = len(dataset.validation) if fast else N_SLOW_VALIDATION
     if ticks is None:
-        ticks = network.n_ticks if fast else min(SLOW_TICKS, network.n_ticks)
+        ticks = network.n_ticks if fast else evaluation_ticks(network, SLOW_TICKS)
     check_range("--evaluate-ticks", ticks, 1, network.n_ticks, ", the network's longest presentation")
     return Plan(recipe, total, places, n_images, ticks)
 
@@ -264,7 +294,8 @@ def _carry_on(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardwa
 
 def _announce(trainer: Trainer, errors: Console) -> None:
     network, plan = trainer.chip.network, trainer.plan
-    shift = f", shifted by up to {plan.recipe.shift} pixel" if plan.recipe.shift else ""
+    pixels = "pixel" if plan.recipe.shift == 1 else "pixels"
+    shift = f", shifted by up to {plan.recipe.shift} {pixels}" if plan.recipe.shift else ""
     errors.print(
         f"{network.name} ({'-'.join(map(str, network.shape))}, digest {network.digest}, seed {network.seed}) "
         f"learns {plan.total:,} images of {trainer.dataset.name}{shift}.",
@@ -302,6 +333,7 @@ def _finish(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware
             hardware=hardware if chip.backend == "rtl" else None,
             commands=[shlex.join(["erbium", "eval", str(path)])],
             tested=tested,
+            decisions=summary.decisions(chip.network, chip.weights, test, n_images),
         )
         write_report(choices.report, record)
         common.say(f"the report is {choices.report}")

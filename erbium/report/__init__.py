@@ -6,25 +6,30 @@ learner adds its own section by passing ``write_report(..., sections=(*SECTIONS,
 """
 
 from erbium.report.page import render, write_report
+from erbium.report.parts import Section
 from erbium.report.record import (
     Check,
     CurvePoint,
     DatasetFacts,
+    Decisions,
     Exactness,
     Performance,
+    Probe,
     RunRecord,
     SampleTrace,
     trace_sample,
 )
-from erbium.report.sections import SECTIONS, Section
+from erbium.report.sections import SECTIONS
 
 __all__ = [
     "SECTIONS",
     "Check",
     "CurvePoint",
     "DatasetFacts",
+    "Decisions",
     "Exactness",
     "Performance",
+    "Probe",
     "RunRecord",
     "SampleTrace",
     "Section",

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from erbium.report.parts import TEMPLATES, MakeSection
 from erbium.report.record import RunRecord
-from erbium.report.sections import SECTIONS, TEMPLATES, MakeSection, tiles
+from erbium.report.sections import SECTIONS, tiles
 
 
 def render(record: RunRecord, sections: Sequence[MakeSection] = SECTIONS) -> str:

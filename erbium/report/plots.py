@@ -110,6 +110,12 @@ def grey_image(image: Array) -> str:
     return png(np.concatenate([grey, grey, grey, np.ones_like(grey)], axis=2))
 
 
+def sample_image(record: RunRecord, trace: SampleTrace) -> str | None:
+    """Return the sample of a trace as a PNG, if it is an image."""
+    size = record.dataset.size
+    return None if size is None else grey_image(np.reshape(trace.image, size))
+
+
 def diverging_image(values: Array, limit: float) -> str:
     """Return values of shape (height, width) as a PNG: zero is clear, `limit` is full colour."""
     strength = np.clip(np.abs(values) / limit, 0, 1)[..., None]
@@ -119,10 +125,10 @@ def diverging_image(values: Array, limit: float) -> str:
 
 def thousands(value: float, _: object = None) -> str:
     """Return a number with commas, such as 50,000 or 2.5."""
-    return f"{value:,.10g}"
+    return f"{value:,.10g}".replace("-", "−")
 
 
-def _frame(width: float, height: float, *, left: float = 0.7, right: float = 0.1, gap: float = 0.0) -> Figure:
+def frame(width: float, height: float, *, left: float = 0.7, right: float = 0.1, gap: float = 0.0) -> Figure:
     """Return an empty figure with fixed margins in inches; `gap` is a share of the height of a panel.
 
     Margins that are found by a solver differ in their last digits from run to run, and so would the page.
@@ -134,7 +140,7 @@ def _frame(width: float, height: float, *, left: float = 0.7, right: float = 0.1
 
 def learning_curve(points: Sequence[CurvePoint]) -> Figure:
     """Error over training images seen, one line per split."""
-    figure = _frame(HALF, 5.0, right=0.55)
+    figure = frame(HALF, 5.0, right=0.55)
     axes = figure.add_subplot()
     for split, colour, marker in (("validation", "hidden", "o"), ("test", "output", "D")):
         chosen = sorted((p for p in points if p.split == split), key=lambda p: p.images)
@@ -166,13 +172,14 @@ def _scale(axis: Axis, set_scale: Callable[[str], None], values: Sequence[float]
         return
     set_scale("log")
     span = max(values) / min(values)
-    subs = (1, 2, 3, 5) if span < 50 else (1, 2, 5) if span < 200 else (1, 3)
+    # So many labels that they do not run into each other.
+    subs = (1, 2, 3, 5) if span < 50 else (1, 2, 5) if span < 200 else (1, 3) if span < 3000 else (1,)
     axis.set_major_locator(LogLocator(10, subs=subs))
     axis.set_major_formatter(FuncFormatter(thousands))
     axis.set_minor_locator(NullLocator())
 
 
-def _dashes(axes: Axes, spikes: Sequence[Sequence[int]], role: str, rows: int) -> None:
+def dashes(axes: Axes, spikes: Sequence[Sequence[int]], role: str, rows: int) -> None:
     """Draw a dash per spike, all of them as one line with gaps, which keeps the file small."""
     events = [(tick, neuron) for tick, neurons in enumerate(spikes) for neuron in neurons]
     x = np.array([(tick + 0.12, tick + 0.88, np.nan) for tick, _ in events]).ravel()
@@ -188,17 +195,17 @@ def raster(trace: SampleTrace, network: Network) -> Figure:
     panels = ["input", *names, *(["error"] if trace.learn else []), "membrane"]
     share = {"input": 2.2, "output": 1.5, "error": 1.5, "membrane": 1.4}
     ratios = [share.get(name, 1.8) for name in panels]
-    figure = _frame(FULL, 1.05 * sum(ratios), left=0.85, gap=0.08)
+    figure = frame(FULL, 1.05 * sum(ratios), left=0.85, gap=0.08)
     rows: dict[str, Axes] = figure.subplot_mosaic(
         [[name] for name in panels], sharex=True, height_ratios=ratios
     )
-    _dashes(rows["input"], trace.input_spikes, "input", network.n_inputs)
+    dashes(rows["input"], trace.input_spikes, "input", network.n_inputs)
     for name, spikes, layer in zip(names, trace.layer_spikes, network.layers, strict=True):
-        _dashes(rows[name], spikes, "output" if name == "output" else "hidden", layer.n_neurons)
+        dashes(rows[name], spikes, "output" if name == "output" else "hidden", layer.n_neurons)
     if trace.learn:
         for odd, role in ((0, "wrong"), (1, "missed")):
             chosen = [[n >> 1 for n in neurons if n & 1 == odd] for neurons in trace.error_spikes]
-            _dashes(rows["error"], chosen, role, network.n_classes)
+            dashes(rows["error"], chosen, role, network.n_classes)
     for name, axes in rows.items():
         axes.set_ylabel(name)
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
@@ -223,7 +230,7 @@ def _membranes(axes: Axes, trace: SampleTrace, threshold: int) -> None:
 def weight_histograms(record: RunRecord) -> Figure:
     """Distribution of the weights of each layer, before and after learning."""
     names = layer_names(record.network)
-    figure = _frame(HALF, 0.5 + 1.7 * len(names), gap=0.32)
+    figure = frame(HALF, 0.5 + 1.7 * len(names), gap=0.32)
     before = record.network.initial_weights()
     for number, (name, (low, high)) in enumerate(zip(names, record.bounds, strict=True)):
         axes = figure.add_subplot(len(names), 1, number + 1)

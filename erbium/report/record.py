@@ -19,6 +19,9 @@ from erbium.sw_model.network import Hardware, Network
 FORMAT = "erbium-report"
 FORMAT_VERSION = 1
 
+N_PROBES = 6
+"""Hidden neurons of a layer whose membrane and current are kept."""
+
 
 @dataclass(frozen=True)
 class DatasetFacts:
@@ -130,6 +133,73 @@ class Performance:
 
 
 @dataclass(frozen=True)
+class Decisions:
+    """What first-spike samples took until their first output spike; samples without one count to their end.
+
+    Attributes
+    ----------
+    n_samples : int
+    ticks : tuple of int
+        Samples by ticks to the decision: entry t counts those that took t.
+    spikes : tuple of tuple of int
+        For the input and each hidden layer, samples by the spikes that it sent until then.
+    """
+
+    n_samples: int
+    ticks: tuple[int, ...]
+    spikes: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, network: Network, ticks: Array, spikes: Sequence[Array]) -> Decisions:
+        """Count samples, given ticks and the spikes of input and hidden layers, each of shape ``(n,)``."""
+        histograms = (
+            tuple(np.bincount(counts, minlength=size + 1).tolist())
+            for counts, size in zip(spikes, network.shape[:-1], strict=True)
+        )
+        return cls(
+            len(ticks), tuple(np.bincount(ticks, minlength=network.n_ticks + 1).tolist()), tuple(histograms)
+        )
+
+    @property
+    def mean_ticks(self) -> float:
+        """Ticks to the decision, on average."""
+        return _mean(self.ticks)
+
+    @property
+    def mean_spikes(self) -> tuple[float, ...]:
+        """Spikes of the input and each hidden layer until the decision, on average."""
+        return tuple(map(_mean, self.spikes))
+
+    def rows_read(self, network: Network) -> tuple[float, ...]:
+        """Return the share, 0 ... 1, of each layer's synapse rows, and so of its weights, that was looked up."""
+        return tuple(mean / size for mean, size in zip(self.mean_spikes, network.shape[:-1], strict=True))
+
+
+def _mean(histogram: Sequence[int]) -> float:
+    """Return the mean of the values that a histogram counts."""
+    return sum(value * count for value, count in enumerate(histogram)) / max(1, sum(histogram))
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Membrane and current of one neuron of a first-spike sample, after each tick.
+
+    Attributes
+    ----------
+    layer : int
+        0-based.
+    neuron : int
+    v, i : list of int
+        A program of one state has no current, and `i` is empty.
+    """
+
+    layer: int
+    neuron: int
+    v: list[int]
+    i: list[int]
+
+
+@dataclass(frozen=True)
 class SampleTrace:
     """All spikes of one sample.
 
@@ -151,6 +221,10 @@ class SampleTrace:
         Per tick; error neuron 2c is for class c named wrongly, 2c + 1 for class c missed.
     membranes : list of list of int
         Per tick, the membrane of each output neuron after the sweep.
+    decision : int or None
+        Tick of the early decision, if there was one.
+    probes : list of Probe
+        First-spike networks: all output neurons, before them some hidden ones.
     """
 
     image: list[int]
@@ -161,6 +235,8 @@ class SampleTrace:
     layer_spikes: list[list[list[int]]]
     error_spikes: list[list[int]]
     membranes: list[list[int]]
+    decision: int | None = None
+    probes: list[Probe] = field(default_factory=list)
 
     @property
     def n_ticks(self) -> int:
@@ -188,23 +264,53 @@ def trace_sample(
     array = ArrayModel(network)
     array.load(weights)
     ticks: list[Tick] = []
-    membranes: list[list[int]] = []
+    states: list[list[Array]] = []
 
     def keep(array: ArrayModel, tick: Tick) -> None:
         ticks.append(tick)
-        membranes.append([int(v) for v in array.layers[-1].population.x[0]])
+        states.append([layer.population.x.copy() for layer in array.layers])
 
     result = array.sample(image, seed=seed, label=label if learn else None, observer=keep)
+    layer_spikes = [[tick.layer_spikes[k] for tick in ticks] for k in range(len(network.layers))]
     return SampleTrace(
         image=[int(pixel) for pixel in image],
         label=int(label),
         answer=result.answer,
         learn=learn,
         input_spikes=[tick.input_spikes for tick in ticks],
-        layer_spikes=[[tick.layer_spikes[k] for tick in ticks] for k in range(len(network.layers))],
+        layer_spikes=layer_spikes,
         error_spikes=[tick.errors for tick in ticks],
-        membranes=membranes,
+        membranes=[[int(v) for v in state[-1][0]] for state in states],
+        decision=array.prediction.decision_tick,
+        probes=_probes(network, layer_spikes, states) if network.is_first_spike else [],
     )
+
+
+def _probes(
+    network: Network, layer_spikes: Sequence[list[list[int]]], states: Sequence[list[Array]]
+) -> list[Probe]:
+    """Return the neurons that a reader wants to follow: some that spike, one that nearly does, all outputs."""
+    chosen: list[tuple[int, int]] = []
+    for number, layer in enumerate(network.layers[:-1]):
+        spiking = [neuron for neurons in layer_spikes[number] for neuron in neurons]
+        # From the first spike to the last, evenly.
+        places = np.unique(np.linspace(0, len(spiking) - 1, N_PROBES - 1).round().astype(int))
+        some = [spiking[place] for place in places] if spiking else []
+        silent = [neuron for neuron in range(layer.n_neurons) if neuron not in spiking]
+        membranes = states[-1][number][0]
+        some += [max(silent, key=membranes.__getitem__)] if silent else []
+        chosen += [(number, neuron) for neuron in some]
+    last = len(network.layers) - 1
+    chosen += [(last, neuron) for neuron in range(network.n_classes)]
+    return [
+        Probe(
+            number,
+            neuron,
+            [int(state[number][0][neuron]) for state in states],
+            [int(state[number][1][neuron]) for state in states if len(state[number]) > 1],
+        )
+        for number, neuron in chosen
+    ]
 
 
 @dataclass(frozen=True)
@@ -241,6 +347,8 @@ class RunRecord:
     trace : SampleTrace or None
     weights : tuple of ndarray
         Final weights of each layer, shape ``(n_rows, n_neurons)``; empty when not kept.
+    decisions : Decisions or None
+        First-spike networks: what the test samples took until their decision.
 
     Raises
     ------
@@ -266,6 +374,7 @@ class RunRecord:
     performance: Performance = field(default_factory=Performance)
     trace: SampleTrace | None = None
     weights: tuple[Array, ...] = ()
+    decisions: Decisions | None = None
 
     def __post_init__(self) -> None:
         n = self.network.n_classes
@@ -339,6 +448,7 @@ class RunRecord:
             "counters": self.counters,
             "performance": asdict(self.performance),
             "trace": None if self.trace is None else asdict(self.trace),
+            "decisions": None if self.decisions is None else asdict(self.decisions),
         }
         return json.dumps(_plain(content), separators=(",", ":"), allow_nan=False)
 

@@ -3,57 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
-from erbium.report import plots
+from erbium.report import first_spike, plots
+from erbium.report.parts import MakeSection, Section, part, percent, short
 from erbium.report.record import RunRecord, layer_names
-
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+from erbium.sw_model.network import Network
+from erbium.sw_model.rules import LatencyEncoder
 
 N_FIELDS = 40
 """Receptive fields shown: what a reader looks at before the next page."""
 
 MAX_TABLE_CLASSES = 20
 """Classes of which a confusion matrix is still readable as a table of numbers."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """One section of the page.
-
-    Attributes
-    ----------
-    key : str
-        Its anchor; also the prefix of names inside its plots.
-    title : str
-    lead : str
-        One sentence that says how to read it.
-    body : Markup
-    wide : bool
-        Whether it takes the whole width of the page.
-    """
-
-    key: str
-    title: str
-    lead: str
-    body: Markup
-    wide: bool = False
-
-
-MakeSection = Callable[[RunRecord], Section | None]
 
 
 @dataclass(frozen=True)
@@ -64,24 +30,6 @@ class Tile:
     value: str
     note: str
     state: str = ""
-
-
-def part(name: str, *arguments: Any) -> Markup:
-    """Return what a macro of ``parts.html.j2`` makes of its arguments."""
-    module = TEMPLATES.get_template("parts.html.j2").module
-    return Markup(getattr(module, name)(*arguments))
-
-
-def short(value: float) -> str:
-    """Return a number that fits a tile, such as 12.3, 5,210 or 1.83 M."""
-    if value >= 1e6:
-        return f"{value / 1e6:,.2f} M"
-    return f"{value:.3g}" if value < 99.95 else f"{value:,.0f}"
-
-
-def percent(value: float) -> str:
-    """Return a percentage with two digits behind the point, as test errors are quoted."""
-    return f"{value:.2f} %"
 
 
 def tiles(record: RunRecord) -> list[Tile]:
@@ -104,6 +52,12 @@ def tiles(record: RunRecord) -> list[Tile]:
             )
         )
     made.append(Tile("Images learned", short(record.images_learned), "one at a time"))
+    if record.decisions is not None:
+        ticks, hidden = record.decisions.mean_ticks, sum(record.decisions.mean_spikes[1:])
+        made.append(
+            Tile("Ticks to decide", short(ticks), f"of {record.network.n_ticks}, on the test samples")
+        )
+        made.append(Tile("Hidden spikes", short(hidden), "until the decision"))
     operations = record.per_sample(record.synaptic_operations)
     if operations is not None:
         made.append(Tile("SynOps per image", short(operations), "synapses walked, in learning"))
@@ -176,10 +130,9 @@ def confusion(record: RunRecord) -> Section | None:
 def raster(record: RunRecord) -> Section | None:
     """Every spike of one sample."""
     trace = record.trace
-    if trace is None or trace.n_ticks == 0:
+    if trace is None or trace.n_ticks == 0 or record.network.is_first_spike:
         return None
-    size = record.dataset.size
-    image = None if size is None else plots.grey_image(np.reshape(trace.image, size))
+    image = plots.sample_image(record, trace)
     counts = {"input": sum(map(len, trace.input_spikes))}
     for name, spikes in zip(layer_names(record.network), trace.layer_spikes, strict=True):
         counts[name] = sum(map(len, spikes))
@@ -204,7 +157,7 @@ def receptive_fields(record: RunRecord) -> Section | None:
     size = record.dataset.size
     if size is None or not record.weights:
         return None
-    weights = np.asarray(record.weights[0][:-1], dtype=float)  # the last row is the bias
+    weights = np.asarray(record.weights[0][: record.network.n_inputs], dtype=float)  # without the bias
     strongest = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")[:N_FIELDS]
     # A few large weights must not wash out the rest.
     limit = max(1.0, float(np.percentile(np.abs(weights[:, strongest]), 99.5)))
@@ -256,7 +209,8 @@ def spikes(record: RunRecord) -> Section | None:
         return None
     network = record.network
     sizes = dict(zip(["input", *layer_names(network)], network.shape, strict=True))
-    sizes["error"] = 2 * network.n_classes
+    if not network.is_first_spike:
+        sizes["error"] = 2 * network.n_classes
     rows = [
         [
             name,
@@ -329,45 +283,64 @@ def network(record: RunRecord) -> Section | None:
     """The network as it was described to the chip."""
     net, hardware = record.network, record.hardware
     names = layer_names(net)
-    header = ["layer", "neurons", "synapses", "weight bits", "feedback", "gain"]
-    rows = [
-        [
-            name,
-            f"{layer.n_neurons:,}",
-            f"{net.n_rows(k) * layer.n_neurons:,}",
-            layer.weight_width,
-            layer.feedback,
-            layer.gain,
-        ]
-        for k, (name, layer) in enumerate(zip(names, net.layers, strict=True))
-    ]
+    header = ["layer", "neurons", "synapses", "weight bits"]
+    header += ["threshold", "blank-out"] if net.is_first_spike else ["feedback", "gain"]
+    rows: list[list[object]] = []
+    for k, (name, layer) in enumerate(zip(names, net.layers, strict=True)):
+        row = [name, f"{layer.n_neurons:,}", f"{net.n_rows(k) * layer.n_neurons:,}", layer.weight_width]
+        if net.is_first_spike:
+            row += [f"{layer.program.threshold:,}", f"{256 - layer.neuron_keep}/256"]
+        else:
+            row += [layer.feedback, layer.gain]
+        rows.append(row)
     if hardware is not None:
         header += ["lanes", "words per row"]
         for row, layer in zip(rows, net.layers, strict=True):
             row += [hardware.lanes_of(layer), hardware.words_of(layer)]
     facts: list[tuple[str, object]] = [
-        ("Input", f"{net.n_inputs:,} pixels, {net.encoder} encoder, up to {net.n_ticks} ticks"),
-        (
-            "Learning sample",
-            f"ends after {net.quiet_ticks} ticks without an error spike"
-            if net.quiet_ticks
-            else "never ends early",
-        ),
+        ("Input", f"{net.n_inputs:,} pixels, {_encoder(net)}, up to {net.n_ticks} ticks"),
+        ("Learning sample", _end_of_a_sample(net)),
+        *(first_spike.facts(net) if net.is_first_spike else ()),
         ("Digest", net.digest),
     ]
     programs: dict[str, str] = {}
     for name, layer in zip(names, net.layers, strict=True):
         programs[f"{name} neurons: {layer.program.name}"] = _program_text(layer.program)
-    programs[f"error neurons: {net.error.program.name}"] = _program_text(net.error.program)
+    if not net.is_first_spike:
+        program = net.error_neurons.program
+        programs[f"error neurons: {program.name}"] = _program_text(program)
     chain = list(zip(["input", *names], net.shape, strict=True))
     return Section(
         "network",
         "The network",
-        "Spikes run from left to right; where the output differs from the label, error spikes run back "
+        first_spike.LEAD
+        if net.is_first_spike
+        else "Spikes run from left to right; where the output differs from the label, error spikes run back "
         "through fixed random weights.",
-        part("network", chain, net.feedback_delay, facts, header, rows, programs),
+        part("network", chain, _way_back(net), facts, header, rows, programs),
         wide=True,
     )
+
+
+def _encoder(network: Network) -> str:
+    if isinstance(network.encoder, LatencyEncoder):
+        levels = (f"{low} and brighter at tick {tick}" for low, tick in network.encoder.levels)
+        return f"each spikes at most once: {', '.join(levels)}"
+    return f"{network.encoder} encoder"
+
+
+def _end_of_a_sample(network: Network) -> str:
+    if network.is_first_spike:
+        return f"ends {network.first_spike_errors.margin - 1} ticks behind the label’s spike"
+    if network.quiet_ticks:
+        return f"ends after {network.quiet_ticks} ticks without an error spike"
+    return "never ends early"
+
+
+def _way_back(network: Network) -> str:
+    if network.is_first_spike:
+        return "plasticity words, behind the sample"
+    return f"error spikes, {network.feedback_delay} tick{'s' if network.feedback_delay > 1 else ''} later"
 
 
 def _program_text(program: Any) -> str:
@@ -399,7 +372,11 @@ def provenance(record: RunRecord) -> Section | None:
 SECTIONS: Sequence[MakeSection] = (
     learning_curve,
     confusion,
+    first_spike.decisions,
+    first_spike.rows_read,
     raster,
+    first_spike.raster,
+    first_spike.traces,
     receptive_fields,
     weight_distribution,
     spikes,

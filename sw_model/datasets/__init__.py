@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Labelled images: any data set in MNIST's IDX form, MNIST itself, or the digits that come with scikit-learn.
 
-``load`` picks the source, ``Dataset`` is what it returns, ``shift_images`` augments a batch, and
-``write_idx`` turns arrays into files that ``load`` reads.
+``load`` picks the source, ``Dataset`` is what it returns, ``middle`` cuts its images, ``shift_images`` augments
+a batch, and ``write_idx`` turns arrays into files that ``load`` reads.
 """
 
 from erbium.sw_model.datasets.augment import shift_images
+from erbium.sw_model.datasets.crop import middle
 from erbium.sw_model.datasets.download import MNIST, Remote
 from erbium.sw_model.datasets.idx import DatasetError, read_idx, write_idx
 from erbium.sw_model.datasets.sources import load
@@ -18,6 +19,7 @@ __all__ = [
     "Remote",
     "Split",
     "load",
+    "middle",
     "read_idx",
     "shift_images",
     "write_idx",
