@@ -322,6 +322,18 @@ def _first_spike() -> list[Preset]:
         ),
         Preset(
             first_spike_network(
+                "first-spike-digits",
+                (100,),
+                n_inputs=64,
+                thresholds=(2000, 1000),
+                neuron_keep=240,
+                levels=((160, 0), (96, 2), (48, 4)),
+            ),
+            Recipe(epochs=40, schedule=LINEAR),
+            "The 8 x 8 digits that need no download, 100 hidden neurons, pixels at one of three ticks.",
+        ),
+        Preset(
+            first_spike_network(
                 "first-spike-tiny",
                 (12,),
                 n_inputs=16,

@@ -52,6 +52,7 @@ def test_the_networks_of_the_documentation_are_there() -> None:
         "first-spike-mnist-800",
         "first-spike-mnist-24x24-700",
         "first-spike-mnist-20x20-320",
+        "first-spike-digits",
         "first-spike-tiny",
     }
     assert wanted <= set(PRESETS)
@@ -137,7 +138,7 @@ def test_a_schedule_in_words(schedule: Schedule, words: str) -> None:
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("first-spike")])
 def test_a_first_spike_preset_sees_what_it_is_made_for(name: str) -> None:
     item = preset(name)
-    side = item.recipe.crop or (4 if name == "first-spike-tiny" else 28)
+    side = item.recipe.crop or {"first-spike-tiny": 4, "first-spike-digits": 8}.get(name, 28)
     assert item.network.n_inputs == side * side
     assert item.network.is_first_spike
     # Hidden neurons are blanked out in learning; the latency of the stop makes no sample longer.

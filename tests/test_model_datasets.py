@@ -297,6 +297,15 @@ def test_the_digits_stand_in_and_say_so(tmp_path, environ):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_digits_can_be_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    digits = load(Path("digits"), environ={}, allow_download=False)
+    assert (digits.name, digits.n_pixels, digits.notice) == ("digits", 64, "")
+    # A folder of that name is what it says.
+    write_set(tmp_path / "digits", small_set())
+    assert load(Path("digits"), environ={}, allow_download=False).n_pixels == 15
+
+
 def test_the_digits_are_split_by_class_and_always_alike(tmp_path):
     dataset = load(environ={}, allow_download=False, cache_dir=tmp_path)
     assert_same_content(dataset, load(environ={}, allow_download=False, cache_dir=tmp_path))

@@ -116,7 +116,7 @@ def load_named(name: str, data: Path | None = None) -> Dataset:
     """
     if name in ("tiny", "first-spike-tiny"):
         return tiny_digits()
-    if name == "erbp-digits":
+    if name in ("erbp-digits", "first-spike-digits"):
         return load_digits()
     return datasets.middle(datasets.load(data), preset(name).recipe.crop)
 

@@ -71,8 +71,9 @@ def data_option(function: F) -> F:
         "--data",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Folder with the four files of a data set in MNIST's IDX form, gzipped or not. "
-        "Without it: $ERBIUM_DATA, else a download of MNIST, else 8x8 digits that need no network.",
+        help="Folder with the four files of a data set in MNIST's IDX form, gzipped or not; "
+        "'digits' for the 8x8 digits that come along. Without it: $ERBIUM_DATA, else a download of MNIST, "
+        "else the digits.",
     )(function)
 
 

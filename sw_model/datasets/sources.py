@@ -13,6 +13,9 @@ from erbium.sw_model.datasets.split import Dataset, make_dataset
 
 DATA_VARIABLE = "ERBIUM_DATA"
 
+DIGITS = "digits"
+"""What the digits are called where a folder could be named."""
+
 
 def load_digits(notice: str = "") -> Dataset:
     """The 1797 handwritten digits of 8 x 8 pixels that come with scikit-learn.
@@ -66,7 +69,8 @@ def load(
     Parameters
     ----------
     folder : Path, optional
-        Folder with four IDX files under MNIST's names, gzipped or not (`--data` on the command line).
+        Folder with four IDX files under MNIST's names, gzipped or not (`--data` on the command line), or
+        ``digits`` for scikit-learn's.
     environ : mapping of str to str
         Environment; ERBIUM_DATA names the folder if the argument does not. Empty counts as unset.
     allow_download : bool
@@ -89,6 +93,8 @@ def load(
     named_by = "--data"
     if folder is None and environ.get(DATA_VARIABLE):
         folder, named_by = Path(environ[DATA_VARIABLE]), DATA_VARIABLE
+    if folder is not None and str(folder) == DIGITS and not Path(DIGITS).exists():
+        return load_digits()
     if folder is not None:
         folder = Path(folder).expanduser()
         name = folder.resolve().name
