@@ -72,8 +72,10 @@ class CausalFifo(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         row_width = bits_for(self._n_inputs - 1)
-        rows = fifo.SyncFIFOBuffered(width=row_width + self.tick_width, depth=self._n_inputs)
-        words = fifo.SyncFIFOBuffered(width=2 * self._lanes, depth=self._n_inputs * self._words)
+        # A buffered FIFO of one or two entries does not take one in every clock.
+        depth = max(self._n_inputs, 3)
+        rows = fifo.SyncFIFOBuffered(width=row_width + self.tick_width, depth=depth)
+        words = fifo.SyncFIFOBuffered(width=2 * self._lanes, depth=depth * self._words)
         m.submodules.rows = ResetInserter(self.clear)(rows)
         m.submodules.words = ResetInserter(self.clear)(words)
         m.d.comb += [

@@ -67,7 +67,8 @@ class Encoder(wiring.Component):
     -----
     One clock per spike, or per group of four pixels that has none unless it is the last; 5 clocks more per
     tick, in which the reader still has spikes in its queue. A tick of a dark sample takes 2. Latency from the
-    end of a sample to its ``BEGIN``: 2 clocks. A tick without a level takes 2, too.
+    end of a sample to its ``BEGIN``: 2 clocks. A tick without a level takes 2, too, and spares the next one up to 2. A
+    replay takes the clocks of its ticks with a level, and ``feedback_delay`` to drop what is left of the feedback.
     """
 
     def __init__(self, network: Network) -> None:

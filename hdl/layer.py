@@ -61,9 +61,10 @@ class LayerEngine(wiring.Component):
     Throughput: a tick with n spikes takes ``(n + 1) * words + words + 5`` clocks: the rows with the bias
     row, the sweep, and five clocks until a row may use the new plasticity words. A learning output layer
     takes ``words`` more for the margin. In a first-spike layer the tick takes ``n * words + words + 1`` clocks (up to
-    5 more with few words); a plasticity word ``words``, a replayed row ``words``, or 1 if an untouched one in the
-    first layer. Latency from the issue of a sweep word to its token: X + 4 clocks
-    (X: :class:`LayerPipeline`). Contract: ``docs/contract.md``.
+    2 more with few words); a plasticity word 1 (up to 4 behind one of the same word of neurons), a replayed row
+    ``words``, or 1 if an untouched one in the first layer. Behind an inference it takes no ``BEGIN`` for up to 3
+    clocks. Latency from the issue of a sweep word to its token: X + 4 clocks (X: :class:`LayerPipeline`).
+    Contract: ``docs/contract.md``, ``docs/contract-first-spike.md``.
     """
 
     def __init__(self, network: Network, number: int, hardware: Hardware) -> None:

@@ -3,11 +3,12 @@
 
 from collections.abc import Callable
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from erbium.hdl.fixed import delayed
 from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
 from erbium.hdl.rng import Generator
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
@@ -37,6 +38,15 @@ def settle_clocks(words: int, first_spike: bool) -> int:
         return SETTLE
     read_latency, write_delay = file_latency(words)
     return max(0, SWEEP_LATENCY + 1 + write_delay + read_latency - words - 1)
+
+
+def leave_clocks(words: int, stage_x: int) -> int:
+    """Return the clocks behind the ``END`` of a first-spike inference in which no ``BEGIN`` is taken.
+
+    What a ``BEGIN`` said has to stay for its own token, which leaves X + 3 clocks behind its issue, and for the last
+    word of the last sweep, which uses it in stage X.
+    """
+    return max(0, stage_x - settle_clocks(words, True) - min(words, SWEEP_LATENCY))
 
 
 class LayerControl(wiring.Component):
@@ -96,6 +106,7 @@ class LayerControl(wiring.Component):
         self._process = number + 1
         self._drain = operand_stage(hardware, self._layer) + COUNTED
         self._settle = settle_clocks(self._words, self._first_spike)
+        self._leave = leave_clocks(self._words, operand_stage(hardware, self._layer))
         word = range(max(self._words, 2))
         members = {}
         if self._first_spike:
@@ -187,6 +198,7 @@ class LayerControl(wiring.Component):
         if isinstance(layer.rule, ErbpRule):
             m.d.comb += slot.armed.eq(learning & (tick >= layer.rule.first_tick))
         m.d.sync += self.load.eq(0)
+        self._quiet = Signal(range(self._drain + 1), name="quiet")
 
         with m.FSM() as fsm:
             if self._first_spike:
@@ -234,6 +246,9 @@ class LayerControl(wiring.Component):
                             emit(Kind.END)
                             m.next = "IDLE"
                             if self._first_spike:
+                                if self._leave:
+                                    m.next = "WAIT"
+                                    m.d.sync += self._quiet.eq(self._leave - 1)
                                 with m.If(learning):
                                     m.next = "WORDS"
             if self._teaches:
@@ -260,9 +275,9 @@ class LayerControl(wiring.Component):
 
     def _learn_behind(self, m: Module, walk: Callable[[Work], None], last_word: Value) -> None:
         """Add the states that learn behind the end of a sample."""
-        slot, token, error = self.slot, self.event_i.payload, self.error_i.payload
+        slot, token = self.slot, self.event_i.payload
         any_word, replay, touched = Signal(), Signal(), Signal()
-        quiet = Signal(range(self._drain + 1))
+        quiet = self._quiet
         m.submodules.draws = draws = Generator(salt(self._process, STREAM_PLASTICITY))
         m.d.comb += [
             draws.seed.eq(self.begin.seed),
@@ -274,17 +289,7 @@ class LayerControl(wiring.Component):
             walk(Work.LEARN)
             m.d.comb += [slot.row.eq(row), slot.tick.eq(tick), slot.armed.eq(touched)]
 
-        with m.State("WORDS"), m.If(self.error_i.valid):
-            m.d.comb += [slot.row.eq(error.address), slot.later.eq(error.later), slot.fresh.eq(~any_word)]
-            with m.If(error.kind == Kind.SPIKE):
-                walk(Work.WORD)
-                m.d.comb += self.error_i.ready.eq(last_word)
-                with m.If(last_word):
-                    m.d.sync += any_word.eq(1)
-            with m.Else():
-                m.d.comb += [self.error_i.ready.eq(1), draws.advance.eq(1)]
-                m.d.sync += [replay.eq(error.later), quiet.eq(Mux(any_word, self._drain, 0))]
-                m.next = "REPLAY"
+        self._words_state(m, any_word, replay, quiet, draws)
         with m.State("WAIT"):
             # Behind the last write of a weight a row of the next sample may read it.
             m.d.sync += [quiet.eq(quiet - 1), any_word.eq(0)]
@@ -322,3 +327,40 @@ class LayerControl(wiring.Component):
             with m.Elif(room == self._vote_room):
                 m.d.comb += [self.end_errors.eq(1), self.end_replay.eq(replay)]
                 m.next = "WAIT"
+
+    def _words_state(self, m: Module, any_word: Value, replay: Value, quiet: Value, draws: Generator) -> None:
+        """Add the state that takes plasticity words, one per clock unless two of one word come close together."""
+        slot, error = self.slot, self.error_i.payload
+        held, issues = Signal(), Signal()
+        collides: Value = Const(0)
+        unsettled: Value = held
+        address, later = Signal(ADDRESS_WIDTH), Signal()
+        word, base = Signal.like(slot.word, name="error_word"), Signal(ADDRESS_WIDTH, name="error_base")
+        # The word is read and written back: the next one that is the same, and what follows, has to wait for that.
+        read_latency, write_delay = file_latency(self._words)
+        busy, at = issues, word
+        for clock in range(read_latency + write_delay):
+            busy = delayed(m, busy, 1, f"error_busy_{clock}")
+            at = delayed(m, at, 1, f"error_at_{clock}")
+            collides, unsettled = collides | (busy & (at == word)), unsettled | busy
+        takes = self.error_i.valid & (error.kind == Kind.SPIKE) & (~held | issues)
+        with m.State("WORDS"):
+            with m.If(held & ~collides):
+                m.d.comb += [issues.eq(1), self.issue.eq(1), slot.work.eq(Work.WORD)]
+                m.d.comb += [
+                    slot.row.eq(address),
+                    slot.later.eq(later),
+                    slot.word.eq(word),
+                    slot.base.eq(base),
+                ]
+                m.d.sync += [any_word.eq(1), held.eq(0)]
+            with m.If(takes):
+                m.d.comb += self.error_i.ready.eq(1)
+                m.d.sync += [held.eq(1), address.eq(error.address), later.eq(error.later)]
+                for number in range(self._words):
+                    with m.If(error.address >= number * self._lanes):
+                        m.d.sync += [word.eq(number), base.eq(number * self._lanes)]
+            with m.Elif(self.error_i.valid & (error.kind == Kind.END) & ~unsettled):
+                m.d.comb += [self.error_i.ready.eq(1), draws.advance.eq(1)]
+                m.d.sync += [replay.eq(error.later), quiet.eq(Mux(any_word, self._drain, 0))]
+                m.next = "REPLAY"

@@ -408,13 +408,14 @@ class LayerPipeline(wiring.Component):
         """Set plasticity words, and change the weights of replayed rows by them."""
         x, lanes, rule = self.stage_x, self.lanes, self.layer.rule
         assert isinstance(rule, FirstSpikeRule)
-        # Two bits per neuron: it is to spike later, it is to spike earlier.
+        # Two bits per neuron: it is to spike later, it is to spike earlier. The first sweep of a sample clears them.
         file = self._file(m, "plasticity", 2, Work.WORD, Work.LEARN)
         slot, bits = self.slots[x], []
         for lane in range(lanes):
-            old = Mux(slot.fresh, 0, file.read_data.word_select(lane, 2))
+            old = file.read_data.word_select(lane, 2)
             bits.append(Mux(self.distance == lane, Cat(slot.later, ~slot.later), old))
-        self._write(m, file, x, self._does(Work.WORD, x), Cat(*bits))
+        sets, clears = self._does(Work.WORD, x), self._does(Work.SWEEP, x) & slot.begin
+        self._write(m, file, x, sets | clears, Mux(clears, 0, Cat(*bits)))
         later = Cat(*[file.read_data[2 * lane] for lane in range(lanes)])
         earlier = Cat(*[file.read_data[2 * lane + 1] for lane in range(lanes)])
 
@@ -439,8 +440,8 @@ class LayerPipeline(wiring.Component):
             ticks.append(Mux(unit.spikes_o[lane], self.slots[end].tick, old))
             causal.append(slot.tick <= file.read_data.word_select(lane, width))
         self._write(m, file, end, unit.valid_o, Cat(*ticks))
-        # In the first tick the file still holds the last sample's ticks.
-        return Cat(*causal) | slot.begin.replicate(self.lanes)
+        # In the first tick the file still holds the last sample's ticks, but tick 0 comes before none of them.
+        return Cat(*causal)
 
     def _vote(self, m: Module, later: Value, earlier: Value) -> None:
         """Remember what was transmitted, and let each replayed row vote on its presynaptic neuron."""

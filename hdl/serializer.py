@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from erbium.hdl.tokens import ADDRESS_WIDTH, COUNTER_WIDTH, EventToken, Kind, SweepToken
 
 CHUNK = 16
-"""Lanes searched for a spike in one clock."""
+"""Lanes among which the place of a spike is looked for; the chunk is chosen beside it."""
 
 
 class SpikeSerializer(wiring.Component):
@@ -27,8 +27,7 @@ class SpikeSerializer(wiring.Component):
 
     Notes
     -----
-    A word with n spikes takes n + 1 clocks and one for each chunk of 16 lanes that is left behind on the way
-    to its last spike; an empty word takes one. Other tokens take one.
+    A word with n spikes takes ``max(n, 1)`` clocks, other tokens one. Latency one clock.
     """
 
     def __init__(self, lanes: int) -> None:
@@ -46,28 +45,31 @@ class SpikeSerializer(wiring.Component):
         token, out = self.sweep_i.payload, self.event_o.payload
         pending = Signal(self._lanes)
         base = Signal(ADDRESS_WIDTH)
-        lowest = Signal(range(CHUNK))
-        chunk = pending[:CHUNK]
-        for bit in reversed(range(len(chunk))):
+        # The lowest spike is looked for in two steps: the first chunk that has one, and the place in the chunk.
+        chunk, offset, place = Signal(CHUNK), Signal(range(self._lanes)), Signal(range(CHUNK))
+        for start in reversed(range(0, self._lanes, CHUNK)):
+            part = pending[start : start + CHUNK]
+            with m.If(part.any()):
+                m.d.comb += [chunk.eq(part), offset.eq(start)]
+        for bit in reversed(range(CHUNK)):
             with m.If(chunk[bit]):
-                m.d.comb += lowest.eq(bit)
+                m.d.comb += place.eq(bit)
+        # Clearing the lowest set bit: x & (x - 1).
+        rest = pending & (pending - 1)[: self._lanes]
 
         with m.If(pending.any()):
-            with m.If(chunk.any()):
-                m.d.comb += [
-                    self.event_o.valid.eq(1),
-                    out.kind.eq(Kind.SPIKE),
-                    out.data.eq((base + lowest)[:ADDRESS_WIDTH]),
-                ]
-                with m.If(self.event_o.ready):
-                    # Clearing the lowest set bit: x & (x - 1).
-                    m.d.sync += [pending[:CHUNK].eq(chunk & (chunk - 1)), self.spikes.eq(self.spikes + 1)]
-            with m.Else():
-                m.d.sync += [pending.eq(pending >> CHUNK), base.eq(base + CHUNK)]
-        with m.Elif(token.kind == Kind.SPIKE):
+            m.d.comb += [
+                self.event_o.valid.eq(1),
+                out.kind.eq(Kind.SPIKE),
+                out.data.eq((base + offset + place)[:ADDRESS_WIDTH]),
+            ]
+            with m.If(self.event_o.ready):
+                m.d.sync += [pending.eq(rest), self.spikes.eq(self.spikes + 1)]
+        with m.If((token.kind == Kind.SPIKE) & ((pending == 0) | self.event_o.ready & (rest == 0))):
+            # The next word follows the last spike of this one without a bubble.
             m.d.comb += self.sweep_i.ready.eq(1)
             m.d.sync += [pending.eq(Mux(self.sweep_i.valid, token.spikes, 0)), base.eq(token.data)]
-        with m.Else():
+        with m.Elif((token.kind != Kind.SPIKE) & (pending == 0)):
             m.d.comb += [
                 self.event_o.valid.eq(self.sweep_i.valid),
                 self.sweep_i.ready.eq(self.event_o.ready),

@@ -51,7 +51,7 @@ class Slot(data.StructLayout):
     work : what to do
     row, word, base : synapse row (``WORD``: address of the neuron), word within it, address of the neuron in lane 0
     first, last : first and last word of the row or population
-    fresh : port 0 (``WORD``: the plasticity words) hold nothing yet, so the old values count as 0
+    fresh : port 0 holds nothing yet, so the old sum counts as 0
     armed : the row learns, with eRBP if a plasticity word of the layer is not 0
     begin : first tick of the sample: states count as initial
     feedback : the sweep takes port 1 from the feedback port

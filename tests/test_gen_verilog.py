@@ -280,6 +280,41 @@ def test_what_only_an_enabled_register_uses_is_computed_under_its_enable(flat: b
     assert len(re.findall(r"if \(enable\)", text)) == 1
 
 
+class Counter(Component):
+    """Reads its own output."""
+
+    count: Out(4)  # type: ignore[valid-type]
+    wraps: Out(1)  # type: ignore[valid-type]
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.sync += self.count.eq(self.count + 1)
+        m.d.comb += self.wraps.eq(self.count == 15)
+        return m
+
+
+class Outer(Component):
+    """Reads one output of a part, and not the one that the part reads, too."""
+
+    wraps: Out(1)  # type: ignore[valid-type]
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.counter = counter = Counter()
+        m.d.comb += self.wraps.eq(counter.wraps)
+        return m
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize("flat", [False, True])
+def test_an_output_that_only_its_own_module_reads_is_no_port(flat: bool, tmp_path: Path) -> None:
+    text = component_verilog(Outer(), "outer", flat=flat)
+    assert not re.search(r"output.* count\b", text)
+    assert re.search(r"reg \[3:0\] \w*count;", text)
+    (tmp_path / "outer.v").write_text(text)
+    assert lint([tmp_path / "outer.v"], "outer", waive=["DECLFILENAME"]) == ""
+
+
 def test_a_cell_that_is_not_known_is_named() -> None:
     class Talker(Component):
         a: In(1)  # type: ignore[valid-type]

@@ -7,9 +7,11 @@ import pytest
 from amaranth.hdl import signed
 from amaranth.lib import data
 
-from erbium.gen.presets import erbp_network
-from erbium.hdl.tokens import EventToken, SweepToken
-from erbium.verif.codecs import EventCodec, FeedbackCodec, Packer, SampleCodec, SweepCodec
+from erbium.gen.presets import erbp_network, preset
+from erbium.hdl.tokens import ErrorToken, EventToken, SweepToken
+from erbium.sw_model.network import Hardware
+from erbium.verif.codecs import ErrorCodec, EventCodec, FeedbackCodec, Packer, SampleCodec, SweepCodec
+from erbium.verif.probes import CauseCodec, WordCodec, layer_taps
 from erbium.verif.scoreboard import MismatchError, Scoreboard
 from erbium.verif.streams import STALLS, Stall
 
@@ -52,6 +54,40 @@ def test_lanes_without_neuron_have_no_membrane():
 def test_feedback_tokens(token):
     codec = FeedbackCodec(erbp_network("n", (3,), n_inputs=2, n_classes=4))
     assert codec.decode(codec.encode(token)) == token
+
+
+@pytest.mark.parametrize("token", [("SPIKE", 3), ("TICK", 1), ("END", 1), ("END", 0)])
+def test_the_feedback_of_a_first_spike_network_says_whether_to_replay(token):
+    codec = FeedbackCodec(preset("first-spike-tiny").network)
+    assert codec.decode(codec.encode(token)) == token
+
+
+@pytest.mark.parametrize("token", [("SPIKE", 65535, 0), ("SPIKE", 0, 1), ("END", 1), ("END", 0)])
+def test_error_tokens(token):
+    codec = ErrorCodec()
+    assert codec.size == ErrorToken().size
+    assert codec.decode(codec.encode(token)) == token
+
+
+@pytest.mark.parametrize("token", [("BEGIN", 7, 1, 1), ("SPIKE", 65535, 4095), ("TICK",), ("END",)])
+def test_spikes_with_their_tick(token):
+    codec = EventCodec(timed=True)
+    assert codec.decode(codec.encode(token)) == token
+
+
+def test_taps_of_a_first_spike_layer():
+    network = preset("first-spike-tiny").network
+    names = [[tap.name for tap in layer_taps(network, number, Hardware(lanes=5), "")] for number in range(2)]
+    assert names == [
+        ["states", "writes", "learned", "words"],
+        ["states", "writes", "learned", "words", "spike_ticks", "causes"],
+    ]
+    # 12 neurons in words of 5: two bits of the number of the word, and the last word has two neurons.
+    words = WordCodec(network.layers[0], 5, 2)
+    assert words.width == 2 + 10
+    assert words.decode(0b11_10_01_10_01 << 2 | 0b01) == (1, (1, 2, 1, 2, 3))
+    assert words.decode(0b11_10_01_10_01 << 2 | 0b10) == (2, (1, 2))
+    assert CauseCodec(network, 3).decode(0b011_101_0110_0000000000000101_1) == (1, 5, 6, 0b101, 0b011)
 
 
 def test_sample_tokens_are_as_the_compiled_library_packs_them():

@@ -13,6 +13,7 @@ from erbium.hdl.tokens import (
     AccessKind,
     AccessToken,
     Begin,
+    ErrorToken,
     EventToken,
     FeedbackToken,
     Kind,
@@ -20,6 +21,7 @@ from erbium.hdl.tokens import (
     Result,
     SampleKind,
     SampleToken,
+    Spike,
     SweepToken,
 )
 from erbium.hdl.weight_access import AccessRequest
@@ -85,6 +87,7 @@ _KINDS, _SAMPLE_KINDS, _ACCESS_KINDS = _numbers(Kind), _numbers(SampleKind), _nu
 _KIND_NAMES = {number: name for name, number in _KINDS.items()}
 _BEGIN = Packer(Begin())
 _PIXEL = Packer(Pixel())
+_SPIKE = Packer(Spike())
 
 
 def _begin_bits(seed: int, label: int, learn: int) -> int:
@@ -97,16 +100,28 @@ def _begin_token(bits: int) -> Token:
 
 
 class EventCodec:
-    """``("BEGIN", seed, label, learn)``, ``("SPIKE", address)``, ``("TICK",)``, ``("END",)``."""
+    """``("BEGIN", seed, label, learn)``, ``("SPIKE", address)``, ``("TICK",)``, ``("END",)``.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    timed : bool
+        Spikes carry their tick, as those that the first layer of a first-spike network gets do:
+        ``("SPIKE", address, tick)``.
+    """
+
+    def __init__(self, *, timed: bool = False) -> None:
+        self._timed = timed
         self._packer = Packer(EventToken())
         self.size = self._packer.size
 
     def encode(self, token: Token) -> int:
         """Return the payload of a token."""
         kind = token[0]
-        content = _begin_bits(*token[1:]) if kind == "BEGIN" else token[1] if len(token) > 1 else 0
+        content = 0
+        if kind == "BEGIN":
+            content = _begin_bits(*token[1:])
+        elif kind == "SPIKE":
+            content = _SPIKE.pack(dict(zip(("address", "tick"), token[1:], strict=False)))
         return self._packer.pack({"kind": _KINDS[kind], "data": content})
 
     def decode(self, bits: int) -> Token:
@@ -115,6 +130,9 @@ class EventCodec:
         kind = _KIND_NAMES[fields["kind"]]
         if kind == "BEGIN":
             return _begin_token(fields["data"])
+        if kind == "SPIKE" and self._timed:
+            spike = _SPIKE.unpack(fields["data"])
+            return ("SPIKE", spike["address"], spike["tick"])
         return ("SPIKE", fields["data"]) if kind == "SPIKE" else (kind,)
 
 
@@ -161,9 +179,10 @@ class SweepCodec:
 
 
 class FeedbackCodec:
-    """``("SPIKE", error neuron)``, ``("TICK", stop)``, ``("END",)``."""
+    """``("SPIKE", error neuron)``, ``("TICK", stop)``, ``("END",)``; first-spike ``("END", replay)``."""
 
     def __init__(self, network: Network) -> None:
+        self._replays = network.is_first_spike
         self._packer = Packer(FeedbackToken(network))
         self.size = self._packer.size
 
@@ -176,9 +195,30 @@ class FeedbackCodec:
         """Return the token of a payload."""
         fields = self._packer.unpack(bits)
         kind = _KIND_NAMES[fields["kind"]]
-        if kind == "TICK":
-            return ("TICK", fields["address"] & 1)
+        if kind == "TICK" or (kind == "END" and self._replays):
+            return (kind, fields["address"] & 1)
         return ("SPIKE", fields["address"]) if kind == "SPIKE" else (kind,)
+
+
+class ErrorCodec:
+    """``("SPIKE", neuron, later)``, ``("END", replay)``."""
+
+    def __init__(self) -> None:
+        self._packer = Packer(ErrorToken())
+        self.size = self._packer.size
+
+    def encode(self, token: Token) -> int:
+        """Return the payload of a token."""
+        kind, *address, later = token
+        return self._packer.pack(
+            {"kind": _KINDS[kind], "address": address[0] if address else 0, "later": later}
+        )
+
+    def decode(self, bits: int) -> Token:
+        """Return the token of a payload."""
+        fields = self._packer.unpack(bits)
+        kind = _KIND_NAMES[fields["kind"]]
+        return (kind, fields["address"], fields["later"]) if kind == "SPIKE" else (kind, fields["later"])
 
 
 class SampleCodec:

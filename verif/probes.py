@@ -16,7 +16,8 @@ from amaranth.lib.wiring import Component, Out, connect, flipped
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.neuron_unit import NeuronLayout, plasticity_word_width
-from erbium.hdl.tokens import EventToken, FeedbackToken, SweepToken
+from erbium.hdl.slot import tick_width
+from erbium.hdl.tokens import ADDRESS_WIDTH, ErrorToken, EventToken, FeedbackToken, SweepToken
 from erbium.sw_model.network import Hardware, Layer, Network
 from erbium.verif.codecs import Packer, signed
 
@@ -87,6 +88,50 @@ class WriteCodec:
         ]
 
 
+class WordCodec:
+    """A write of a word file: ``(number of the word, value of each lane that has a neuron)``."""
+
+    def __init__(self, layer: Layer, lanes: int, lane_width: int) -> None:
+        words = -(-layer.n_neurons // lanes)
+        self._n_neurons, self._lanes, self._lane_width = layer.n_neurons, lanes, lane_width
+        self._word_width = (max(words, 2) - 1).bit_length()
+        self.width = self._word_width + lanes * lane_width
+
+    def decode(self, bits: int) -> tuple[int, tuple[int, ...]]:
+        """Return the word and its values."""
+        word, bits = bits & ((1 << self._word_width) - 1), bits >> self._word_width
+        here = min(self._lanes, self._n_neurons - word * self._lanes)
+        mask = (1 << self._lane_width) - 1
+        return word, tuple(bits >> lane * self._lane_width & mask for lane in range(here))
+
+
+class CauseCodec:
+    """What a first-spike layer remembers of a word of a row: ``(first, row, tick, negative, causal)``.
+
+    `negative` and `causal` are bits, lane 0 lowest.
+    """
+
+    def __init__(self, network: Network, lanes: int) -> None:
+        self._widths = (1, ADDRESS_WIDTH, network.n_ticks.bit_length(), lanes, lanes)
+        self.width = sum(self._widths)
+
+    def decode(self, bits: int) -> tuple[int, ...]:
+        """Return the fields."""
+        fields = []
+        for width in self._widths:
+            fields.append(bits & ((1 << width) - 1))
+            bits >>= width
+        return tuple(fields)
+
+
+def keeps_spike_ticks(network: Network, number: int) -> bool:
+    """Return whether a layer has to know when its neurons spiked: if its inputs spike at different ticks."""
+    encoder = network.encoder
+    return network.is_first_spike and (
+        number > 0 or (not isinstance(encoder, str) and len(encoder.levels) > 1)
+    )
+
+
 class Probe(Component):
     """A component with its own ports, and taps on what is inside.
 
@@ -136,34 +181,60 @@ class Probe(Component):
         return m
 
 
-def _layer_taps(network: Network, number: int, hardware: Hardware, prefix: str) -> list[Tap]:
+def layer_taps(network: Network, number: int, hardware: Hardware, prefix: str) -> list[Tap]:
+    """Return the taps of one layer, their names behind a prefix."""
     layer = network.layers[number]
     lanes = hardware.lanes_of(layer)
-    return [
-        Tap(f"{prefix}states", StateCodec(layer, lanes).width),
-        Tap(f"{prefix}writes", WriteCodec(network, number, lanes).width),
-    ]
+    writes = WriteCodec(network, number, lanes).width
+    taps = [Tap(f"{prefix}states", StateCodec(layer, lanes).width), Tap(f"{prefix}writes", writes)]
+    if network.is_first_spike:
+        taps += [Tap(f"{prefix}learned", writes), Tap(f"{prefix}words", WordCodec(layer, lanes, 2).width)]
+        if keeps_spike_ticks(network, number):
+            ticks = WordCodec(layer, lanes, tick_width(network))
+            taps.append(Tap(f"{prefix}spike_ticks", ticks.width))
+        if number > 0:
+            taps.append(Tap(f"{prefix}causes", CauseCodec(network, lanes).width))
+    return taps
 
 
-def _inside_layer(layer: Any, prefix: str) -> dict[str, tuple[Value, Value]]:
+def _inside_layer(network: Network, number: int, layer: Any, prefix: str) -> dict[str, tuple[Value, Value]]:
     pipeline = elaborated(layer).submodules.pipeline
-    elaborated(pipeline)
+    parts = elaborated(pipeline).submodules
     unit, memory = pipeline.neurons, pipeline.memory
-    return {
-        f"{prefix}states": (unit.valid_o, Cat(unit.neurons_o.as_value(), unit.spikes_o, unit.words_o)),
-        f"{prefix}writes": (memory.write_enable, Cat(memory.write_address, memory.write_data)),
+    written = Cat(memory.write_address, memory.write_data)
+    inside = {
+        "states": (unit.valid_o, Cat(unit.neurons_o.as_value(), unit.spikes_o, unit.words_o)),
+        "writes": (memory.write_enable, written),
     }
+    if network.is_first_spike:
+        inside["learned"] = (pipeline.learned, written)
+        files = {"words": parts.plasticity}
+        if keeps_spike_ticks(network, number):
+            files["spike_ticks"] = parts.spike_ticks
+        for name, file in files.items():
+            inside[name] = (file.write_enable, Cat(file.write_address, file.write_data))
+        if number > 0:
+            causes = parts.causes
+            remembered = Cat(causes.first, causes.row, causes.tick, causes.negative, causes.causal)
+            inside["causes"] = (causes.push, remembered)
+    return {f"{prefix}{name}": tap for name, tap in inside.items()}
 
 
 class ProbedLayer(Probe):
-    """A layer engine with taps ``states`` (:class:`StateCodec`) and ``writes`` (:class:`WriteCodec`)."""
+    """A layer engine with taps ``states`` (:class:`StateCodec`) and ``writes`` (:class:`WriteCodec`).
+
+    A first-spike layer also has ``learned``, the writes of replayed rows, ``words``, the plasticity words as they
+    are set, and, where it has the parts, ``spike_ticks`` (both :class:`WordCodec`) and ``causes``
+    (:class:`CauseCodec`).
+    """
 
     def __init__(self, network: Network, number: int, hardware: Hardware) -> None:
-        super().__init__(LayerEngine(network, number, hardware), _layer_taps(network, number, hardware, ""))
+        self.network, self.number = network, number
+        super().__init__(LayerEngine(network, number, hardware), layer_taps(network, number, hardware, ""))
 
     def inside(self) -> dict[str, tuple[Value, Value]]:
         """Return the taps."""
-        return _inside_layer(self.inner, "")
+        return _inside_layer(self.network, self.number, self.inner, "")
 
 
 def array_taps(network: Network, hardware: Hardware) -> list[Tap]:
@@ -176,10 +247,12 @@ def array_taps(network: Network, hardware: Hardware) -> list[Tap]:
             Tap(f"{prefix}events", EventToken().size),
             Tap(f"{prefix}event_i", EventToken().size),
             Tap(f"{prefix}sweep", SweepToken(hardware.lanes_of(layer), last).size),
-            *_layer_taps(network, number, hardware, prefix),
+            *layer_taps(network, number, hardware, prefix),
         ]
         if layer.feedback != "none":
             taps.append(Tap(f"{prefix}feedback", FeedbackToken(network).size))
+        if network.is_first_spike:
+            taps.append(Tap(f"{prefix}errors", ErrorToken().size))
     return taps
 
 
@@ -187,8 +260,8 @@ class ProbedArray(Probe):
     """The whole array with taps on every channel.
 
     ``feedback``: what the prediction unit sends. Per layer ``layerN_events``: what enters the queue before
-    it, ``layerN_event_i``: what leaves that queue, ``layerN_sweep``, ``layerN_feedback``, and the taps of
-    :class:`ProbedLayer`.
+    it, ``layerN_event_i``: what leaves that queue, ``layerN_sweep``, ``layerN_feedback``, ``layerN_errors``, and the
+    taps of :class:`ProbedLayer`.
     """
 
     def __init__(self, network: Network, hardware: Hardware) -> None:
@@ -210,7 +283,9 @@ class ProbedArray(Probe):
             }
             if description.feedback != "none":
                 streams[f"{name}_feedback"] = layer.feedback_i
-            result |= _inside_layer(layer, f"{name}_")
+            if self.network.is_first_spike:
+                streams[f"{name}_errors"] = layer.error_i
+            result |= _inside_layer(self.network, number, layer, f"{name}_")
         for name, stream in streams.items():
             result[name] = (stream.valid & stream.ready, Value.cast(stream.payload))
         return result

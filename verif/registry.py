@@ -3,33 +3,41 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from amaranth.lib.wiring import Component
 
-from erbium.gen.presets import erbp_network
+from erbium.gen.presets import erbp_network, first_spike_network, preset
 from erbium.hdl.array import ErbiumArray
+from erbium.hdl.causal_fifo import CausalFifo
+from erbium.hdl.cobs import CobsDecoder, CobsEncoder
 from erbium.hdl.encoder import Encoder
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.feedback_port import FeedbackPort
+from erbium.hdl.first_spike_prediction import FirstSpikePrediction
 from erbium.hdl.fork import Fork, Queue
+from erbium.hdl.frame import FrameReceiver, FrameSender
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.neuron_unit import NeuronUnit
 from erbium.hdl.prediction import PredictionUnit
 from erbium.hdl.rng import Generator, NoiseBank
 from erbium.hdl.sample_buffer import SampleBuffer
 from erbium.hdl.serializer import SpikeSerializer
+from erbium.hdl.sign_popcount import SignPopcount
 from erbium.hdl.synapse_memory import SynapseMemory
+from erbium.hdl.uart import UartReceiver, UartTransmitter
 from erbium.hdl.weight_access import WeightAccess
 from erbium.hdl.word_file import WordFile, WordRom
-from erbium.sw_model import programs, rng
+from erbium.sw_model import first_spike, programs, rng
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.encoder import encoder_of
-from erbium.sw_model.layer import ErbpLayer
+from erbium.sw_model.layer import ErbpLayer, LayerModel
 from erbium.sw_model.network import Hardware, Layer, Network
 from erbium.sw_model.neuron import Population
 from erbium.sw_model.prediction import ErbpPrediction
@@ -56,12 +64,15 @@ class Case:
         Icarus builds fast and runs the wide matrix; Verilator runs at least one case of each component.
     stimuli : mapping
         What the bench is told beyond the options.
+    bench : str
+        Module of ``erbium.verif.benches`` if it is not that of the component.
     """
 
     name: str
     options: Mapping[str, Any]
     simulators: tuple[SimulatorName, ...] = ICARUS
     stimuli: Mapping[str, Any] = field(default_factory=dict)
+    bench: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,17 @@ def _small(hidden: tuple[int, ...] = (13,), *, gain: int = 255, **options: Any) 
     defaults = {"n_inputs": 16, "n_classes": 4, "n_ticks": 16}
     network = erbp_network("bench", hidden, **(defaults | options))
     return replace(network, layers=tuple(replace(layer, gain=gain) for layer in network.layers))
+
+
+def _first(hidden: tuple[int, ...] = (13,), **options: Any) -> Network:
+    """Return a first-spike network as small, whose thresholds let about half of the neurons spike."""
+    scale = {"n_inputs": 16, "n_classes": 4, "n_ticks": 8, "margin": 3, "deadline": 6} | options
+    thresholds = scale.pop("thresholds", (200,) * (len(hidden) + 1))
+    return first_spike_network("bench", hidden, thresholds=thresholds, **scale)
+
+
+LATE = ((200, 0), (100, 2), (0, 5))
+"""Levels of a latency encoder with late pixels: black ones spike, too."""
 
 
 def _plain_layer(program: NeuronProgram, n: int = 13) -> Network:
@@ -226,6 +248,38 @@ def _encoders() -> Iterator[Case]:
     yield Case("bernoulli-delay-3", {"network": _small(n_inputs=18, n_ticks=7, feedback_delay=3)})
     yield Case("phase", {"network": _small(n_inputs=22, n_ticks=9, encoder="phase")}, BOTH)
     yield Case("phase-wide", {"network": _small(n_inputs=300, n_ticks=4, encoder="phase")})
+    yield Case("latency", {"network": _first(n_inputs=21)}, BOTH)
+    yield Case("latency-one-input", {"network": _first(n_inputs=1, levels=((1, 0),), thresholds=(60, 200))})
+    late = _first(n_inputs=22, levels=LATE, margin=4, feedback_delay=3)
+    yield Case("latency-late-pixels", {"network": late}, BOTH)
+    eight = (*((240 - 30 * k, k + 1) for k in range(7)), (0, 9))
+    yield Case("latency-8-levels", {"network": _first(n_inputs=40, n_ticks=10, levels=eight)})
+
+
+def _sample_buffers() -> Iterator[Case]:
+    for n in (1, 4, 21, 64):
+        yield Case(f"inputs-{n}", {"n_inputs": n}, BOTH if n == 21 else ICARUS)
+    for name, n, levels in (("binary", 21, ((128, 0),)), ("one-input", 1, LATE), ("late-pixels", 19, LATE)):
+        yield Case(name, {"n_inputs": n, "levels": levels}, BOTH if n == 19 else ICARUS)
+
+
+def _sign_popcounts() -> Iterator[Case]:
+    for n, lanes in ((1, 1), (10, 10), (16, 16), (17, 17), (17, 5), (64, 64), (65, 64), (65, 16), (256, 64)):
+        options = {"n_neurons": n, "lanes": lanes}
+        yield Case(f"{n}-neurons-{lanes}-lanes", options, BOTH if (n, lanes) == (65, 16) else ICARUS)
+    yield Case("256-neurons-1-lane", {"n_neurons": 256, "lanes": 1})
+
+
+def _causal_fifos() -> Iterator[Case]:
+    for n, words, lanes, n_ticks in (
+        (1, 1, 1, 1),
+        (2, 1, 4, 8),
+        (5, 3, 4, 16),
+        (16, 1, 10, 16),
+        (9, 10, 1, 300),
+    ):
+        options = {"n_inputs": n, "words": words, "lanes": lanes, "n_ticks": n_ticks}
+        yield Case(f"{n}-inputs-{words}-words", options, BOTH if n == 5 else ICARUS)
 
 
 def _prediction_units() -> Iterator[Case]:
@@ -239,6 +293,24 @@ def _prediction_units() -> Iterator[Case]:
         ("error-255", replace(_small(n_classes=3), error=ErrorNeurons(255, 255)), 3),
     ):
         simulators = BOTH if name in ("odd-classes", "error-9-10") else ICARUS
+        yield Case(name, {"network": network, "hardware": Hardware(lanes=lanes)}, simulators)
+
+
+def _first_spike_predictions() -> Iterator[Case]:
+    for name, network, lanes in (
+        ("tiny", _first(), 4),
+        ("one-lane", _first(n_classes=5, margin=1, deadline=8), 1),
+        ("three-lanes", _first(n_classes=10, n_ticks=12, margin=4), 3),
+        ("two-classes", _first(n_classes=2, feedback_delay=1), 2),
+        ("earliest-only", _first(n_classes=7, earliest_only=True), 3),
+        ("earliest-only-one-word", _first(n_classes=5, earliest_only=True, deadline=1), 64),
+        ("delay-5", _first(n_classes=6, margin=3, feedback_delay=5), 4),
+        ("delay-1-margin-5", _first(n_classes=3, margin=5, feedback_delay=1), 2),
+        ("one-tick", _first(n_classes=4, n_ticks=1, margin=1, deadline=1), 3),
+        ("17-classes", _first(n_classes=17), 17),
+        ("256-classes", _first(n_classes=256), 64),
+    ):
+        simulators = BOTH if name in ("three-lanes", "earliest-only") else ICARUS
         yield Case(name, {"network": network, "hardware": Hardware(lanes=lanes)}, simulators)
 
 
@@ -284,6 +356,41 @@ def _layers() -> Iterator[Case]:
     yield case("saturation-4-bit", _small((3,), n_inputs=320, weight_width=4), lanes=3, saturate=True)
 
 
+def _first_spike_layers() -> Iterator[Case]:
+    def case(
+        name: str,
+        network: Network,
+        *,
+        number: int = 0,
+        lanes: int = 5,
+        latency: int = 2,
+        simulators: tuple[SimulatorName, ...] = ICARUS,
+    ) -> Case:
+        hardware = Hardware(lanes=lanes, memory_latency=latency)
+        options = {"network": network, "number": number, "hardware": hardware}
+        return Case(f"first-spike-{name}", options, simulators, bench="first_spike_layer")
+
+    for lanes in (1, 3, 5, 7, 13):
+        yield case(f"lanes-{lanes}", _first(), lanes=lanes, simulators=BOTH if lanes == 5 else ICARUS)
+        later = _first((9, 13))
+        yield case(
+            f"later-lanes-{lanes}", later, number=1, lanes=lanes, simulators=BOTH if lanes == 5 else ICARUS
+        )
+    yield case("latency-3", _first(), lanes=4, latency=3)
+    yield case("later-latency-3", _first((9, 13)), number=1, lanes=4, latency=3)
+    yield case("levels", _first(levels=LATE), lanes=4, simulators=BOTH)
+    decay = _first(current_shifts=(4, 3), thresholds=(300, 200), weight_width=12, step=5)
+    yield case("decay-12-bit", decay, lanes=7)
+    yield case("blank-out", _first((13, 11), neuron_keep=160, weight_width=6), number=1, lanes=4)
+    yield case("output", _first((11,)), number=1, lanes=4, simulators=BOTH)
+    yield case("output-lanes-3", _first((12,), n_classes=10), number=1, lanes=3)
+    yield case("output-lanes-1", _first((6,), n_classes=3, current_shifts=(4, 3)), number=1, lanes=1)
+    yield case("two-inputs", _first((2,), n_classes=3), number=1, lanes=3)
+    yield case("one-word-latency-3", _first((5,), n_classes=3), lanes=5, latency=3)
+    yield case("one-neuron", _first((1,), n_classes=3), lanes=1)
+    yield case("long", _first((11,), n_ticks=300, margin=4), number=1, lanes=2)
+
+
 def _arrays() -> Iterator[Case]:
     def case(
         name: str,
@@ -312,6 +419,54 @@ def _arrays() -> Iterator[Case]:
     yield case("paper-options", paper, 3, 4, 3, simulators=BOTH)
 
 
+def _first_spike_arrays() -> Iterator[Case]:
+    def case(
+        name: str,
+        network: Network,
+        lanes: int,
+        depth: int = 4,
+        latency: int = 2,
+        simulators: tuple[SimulatorName, ...] = ICARUS,
+    ) -> Case:
+        hardware = Hardware(lanes=lanes, fifo_depth=depth, memory_latency=latency)
+        return Case(f"first-spike-{name}", {"network": network, "hardware": hardware}, simulators)
+
+    tiny = preset("first-spike-tiny").network
+    yield case("tiny", tiny, 12, simulators=BOTH)
+    yield case("tiny-lanes-1-latency-3", tiny, 1, 2, 3)
+    yield case("tiny-lanes-5", tiny, 5, 64)
+    yield case("single-layer", _first((), n_inputs=20, n_classes=6, thresholds=(250,)), 64, simulators=BOTH)
+    yield case("single-layer-lanes-2", _first((), n_classes=3, feedback_delay=1, thresholds=(300,)), 2, 2)
+    deep: dict[str, Any] = {"n_inputs": 12, "n_classes": 3}
+    two = _first((9, 7), **deep, margin=2, feedback_delay=3)
+    yield case("two-hidden", two, 3, 2, simulators=BOTH)
+    yield case("two-hidden-latency-3", two, 4, 4, 3)
+    three = _first((8, 7, 6), **deep, neuron_keep=200, thresholds=(150, 150, 150, 120))
+    yield case("three-hidden", three, 3)
+    yield case("two-inputs", _first((2, 2), n_inputs=6, thresholds=(90, 60, 60)), 4, 64)
+    late = _first((9,), n_classes=5, levels=LATE, n_ticks=10, margin=4, earliest_only=True)
+    yield case("late-pixels", late, 4, simulators=BOTH)
+    decay = _first((9,), current_shifts=(4, 3), thresholds=(250, 200), weight_width=12, n_classes=5)
+    yield case("decay-12-bit", decay, 3, 4, 3)
+
+
+def _uarts() -> Iterator[Case]:
+    for name, clock_frequency, baud_rate in (
+        ("4-clocks", 12_000_000, 3_000_000),
+        ("4.5-clocks", 27_000_000, 6_000_000),
+        ("8.3-clocks", 25_000_000, 3_000_000),
+        ("104.2-clocks", 12_000_000, 115_200),
+    ):
+        options = {"clock_frequency": clock_frequency, "baud_rate": baud_rate}
+        yield Case(name, options, BOTH if name in ("4-clocks", "8.3-clocks") else ICARUS)
+
+
+def _frame_receivers() -> Iterator[Case]:
+    for max_length in (1, 24, 256, 300):
+        options = {"max_length": max_length, "timeout": 400}
+        yield Case(f"length-{max_length}", options, BOTH if max_length == 24 else ICARUS)
+
+
 _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Component] | None]] = {
     Generator: (
         rng.Generator,
@@ -337,13 +492,18 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     ),
     SynapseMemory: (list, "memories", _synapse_memories(), None),
     NeuronUnit: (Population.sweep, "neuron_unit", _neuron_units(), None),
-    FeedbackGate: (list, "feedback", iter([Case("tiny", {"network": _small()}, BOTH)]), None),
+    FeedbackGate: (
+        list,
+        "feedback",
+        iter([Case("tiny", {"network": _small()}, BOTH), Case("first-spike", {"network": _first()})]),
+        None,
+    ),
     FeedbackPort: (ErbpLayer.feedback, "feedback", _feedback_ports(), None),
     WeightAccess: (list, "weight_access", _weight_accesses(), None),
     SampleBuffer: (
         list,
         "sample_buffer",
-        iter(Case(f"inputs-{n}", {"n_inputs": n}, BOTH if n == 21 else ICARUS) for n in (1, 4, 21, 64)),
+        _sample_buffers(),
         None,
     ),
     Encoder: (encoder_of, "encoder", _encoders(), None),
@@ -353,6 +513,14 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
         iter(Case(f"lanes-{n}", {"lanes": n}, BOTH if n == 37 else ICARUS) for n in (1, 5, 16, 37)),
         None,
     ),
+    SignPopcount: (first_spike.sign_popcount, "sign_popcount", _sign_popcounts(), None),
+    FirstSpikePrediction: (
+        first_spike.FirstSpikePrediction,
+        "first_spike_prediction",
+        _first_spike_predictions(),
+        None,
+    ),
+    CausalFifo: (list, "causal_fifo", _causal_fifos(), None),
     PredictionUnit: (ErbpPrediction, "prediction", _prediction_units(), None),
     Fork: (list, "fork", iter([Case("readers-3", {"shape": 11, "readers": 3, "depth": 4}, BOTH)]), None),
     Queue: (
@@ -361,8 +529,14 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
         iter([Case("depth-2", {"shape": 9, "depth": 2}), Case("depth-5", {"shape": 9, "depth": 5}, BOTH)]),
         None,
     ),
-    LayerEngine: (ErbpLayer, "layer", _layers(), ProbedLayer),
-    ErbiumArray: (ArrayModel, "array", _arrays(), ProbedArray),
+    UartReceiver: (bytes, "uart", _uarts(), None),
+    UartTransmitter: (bytes, "uart", _uarts(), None),
+    CobsDecoder: (bytes, "cobs", iter([Case("cobs", {}, BOTH)]), None),
+    CobsEncoder: (bytes, "cobs", iter([Case("cobs", {}, BOTH)]), None),
+    FrameReceiver: (zlib.crc32, "frame", _frame_receivers(), None),
+    FrameSender: (zlib.crc32, "frame", iter([Case("frames", {}, BOTH)]), None),
+    LayerEngine: (LayerModel, "layer", itertools.chain(_layers(), _first_spike_layers()), ProbedLayer),
+    ErbiumArray: (ArrayModel, "array", itertools.chain(_arrays(), _first_spike_arrays()), ProbedArray),
 }
 
 REGISTRY: dict[str, Entry] = {

@@ -199,7 +199,7 @@ def _simulate(run: Run, *, waves: bool) -> list[str]:
         # Under pytest the runner leaves by sys.exit when a test fails; the results say which.
         with contextlib.suppress(SystemExit), _time_limit():
             simulators.runner(run.simulator).test(
-                test_module=f"erbium.verif.benches.{run.entry.bench}",
+                test_module=f"erbium.verif.benches.{run.case.bench or run.entry.bench}",
                 hdl_toplevel=TOP,
                 hdl_toplevel_lang="verilog",
                 build_dir=folder,

@@ -108,9 +108,10 @@ class StreamDriver:
         self._queue.extend(tokens if self._encode is None else map(self._encode, tokens))
 
     def clear(self) -> None:
-        """Forget what has not been sent."""
+        """Forget what has not been sent, and what is shown."""
         self._queue.clear()
         self._shown = False
+        self._valid.set(0)
 
     @property
     def left(self) -> int:

@@ -59,8 +59,9 @@ class Pruner:
         self.modules = modules
         self.needed: dict[tuple[str, str], int] = {}
         self.drivers: dict[tuple[str, str], Callable[[int], None]] = {}
-        self.outside: dict[tuple[str, str], tuple[Netlist, Sig]] = {}
         self.live_memories: set[tuple[str, str]] = set()
+        # An output may be needed inside of its module and nowhere else; then it is a port no more.
+        self.live_outputs: set[tuple[str, str]] = set()
         self.pending: list[tuple[str, str]] = []
         for module in modules.values():
             self._collect(module)
@@ -115,6 +116,7 @@ class Pruner:
 
     def _need_port(self, child: Netlist, port: str, mask: int) -> None:
         """Need an output of a module: all of it, as a port has no parts."""
+        self.live_outputs.add((child.name, port))
         self.need(child, child.whole(port))
 
     def _need_register(self, module: Netlist, register: Register, mask: int) -> None:
@@ -158,6 +160,13 @@ class Pruner:
             else:
                 self.need(module, sig)
 
+    def _is_live(self, module: Netlist, port: str) -> bool:
+        """Return whether a port of a module is of any use."""
+        key = (module.name, port)
+        if module.ports.get(port) == "input":
+            return bool(self.needed.get(key))
+        return key in self.live_outputs
+
     def _prune(self, module: Netlist, *, keep_ports: bool) -> None:
         name = module.name
         needed = {wire: self.needed.get((name, wire), 0) for wire in module.widths}
@@ -175,9 +184,7 @@ class Pruner:
             elif cell.kind in self.modules:
                 child = self.modules[cell.kind]
                 cell.ports = {
-                    port: sig
-                    for port, sig in cell.ports.items()
-                    if self.needed.get((child.name, "\\" + port))
+                    port: sig for port, sig in cell.ports.items() if self._is_live(child, f"\\{port}")
                 }
                 live = bool(cell.ports)
             else:
@@ -186,7 +193,7 @@ class Pruner:
                 cells.append(cell)
         module.cells = cells
         if not keep_ports:
-            module.ports = {wire: way for wire, way in module.ports.items() if needed[wire]}
+            module.ports = {wire: way for wire, way in module.ports.items() if self._is_live(module, wire)}
         for cell in module.cells:
             self._narrow(module, cell, needed)
         for register in module.registers:

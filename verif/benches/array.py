@@ -8,13 +8,15 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from erbium.hdl.array import counter_names
+from erbium.hdl.array import counter_names, rate_ports
 from erbium.sw_model.array import ArrayModel, SampleResult, Tick
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
+from erbium.verif.benches.first_spike_layer import FirstSpikeView
 from erbium.verif.benches.layer import LayerTick, LayerView, check_weights, sweep_tokens
 from erbium.verif.codecs import (
     AccessCodec,
+    ErrorCodec,
     EventCodec,
     FeedbackCodec,
     ResultCodec,
@@ -36,7 +38,6 @@ class TB:
         options = current().options
         self.network: Network = options["network"]
         self.hardware: Hardware = options["hardware"]
-        self.model = ArrayModel(self.network)
         self.harness = harness = Harness(dut, stall)
         self.random = harness.random
         self.samples = harness.drive("sample_i", SampleCodec().encode)
@@ -44,13 +45,29 @@ class TB:
         harness.check("result_o", ResultCodec().decode)
         self.read: list[int] = []
         harness.monitor("access_o", lambda bits: self.read.append(decode_int16(bits)[1]))
-        self.views = [
-            LayerView(self.network, number, self.hardware) for number in range(len(self.network.layers))
-        ]
+        self.views = self._views()
         self._tap()
+        self.follow(ArrayModel(self.network))
         self.presented = 0
         self.set_rates(self.network.rates)
         self.set_limits()
+
+    def _views(self) -> list[LayerView]:
+        numbers = range(len(self.network.layers))
+        if not self.network.is_first_spike:
+            return [LayerView(self.network, number, self.hardware) for number in numbers]
+        board = self.harness.board
+        views = [FirstSpikeView(self.network, number, self.hardware, board) for number in numbers]
+        for above, below in zip(views[1:], views, strict=False):
+            above.before = below
+        return list(views)
+
+    def follow(self, model: ArrayModel) -> None:
+        """Take a model to compare with from now on."""
+        self.model = model
+        for view, layer in zip(self.views, model.layers, strict=True):
+            if isinstance(view, FirstSpikeView):
+                view.follow(layer)  # type: ignore[arg-type]
 
     def _tap(self) -> None:
         decoders: dict[str, Any] = {"feedback": FeedbackCodec(self.network).decode}
@@ -59,16 +76,15 @@ class TB:
             name = f"layer{number + 1}"
             lanes = self.hardware.lanes_of(layer)
             last = number == len(self.network.layers) - 1
+            events = EventCodec(timed=self.timed(number + 1)).decode
             decoders |= {
-                f"{name}_events": EventCodec().decode,
-                f"{name}_event_i": EventCodec().decode,
+                f"{name}_events": events,
+                f"{name}_event_i": events,
                 f"{name}_sweep": SweepCodec(lanes, layer.n_neurons, last).decode,
                 f"{name}_feedback": FeedbackCodec(self.network).decode,
+                f"{name}_errors": ErrorCodec().decode,
             }
-            views |= {
-                f"{name}_states": self.views[number].swept,
-                f"{name}_writes": self.views[number].written,
-            }
+            views |= {f"{name}_{tap}": handler for tap, handler in self.views[number].handlers().items()}
         handlers = {}
         for place, tap in enumerate(array_taps(self.network, self.hardware)):
             handlers[tap.name] = (place, views.get(tap.name) or self._checker(tap.name, decoders[tap.name]))
@@ -78,10 +94,14 @@ class TB:
         channel = self.harness.board.channel(name)
         return lambda bits: channel.check(decode(bits))
 
-    def set_rates(self, gains: tuple[int, ...]) -> None:
+    def timed(self, layer: int) -> bool:
+        """Return whether the spikes on the way to a layer, counted from 1, carry their tick."""
+        return self.network.is_first_spike and layer == 1
+
+    def set_rates(self, rates: tuple[int, ...]) -> None:
         """Set the learning rate of each layer in hardware and model."""
-        self.model.set_rates(gains)
-        self.harness.set(**{f"gain_{number}": gain for number, gain in enumerate(gains, 1)})
+        self.model.set_rates(rates)
+        self.harness.set(**dict(zip(rate_ports(self.network), rates, strict=True)))
 
     def set_limits(self, n_ticks: int | None = None, decide_after: int | None = None) -> None:
         """Set the longest presentation and the spikes that settle an inference."""
@@ -102,7 +122,7 @@ class TB:
             share = 0.3 if kind == "some" else 0.9
             for k in range(n):
                 if self.random.random() < share:
-                    image[k] = self.random.randrange(256)
+                    image[k] = self.random.choice((self.random.randrange(256), self.network.lowest_pixel))
         elif kind == "bright":
             image[:] = 255
         elif kind != "dark":
@@ -114,8 +134,9 @@ class TB:
         number = self.presented
         begin: Token = ("BEGIN", seed, label or 0, int(label is not None))
         pixels = [("PIXEL", int(value), k) for k, value in enumerate(image)]
-        # Dark pixels may be left out.
-        kept = [pixel for pixel in pixels if pixel[1] or self.random.random() < 0.5]
+        # Pixels that cannot spike may be left out.
+        lowest = self.network.lowest_pixel
+        kept = [pixel for pixel in pixels if pixel[1] >= lowest or self.random.random() < 0.5]
         self.samples.send(begin, *kept, ("END",))
         board = self.harness.board
         layers = range(1, len(self.network.layers) + 1)
@@ -130,7 +151,8 @@ class TB:
             where = {"sample": number, "tick": tick.number}
             events = [tick.input_spikes, *tick.layer_spikes]
             for n in layers:
-                tokens = [*(("SPIKE", k) for k in events[n - 1]), ("TICK",)]
+                when = (tick.number,) if self.timed(n) else ()
+                tokens = [*(("SPIKE", k, *when) for k in events[n - 1]), ("TICK",)]
                 board.channel(f"layer{n}_events").expect_all(tokens, **where)
                 board.channel(f"layer{n}_event_i").expect_all(tokens, **where)
                 layer, spikes = array.layers[n - 1], np.array(events[n], dtype=np.int64)
@@ -141,16 +163,39 @@ class TB:
             for name in feedback:
                 board.channel(name).expect_all(errors, **where)
 
+        self.updates = self.model.counters().get("updates", 0)
         result = self.model.sample(image, seed=seed, label=label, n_ticks=self.n_ticks, observer=observe)
         for n in layers:
             for stream in ("events", "event_i", "sweep"):
                 board.channel(f"layer{n}_{stream}").expect(("END",), sample=number)
-        for name in feedback:
-            board.channel(name).expect(("END",), sample=number)
+        if self.network.is_first_spike:
+            self._expect_learning(label is not None, number)
+        else:
+            for name in feedback:
+                board.channel(name).expect(("END",), sample=number)
         answer = ("RESULT", result.answer, result.ticks, result.ticks_to_decision)
         board.channel("result_o").expect(answer, sample=number)
         self.presented += 1
         return result
+
+    def _expect_learning(self, learn: bool, sample: int) -> None:
+        """Expect what a first-spike network says and does behind a sample."""
+        board, where = self.harness.board, {"sample": sample}
+        update = self.model.counters()["updates"] - self.updates
+        board.channel("feedback").expect(("END", update), **where)
+        if not learn:
+            return
+        word, last = self.model.layers[-1].word, len(self.views)
+        votes: list[Token] = [("SPIKE", int(c), int(word[c] > 0)) for c in np.flatnonzero(word)]
+        for n in range(last, 0, -1):
+            view = self.views[n - 1]
+            assert isinstance(view, FirstSpikeView)
+            board.channel(f"layer{n}_errors").expect_all([*votes, ("END", update)], **where)
+            votes = view.votes if votes else []
+        if update:
+            again = [("SPIKE", *event) for event in self.model.layers[0].events]  # type: ignore[attr-defined]
+            for stream in ("events", "event_i"):
+                board.channel(f"layer1_{stream}").expect_all([*again, ("END",)], **where)
 
     def present_random(self, *, learn: bool) -> SampleResult:
         """Present a random sample."""
@@ -243,6 +288,19 @@ async def settings(dut: Any) -> None:
 
 
 @cocotb.test()
+async def weights_at_once(dut: Any) -> None:
+    """As soon as the array is idle, everything that was to be learned has been."""
+    tb = await started(dut, "0")
+    for _ in range(6):
+        tb.present_random(learn=True)
+        await tb.harness.run_until(lambda: not tb.harness.get("idle"))
+        await tb.harness.run_until(lambda: bool(tb.harness.get("idle")))
+        if tb.network.is_first_spike:
+            expect_equal("tokens and rows that are to come", False, not tb.harness.board.done)
+        await tb.check_weights()
+
+
+@cocotb.test()
 @cocotb.parametrize(clocks=(7, 150, 600))
 async def reset_in_mid_sample(dut: Any, clocks: int) -> None:
     """A reset stops everything; the weights stay readable, and the next sample starts from them."""
@@ -260,7 +318,7 @@ async def reset_in_mid_sample(dut: Any, clocks: int) -> None:
     expect_equal("idle after reset", 1, tb.harness.get("idle"))
     expect_equal("count_samples after reset", 0, tb.harness.get("count_samples"))
     weights = await tb.read_weights()
-    tb.model = ArrayModel(tb.network)
+    tb.follow(ArrayModel(tb.network))
     tb.model.load(weights)
     for view, values in zip(tb.views, weights, strict=True):
         check_weights(f"{view.name} read back after reset", view.weights, values)

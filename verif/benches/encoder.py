@@ -20,8 +20,11 @@ from erbium.verif.streams import STALLS, Harness
 TICK_OVERHEAD = 5
 """Clocks of a tick beyond those of its spikes and of its groups without spike."""
 
+FETCHED = 2
+"""Clocks that a tick behind one without a level is spared: its pixels have been fetched meanwhile."""
+
 DARK_TICK = 2
-"""Clocks of a tick of a sample without pixels."""
+"""Clocks of a tick of a sample without pixels, or in which the latency encoder has no level."""
 
 
 class TB:
@@ -34,9 +37,11 @@ class TB:
         self.model = encoder_of(self.network)
         self.samples = self.harness.drive("sample_i", SampleCodec().encode)
         self.feedback = self.harness.drive("feedback_i", FeedbackCodec(self.network).encode)
-        self.output = self.harness.check("event_o", EventCodec().decode)
+        self.output = self.harness.check("event_o", EventCodec(timed=self.network.is_first_spike).decode)
         self.ticks = self.spikes = self.presented = 0
         self.work: list[list[int]] = []
+        encoder = self.network.encoder
+        self.levels: tuple[tuple[int, int], ...] = () if isinstance(encoder, str) else encoder.levels
         self.set_ticks(self.network.n_ticks)
 
     def set_ticks(self, n_ticks: int) -> None:
@@ -56,13 +61,37 @@ class TB:
             image[0 if kind == "first" else -1] = 255
         elif kind == "some":
             image[:] = [self.random.choice((0, self.random.randrange(256))) for _ in range(n)]
+            # A level begins at its smallest pixel.
+            for lowest, _ in self.levels:
+                image[self.random.randrange(n)] = lowest
+                image[self.random.randrange(n)] = max(lowest, 1) - 1
         return image
 
-    def present(self, kind: str, *, stop_at: int | None = None, errors: bool = True) -> None:
-        """Send a sample; the tick `stop_at` asks to stop it. The feedback has error spikes, or none."""
+    def spike(self, address: int, tick: int) -> Token:
+        """Return the token of a spike; that of a first-spike network carries its tick."""
+        return ("SPIKE", address, tick) if self.network.is_first_spike else ("SPIKE", address)
+
+    def present(
+        self,
+        kind: str,
+        *,
+        stop_at: int | None = None,
+        errors: bool = True,
+        learn: bool | None = None,
+        replay: bool | None = None,
+    ) -> None:
+        """Send a sample; the tick `stop_at` asks to stop it. The feedback has error spikes, or none.
+
+        Whether it is learned, and then replayed, is drawn if it is not told.
+        """
         image, seed = self.image(kind), self.random.getrandbits(32)
-        begin: Token = ("BEGIN", seed, self.random.randrange(256), self.random.randrange(2))
-        self.samples.send(begin, *(("PIXEL", int(v), k) for k, v in enumerate(image) if v), ("END",))
+        learns = self.random.randrange(2) if learn is None else int(learn)
+        begin: Token = ("BEGIN", seed, self.random.randrange(256), learns)
+        # Pixels that cannot spike may be left out.
+        kept = [
+            k for k, v in enumerate(image) if v >= self.network.lowest_pixel or self.random.random() < 0.3
+        ]
+        self.samples.send(begin, *(("PIXEL", int(image[k]), k) for k in kept), ("END",))
         expected = self.harness.board.channel("event_o")
         expected.expect(begin, sample=self.presented)
         self.model.begin(image, seed)
@@ -70,27 +99,44 @@ class TB:
         ticks = self.n_ticks
         if stop_at is not None:
             ticks = min(ticks, stop_at + self.network.feedback_delay + 1)
+        again: list[Token] = []
         for tick in range(ticks):
             spikes = [int(k) for k in self.model.tick()]
-            expected.expect_all((("SPIKE", k) for k in spikes), sample=self.presented, tick=tick)
+            again += [self.spike(k, tick) for k in spikes]
+            expected.expect_all((self.spike(k, tick) for k in spikes), sample=self.presented, tick=tick)
             expected.expect(("TICK",), sample=self.presented, tick=tick)
             self.spikes += len(spikes)
-            self.work[-1].append(self._clocks_of(np.flatnonzero(image), set(spikes)))
-            count = self.random.choice((0, 0, 1, 3)) if errors else 0
+            self.work[-1].append(self._clocks_of(image, tick, set(spikes)))
+            count = self.random.choice((0, 0, 1, 3)) if errors and not self.network.is_first_spike else 0
             self.feedback.send(*(("SPIKE", self.random.randrange(4)) for _ in range(count)))
             self.feedback.send(("TICK", int(stop_at is not None and tick >= stop_at)))
-        self.feedback.send(("END",))
         expected.expect(("END",), sample=self.presented)
+        replays = bool(learns and (self.random.random() < 0.6 if replay is None else replay))
+        if replays and self.network.is_first_spike:
+            expected.expect_all(again, sample=self.presented, replay=1)
+            expected.expect(("END",), sample=self.presented, replay=1)
+        self.feedback.send(("END", int(replays)) if self.network.is_first_spike else ("END",))
         self.ticks += ticks
         self.presented += 1
 
-    def _clocks_of(self, pixels: Array, spikes: set[int]) -> int:
+    def fetched(self, tick: int) -> int:
+        """Return the clocks that a tick with a level is spared; the first tick begins a clock too late for all."""
+        if not self.levels or tick - 1 in {-1, *(at for _, at in self.levels)}:
+            return 0
+        return FETCHED - (tick == 1)
+
+    def _clocks_of(self, image: Array, tick: int, spikes: set[int]) -> int:
         """Return the clocks of a tick: one per spike, or one per group that has none, but not for the last."""
+        due = {at for _, at in self.levels}
+        if self.levels and tick not in due:
+            return DARK_TICK
+        fetched = self.fetched(tick)
+        pixels = np.flatnonzero(image >= self.network.lowest_pixel)
         groups = [pixels[start : start + GROUP] for start in range(0, len(pixels), GROUP)]
         if not groups:
             return DARK_TICK
         counts = [sum(int(k) in spikes for k in group) for group in groups]
-        return sum(max(1, count) for count in counts[:-1]) + counts[-1] + TICK_OVERHEAD
+        return sum(max(1, count) for count in counts[:-1]) + counts[-1] + TICK_OVERHEAD - fetched
 
     async def finish(self) -> None:
         """Run to the end and compare the counters."""
@@ -124,7 +170,7 @@ async def throughput(dut: Any) -> None:
     tb = TB(dut, "0")
     await tb.harness.reset()
     for kind in ("bright", "dim", "some", "dark", "last"):
-        tb.present(kind, errors=False)
+        tb.present(kind, errors=False, learn=False)
     await tb.finish()
     clocks: list[int] = []
     sample = 0
@@ -139,3 +185,25 @@ async def throughput(dut: Any) -> None:
                 took = clocks[tick] - clocks[tick - 1]
                 expect_equal("clocks of a tick", expected, took, sample=sample, tick=tick)
             sample += 1
+
+
+@cocotb.test()
+async def replay(dut: Any) -> None:
+    """A replay takes the clocks of the ticks with a level, and a few to drop what is left of the feedback."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    if not tb.network.is_first_spike:
+        return
+    for sample, kind in enumerate(("bright", "some", "some", "last")):
+        first = len(tb.output.clocks)
+        tb.present(kind, learn=True, replay=True)
+        await tb.finish()
+        history = tb.harness.board.channel("event_o").history[first:]
+        first_end, last_end = (
+            clock for clock, token in zip(tb.output.clocks[first:], history, strict=True) if token == ("END",)
+        )
+        work, due = tb.work[sample], {at for _, at in tb.levels}
+        if work[tb.levels[0][1]] > DARK_TICK:
+            expected = sum(work[at] + tb.fetched(at) for at in due)
+            took = last_end - first_end
+            expect_equal("clocks of a replay", expected + tb.network.feedback_delay, took, sample=sample)

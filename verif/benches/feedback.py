@@ -29,6 +29,7 @@ class TB:
         self.input = self.harness.drive("feedback_i", FeedbackCodec(self.network).encode)
         self.harness.set(release=0, finish=0)
         self.spikes: deque[int] = deque()
+        self.replays: deque[int] = deque()
         if self.is_port:
             number, lanes = self.options["number"], self.options["lanes"]
             layer = self.network.layers[number]
@@ -60,7 +61,8 @@ class TB:
             ]
             ticks.append((errors, self.random.randrange(2)))
             self.input.send(*(("SPIKE", e) for e in errors), ("TICK", ticks[-1][1]))
-        self.input.send(("END",))
+        self.replays.append(self.random.randrange(2))
+        self.input.send(("END", self.replays[-1]))
         return ticks
 
     async def use(self, errors: list[int], stop: int, **where: int) -> None:
@@ -110,6 +112,8 @@ class TB:
             return True
 
         await self.harness.run_until(drained)
+        if not self.is_port:
+            expect_equal("replay", self.replays.popleft(), self.harness.get("replay"))
 
 
 @cocotb.test()

@@ -45,6 +45,10 @@ class LayerView:
         self._expected: list[LayerTick] = []
         self._word = 0
 
+    def handlers(self) -> dict[str, Any]:
+        """Return what is called with the payloads of the taps, by their names without the layer's prefix."""
+        return {"states": self.swept, "writes": self.written}
+
     def expect(self, tick: LayerTick) -> None:
         """Add a tick to come."""
         self._expected.append(tick)

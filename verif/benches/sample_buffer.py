@@ -19,13 +19,26 @@ class TB:
     """Sends samples and reads the pixels that are not dark."""
 
     def __init__(self, dut: Any, stall: str) -> None:
-        self.n_inputs: int = current().options["n_inputs"]
+        options = current().options
+        self.n_inputs: int = options["n_inputs"]
+        self.levels: tuple[tuple[int, int], ...] = options.get("levels", ())
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
         self.input = self.harness.drive("sample_i", SampleCodec().encode)
-        self.entry, self.begin = Packer(PixelEntry(self.n_inputs)), Packer(Begin())
+        self.entry, self.begin = Packer(PixelEntry(self.n_inputs, self.levels)), Packer(Begin())
         self.harness.set(read_address=0, read_enable=0, release=0)
         self.expected: list[tuple[dict[str, int], list[tuple[int, int]]]] = []
+
+    def kept(self, pixel: int) -> int:
+        """Return what is kept of a pixel: its value or the number of its level from 1; 0 if it cannot spike."""
+        if not self.levels:
+            return pixel
+        return next((number for number, (low, _) in enumerate(self.levels, 1) if pixel >= low), 0)
+
+    def pixel(self) -> int:
+        """Return a random pixel, often one at the edge of a level."""
+        edges = [pixel for low, _ in self.levels for pixel in (max(low, 1) - 1, low)]
+        return self.random.choice((0, self.random.randrange(256), *edges))
 
     def send(self, kind: str) -> int:
         """Send a sample; return its number of tokens."""
@@ -36,18 +49,18 @@ class TB:
             "bright": [255] * n,
             "first": [255] + [0] * (n - 1),
             "last": [0] * (n - 1) + [1],
-            "some": [self.random.choice((0, self.random.randrange(256))) for _ in range(n)],
+            "some": [self.pixel() for _ in range(n)],
         }[kind]
         begin = {
             "seed": self.random.getrandbits(32),
             "label": self.random.randrange(256),
             "learn": self.random.randrange(2),
         }
-        pixels = [("PIXEL", v, k) for k, v in enumerate(image) if v or self.random.random() < 0.5]
+        pixels = [("PIXEL", v, k) for k, v in enumerate(image) if self.kept(v) or self.random.random() < 0.5]
         # Pixels that the network does not have are dropped.
         beyond = [("PIXEL", 9, n), ("PIXEL", 9, (1 << 16) - 1)] if self.random.random() < 0.3 else []
         self.input.send(("BEGIN", *begin.values()), *pixels, *beyond, ("END",))
-        self.expected.append((begin, [(v, k) for k, v in enumerate(image) if v]))
+        self.expected.append((begin, [(self.kept(v), k) for k, v in enumerate(image) if self.kept(v)]))
         return self.input.left - before
 
     async def cycle(self, **inputs: int) -> None:
