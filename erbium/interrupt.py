@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
-
-import click
 
 
 class StoppedError(Exception):
@@ -57,4 +58,15 @@ class Interruption:
         if self.number:
             raise KeyboardInterrupt
         self.number = number
-        click.echo("\nStopping after this batch; once more stops at once.", err=True)
+        _say("\nStopping after this batch; once more stops at once.\n")
+
+
+def _say(text: str) -> None:
+    """Write to standard error from a signal handler.
+
+    Straight to the file: the signal may have come in the middle of a write to the buffered stream, which is in
+    no state to take another one.
+    """
+    # Without a standard error there is nobody to tell, and the run stops all the same.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.write(sys.stderr.fileno(), text.encode())

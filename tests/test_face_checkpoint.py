@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Checkpoints: replaced as a whole, refused when damaged or another run's, and a run resumes without loss."""
 
+import io
 import json
 import os
 import shlex
@@ -17,6 +18,7 @@ from erbium.checkpoint import Checkpoint, CheckpointError
 from erbium.chip import open_chip
 from erbium.gen.files import replacing, write_text
 from erbium.gen.presets import Recipe, preset
+from erbium.interrupt import Interruption
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import write_idx
 from erbium.train import Plan, Trainer
@@ -284,6 +286,32 @@ def test_ctrl_c_and_the_command_that_it_prints(folder, tmp_path, number, code):
     assert mine.position == 250
     assert [point.position for point in mine.curve] == [0, 100, 200, 250]
     assert_same(mine, other)
+
+
+def test_a_signal_in_the_middle_of_a_write_to_the_terminal(monkeypatch):
+    read, write = os.pipe()
+
+    class Terminal(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def fileno(self):
+            return write
+
+        def write(self, data):
+            # The buffer above this file is busy now and takes nothing else.
+            signal.raise_signal(signal.SIGTERM)
+            return len(data)
+
+    terminal = io.TextIOWrapper(io.BufferedWriter(Terminal()), encoding="utf-8")
+    with Interruption() as stop:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        print("progress", file=sys.stderr, flush=True)
+    monkeypatch.undo()
+    os.close(write)
+    with open(read, encoding="utf-8") as said:
+        assert said.read() == "\nStopping after this batch; once more stops at once.\n"
+    assert stop.number == signal.SIGTERM
 
 
 def test_a_second_ctrl_c_leaves_a_good_checkpoint(folder, tmp_path):
