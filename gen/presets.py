@@ -24,6 +24,14 @@ LINEAR: Schedule = tuple(
 )
 """The rate falls from 1 to 0 in equal steps."""
 
+SCHEDULES: dict[str, Schedule] = {
+    "steps": SCHEDULE,
+    "linear": LINEAR,
+    "halving": HALVING,
+    "constant": ((1.0, 1.0),),
+}
+"""Schedules of the learning rate by name."""
+
 
 def describe_schedule(schedule: Schedule) -> str:
     """Return a schedule in words."""

@@ -17,7 +17,7 @@ from erbium import cli
 from erbium.checkpoint import Checkpoint
 from erbium.chip import open_chip
 from erbium.commands import train as train_module
-from erbium.gen.presets import LINEAR, PRESETS, preset
+from erbium.gen.presets import LINEAR, PRESETS, SCHEDULES, preset
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import write_idx
 from erbium.sw_model.network import Network
@@ -192,6 +192,20 @@ def test_train_and_eval_of_a_first_spike_network(run, tmp_path, data):
     code, out, _ = run("eval model.npz")
     for text in ("ticks to the decision", "hidden spikes until then", "of the rows of output looked up"):
         assert text in out
+
+
+def test_a_schedule_by_name(run, tmp_path):
+    for name in SCHEDULES:
+        words = f"--schedule {name} --images 20 --overwrite --checkpoint a.npz --backend reference"
+        code, _, err = run(f"train first-spike-tiny {words}")
+        assert code == 0, err
+        assert Checkpoint.load(tmp_path / "a.npz").plan.recipe.schedule == SCHEDULES[name]
+    code, _, err = run("train first-spike-tiny --schedule cosine --overwrite")
+    assert code == 2
+    assert "'cosine' is not one of 'steps', 'linear', 'halving', 'constant'" in err
+    code, _, err = run("train --resume --checkpoint a.npz --schedule linear")
+    assert code == 2
+    assert "schedule" in err
 
 
 def test_a_cropped_run(run, tmp_path):

@@ -16,7 +16,7 @@ from erbium import summary
 from erbium.checkpoint import Checkpoint, CheckpointError
 from erbium.chip import Chip, backend_named, open_chip
 from erbium.commands import common
-from erbium.gen.presets import Recipe
+from erbium.gen.presets import SCHEDULES, Recipe
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay
 from erbium.sw_model import datasets
@@ -53,6 +53,7 @@ class Choices:
     images: int | None
     shift: int | None
     crop: int | None
+    schedule: str | None
     stop_after: int | None
     evaluate_every: int | None
     evaluate_images: int | None
@@ -77,6 +78,7 @@ class Choices:
                 self.images,
                 self.shift,
                 self.crop,
+                self.schedule,
                 self.evaluate_every,
                 self.evaluate_images,
                 self.evaluate_ticks,
@@ -114,6 +116,12 @@ class Choices:
     type=int,
     metavar="PIXELS",
     help="Show it the middle square of the images alone; 0: all of them.",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(list(SCHEDULES)),
+    help="How the learning rate falls over the run: in steps as eRBP's presets do, in a straight line, by half each "
+    "fifth of the run, or not at all.",
 )
 @click.option("--stop-after", type=int, metavar="N", help="Stop early, after N images; --resume carries on.")
 @click.option(
@@ -169,8 +177,8 @@ def _start(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
 def _resume(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
     if choices.describes_a_run:
         raise CheckpointError(
-            "the checkpoint decides network, seed, length, shift, crop and evaluations of a resumed run; leave "
-            "these options out, or start another run without --resume"
+            "the checkpoint decides network, seed, length, shift, crop, schedule and evaluations of a resumed run; "
+            "leave these options out, or start another run without --resume"
         )
     named = _named(choices)
     path = choices.checkpoint
@@ -213,6 +221,8 @@ def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe, Dat
     network, recipe = named
     if choices.crop is not None:
         recipe = replace(recipe, crop=choices.crop)
+    if choices.schedule is not None:
+        recipe = replace(recipe, schedule=SCHEDULES[choices.schedule])
     dataset = datasets.middle(
         dataset, recipe.crop, "name larger images with --data, or crop less with --crop"
     )
