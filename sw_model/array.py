@@ -12,10 +12,10 @@ import numpy as np
 
 from erbium.sw_model.constants import Array
 from erbium.sw_model.encoder import encoder_of
-from erbium.sw_model.first_spike import FirstSpikeLayer
+from erbium.sw_model.first_spike import FirstSpikeLayer, FirstSpikePrediction
 from erbium.sw_model.layer import ErbpLayer, LayerModel
 from erbium.sw_model.network import Network
-from erbium.sw_model.prediction import prediction_of
+from erbium.sw_model.prediction import ErbpPrediction, PredictionModel
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ class ArrayModel:
         self.encoder = encoder_of(network)
         kind = FirstSpikeLayer if network.is_first_spike else ErbpLayer
         self.layers: list[LayerModel] = [kind(network, number) for number in range(len(network.layers))]
-        self.prediction = prediction_of(network)
+        unit = FirstSpikePrediction if network.is_first_spike else ErbpPrediction
+        self.prediction: PredictionModel = unit(network)
         self.samples = self.ticks = self.input_spikes = 0
 
     def set_rates(self, rates: Sequence[int]) -> None:

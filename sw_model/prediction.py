@@ -108,10 +108,3 @@ class ErbpPrediction(PredictionModel):
         if self.decision_tick is None and 0 < self.decide_after <= self.counts.max():
             self.decision_tick = self.tick_number
         return [], self.decision_tick is not None
-
-
-def prediction_of(network: Network) -> PredictionModel:
-    """Return the prediction unit of a network's learner."""
-    from erbium.sw_model.first_spike import FirstSpikePrediction
-
-    return FirstSpikePrediction(network) if network.is_first_spike else ErbpPrediction(network)

@@ -18,7 +18,7 @@ from erbium.sw_model.first_spike import FirstSpikeLayer
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.neuron import Sweep
 from erbium.sw_model.rules import FULL_PROBABILITY
-from erbium.verif.benches.layer import LayerTick, LayerView, check_weights, sweep_tokens
+from erbium.verif.benches.layer import LayerTick, LayerView, WeightPort, sweep_tokens
 from erbium.verif.codecs import AccessCodec, ErrorCodec, EventCodec, SweepCodec, Token, decode_int16
 from erbium.verif.probes import CauseCodec, WordCodec, WriteCodec, keeps_spike_ticks, layer_taps
 from erbium.verif.registry import current
@@ -175,8 +175,11 @@ class Stimulus:
     words: list[tuple[int, bool]] | None = field(default=None)
 
 
-class TB:
+class TB(WeightPort):
     """Drives one layer and its model with the same tokens."""
+
+    model: FirstSpikeLayer
+    view: FirstSpikeView
 
     def __init__(self, dut: Any, stall: str) -> None:
         options = current().options
@@ -212,26 +215,6 @@ class TB:
         """Set the probability that a replayed row is touched in hardware and model."""
         self.model.rate = rate
         self.harness.set(rate=rate)
-
-    async def load(self, weights: Array) -> None:
-        """Write all weights."""
-        self.model.weights[:] = weights
-        for row, values in enumerate(weights):
-            self.access.send(("SEEK", row), *(("WRITE", int(w)) for w in values))
-        await self.harness.run_until(lambda: not self.access.left)
-        # The last word is still on its way.
-        await self.harness.run_for(self.lanes + 20)
-        check_weights("written", self.model.weights, self.view.weights)
-
-    async def check_weights(self) -> None:
-        """Read all weights back and compare."""
-        shape = self.model.weights.shape
-        self.read.clear()
-        for row in range(shape[0]):
-            self.access.send(("SEEK", row), *[("READ",)] * shape[1])
-        await self.harness.run_until(lambda: len(self.read) == shape[0] * shape[1])
-        got = np.array(self.read, dtype=np.int64).reshape(shape)
-        check_weights("read back", self.model.weights, got, sample=self.samples - 1)
 
     def extreme_weights(self) -> Array:
         """Return weights of which many lie at or near the clips, or at 0, whose sign counts as positive."""

@@ -18,7 +18,7 @@ from erbium.verif.codecs import AccessCodec, EventCodec, FeedbackCodec, SweepCod
 from erbium.verif.probes import StateCodec, WriteCodec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
-from erbium.verif.streams import STALLS, Harness
+from erbium.verif.streams import STALLS, Harness, StreamDriver
 
 TICK_OVERHEAD = 5
 """Clocks of a tick beyond its row passes and its sweep, as :class:`LayerEngine` says."""
@@ -154,8 +154,42 @@ class Stimulus:
     ticks: list[tuple[list[int], list[int]]]
 
 
-class TB:
+class WeightPort:
+    """What the benches of both learners do at the host's port of a layer: write all weights, read them back."""
+
+    harness: Harness
+    model: LayerModel
+    view: LayerView
+    access: StreamDriver
+    read: list[int]
+    lanes: int
+    samples: int
+
+    async def load(self, weights: Array) -> None:
+        """Write all weights."""
+        self.model.weights[:] = weights
+        for row, values in enumerate(weights):
+            self.access.send(("SEEK", row), *(("WRITE", int(w)) for w in values))
+        await self.harness.run_until(lambda: not self.access.left)
+        # The last word is still on its way.
+        await self.harness.run_for(self.lanes + 20)
+        check_weights("written", self.model.weights, self.view.weights)
+
+    async def check_weights(self) -> None:
+        """Read all weights back and compare."""
+        shape = self.model.weights.shape
+        self.read.clear()
+        for row in range(shape[0]):
+            self.access.send(("SEEK", row), *[("READ",)] * shape[1])
+        await self.harness.run_until(lambda: len(self.read) == shape[0] * shape[1])
+        got = np.array(self.read, dtype=np.int64).reshape(shape)
+        check_weights("read back", self.model.weights, got, sample=self.samples - 1)
+
+
+class TB(WeightPort):
     """Drives one layer and its model with the same tokens."""
+
+    model: ErbpLayer
 
     def __init__(self, dut: Any, stall: str) -> None:
         self.case = current()
@@ -187,26 +221,6 @@ class TB:
         """Set the amplitude of an error spike in hardware and model."""
         self.model.rate = gain
         self.harness.set(gain=gain)
-
-    async def load(self, weights: Array) -> None:
-        """Write all weights."""
-        self.model.weights[:] = weights
-        for row, values in enumerate(weights):
-            self.access.send(("SEEK", row), *(("WRITE", int(w)) for w in values))
-        await self.harness.run_until(lambda: not self.access.left)
-        # The last word is still on its way.
-        await self.harness.run_for(self.lanes + 20)
-        check_weights("written", self.model.weights, self.view.weights)
-
-    async def check_weights(self) -> None:
-        """Read all weights back and compare."""
-        shape = self.model.weights.shape
-        self.read.clear()
-        for row in range(shape[0]):
-            self.access.send(("SEEK", row), *[("READ",)] * shape[1])
-        await self.harness.run_until(lambda: len(self.read) == shape[0] * shape[1])
-        got = np.array(self.read, dtype=np.int64).reshape(shape)
-        check_weights("read back", self.model.weights, got, sample=self.samples - 1)
 
     def errors(self) -> list[int]:
         """Return random error spikes of a tick: at most one of the two neurons of a class."""
