@@ -16,7 +16,8 @@ from amaranth.lib import data
 from erbium.gen.files import write_text
 from erbium.gen.verilog import TOP, component_verilog
 from erbium.hdl import tokens
-from erbium.hdl.array import ErbiumArray, counter_names, performance_names, rate_ports
+from erbium.hdl.array import ErbiumArray, rate_ports
+from erbium.hdl.registers import counter_names, performance_names
 from erbium.sw_model.network import Hardware, Network
 
 FORMAT, FORMAT_VERSION = "erbium-manifest", 1
@@ -106,7 +107,7 @@ def manifest(array: ErbiumArray, files: dict[str, str]) -> dict[str, Any]:
     network, hardware = array.network, array.hardware
     layers = []
     for number, layer in enumerate(network.layers):
-        lanes, words = hardware.lanes_of(layer), hardware.words_of(layer)
+        lanes, words = hardware.lanes_of(network, number), hardware.words_of(network, number)
         rows = network.n_rows(number)
         layers.append(
             {

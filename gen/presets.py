@@ -363,6 +363,11 @@ def _all() -> dict[str, Preset]:
     presets = [
         Preset(erbp_network("erbp-mnist-100", (100,)), shifted, "MNIST, 100 hidden neurons."),
         Preset(
+            erbp_network("erbp-mnist-160", (160,)),
+            shifted,
+            "MNIST, 160 hidden neurons: what a small FPGA holds.",
+        ),
+        Preset(
             erbp_network("erbp-mnist-200", (200,)), shifted, "MNIST, 200 hidden neurons: the demo's network."
         ),
         Preset(

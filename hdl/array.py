@@ -14,9 +14,9 @@ from erbium.hdl.layer import COUNTERS as LAYER_COUNTERS
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.layer_control import RATE_WIDTH
 from erbium.hdl.prediction import PredictionUnit
+from erbium.hdl.registers import COUNTER_WIDTH, counter_names, performance_names, rate_names
 from erbium.hdl.serializer import SpikeSerializer
 from erbium.hdl.tokens import (
-    COUNTER_WIDTH,
     AccessToken,
     EventToken,
     FeedbackToken,
@@ -27,26 +27,9 @@ from erbium.hdl.tokens import (
 from erbium.sw_model.network import Hardware, Network
 
 
-def counter_names(network: Network) -> list[str]:
-    """Return the counters of the array, in the order and with the names of the model's counters."""
-    names = ["samples", "ticks", "input_spikes"]
-    for number in range(1, len(network.layers) + 1):
-        names += [
-            f"layer{number}_{name}"
-            for name in ("spikes", "synaptic_operations", "rows_learned", "weights_changed")
-        ]
-    return [*names, "updates" if network.is_first_spike else "error_spikes"]
-
-
 def rate_ports(network: Network) -> dict[str, int]:
     """Return the ports that take the learning rate of each layer, in order, and their widths."""
-    name, width = ("rate", RATE_WIDTH) if network.is_first_spike else ("gain", 8)
-    return {f"{name}_{number}": width for number in range(1, len(network.layers) + 1)}
-
-
-def performance_names(network: Network) -> list[str]:
-    """Return the counters of clock cycles, which the model does not have."""
-    return ["cycles", *(f"layer{number}_row_words" for number in range(1, len(network.layers) + 1))]
+    return dict.fromkeys(rate_names(network), RATE_WIDTH if network.is_first_spike else 8)
 
 
 class ErbiumArray(wiring.Component):
@@ -141,7 +124,7 @@ class ErbiumArray(wiring.Component):
                 connect(m, layer.sweep_o, prediction.sweep_i)
                 counts[f"{name}_spikes"] = prediction.output_spikes
             else:
-                serializer = SpikeSerializer(hardware.lanes_of(network.layers[number]))
+                serializer = SpikeSerializer(hardware.lanes_of(network, number))
                 m.submodules[f"{name}_serializer"] = serializer
                 connect(m, layer.sweep_o, serializer.sweep_i)
                 counts[f"{name}_spikes"] = serializer.spikes

@@ -11,9 +11,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.fixed import delayed
+from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.hdl.rng import Generator
 from erbium.hdl.sample_buffer import GROUP, SampleBuffer
-from erbium.hdl.tokens import COUNTER_WIDTH, EventToken, FeedbackToken, Kind, SampleToken, Spike
+from erbium.hdl.tokens import EventToken, FeedbackToken, Kind, SampleToken, Spike
 from erbium.sw_model.constants import STREAM_ENCODER, salt
 from erbium.sw_model.network import Network
 from erbium.sw_model.rules import LatencyEncoder

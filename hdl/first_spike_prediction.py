@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import total_of
+from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.hdl.tokens import (
     ADDRESS_WIDTH,
-    COUNTER_WIDTH,
     STATE_WIDTH,
     Begin,
     ErrorToken,
@@ -59,8 +59,8 @@ class FirstSpikePrediction(wiring.Component):
 
     def __init__(self, network: Network, hardware: Hardware) -> None:
         self._network = network
-        self._lanes = hardware.lanes_of(network.layers[-1])
-        self._words = hardware.words_of(network.layers[-1])
+        self._lanes = hardware.lanes_of(network, len(network.layers) - 1)
+        self._words = hardware.words_of(network, len(network.layers) - 1)
         super().__init__(
             {
                 "sweep_i": In(stream.Signature(SweepToken(self._lanes, True))),

@@ -10,7 +10,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from erbium.hdl.feedback_port import FeedbackPort
 from erbium.hdl.layer_control import RATE_WIDTH, LayerControl
 from erbium.hdl.layer_pipeline import LayerPipeline
-from erbium.hdl.tokens import COUNTER_WIDTH, ErrorToken, EventToken, FeedbackToken, Kind, SweepToken
+from erbium.hdl.registers import COUNTER_WIDTH
+from erbium.hdl.tokens import ErrorToken, EventToken, FeedbackToken, Kind, SweepToken
 from erbium.hdl.weight_access import AccessRequest, WeightAccess
 from erbium.sw_model.network import Hardware, Network
 
@@ -70,7 +71,7 @@ class LayerEngine(wiring.Component):
     def __init__(self, network: Network, number: int, hardware: Hardware) -> None:
         self._network, self._number, self._hardware = network, number, hardware
         self._layer = layer = network.layers[number]
-        self._lanes = hardware.lanes_of(layer)
+        self._lanes = hardware.lanes_of(network, number)
         self.has_feedback = layer.feedback != "none"
         is_last = number == len(network.layers) - 1
         self._token = SweepToken(self._lanes, is_last)

@@ -101,12 +101,12 @@ class LayerControl(wiring.Component):
         self._first_spike, self._is_first = network.is_first_spike, number == 0
         self._layer = network.layers[number]
         self._n_inputs = network.shape[number]
-        self._words, self._lanes = hardware.words_of(self._layer), hardware.lanes_of(self._layer)
+        self._words, self._lanes = hardware.words_of(network, number), hardware.lanes_of(network, number)
         self._teaches = number == len(network.layers) - 1 and network.margin > 0
         self._process = number + 1
-        self._drain = operand_stage(hardware, self._layer) + COUNTED
+        self._drain = operand_stage(network, number, hardware) + COUNTED
         self._settle = settle_clocks(self._words, self._first_spike)
-        self._leave = leave_clocks(self._words, operand_stage(hardware, self._layer))
+        self._leave = leave_clocks(self._words, operand_stage(network, number, hardware))
         word = range(max(self._words, 2))
         members = {}
         if self._first_spike:

@@ -11,11 +11,12 @@ from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.fixed import clamped, delayed, extended, product, saturated_sum, total_of
 from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
 from erbium.hdl.neuron_unit import NOISE_WIDTH, PORT_WIDTH, NeuronUnit, signed_width
+from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
 from erbium.hdl.sign_popcount import SignPopcount
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
 from erbium.hdl.synapse_memory import SynapseMemory
-from erbium.hdl.tokens import ADDRESS_WIDTH, COUNTER_WIDTH, Begin, ErrorToken, Kind, SweepToken
+from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, ErrorToken, Kind, SweepToken
 from erbium.hdl.word_file import WordFile, WordRom
 from erbium.sw_model.constants import (
     STREAM_BLANK_NEURON,
@@ -89,11 +90,11 @@ class LayerPipeline(wiring.Component):
         self.margin = network.margin
         self.n_rows = network.n_rows(number)
         self.is_last = number == len(network.layers) - 1
-        self.lanes, self.words = hardware.lanes_of(layer), hardware.words_of(layer)
+        self.lanes, self.words = hardware.lanes_of(network, number), hardware.words_of(network, number)
         self.rest = layer.n_neurons - (self.words - 1) * self.lanes
         self.memory_latency = hardware.memory_latency
         self.feedback_width, self.feedback_latency = feedback_width, feedback_latency
-        self.stage_x = operand_stage(hardware, layer)
+        self.stage_x = operand_stage(network, number, hardware)
         self.stage_a = self.stage_x - self.memory_latency
         self.first_spike = network.is_first_spike
         self.n_ticks, self.tick_width = network.n_ticks, tick_width(network)

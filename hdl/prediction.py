@@ -8,7 +8,8 @@ from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import delayed
 from erbium.hdl.neuron_unit import LATENCY, NeuronUnit
-from erbium.hdl.tokens import COUNTER_WIDTH, Begin, FeedbackToken, Kind, Result, SweepToken
+from erbium.hdl.registers import COUNTER_WIDTH
+from erbium.hdl.tokens import Begin, FeedbackToken, Kind, Result, SweepToken
 from erbium.hdl.word_file import WordFile
 from erbium.sw_model.network import Hardware, Network
 
@@ -46,7 +47,7 @@ class PredictionUnit(wiring.Component):
 
     def __init__(self, network: Network, hardware: Hardware) -> None:
         self._network = network
-        self._lanes = hardware.lanes_of(network.layers[-1])
+        self._lanes = hardware.lanes_of(network, len(network.layers) - 1)
         super().__init__(
             {
                 "sweep_i": In(stream.Signature(SweepToken(self._lanes, True))),

@@ -5,7 +5,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.tokens import ADDRESS_WIDTH, COUNTER_WIDTH, EventToken, Kind, SweepToken
+from erbium.hdl.registers import COUNTER_WIDTH
+from erbium.hdl.tokens import ADDRESS_WIDTH, EventToken, Kind, SweepToken
 
 CHUNK = 16
 """Lanes among which the place of a spike is looked for; the chunk is chosen beside it."""

@@ -5,7 +5,7 @@ from amaranth.lib import data, enum
 from amaranth.utils import bits_for
 
 from erbium.hdl.tokens import ADDRESS_WIDTH, Kind
-from erbium.sw_model.network import Hardware, Layer, Network
+from erbium.sw_model.network import Hardware, Network
 
 
 def tick_width(network: Network) -> int:
@@ -13,9 +13,9 @@ def tick_width(network: Network) -> int:
     return max(8, bits_for(network.n_ticks)) if network.is_first_spike else 8
 
 
-def operand_stage(hardware: Hardware, layer: Layer) -> int:
+def operand_stage(network: Network, number: int, hardware: Hardware) -> int:
     """Return the stage X of the pipeline, counted from the issue of a slot, in which all operands meet."""
-    words = hardware.words_of(layer)
+    words = hardware.words_of(network, number)
     return (1 if words & (words - 1) == 0 else 3) + hardware.memory_latency
 
 

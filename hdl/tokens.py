@@ -16,7 +16,6 @@ LABEL_WIDTH = 8
 SEED_WIDTH = 32
 STATE_WIDTH = 16
 ADDRESS_WIDTH = 16
-COUNTER_WIDTH = 48
 
 
 class Kind(enum.Enum, shape=2):

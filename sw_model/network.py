@@ -39,6 +39,9 @@ MAX_LAYERS = 8
 MAX_CAUSES = 1_024
 """Neurons behind a first-spike layer: each of its spikes stores a sign and a causal bit for every one of them."""
 
+MEMORY_KINDS = ("generic", "ecp5", "spram")
+"""Synapse memories: inferred by the synthesis, block RAM of an ECP5, single-port RAM of an iCE40 UltraPlus."""
+
 FORMAT = "erbium-network"
 FORMAT_VERSION = 1
 
@@ -474,21 +477,36 @@ class Hardware:
         Tokens that each event channel holds, 2 ... 4096.
     memory_latency : int
         Clocks from an address to the weight word, 2 (block RAM and register) or 3.
+    layer_lanes : tuple of int
+        Lanes of the first layers, in order, instead of `lanes`; 0 leaves a layer its `lanes`.
+    layer_memories : tuple of str
+        What holds the weights of the first layers, in order, see :data:`MEMORY_KINDS`; all others are ``"generic"``.
     """
 
     lanes: int = 64
     fifo_depth: int = 64
     memory_latency: int = 2
+    layer_lanes: tuple[int, ...] = ()
+    layer_memories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_range("lanes", self.lanes, 1, MAX_NEURONS)
         check_range("fifo_depth", self.fifo_depth, 2, 4096)
         check_range("memory_latency", self.memory_latency, 2, 3)
+        for lanes in self.layer_lanes:
+            check_range("lanes of a layer", lanes, 0, MAX_NEURONS)
+        for memory in self.layer_memories:
+            _check_choice("memory of a layer", memory, MEMORY_KINDS)
 
-    def lanes_of(self, layer: Layer) -> int:
-        """Lanes of one layer."""
-        return min(self.lanes, layer.n_neurons)
+    def lanes_of(self, network: Network, number: int) -> int:
+        """Lanes of one layer, counted from 0."""
+        lanes = self.layer_lanes[number] if number < len(self.layer_lanes) else 0
+        return min(lanes or self.lanes, network.layers[number].n_neurons)
 
-    def words_of(self, layer: Layer) -> int:
-        """Words of one synapse row of a layer."""
-        return -(-layer.n_neurons // self.lanes_of(layer))
+    def words_of(self, network: Network, number: int) -> int:
+        """Words of one synapse row of a layer, counted from 0."""
+        return -(-network.layers[number].n_neurons // self.lanes_of(network, number))
+
+    def memory_of(self, number: int) -> str:
+        """What holds the weights of a layer, counted from 0."""
+        return self.layer_memories[number] if number < len(self.layer_memories) else "generic"

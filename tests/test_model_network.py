@@ -326,8 +326,23 @@ def test_every_option_survives_json() -> None:
     ],
 )
 def test_lanes_and_words(lanes: int, neurons: int, lanes_of: int, words_of: int) -> None:
-    hardware, item = Hardware(lanes=lanes), replace(HIDDEN, n_neurons=neurons)
-    assert (hardware.lanes_of(item), hardware.words_of(item)) == (lanes_of, words_of)
+    network = replace(TINY, layers=(replace(HIDDEN, n_neurons=neurons), *TINY.layers[1:]))
+    for hardware in (Hardware(lanes=lanes), Hardware(lanes=3, layer_lanes=(lanes,))):
+        assert (hardware.lanes_of(network, 0), hardware.words_of(network, 0)) == (lanes_of, words_of)
+
+
+def test_a_layer_without_lanes_of_its_own_has_those_of_all() -> None:
+    hardware = Hardware(lanes=2, layer_lanes=(0,), layer_memories=("spram",))
+    assert [hardware.lanes_of(TINY, number) for number in range(2)] == [2, 2]
+    assert [hardware.memory_of(number) for number in range(2)] == ["spram", "generic"]
+
+
+@pytest.mark.parametrize(
+    "field", [{"layer_lanes": (-1,)}, {"layer_lanes": (5000,)}, {"layer_memories": ("tape",)}]
+)
+def test_hardware_of_a_layer_is_checked(field: dict[str, Any]) -> None:
+    with pytest.raises(DescriptionError, match="of a layer is"):
+        Hardware(**field)
 
 
 def test_the_bias_is_one_more_row() -> None:

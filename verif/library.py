@@ -22,7 +22,8 @@ import platformdirs
 import erbium.gen
 import erbium.hdl
 from erbium.gen.verilog import TOP, component_verilog
-from erbium.hdl.array import ErbiumArray, counter_names, performance_names, rate_ports
+from erbium.hdl.array import ErbiumArray, rate_ports
+from erbium.hdl.registers import counter_names, performance_names
 from erbium.sw_model import constants, programs, rules
 from erbium.sw_model import network as network_module
 from erbium.sw_model.array import Results

@@ -184,7 +184,7 @@ class Probe(Component):
 def layer_taps(network: Network, number: int, hardware: Hardware, prefix: str) -> list[Tap]:
     """Return the taps of one layer, their names behind a prefix."""
     layer = network.layers[number]
-    lanes = hardware.lanes_of(layer)
+    lanes = hardware.lanes_of(network, number)
     writes = WriteCodec(network, number, lanes).width
     taps = [Tap(f"{prefix}states", StateCodec(layer, lanes).width), Tap(f"{prefix}writes", writes)]
     if network.is_first_spike:
@@ -246,7 +246,7 @@ def array_taps(network: Network, hardware: Hardware) -> list[Tap]:
         taps += [
             Tap(f"{prefix}events", EventToken().size),
             Tap(f"{prefix}event_i", EventToken().size),
-            Tap(f"{prefix}sweep", SweepToken(hardware.lanes_of(layer), last).size),
+            Tap(f"{prefix}sweep", SweepToken(hardware.lanes_of(network, number), last).size),
             *layer_taps(network, number, hardware, prefix),
         ]
         if layer.feedback != "none":

@@ -137,9 +137,9 @@ def _rows(request: Request, figure: Figure, lanes: int, efforts: Efforts) -> lis
     first, trained, inference = efforts.first, efforts.trained, efforts.inference
     target = figure.target if lanes == figure.lanes[0] else None
     # The last word of a row may be a part of one: this share of the synapses of all words is there.
-    layer = preset(figure.preset).network.layers[0]
+    network = preset(figure.preset).network
     hardware = Hardware(lanes=lanes)
-    slots = layer.n_neurons / (hardware.words_of(layer) * hardware.lanes_of(layer))
+    slots = network.layers[0].n_neurons / (hardware.words_of(network, 0) * hardware.lanes_of(network, 0))
     values: tuple[tuple[float, str, float | None, Limit, Effort], ...] = (
         (first.busy, "%", target, "at least", first),
         (trained.busy, "%", target, "at least", trained),

@@ -156,9 +156,12 @@ def _explain_memory(network: Network, names: list[str]) -> None:
     for lanes in (*(count for count in LANES if count < widest), widest):
         hardware = Hardware(lanes=lanes)
         stored = sum(
-            network.n_rows(number) * hardware.words_of(layer) * hardware.lanes_of(layer) * layer.weight_width
+            network.n_rows(number)
+            * hardware.words_of(network, number)
+            * hardware.lanes_of(network, number)
+            * layer.weight_width
             for number, layer in enumerate(network.layers)
         )
-        words = [str(hardware.words_of(layer)) for layer in network.layers]
+        words = [str(hardware.words_of(network, number)) for number in range(len(network.layers))]
         table.add_row(str(lanes), *words, f"{stored:,}", f"{100 * (1 - sum(bits) / stored):.1f} %")
     common.console().print(table)

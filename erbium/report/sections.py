@@ -295,8 +295,8 @@ def network(record: RunRecord) -> Section | None:
         rows.append(row)
     if hardware is not None:
         header += ["lanes", "words per row"]
-        for row, layer in zip(rows, net.layers, strict=True):
-            row += [hardware.lanes_of(layer), hardware.words_of(layer)]
+        for number, row in enumerate(rows):
+            row += [hardware.lanes_of(net, number), hardware.words_of(net, number)]
     facts: list[tuple[str, object]] = [
         ("Input", f"{net.n_inputs:,} pixels, {_encoder(net)}, up to {net.n_ticks} ticks"),
         ("Learning sample", _end_of_a_sample(net)),

@@ -8,7 +8,8 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from erbium.hdl.array import counter_names, rate_ports
+from erbium.hdl.array import rate_ports
+from erbium.hdl.registers import counter_names
 from erbium.sw_model.array import ArrayModel, SampleResult, Tick
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
@@ -74,7 +75,7 @@ class TB:
         views: dict[str, Any] = {}
         for number, layer in enumerate(self.network.layers):
             name = f"layer{number + 1}"
-            lanes = self.hardware.lanes_of(layer)
+            lanes = self.hardware.lanes_of(self.network, number)
             last = number == len(self.network.layers) - 1
             events = EventCodec(timed=self.timed(number + 1)).decode
             decoders |= {

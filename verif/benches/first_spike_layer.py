@@ -188,7 +188,8 @@ class TB(WeightPort):
         self.hardware: Hardware = options["hardware"]
         self.layer = self.network.layers[self.number]
         self.n_inputs = self.network.shape[self.number]
-        self.lanes, self.words = self.hardware.lanes_of(self.layer), self.hardware.words_of(self.layer)
+        self.lanes = self.hardware.lanes_of(self.network, self.number)
+        self.words = self.hardware.words_of(self.network, self.number)
         self.is_last = self.number == len(self.network.layers) - 1
         self.model = FirstSpikeLayer(self.network, self.number)
         self.harness = harness = Harness(dut, stall)

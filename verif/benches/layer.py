@@ -39,7 +39,11 @@ class LayerView:
     def __init__(self, network: Network, number: int, hardware: Hardware) -> None:
         layer = network.layers[number]
         self.name = f"layer {number + 1}"
-        self.layer, self.lanes, self.words = layer, hardware.lanes_of(layer), hardware.words_of(layer)
+        self.layer, self.lanes, self.words = (
+            layer,
+            hardware.lanes_of(network, number),
+            hardware.words_of(network, number),
+        )
         self.weights = np.zeros((network.n_rows(number), layer.n_neurons), dtype=np.int64)
         self._states, self._writes = StateCodec(layer, self.lanes), WriteCodec(network, number, self.lanes)
         self._expected: list[LayerTick] = []
@@ -198,7 +202,7 @@ class TB(WeightPort):
         self.number: int = options["number"]
         hardware: Hardware = options["hardware"]
         self.layer = self.network.layers[self.number]
-        self.lanes = hardware.lanes_of(self.layer)
+        self.lanes = hardware.lanes_of(self.network, self.number)
         self.is_last = self.number == len(self.network.layers) - 1
         self.model = ErbpLayer(self.network, self.number)
         self.harness = harness = Harness(dut, stall)

@@ -29,7 +29,7 @@ class TB:
         self.network: Network = options["network"]
         hardware: Hardware = options["hardware"]
         self.n = self.network.n_classes
-        self.lanes = hardware.lanes_of(self.network.layers[-1])
+        self.lanes = hardware.lanes_of(self.network, len(self.network.layers) - 1)
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
         self.model = ErbpPrediction(self.network)
