@@ -107,6 +107,7 @@ class LayerControl(wiring.Component):
         self._drain = operand_stage(network, number, hardware) + COUNTED
         self._settle = settle_clocks(self._words, self._first_spike)
         self._leave = leave_clocks(self._words, operand_stage(network, number, hardware))
+        self._one_port = hardware.memory_of(number) == "spram"
         word = range(max(self._words, 2))
         members = {}
         if self._first_spike:
@@ -197,6 +198,14 @@ class LayerControl(wiring.Component):
         ]
         if isinstance(layer.rule, ErbpRule):
             m.d.comb += slot.armed.eq(learning & (tick >= layer.rule.first_tick))
+        # A memory with one port is written an odd number of clocks behind each read that learns: so such words are
+        # issued in every other clock only.
+        may_write: Value = Const(1)
+        if self._one_port:
+            odd = Signal()
+            m.d.sync += odd.eq(~odd)
+            may_write = ~odd
+        may_row = may_write | ~slot.armed
         m.d.sync += self.load.eq(0)
         self._quiet = Signal(range(self._drain + 1), name="quiet")
 
@@ -219,21 +228,23 @@ class LayerControl(wiring.Component):
                     ]
             with m.State("ROWS"), m.If(self.event_i.valid):
                 with m.Switch(token.kind):
-                    with m.Case(Kind.SPIKE):
+                    with m.Case(Kind.SPIKE), m.If(may_row):
                         walk(Work.ROW)
                         m.d.comb += self.event_i.ready.eq(last_word)
                         with m.If(last_word):
                             m.d.sync += fresh.eq(0)
                     with m.Case(Kind.TICK):
                         if network.has_bias:
-                            walk(Work.ROW)
-                            m.d.comb += [slot.row.eq(self._n_inputs), self.event_i.ready.eq(last_word)]
-                            with m.If(last_word):
-                                m.d.sync += fresh.eq(0)
-                                m.next = "SWEEP"
-                                if self._teaches:
-                                    with m.If(learning):
-                                        m.next = "TEACH"
+                            m.d.comb += slot.row.eq(self._n_inputs)
+                            with m.If(may_row):
+                                walk(Work.ROW)
+                                m.d.comb += self.event_i.ready.eq(last_word)
+                                with m.If(last_word):
+                                    m.d.sync += fresh.eq(0)
+                                    m.next = "SWEEP"
+                                    if self._teaches:
+                                        with m.If(learning):
+                                            m.next = "TEACH"
                         else:
                             with m.If(may_sweep):
                                 walk(Work.SWEEP)
@@ -270,10 +281,12 @@ class LayerControl(wiring.Component):
                 with m.State(f"SETTLE {clock}"):
                     m.next = "ROWS" if clock == self._settle else f"SETTLE {clock + 1}"
             if self._first_spike:
-                self._learn_behind(m, walk, last_word)
+                self._learn_behind(m, walk, last_word, may_write)
         return m
 
-    def _learn_behind(self, m: Module, walk: Callable[[Work], None], last_word: Value) -> None:
+    def _learn_behind(
+        self, m: Module, walk: Callable[[Work], None], last_word: Value, may_write: Value
+    ) -> None:
         """Add the states that learn behind the end of a sample."""
         slot, token = self.slot, self.event_i.payload
         any_word, replay, touched = Signal(), Signal(), Signal()
@@ -305,8 +318,9 @@ class LayerControl(wiring.Component):
                         m.d.comb += self.event_i.ready.eq(1)
                         m.next = "WAIT"
                     with m.Elif(any_word & touched):
-                        learn_row(spike.address, spike.tick)
-                        m.d.comb += [self.event_i.ready.eq(last_word), draws.advance.eq(last_word)]
+                        with m.If(may_write):
+                            learn_row(spike.address, spike.tick)
+                            m.d.comb += [self.event_i.ready.eq(last_word), draws.advance.eq(last_word)]
                     with m.Else():
                         m.d.comb += [self.event_i.ready.eq(1), draws.advance.eq(1)]
             return
@@ -317,7 +331,7 @@ class LayerControl(wiring.Component):
         m.d.sync += room.eq(room - starts + self.votes_retired)
         with m.State("REPLAY"):
             with m.If(any_word & self.spike_available):
-                with m.If(~slot.first | (room != 0)):
+                with m.If((~slot.first | (room != 0)) & may_write):
                     learn_row(self.spike_row, self.spike_tick)
                     m.d.comb += [
                         starts.eq(slot.first),

@@ -92,7 +92,7 @@ class LayerPipeline(wiring.Component):
         self.is_last = number == len(network.layers) - 1
         self.lanes, self.words = hardware.lanes_of(network, number), hardware.words_of(network, number)
         self.rest = layer.n_neurons - (self.words - 1) * self.lanes
-        self.memory_latency = hardware.memory_latency
+        self.memory_kind, self.memory_latency = hardware.memory_of(number), hardware.latency_of(number)
         self.feedback_width, self.feedback_latency = feedback_width, feedback_latency
         self.stage_x = operand_stage(network, number, hardware)
         self.stage_a = self.stage_x - self.memory_latency
@@ -200,7 +200,10 @@ class LayerPipeline(wiring.Component):
 
     def _memory(self, m: Module) -> None:
         m.submodules.memory = self.memory = memory = SynapseMemory(
-            self.n_rows * self.words, self.lanes * self.layer.weight_width, self.memory_latency
+            self.n_rows * self.words,
+            self.lanes * self.layer.weight_width,
+            self.memory_latency,
+            self.memory_kind,
         )
         at = self.slots[1]
         address = Signal.like(memory.read_address)

@@ -16,7 +16,7 @@ def tick_width(network: Network) -> int:
 def operand_stage(network: Network, number: int, hardware: Hardware) -> int:
     """Return the stage X of the pipeline, counted from the issue of a slot, in which all operands meet."""
     words = hardware.words_of(network, number)
-    return (1 if words & (words - 1) == 0 else 3) + hardware.memory_latency
+    return (1 if words & (words - 1) == 0 else 3) + hardware.latency_of(number)
 
 
 class Work(enum.Enum, shape=3):

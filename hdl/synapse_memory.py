@@ -1,16 +1,57 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The memory of the weights."""
+"""The memory of the weights: one contract, and what it is made of on each family of FPGAs."""
 
-from amaranth.hdl import Module, Signal
+from __future__ import annotations
+
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+
+from erbium.hdl.fixed import delayed
+
+SPRAM_WIDTH, SPRAM_DEPTH = 16, 1 << 14
+"""One SB_SPRAM256KA."""
+
+DP16KD_ADDRESS = 14
+"""Address bits of a DP16KD; with words of 9 bits the lowest 3 are not used, with words of 18 bits the lowest 4."""
+
+
+def ecp5_banks(depth: int) -> list[tuple[int, int]]:
+    """Return depth and word width of the banks of block RAM that together are so deep.
+
+    Words of 9 and 18 bits use every bit of a block, the ninth bits as well, so weights of 9 bits cost no more than
+    their share.
+    """
+    banks = []
+    while depth > 0:
+        banks.append((2048, 9) if depth > 1024 else (1024, 18))
+        depth -= 2048
+    return banks
+
+
+def ecp5_blocks(depth: int, width: int) -> int:
+    """Return the DP16KD blocks of a memory of so many words of so many bits."""
+    return sum(-(-width // columns) for _, columns in ecp5_banks(depth))
+
+
+def spram_blocks(depth: int, width: int) -> int:
+    """Return the SB_SPRAM256KA blocks of a memory of so many words of so many bits."""
+    return -(-width // SPRAM_WIDTH) * -(-depth // SPRAM_DEPTH)
 
 
 class SynapseMemory(wiring.Component):
     """One read and one write of a whole word per clock, never at the same address at once.
 
-    The output of the block RAM is registered in fabric, which about doubles the clock that a
-    read-add-write closes at. Contents are unknown after configuration: weights are loaded by the host.
+    Contents are unknown after configuration: weights are loaded by the host.
+
+    =========== ======================================================================================
+    kind        made of
+    =========== ======================================================================================
+    ``generic`` whatever the synthesis infers; the output is registered in fabric
+    ``ecp5``    DP16KD blocks with their own output registers, in banks of 2,048 words of 9 bits, the
+                last of 1,024 words of 18 bits if that is enough; the bank is chosen behind them
+    ``spram``   SB_SPRAM256KA blocks, which have one port: a read and a write never come in the same clock
+    =========== ======================================================================================
 
     Parameters
     ----------
@@ -19,18 +60,20 @@ class SynapseMemory(wiring.Component):
     width : int
         Bits of a word (lanes times weight width).
     latency : int
-        Clocks from address to data, 2 or 3.
+        Clocks from address to data, 2 or 3; the kinds other than ``generic`` take 3.
+    kind : str
+        One of :data:`erbium.sw_model.network.MEMORY_KINDS`.
 
     Members
     -------
     read_address : In, read_enable : In(1), read_data : Out(width)
     write_address : In, write_enable : In(1), write_data : In(width)
     collision : Out(1)
-        Set for good once a read met a write at the same address, which the layer never lets happen.
+        Set for good once a read met a write that it must not meet, which the layer never lets happen.
     """
 
-    def __init__(self, depth: int, width: int, latency: int = 2) -> None:
-        self.depth, self.latency = depth, latency
+    def __init__(self, depth: int, width: int, latency: int = 2, kind: str = "generic") -> None:
+        self.depth, self.latency, self.kind = depth, latency, kind
         address = range(max(depth, 2))
         super().__init__(
             {
@@ -46,8 +89,22 @@ class SynapseMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        width = len(self.read_data)
-        m.submodules.memory = store = memory.Memory(shape=width, depth=self.depth, init=[])
+        met = self.read_enable & self.write_enable
+        if self.kind == "ecp5":
+            self._ecp5(m)
+        elif self.kind == "spram":
+            self._spram(m)
+        else:
+            self._generic(m)
+        if self.kind != "spram":
+            met &= self.read_address == self.write_address
+        with m.If(met):
+            m.d.sync += self.collision.eq(1)
+        return m
+
+    def _generic(self, m: Module) -> None:
+        store = memory.Memory(shape=len(self.read_data), depth=self.depth, init=[])
+        m.submodules.memory = store
         write, read = store.write_port(), store.read_port()
         m.d.comb += [
             read.addr.eq(self.read_address),
@@ -56,18 +113,136 @@ class SynapseMemory(wiring.Component):
             write.data.eq(self.write_data),
             write.en.eq(self.write_enable),
         ]
-        value, valid = read.data, self.read_enable
-        for stage in range(self.latency - 1):
-            held_valid, held = (
-                Signal(name=f"valid_{stage}"),
-                Signal(width, name=f"data_{stage}", reset_less=True),
-            )
-            m.d.sync += held_valid.eq(valid)
-            # Enables keep idle registers still, which saves power on the chip and time in simulation.
-            with m.If(held_valid):
+        m.d.comb += self.read_data.eq(self._registered(m, read.data, self.read_enable, self.latency - 1))
+
+    def _registered(self, m: Module, value: Value, valid: Value, clocks: int) -> Value:
+        """Return the data behind so many registers, each with an enable.
+
+        The enables keep idle registers still, which saves power on the chip and time in simulation.
+        """
+        for stage in range(clocks):
+            valid = delayed(m, valid, 1, f"valid_{stage}")
+            held = Signal(len(value), name=f"data_{stage}", reset_less=True)
+            with m.If(valid):
                 m.d.sync += held.eq(value)
-            value, valid = held, held_valid
-        m.d.comb += self.read_data.eq(value)
-        with m.If(self.read_enable & self.write_enable & (self.read_address == self.write_address)):
-            m.d.sync += self.collision.eq(1)
-        return m
+            value = held
+        return value
+
+    def _ecp5(self, m: Module) -> None:
+        width = len(self.read_data)
+        low = min(11, len(self.read_address))
+        banks = ecp5_banks(self.depth)
+        outputs = []
+        for number, (_, columns) in enumerate(banks):
+            write = self.write_enable
+            if len(banks) > 1:
+                write = write & (self.write_address[low:] == number)
+            parts = []
+            for start in range(0, width, columns):
+                part = self.write_data[start : start + columns]
+                output = Signal(columns, name=f"output_{number}_{start}")
+                m.submodules[f"block_{number}_{start // columns}"] = _dp16kd(
+                    columns,
+                    self.read_address[:low],
+                    self.read_enable,
+                    output,
+                    self.write_address[:low],
+                    write,
+                    part,
+                )
+                parts.append(output[: len(part)])
+            outputs.append(Cat(*parts))
+        value = outputs[0]
+        if len(banks) > 1:
+            bank = delayed(m, self.read_address[low:], 2, "bank", cleared=False)
+            value = Signal(width, name="chosen")
+            with m.Switch(bank):
+                for number, output in enumerate(outputs[:-1]):
+                    with m.Case(number):
+                        m.d.comb += value.eq(output)
+                with m.Default():
+                    m.d.comb += value.eq(outputs[-1])
+        m.d.sync += self.read_data.eq(value)
+
+    def _spram(self, m: Module) -> None:
+        width = len(self.read_data)
+        low = min(SPRAM_DEPTH.bit_length() - 1, len(self.read_address))
+        address = Signal(14)
+        high = Signal(max(len(self.read_address) - low, 1))
+        with m.If(self.write_enable):
+            m.d.comb += [address.eq(self.write_address[:low]), high.eq(self.write_address[low:])]
+        with m.Else():
+            m.d.comb += [address.eq(self.read_address[:low]), high.eq(self.read_address[low:])]
+        outputs = []
+        banks = -(-self.depth // SPRAM_DEPTH)
+        for number in range(banks):
+            output = Signal(-(-width // SPRAM_WIDTH) * SPRAM_WIDTH, name=f"output_{number}")
+            for place, start in enumerate(range(0, width, SPRAM_WIDTH)):
+                m.submodules[f"block_{number}_{place}"] = Instance(
+                    "SB_SPRAM256KA",
+                    i_ADDRESS=address,
+                    i_DATAIN=Cat(self.write_data[start : start + SPRAM_WIDTH], Const(0, SPRAM_WIDTH))[
+                        :SPRAM_WIDTH
+                    ],
+                    i_MASKWREN=Const(0b1111, 4),
+                    i_WREN=self.write_enable & (high == number),
+                    i_CHIPSELECT=(self.write_enable | self.read_enable) & (high == number),
+                    i_CLOCK=ClockSignal(),
+                    i_STANDBY=Const(0, 1),
+                    i_SLEEP=Const(0, 1),
+                    i_POWEROFF=Const(1, 1),
+                    o_DATAOUT=output[start : start + SPRAM_WIDTH],
+                )
+            outputs.append(output[:width])
+        value: Value = outputs[0]
+        if banks > 1:
+            bank = delayed(m, high, 1, "bank", cleared=False)
+            chosen = Signal(width, name="chosen")
+            with m.Switch(bank):
+                for number, output in enumerate(outputs):
+                    with m.Case(number):
+                        m.d.comb += chosen.eq(output)
+            value = chosen
+        # The second register costs cells and no time: the lanes need the data three clocks behind the address.
+        m.d.comb += self.read_data.eq(self._registered(m, value, self.read_enable, self.latency - 1))
+
+
+def _dp16kd(
+    columns: int,
+    read_address: Value,
+    read_enable: Value,
+    output: Value,
+    write_address: Value,
+    write_enable: Value,
+    write_data: Value,
+) -> Instance:
+    """Return one block RAM: port A writes, port B reads into its output register, two clocks behind the address."""
+    unused = 3 if columns == 9 else 4
+    # In words of 18 bits the lowest two address bits are byte enables.
+    enables = Const(0b11, unused) if columns == 18 else Const(0, unused)
+    ports: dict[str, object] = {}
+    for port, address in (("A", Cat(enables, write_address)), ("B", Cat(Const(0, unused), read_address))):
+        address = Cat(address, Const(0, DP16KD_ADDRESS))
+        ports |= {f"i_AD{port}{bit}": address[bit] for bit in range(DP16KD_ADDRESS)}
+        ports |= {f"i_CS{port}{bit}": Const(0, 1) for bit in range(3)}
+        ports |= {f"i_CLK{port}": ClockSignal(), f"i_RST{port}": Const(0, 1), f"i_OCE{port}": Const(1, 1)}
+        ports |= {
+            f"p_DATA_WIDTH_{port}": columns,
+            f"p_WRITEMODE_{port}": "NORMAL",
+            f"p_CSDECODE_{port}": "0b000",
+        }
+    data = Cat(write_data, Const(0, 18))
+    ports |= {f"i_DIA{bit}": data[bit] for bit in range(columns)}
+    ports |= {f"o_DOB{bit}": output[bit] for bit in range(columns)}
+    return Instance(
+        "DP16KD",
+        p_REGMODE_A="NOREG",
+        p_REGMODE_B="OUTREG",
+        p_RESETMODE="SYNC",
+        p_GSR="DISABLED",
+        i_CEA=Const(1, 1),
+        i_WEA=write_enable,
+        i_CEB=read_enable,
+        i_WEB=Const(0, 1),
+        **ports,
+    )

@@ -476,7 +476,7 @@ class Hardware:
     fifo_depth : int
         Tokens that each event channel holds, 2 ... 4096.
     memory_latency : int
-        Clocks from an address to the weight word, 2 (block RAM and register) or 3.
+        Clocks from an address to the weight word, 2 (block RAM and register) or 3; the memories of a family take 3.
     layer_lanes : tuple of int
         Lanes of the first layers, in order, instead of `lanes`; 0 leaves a layer its `lanes`.
     layer_memories : tuple of str
@@ -510,3 +510,7 @@ class Hardware:
     def memory_of(self, number: int) -> str:
         """What holds the weights of a layer, counted from 0."""
         return self.layer_memories[number] if number < len(self.layer_memories) else "generic"
+
+    def latency_of(self, number: int) -> int:
+        """Clocks from an address to the weight word of a layer, counted from 0."""
+        return self.memory_latency if self.memory_of(number) == "generic" else 3

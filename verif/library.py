@@ -29,7 +29,7 @@ from erbium.sw_model import network as network_module
 from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
-from erbium.verif.simulators import ToolError, find_cxx, find_verilator, verilator_env
+from erbium.verif.simulators import ToolError, cell_models, find_cxx, find_verilator, verilator_env
 
 # GCC 12's vectorizer of straight-line code adds up single-bit counters wrongly in what Verilator writes (seen with 17
 # lanes: a test keeps watch); without it the array runs about a twentieth slower.
@@ -74,7 +74,7 @@ def _sources_hash() -> str:
     files = [path for module in (erbium.hdl, erbium.gen) for path in _python_files(module)]
     files += [Path(str(module.__file__)) for module in (network_module, rules, programs, constants)]
     digest = hashlib.sha256()
-    for path in (*files, _HARNESS, Path(__file__)):
+    for path in (*files, *sorted(_HARNESS.parent.glob("cells/*.v")), _HARNESS, Path(__file__)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -107,11 +107,18 @@ def _compile(network: Network, hardware: Hardware, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as name:
         folder = Path(name)
-        (folder / "array.v").write_text(component_verilog(ErbiumArray(network, hardware), TOP))
+        verilog = component_verilog(ErbiumArray(network, hardware), TOP)
+        (folder / "array.v").write_text(verilog)
         (folder / "array_ports.h").write_text(_ports_header(network))
         shutil.copy(_HARNESS, folder / "harness.cpp")
         _run(
-            [verilator, *VERILATOR_FLAGS, "--top-module", TOP, "--prefix", "Varray", "-Mdir", ".", "array.v"],
+            [
+                verilator,
+                *VERILATOR_FLAGS,
+                *("--top-module", TOP, "--prefix", "Varray", "-Mdir", "."),
+                "array.v",
+                *cell_models(verilog),
+            ],
             folder,
             env,
         )

@@ -217,6 +217,18 @@ def _synapse_memories() -> Iterator[Case]:
     for latency, depth in ((2, 7), (3, 16)):
         options = {"depth": depth, "width": 24, "latency": latency}
         yield Case(f"latency-{latency}", options, BOTH, {"kind": "synapses", "latency": latency})
+    # Of one bank or more, whole or not, and of blocks that are not used in full.
+    for kind, depth, width in (
+        ("ecp5", 5, 20),
+        ("ecp5", 1500, 9),
+        ("ecp5", 2500, 40),
+        ("ecp5", 6144, 12),
+        ("spram", 40, 24),
+        ("spram", 20_000, 16),
+    ):
+        options = {"depth": depth, "width": width, "latency": 3, "kind": kind}
+        stimuli = {"kind": "synapses", "latency": 3, "ports": 1 if kind == "spram" else 2}
+        yield Case(f"{kind}-{depth}", options, BOTH, stimuli)
 
 
 def _feedback_ports() -> Iterator[Case]:
@@ -322,10 +334,11 @@ def _layers() -> Iterator[Case]:
         number: int = 0,
         lanes: int = 5,
         latency: int = 2,
+        memories: tuple[str, ...] = (),
         simulators: tuple[SimulatorName, ...] = ICARUS,
         **stimuli: Any,
     ) -> Case:
-        hardware = Hardware(lanes=lanes, memory_latency=latency)
+        hardware = Hardware(lanes=lanes, memory_latency=latency, layer_memories=memories)
         return Case(name, {"network": network, "number": number, "hardware": hardware}, simulators, stimuli)
 
     for lanes in (1, 3, 4, 5, 7, 13):
@@ -354,6 +367,16 @@ def _layers() -> Iterator[Case]:
     # So many rows of the largest weights saturate the input port at both ends.
     yield case("saturation", _small((4,), n_inputs=300), lanes=2, saturate=True, simulators=BOTH)
     yield case("saturation-4-bit", _small((3,), n_inputs=320, weight_width=4), lanes=3, saturate=True)
+    for lanes in (1, 3, 4, 13):
+        yield case(
+            f"spram-lanes-{lanes}",
+            _small(first_tick=1 + lanes % 3),
+            lanes=lanes,
+            memories=("spram",),
+            simulators=BOTH if lanes == 3 else ICARUS,
+        )
+    yield case("spram-output", _small(), number=1, lanes=4, memories=("generic", "spram"))
+    yield case("ecp5", _small(), lanes=4, memories=("ecp5",), simulators=BOTH)
 
 
 def _first_spike_layers() -> Iterator[Case]:
@@ -364,9 +387,10 @@ def _first_spike_layers() -> Iterator[Case]:
         number: int = 0,
         lanes: int = 5,
         latency: int = 2,
+        memories: tuple[str, ...] = (),
         simulators: tuple[SimulatorName, ...] = ICARUS,
     ) -> Case:
-        hardware = Hardware(lanes=lanes, memory_latency=latency)
+        hardware = Hardware(lanes=lanes, memory_latency=latency, layer_memories=memories)
         options = {"network": network, "number": number, "hardware": hardware}
         return Case(f"first-spike-{name}", options, simulators, bench="first_spike_layer")
 
@@ -389,6 +413,11 @@ def _first_spike_layers() -> Iterator[Case]:
     yield case("one-word-latency-3", _first((5,), n_classes=3), lanes=5, latency=3)
     yield case("one-neuron", _first((1,), n_classes=3), lanes=1)
     yield case("long", _first((11,), n_ticks=300, margin=4), number=1, lanes=2)
+    for lanes in (1, 3, 13):
+        yield case(f"spram-lanes-{lanes}", _first(), lanes=lanes, memories=("spram",))
+    for lanes in (1, 4, 13):
+        later = _first((9, 13))
+        yield case(f"later-spram-lanes-{lanes}", later, number=1, lanes=lanes, memories=("generic", "spram"))
 
 
 def _arrays() -> Iterator[Case]:
@@ -398,9 +427,11 @@ def _arrays() -> Iterator[Case]:
         lanes: int,
         depth: int = 4,
         latency: int = 2,
+        memories: tuple[str, ...] = (),
+        layer_lanes: tuple[int, ...] = (),
         simulators: tuple[SimulatorName, ...] = ICARUS,
     ) -> Case:
-        hardware = Hardware(lanes=lanes, fifo_depth=depth, memory_latency=latency)
+        hardware = Hardware(lanes, depth, latency, layer_lanes, memories)
         return Case(name, {"network": network, "hardware": hardware}, simulators)
 
     tiny = _small((12,), gain=12)
@@ -417,6 +448,7 @@ def _arrays() -> Iterator[Case]:
     options: dict[str, Any] = {"leak_shift": 4, "synapse_shift": 3, "noise_shift": 2, "refractory": 1}
     paper = _small((8,), error=(9, 10), synapse_keep=200, neuron_keep=200, weight_width=12, **options)
     yield case("paper-options", paper, 3, 4, 3, simulators=BOTH)
+    yield case("spram-ecp5", tiny, 4, memories=("spram", "ecp5"), layer_lanes=(0, 2), simulators=BOTH)
 
 
 def _first_spike_arrays() -> Iterator[Case]:
@@ -426,9 +458,11 @@ def _first_spike_arrays() -> Iterator[Case]:
         lanes: int,
         depth: int = 4,
         latency: int = 2,
+        memories: tuple[str, ...] = (),
+        layer_lanes: tuple[int, ...] = (),
         simulators: tuple[SimulatorName, ...] = ICARUS,
     ) -> Case:
-        hardware = Hardware(lanes=lanes, fifo_depth=depth, memory_latency=latency)
+        hardware = Hardware(lanes, depth, latency, layer_lanes, memories)
         return Case(f"first-spike-{name}", {"network": network, "hardware": hardware}, simulators)
 
     tiny = preset("first-spike-tiny").network
@@ -441,6 +475,14 @@ def _first_spike_arrays() -> Iterator[Case]:
     two = _first((9, 7), **deep, margin=2, feedback_delay=3)
     yield case("two-hidden", two, 3, 2, simulators=BOTH)
     yield case("two-hidden-latency-3", two, 4, 4, 3)
+    yield case(
+        "two-hidden-spram",
+        two,
+        4,
+        memories=("spram", "spram", "ecp5"),
+        layer_lanes=(5, 0, 2),
+        simulators=BOTH,
+    )
     three = _first((8, 7, 6), **deep, neuron_keep=200, thresholds=(150, 150, 150, 120))
     yield case("three-hidden", three, 3)
     yield case("two-inputs", _first((2, 2), n_inputs=6, thresholds=(90, 60, 60)), 4, 64)

@@ -97,6 +97,7 @@ def _sources_hash() -> str:
     folders = [Path(package.__file__ or "").parent for package in packages]
     files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     files += [here / name for name in ("registry.py", "probes.py", "run_bench.py")]
+    files += sorted(here.glob("cells/*.v"))
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.read_bytes())
@@ -132,7 +133,7 @@ def _build(run: Run, folder: Path, *, waves: bool) -> None:
             shutil.copyfile(shared / name, folder / name)
     try:
         simulators.runner(run.simulator).build(
-            sources=[source],
+            sources=[source, *simulators.cell_models(source.read_text())],
             hdl_toplevel=TOP,
             build_dir=folder,
             build_args=arguments,

@@ -329,3 +329,9 @@ def lint(verilog_paths: Sequence[Path | str], top: str, *, waive: Sequence[str] 
             f"verilator stopped with exit code {result.returncode} and said nothing; try {command}."
         )
     return text.strip()
+
+
+def cell_models(verilog: str) -> list[Path]:
+    """Return the Verilog files that describe the FPGA's cells which a design names."""
+    folder = Path(__file__).parent / "cells"
+    return [path for path in sorted(folder.glob("*.v")) if re.search(rf"\b{path.stem}\b", verilog)]

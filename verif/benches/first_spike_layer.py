@@ -190,6 +190,7 @@ class TB(WeightPort):
         self.n_inputs = self.network.shape[self.number]
         self.lanes = self.hardware.lanes_of(self.network, self.number)
         self.words = self.hardware.words_of(self.network, self.number)
+        self.one_port = self.hardware.memory_of(self.number) == "spram"
         self.is_last = self.number == len(self.network.layers) - 1
         self.model = FirstSpikeLayer(self.network, self.number)
         self.harness = harness = Harness(dut, stall)
@@ -391,15 +392,17 @@ async def throughput(dut: Any) -> None:
         await tb.harness.run_until(lambda: not tb.harness.get("busy"))
         took = tb.harness.clocks - at_end
         await tb.finish()
-        row = tb.words if tb.number > 0 or rate else 1
+        row = tb.words * (1 + tb.one_port) if tb.number > 0 or rate else 1
         return took - len(neurons) - n_events * row
 
     always = FULL_PROBABILITY
     plans = ((always, n, 1), (always, 1, len(spread)), (always, n // 2, 2), (0, n, 1), (0, 1, 1))
     clocks = [await beyond(rate, n_events, spread[:n_words]) for rate, n_events, n_words in plans]
     # A later layer waits until the vote of its last row has left; one for nothing is through 2 clocks sooner.
-    loose = 2 if tb.number else 0
+    # A memory with one port takes a replayed word every other clock, and the first one may have to wait for its turn.
+    loose = (2 if tb.number else 0) + tb.one_port
     assert max(clocks) - min(clocks) <= loose, f"clocks beyond those of words and rows: {clocks}"
     if tb.lanes > 1 and not tb.number:
         together = await beyond(always, 1, [0, 1])
-        expect_equal("clocks more for two of one word", sum(file_latency(tb.words)), together - clocks[0])
+        more, expected = together - clocks[0], sum(file_latency(tb.words))
+        assert abs(more - expected) <= tb.one_port, f"clocks more for two of one word: {more}, not {expected}"
