@@ -215,7 +215,7 @@ def _files() -> Iterator[Case]:
 
 def _synapse_memories() -> Iterator[Case]:
     for latency, depth in ((2, 7), (3, 16)):
-        options = {"depth": depth, "width": 24, "latency": latency}
+        options: dict[str, Any] = {"depth": depth, "width": 24, "latency": latency}
         yield Case(f"latency-{latency}", options, BOTH, {"kind": "synapses", "latency": latency})
     # Of one bank or more, whole or not, and of blocks that are not used in full.
     for kind, depth, width in (
