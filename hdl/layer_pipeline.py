@@ -3,21 +3,22 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.causal_fifo import CausalFifo
-from erbium.hdl.fixed import clamped, delayed, extended, product, saturated_sum, total_of
+from erbium.hdl.fixed import delayed, product, total_of
+from erbium.hdl.lane_group import COPY_ATTRIBUTE, LaneGroup, lane_groups
 from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
-from erbium.hdl.neuron_unit import NOISE_WIDTH, PORT_WIDTH, NeuronUnit, signed_width
+from erbium.hdl.neuron_unit import NOISE_WIDTH
 from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
 from erbium.hdl.sign_popcount import SignPopcount
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
 from erbium.hdl.synapse_memory import SynapseMemory
 from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, ErrorToken, Kind, SweepToken
-from erbium.hdl.word_file import WordFile, WordRom
+from erbium.hdl.word_file import WordRom
 from erbium.sw_model.constants import (
     STREAM_BLANK_NEURON,
     STREAM_BLANK_SYNAPSE,
@@ -27,11 +28,8 @@ from erbium.sw_model.constants import (
     salt,
 )
 from erbium.sw_model.network import Hardware, Network
-from erbium.sw_model.rules import FirstSpikeRule, LatencyEncoder
 
-TRANSMITTED_WIDTH = 8
-COUNT_GROUP = 16
-"""Lanes whose changed weights are counted in one clock."""
+COPY = {COPY_ATTRIBUTE: 1}
 
 
 class LayerPipeline(wiring.Component):
@@ -98,10 +96,12 @@ class LayerPipeline(wiring.Component):
         self.stage_a = self.stage_x - self.memory_latency
         self.first_spike = network.is_first_spike
         self.n_ticks, self.tick_width = network.n_ticks, tick_width(network)
+        self.groups = [
+            LaneGroup(network, number, lanes, self.words, self.stage_x, self.tick_width, feedback_width)
+            for lanes in lane_groups(self.lanes)
+        ]
         # A later layer remembers its presynaptic spikes; the encoder keeps those of the first one.
         self.remembers = self.first_spike and number > 0
-        levels = network.encoder.levels if isinstance(network.encoder, LatencyEncoder) else ()
-        self.timed = self.remembers or len(levels) > 1
         weights = self.lanes * layer.weight_width
         members = {}
         if self.remembers:
@@ -141,14 +141,12 @@ class LayerPipeline(wiring.Component):
         self._delay_slots(m)
         self._memory(m)
         self._random(m)
-        self._accumulate(m)
+        self._group(m)
         self._sweep(m)
-        if self.first_spike:
-            self._learn_behind(m)
-        elif self.layer.rule is not None:
+        if self.layer.rule is not None:
             self._learn(m)
-        else:
-            m.d.comb += self.memory.write_data.eq(self.word_i)
+        if self.remembers:
+            self._vote(m)
         return m
 
     # --- slots ---------------------------------------------------------------------------------------
@@ -171,30 +169,6 @@ class LayerPipeline(wiring.Component):
     def _does(self, work: Work, stage: int) -> Value:
         """Return whether the slot in a stage does this work."""
         return self.valid[stage] & (self.slots[stage].work == work)
-
-    def _file(self, m: Module, name: str, lane_width: int, *works: Work) -> WordFile:
-        """Make a file with one value per neuron, read for some kinds of work, data there in stage X."""
-        file = WordFile(self.words, self.lanes * lane_width)
-        m.submodules[name] = file
-        stage = self.stage_x - file.read_latency
-        enable: Value = Const(0)
-        for work in works:
-            enable = enable | self._does(work, stage)
-        m.d.comb += [file.read_address.eq(self.slots[stage].word), file.read_enable.eq(enable)]
-        return file
-
-    def _write(self, m: Module, file: WordFile, stage: int, enable: Value, value: Value) -> None:
-        """Write a file in a stage, or one clock later where the file allows the time."""
-        if file.write_delay:
-            held = Signal(value.shape(), name="write_data", reset_less=True)
-            with m.If(enable):
-                m.d.sync += held.eq(value)
-            enable, value = delayed(m, enable, 1, "write_enable"), held
-        m.d.comb += [
-            file.write_enable.eq(enable),
-            file.write_address.eq(self.slots[stage + file.write_delay].word),
-            file.write_data.eq(value),
-        ]
 
     # --- weights -------------------------------------------------------------------------------------
 
@@ -228,16 +202,52 @@ class LayerPipeline(wiring.Component):
         self.learned = Signal()
         m.d.comb += memory.write_enable.eq(self.learned | self.stored)
 
-    def _weight(self, word: Value, lane: int) -> Value:
-        return word.word_select(lane, self.layer.weight_width).as_signed()
+    # --- lanes ---------------------------------------------------------------------------------------
 
-    def _transmitted(self, weight: Value) -> Value:
-        excess = self.layer.weight_width - TRANSMITTED_WIDTH
-        return weight.shift_right(excess) if excess >= 0 else weight.shift_left(-excess)
+    def _group(self, m: Module) -> None:
+        """Make the groups of lanes, and hand each its part of every word."""
+        # Which lane is the label's, or the one whose plasticity word is set: compared one clock ahead.
+        before, chosen = self.slots[self.stage_x - 2], Signal(self.lanes)
+        distance = Signal(range(-(1 << 16), 1 << 16))
+        m.d.sync += distance.eq((before.row if self.first_spike else self.begin.label) - before.base)
+        m.d.sync += chosen.eq(Cat(*[distance == lane for lane in range(self.lanes)]))
+        at = 0
+        for index, group in enumerate(self.groups):
+            lanes = slice(at, at + group.lanes)
+            at = lanes.stop
 
-    def _if_kept(self, lane: int, value: Value) -> Value:
-        """Return a value, or 0 for a synapse that is blanked out."""
-        return Mux(self.kept[lane], value, 0) if self.layer.synapse_keep < 256 else value
+            def part(word: Value, lanes: slice = lanes) -> Value:
+                width = len(word) // self.lanes
+                return word[lanes.start * width : lanes.stop * width]
+
+            m.submodules[f"lanes_{index}"] = group
+            m.d.comb += [group.order[name].eq(self.slot[name]) for name, _ in group.order.shape()]
+            m.d.comb += [
+                group.issue.eq(self.issue),
+                group.learn.eq(self.begin.learn),
+                group.weights.eq(part(self.memory.read_data)),
+                group.feedback.eq(part(self.feedback_data)),
+                group.noise.eq(part(self.noise)),
+                group.kept.eq(part(self.kept)),
+                group.silent.eq(part(self.silent)),
+                group.chosen.eq(part(chosen)),
+                group.stored.eq(part(self.word_i)),
+                part(self.memory.write_data).eq(group.new_weights),
+            ]
+
+    def _all(self, name: str) -> Value:
+        """Return what all groups say, their lanes one after the other."""
+        return Cat(*[getattr(group, name) for group in self.groups])
+
+    @property
+    def swept(self) -> Value:
+        """States, spikes and plasticity words of a swept word, lane 0 lowest, while :attr:`sweeps`."""
+        return Cat(self._all("neurons_o"), self._all("spikes_o"), self._all("words_o"))
+
+    @property
+    def sweeps(self) -> Value:
+        """A word has been swept."""
+        return self.groups[0].valid_o
 
     # --- random numbers ------------------------------------------------------------------------------
 
@@ -292,162 +302,67 @@ class LayerPipeline(wiring.Component):
             m.d.sync += mask[lane].eq(mixed_byte(draw, constants.word_select(lane, 16)) < keep)
         return mask
 
-    # --- row pass ------------------------------------------------------------------------------------
-
-    def _accumulate(self, m: Module) -> None:
-        x, lanes = self.stage_x, self.lanes
-        file = self._file(m, "port0", PORT_WIDTH, Work.ROW, Work.TEACH, Work.SWEEP)
-        teach = self._does(Work.TEACH, x)
-        # Which lane is the label's, or the one whose plasticity word is set: compared one clock ahead.
-        distance = self.distance = Signal(range(-(1 << 16), 1 << 16))
-        chosen = self.slots[x - 1].row if self.first_spike else self.begin.label
-        m.d.sync += distance.eq(chosen - self.slots[x - 1].base)
-        # With a bias row, a sweep comes after the first row of its tick and may take the sums as they are.
-        self.port0 = file.read_data
-        if self.first_spike:
-            self.port0 = Mux(self.slots[x].fresh, 0, file.read_data)
-        sums = []
-        for lane in range(lanes):
-            fresh = self.slots[x].fresh
-            old = Mux(fresh, 0, file.read_data.word_select(lane, PORT_WIDTH)).as_signed()
-            push = self._if_kept(lane, self._transmitted(self._weight(self.memory.read_data, lane)))
-            if self.is_last and not self.first_spike:
-                push = Mux(teach, Mux(distance == lane, -self.margin, 0), push)
-            sums.append(saturated_sum(old, extended(push, PORT_WIDTH)))
-        self._write(m, file, x, self._does(Work.ROW, x) | teach, Cat(*sums))
-
     # --- tick sweep ----------------------------------------------------------------------------------
 
     def _sweep(self, m: Module) -> None:
-        x, layer, lanes = self.stage_x, self.layer, self.lanes
-        widths = [PORT_WIDTH]
-        ports: list[Value] = [self.port0]
-        if layer.program.n_ports == 2:
-            widths.append(len(self.feedback_data) // lanes)
-            ports.append(Mux(self.slots[x].feedback, self.feedback_data, 0))
+        x = self.stage_x
+        end = x + SWEEP_LATENCY
+        slot, out = self.slots[end], self.sweep_o.payload
         m.d.comb += [
             self.feedback_address.eq(self.slots[x - self.feedback_latency].word),
             self.feedback_used.eq(self._does(Work.SWEEP, x) & self.slots[x].last & self.slots[x].feedback),
-        ]
-        m.submodules.neurons = self.neurons = unit = NeuronUnit(layer.program, layer.rule, lanes, widths)
-        states = self._file(m, "states", unit.layout.size, Work.SWEEP)
-        m.d.comb += [
-            unit.valid.eq(self._does(Work.SWEEP, x)),
-            unit.neurons.eq(states.read_data),
-            unit.begin.eq(self.slots[x].begin),
-            unit.ports.eq(Cat(*ports)),
-            unit.noise.eq(self.noise),
-            unit.dither.eq(self.slots[x].tick),
-            unit.silent.eq(self.silent),
-            unit.learn.eq(self.begin.learn),
-        ]
-        end = x + SWEEP_LATENCY
-        self._write(m, states, end, unit.valid_o, unit.neurons_o.as_value())
-        slot, out = self.slots[end], self.sweep_o.payload
-        m.d.comb += [
-            self.sweep_o.valid.eq(unit.valid_o | self._does(Work.TOKEN, end)),
-            out.kind.eq(Mux(unit.valid_o, Kind.SPIKE, slot.kind)),
-            out.data.eq(Mux(unit.valid_o, slot.base, self.begin.as_value())),
-            out.spikes.eq(Mux(unit.valid_o, unit.spikes_o, 0)),
+            self.sweep_o.valid.eq(self.sweeps | self._does(Work.TOKEN, end)),
+            out.kind.eq(Mux(self.sweeps, Kind.SPIKE, slot.kind)),
+            out.data.eq(Mux(self.sweeps, slot.base, self.begin.as_value())),
+            out.spikes.eq(Mux(self.sweeps, self._all("spikes_o"), 0)),
         ]
         if self.is_last:
-            for lane in range(lanes):
-                m.d.comb += out.v[lane].eq(unit.neurons_o[lane].x0)
+            membranes = [neuron.x0 for group in self.groups for neuron in group.neurons_o]
+            m.d.comb += [out.v[lane].eq(membrane) for lane, membrane in enumerate(membranes)]
 
     # --- learning ------------------------------------------------------------------------------------
 
     def _learn(self, m: Module) -> None:
-        x, layer, lanes, width = self.stage_x, self.layer, self.lanes, self.neurons.word_width
-        words = self._file(m, "plasticity", width, Work.ROW)
-        self._write(m, words, x + SWEEP_LATENCY, self.neurons.valid_o, self.neurons.words_o)
-        learns = Signal()
-        m.d.comb += learns.eq(self._does(Work.ROW, x - 1) & self.slots[x - 1].armed & self._any_word(m))
-        draws = self._generator(m, "plasticity_draws", STREAM_PLASTICITY)
-        m.d.comb += draws.advance.eq(learns & self.slots[x - 1].first)
-        shift = layer.rounding_shift
-        random = draws.value[:shift]
-        word_min, word_max = -(1 << (width - 1)), (1 << (width - 1)) - 1
-        delta_width = signed_width(word_min >> shift, (word_max + (1 << shift) - 1) >> shift)
-        deltas = []
-        for lane in range(lanes):
-            word = words.read_data.word_select(lane, width).as_signed()
-            deltas.append(self._if_kept(lane, (word + random)[shift:].as_signed()))
-        self._change(m, delayed(m, learns, 1, "learns_x"), deltas, delta_width)
-
-    def _change(self, m: Module, learns: Value, deltas: list[Value], delta_width: int) -> None:
-        """Take the deltas, there in stage X while `learns`, from the weights of the word, and count the changes."""
-        layer, x = self.layer, self.stage_x
-        stages = [learns]
-        for stage in ("x1", "x2"):
-            stages.append(delayed(m, stages[-1], 1, f"learns_{stage}"))
-        with m.If(stages[0] & self.slots[x].first):
+        """Say when the lanes learn, give them the random number of the row, and count."""
+        x = self.stage_x
+        before = self.slots[x - 1]
+        if self.first_spike:
+            learns = self._does(Work.LEARN, x - 1) & before.armed
+        else:
+            any_word = self._any_word(m)
+            learns = self._does(Work.ROW, x - 1) & before.armed & any_word
+            draws = self._generator(m, "plasticity_draws", STREAM_PLASTICITY)
+            # The number of a row is drawn ahead, behind the last word of the row before: that leaves a clock for
+            # the registers which carry it to the groups.
+            first_draw = delayed(m, self.load, 1, "first_draw")
+            m.d.comb += draws.advance.eq(first_draw | (learns & before.last))
+            for index, group in enumerate(self.groups):
+                random = Signal.like(group.random, name=f"random_{index}", reset_less=True, attrs=COPY)
+                m.d.sync += random.eq(draws.value[: len(random)])
+                m.d.comb += [group.any_word.eq(any_word), group.random.eq(random)]
+        learns = delayed(m, learns, 1, "learns")
+        with m.If(learns & self.slots[x].first):
             m.d.sync += self.rows_learned.eq(self.rows_learned + 1)
-        new_weights, changes = [], []
-        for lane, lane_delta in enumerate(deltas):
-            weight = Signal(Shape(layer.weight_width, signed=True), name=f"weight_{lane}", reset_less=True)
-            delta = Signal(Shape(delta_width, signed=True), name=f"delta_{lane}", reset_less=True)
-            new = Signal(layer.weight_width, name=f"new_{lane}", reset_less=True)
-            step = Signal(Shape(delta_width, signed=True), name=f"step_{lane}", reset_less=True)
-            with m.If(stages[0]):
-                m.d.sync += [weight.eq(self._weight(self.memory.read_data, lane)), delta.eq(lane_delta)]
-            at_bound = Mux(delta < 0, weight == layer.weight_max, weight == layer.weight_min)
-            free = Mux(at_bound, 0, delta)
-            stepped = weight - free
-            if delta_width > 2:
-                # Steps larger than 1 can overshoot a bound, too.
-                stepped = clamped(stepped, layer.weight_min, layer.weight_max)
-            with m.If(stages[1]):
-                m.d.sync += [new.eq(stepped), step.eq(free)]
-            new_weights.append(new)
-            changes.append(step.any())
-        m.d.comb += [
-            self.learned.eq(stages[2]),
-            self.memory.write_data.eq(Mux(stages[2], Cat(*new_weights), self.word_i)),
-        ]
-        self._count_changes(m, stages[2], Cat(*changes))
+        m.d.comb += self.learned.eq(delayed(m, learns, 2, "learned"))
+        changes = total_of(group.changes for group in self.groups)
+        m.d.sync += self.weights_changed.eq(self.weights_changed + changes)
 
-    # --- learning behind the sample ------------------------------------------------------------------
+    def _any_word(self, m: Module) -> Value:
+        """Return whether any plasticity word of the last whole sweep differs from 0, two clocks after it."""
+        slot = self.slots[self.stage_x + SWEEP_LATENCY]
+        valid = delayed(m, self.sweeps, 1, "words_valid")
+        first, last = (delayed(m, flag, 1, "end") for flag in (slot.first, slot.last))
+        running, result = Signal(), Signal(name="any_word")
+        present = (running & ~first) | self._all("words_any").any()
+        with m.If(valid):
+            m.d.sync += running.eq(present)
+            with m.If(last):
+                m.d.sync += result.eq(present)
+        return result
 
-    def _learn_behind(self, m: Module) -> None:
-        """Set plasticity words, and change the weights of replayed rows by them."""
-        x, lanes, rule = self.stage_x, self.lanes, self.layer.rule
-        assert isinstance(rule, FirstSpikeRule)
-        # Two bits per neuron: it is to spike later, it is to spike earlier. The first sweep of a sample clears them.
-        file = self._file(m, "plasticity", 2, Work.WORD, Work.LEARN)
-        slot, bits = self.slots[x], []
-        for lane in range(lanes):
-            old = file.read_data.word_select(lane, 2)
-            bits.append(Mux(self.distance == lane, Cat(slot.later, ~slot.later), old))
-        sets, clears = self._does(Work.WORD, x), self._does(Work.SWEEP, x) & slot.begin
-        self._write(m, file, x, sets | clears, Mux(clears, 0, Cat(*bits)))
-        later = Cat(*[file.read_data[2 * lane] for lane in range(lanes)])
-        earlier = Cat(*[file.read_data[2 * lane + 1] for lane in range(lanes)])
+    # --- votes ---------------------------------------------------------------------------------------
 
-        self.causal = causal = self._spike_ticks(m) if self.timed else Const(-1, lanes)
-        deltas = [
-            Mux(causal[lane], Mux(later[lane], rule.step, Mux(earlier[lane], -rule.step, 0)), 0)
-            for lane in range(lanes)
-        ]
-        learns = self._does(Work.LEARN, x) & slot.armed
-        self._change(m, learns, deltas, signed_width(-rule.step, rule.step))
-        if self.remembers:
-            self._vote(m, later, earlier)
-
-    def _spike_ticks(self, m: Module) -> Value:
-        """Keep the spike tick of each neuron; return which had not spiked before the row in stage X did."""
-        x, width, end = self.stage_x, self.tick_width, self.stage_x + SWEEP_LATENCY
-        file = self._file(m, "spike_ticks", width, Work.ROW, Work.SWEEP, Work.LEARN)
-        slot, unit, never = self.slots[x], self.neurons, Const(self.n_ticks, width)
-        kept, ticks, causal = delayed(m, file.read_data, SWEEP_LATENCY, "kept_ticks", cleared=False), [], []
-        for lane in range(self.lanes):
-            old = Mux(self.slots[end].begin, never, kept.word_select(lane, width))
-            ticks.append(Mux(unit.spikes_o[lane], self.slots[end].tick, old))
-            causal.append(slot.tick <= file.read_data.word_select(lane, width))
-        self._write(m, file, end, unit.valid_o, Cat(*ticks))
-        # In the first tick the file still holds the last sample's ticks, but tick 0 comes before none of them.
-        return Cat(*causal)
-
-    def _vote(self, m: Module, later: Value, earlier: Value) -> None:
+    def _vote(self, m: Module) -> None:
         """Remember what was transmitted, and let each replayed row vote on its presynaptic neuron."""
         x, lanes, slot = self.stage_x, self.lanes, self.slots[self.stage_x]
         m.submodules.causes = causes = CausalFifo(self.n_rows, self.words, lanes, self.n_ticks)
@@ -459,10 +374,8 @@ class LayerPipeline(wiring.Component):
             causes.first.eq(slot.first),
             causes.row.eq(slot.row),
             causes.tick.eq(slot.tick),
-            causes.negative.eq(
-                Cat(*[self._weight(self.memory.read_data, lane)[-1] for lane in range(lanes)])
-            ),
-            causes.causal.eq(self.causal),
+            causes.negative.eq(self._all("negative")),
+            causes.causal.eq(self._all("causal")),
             self.spike_available.eq(causes.available),
             self.spike_row.eq(causes.row_o),
             self.spike_tick.eq(causes.tick_o),
@@ -472,8 +385,8 @@ class LayerPipeline(wiring.Component):
             votes.first.eq(slot.first),
             votes.last.eq(slot.last),
             votes.address.eq(slot.row),
-            votes.later.eq(later),
-            votes.earlier.eq(earlier),
+            votes.later.eq(self._all("later")),
+            votes.earlier.eq(self._all("earlier")),
             votes.negative.eq(causes.negative_o),
             votes.causal.eq(causes.causal_o),
             self.counted.eq(votes.valid_o),
@@ -481,31 +394,3 @@ class LayerPipeline(wiring.Component):
             self.vote.address.eq(votes.address_o),
             self.vote.later.eq(votes.later_o),
         ]
-
-    def _any_word(self, m: Module) -> Value:
-        """Return whether any plasticity word of the last whole sweep differs from 0, two clocks after it."""
-        end, width = self.stage_x + SWEEP_LATENCY, self.neurons.word_width
-        lanes_any = Signal(self.lanes)
-        with m.If(self.neurons.valid_o):
-            for lane in range(self.lanes):
-                m.d.sync += lanes_any[lane].eq(self.neurons.words_o.word_select(lane, width).any())
-        valid = delayed(m, self.neurons.valid_o, 1, "words_valid")
-        first, last = (delayed(m, flag, 1, "end") for flag in (self.slots[end].first, self.slots[end].last))
-        running, result = Signal(), Signal(name="any_word")
-        present = (running & ~first) | lanes_any.any()
-        with m.If(valid):
-            m.d.sync += running.eq(present)
-            with m.If(last):
-                m.d.sync += result.eq(present)
-        return result
-
-    def _count_changes(self, m: Module, valid: Value, changed: Value) -> None:
-        groups = []
-        for start in range(0, self.lanes, COUNT_GROUP):
-            part = changed[start : start + COUNT_GROUP]
-            count = Signal(range(len(part) + 1), name=f"changes_{start}")
-            m.d.sync += count.eq(0)
-            with m.If(valid):
-                m.d.sync += count.eq(total_of(part[bit] for bit in range(len(part))))
-            groups.append(count)
-        m.d.sync += self.weights_changed.eq(self.weights_changed + total_of(groups))

@@ -200,19 +200,21 @@ def layer_taps(network: Network, number: int, hardware: Hardware, prefix: str) -
 def _inside_layer(network: Network, number: int, layer: Any, prefix: str) -> dict[str, tuple[Value, Value]]:
     pipeline = elaborated(layer).submodules.pipeline
     parts = elaborated(pipeline).submodules
-    unit, memory = pipeline.neurons, pipeline.memory
+    groups = [elaborated(group).submodules for group in pipeline.groups]
+    memory = pipeline.memory
     written = Cat(memory.write_address, memory.write_data)
     inside = {
-        "states": (unit.valid_o, Cat(unit.neurons_o.as_value(), unit.spikes_o, unit.words_o)),
+        "states": (pipeline.sweeps, pipeline.swept),
         "writes": (memory.write_enable, written),
     }
     if network.is_first_spike:
         inside["learned"] = (pipeline.learned, written)
-        files = {"words": parts.plasticity}
+        files = {"words": [group.plasticity for group in groups]}
         if keeps_spike_ticks(network, number):
-            files["spike_ticks"] = parts.spike_ticks
-        for name, file in files.items():
-            inside[name] = (file.write_enable, Cat(file.write_address, file.write_data))
+            files["spike_ticks"] = [group.spike_ticks for group in groups]
+        for name, parts_of in files.items():
+            written = Cat(parts_of[0].write_address, *[file.write_data for file in parts_of])
+            inside[name] = (parts_of[0].write_enable, written)
         if number > 0:
             causes = parts.causes
             remembered = Cat(causes.first, causes.row, causes.tick, causes.negative, causes.causal)

@@ -343,6 +343,8 @@ def _layers() -> Iterator[Case]:
 
     for lanes in (1, 3, 4, 5, 7, 13):
         yield case(f"lanes-{lanes}", _small(), lanes=lanes, simulators=BOTH if lanes == 5 else ICARUS)
+    # More lanes than a group has.
+    yield case("two-groups", _small((37,)), lanes=19, simulators=BOTH)
     for lanes in (3, 4, 13):
         yield case(f"latency-3-lanes-{lanes}", _small(), lanes=lanes, latency=3)
     for width in (4, 12, 16):
@@ -400,6 +402,7 @@ def _first_spike_layers() -> Iterator[Case]:
         yield case(
             f"later-lanes-{lanes}", later, number=1, lanes=lanes, simulators=BOTH if lanes == 5 else ICARUS
         )
+    yield case("later-two-groups", _first((9, 37)), number=1, lanes=18, simulators=BOTH)
     yield case("latency-3", _first(), lanes=4, latency=3)
     yield case("later-latency-3", _first((9, 13)), number=1, lanes=4, latency=3)
     yield case("levels", _first(levels=LATE), lanes=4, simulators=BOTH)
