@@ -11,7 +11,6 @@ from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.fixed import clamped, delayed, extended, product, saturated_sum, total_of
 from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
 from erbium.hdl.neuron_unit import NOISE_WIDTH, PORT_WIDTH, NeuronUnit, signed_width
-from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
 from erbium.hdl.sign_popcount import SignPopcount
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
@@ -74,7 +73,8 @@ class LayerPipeline(wiring.Component):
         Never waits for ready: the front end sees to it that there is room.
     word_o : Out, loaded : Out(1), word_i : In, stored : Out(1)
         Words of weights for the host.
-    synaptic_operations, rows_learned, weights_changed, row_words : Out(48)
+    rows_transmitted, rows_learned, row_words : Out(1), weights_changed : Out
+        What is to be counted in this clock, see :class:`erbium.hdl.layer.LayerEngine`.
     collision : Out(1)
     spike_available : Out(1), spike_row, spike_tick : Out, next_spike : In(1)
         First-spike layers behind the first: the oldest presynaptic spike that has not been replayed.
@@ -128,10 +128,10 @@ class LayerPipeline(wiring.Component):
                 "loaded": Out(1),
                 "word_i": In(weights),
                 "stored": Out(1),
-                "synaptic_operations": Out(COUNTER_WIDTH),
-                "rows_learned": Out(COUNTER_WIDTH),
-                "weights_changed": Out(COUNTER_WIDTH),
-                "row_words": Out(COUNTER_WIDTH),
+                "rows_transmitted": Out(1),
+                "rows_learned": Out(1),
+                "weights_changed": Out(range(self.lanes + 1)),
+                "row_words": Out(1),
                 "collision": Out(1),
             }
         )
@@ -163,10 +163,10 @@ class LayerPipeline(wiring.Component):
             self.slots.append(slot)
             self.valid.append(valid)
         row, learn = self._does(Work.ROW, 1), self._does(Work.LEARN, 1)
-        with m.If(row | learn if self.first_spike else row):
-            m.d.sync += self.row_words.eq(self.row_words + 1)
-        with m.If(row & self.slots[1].first):
-            m.d.sync += self.synaptic_operations.eq(self.synaptic_operations + self.layer.n_neurons)
+        m.d.comb += [
+            self.row_words.eq(row | learn if self.first_spike else row),
+            self.rows_transmitted.eq(row & self.slots[1].first),
+        ]
 
     def _does(self, work: Work, stage: int) -> Value:
         """Return whether the slot in a stage does this work."""
@@ -377,8 +377,7 @@ class LayerPipeline(wiring.Component):
         stages = [learns]
         for stage in ("x1", "x2"):
             stages.append(delayed(m, stages[-1], 1, f"learns_{stage}"))
-        with m.If(stages[0] & self.slots[x].first):
-            m.d.sync += self.rows_learned.eq(self.rows_learned + 1)
+        m.d.comb += self.rows_learned.eq(stages[0] & self.slots[x].first)
         new_weights, changes = [], []
         for lane, lane_delta in enumerate(deltas):
             weight = Signal(Shape(layer.weight_width, signed=True), name=f"weight_{lane}", reset_less=True)
@@ -505,4 +504,4 @@ class LayerPipeline(wiring.Component):
             with m.If(valid):
                 m.d.sync += count.eq(total_of(part[bit] for bit in range(len(part))))
             groups.append(count)
-        m.d.sync += self.weights_changed.eq(self.weights_changed + total_of(groups))
+        m.d.comb += self.weights_changed.eq(total_of(groups))
