@@ -17,7 +17,7 @@ from erbium.gen.files import write_text
 from erbium.gen.verilog import TOP, component_verilog
 from erbium.hdl import tokens
 from erbium.hdl.array import ErbiumArray, rate_ports
-from erbium.hdl.registers import counter_names, performance_names
+from erbium.hdl.registers import COUNTER_WIDTH, counter_names, performance_names
 from erbium.sw_model.network import Hardware, Network
 
 FORMAT, FORMAT_VERSION = "erbium-manifest", 1
@@ -53,12 +53,12 @@ def _streams() -> dict[str, Any]:
         }
         for name, (direction, layouts, meaning) in STREAMS.items()
     }
-    result["access_o"] = {
-        "direction": "out",
-        "meaning": "one weight, signed, for each READ",
-        "width": 16,
-        "layouts": {},
-    }
+    for name, direction, width, meaning in (
+        ("access_o", "out", 16, "one weight, signed, for each READ"),
+        ("counter_i", "in", 8, "number of a counter: counters, then performance_counters, from 0"),
+        ("counter_o", "out", COUNTER_WIDTH, "one counter for each number, exact while idle"),
+    ):
+        result[name] = {"direction": direction, "meaning": meaning, "width": width, "layouts": {}}
     return result
 
 
@@ -83,7 +83,7 @@ def _ports(array: ErbiumArray) -> list[dict[str, Any]]:
     for path, member, value in array.signature.flatten(array):
         stream = str(path[0]) if len(path) > 1 else None
         name = "_".join(map(str, path))
-        meaning = meanings.get(name, "counter" if name.startswith("count_") else "")
+        meaning = meanings.get(name, "")
         ports.append(
             {
                 "name": name,
@@ -164,6 +164,9 @@ def c_header(network: Network) -> str:
         lines.append("")
         stem = _upper(kind.__name__)
         lines += [f"#define ERBIUM_{stem}_{item.name} {item.value}" for item in kind]
+    lines += ["", "/* Numbers of the counters. */"]
+    for number, name in enumerate(counter_names(network) + performance_names(network)):
+        lines.append(f"#define ERBIUM_COUNTER_{name.upper()} {number}")
     for stream, (_, layouts, meaning) in STREAMS.items():
         lines += ["", f"/* {stream}: {meaning} */"]
         for part, layout in layouts.items():

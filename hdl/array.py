@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from erbium.hdl.counter_bank import Count, CounterBank
 from erbium.hdl.encoder import Encoder
 from erbium.hdl.first_spike_prediction import FirstSpikePrediction
 from erbium.hdl.fork import Fork, Queue
-from erbium.hdl.layer import COUNTERS as LAYER_COUNTERS
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.layer_control import RATE_WIDTH
 from erbium.hdl.prediction import PredictionUnit
@@ -57,18 +57,19 @@ class ErbiumArray(wiring.Component):
     decide_after : In(16)
         Output spikes that settle an inference, 0 for never. Changed only while `idle`.
     idle : Out(1)
-        No sample is in the array.
+        No sample is in the array. A sample is in the array from its ``END`` on: one that was begun and not ended
+        is given up without a trace by the next ``BEGIN``.
     collision : Out(1)
         A memory was misused: a fault of the hardware, never to be seen.
-    count_... : Out(48)
-        Counters: those of :func:`counter_names` and :func:`performance_names`, since reset. `cycles` counts
-        while not idle.
+    counter_i : In(stream of int8), counter_o : Out(stream of int48)
+        Counters since reset: a place in :func:`counter_names` and behind them :func:`performance_names`, and one
+        answer for each request, exact while `idle`. `cycles` counts while not idle.
 
     Notes
     -----
     A reset stops everything but keeps the weights. Cycles per sample are close to the sum over its ticks of
     those of the slowest layer (:class:`erbium.hdl.layer.LayerEngine`): layers, encoder and prediction work
-    on different ticks, and on different samples, at the same time.
+    on different ticks, and on different samples, at the same time. For some 20 clocks after a reset no sample is taken.
     """
 
     def __init__(self, network: Network, hardware: Hardware | None = None) -> None:
@@ -83,34 +84,34 @@ class ErbiumArray(wiring.Component):
             "decide_after": In(16),
             "idle": Out(1),
             "collision": Out(1),
+            "counter_i": In(stream.Signature(8)),
+            "counter_o": Out(stream.Signature(COUNTER_WIDTH)),
         }
         members |= {name: In(width) for name, width in rate_ports(network).items()}
-        members |= {f"count_{name}": Out(COUNTER_WIDTH) for name in self.counters}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         network, hardware = self.network, self.hardware
-        counts: dict[str, Signal] = {}
+        counts: dict[str, tuple[Value, Count]] = {}
         m.submodules.encoder = encoder = Encoder(network)
         unit = FirstSpikePrediction if network.is_first_spike else PredictionUnit
         m.submodules.prediction = prediction = unit(network, hardware)
-        connect(m, flipped(self.sample_i), encoder.sample_i)
         connect(m, prediction.result_o, flipped(self.result_o))
         m.d.comb += [
             encoder.n_ticks.eq(self.n_ticks),
             prediction.decide_after.eq(self.decide_after),
         ]
         counts |= {
-            "samples": prediction.samples,
-            "ticks": encoder.ticks,
-            "input_spikes": encoder.input_spikes,
+            "samples": (prediction.samples, Count()),
+            "ticks": (encoder.ticks, Count()),
+            "input_spikes": (encoder.input_spikes, Count()),
         }
         if network.is_first_spike:
             m.d.comb += prediction.n_ticks.eq(self.n_ticks)
-            counts["updates"] = prediction.updates
+            counts["updates"] = (prediction.updates, Count())
         else:
-            counts["error_spikes"] = prediction.error_spikes
+            counts["error_spikes"] = (prediction.error_spikes, Count())
 
         layers: list[LayerEngine] = []
         events = encoder.event_o
@@ -122,14 +123,13 @@ class ErbiumArray(wiring.Component):
             connect(m, queue.token_o, layer.event_i)
             if number == len(network.layers) - 1:
                 connect(m, layer.sweep_o, prediction.sweep_i)
-                counts[f"{name}_spikes"] = prediction.output_spikes
+                spikes = prediction.output_spikes
             else:
                 serializer = SpikeSerializer(hardware.lanes_of(network, number))
                 m.submodules[f"{name}_serializer"] = serializer
                 connect(m, layer.sweep_o, serializer.sweep_i)
-                counts[f"{name}_spikes"] = serializer.spikes
-                events = serializer.event_o
-            counts |= {f"{name}_{counter}": getattr(layer, counter) for counter in LAYER_COUNTERS}
+                spikes, events = serializer.spikes, serializer.event_o
+            counts |= self._layer_counts(number, layer, spikes)
             if layer.has_feedback:
                 m.d.comb += layer.gain.eq(getattr(self, f"gain_{number + 1}"))
             if network.is_first_spike:
@@ -151,8 +151,14 @@ class ErbiumArray(wiring.Component):
             for above, below in zip(layers[1:], layers, strict=False):
                 connect(m, above.error_o, below.error_i)
         self._access(m, layers)
-        self._idle(m, counts, layers)
-        m.d.comb += [getattr(self, f"count_{name}").eq(counts[name]) for name in self.counters]
+        self._idle(m, layers)
+        counts["cycles"] = (~self.idle, Count())
+        ready = self._count(m, counts)
+        m.d.comb += [
+            encoder.sample_i.payload.eq(self.sample_i.payload),
+            encoder.sample_i.valid.eq(self.sample_i.valid & ready),
+            self.sample_i.ready.eq(encoder.sample_i.ready & ready),
+        ]
         m.d.comb += self.collision.eq(Cat(*[layer.collision for layer in layers]).any())
         return m
 
@@ -177,15 +183,35 @@ class ErbiumArray(wiring.Component):
                 # A layer that is not there: the request is dropped.
                 m.d.comb += self.access_i.ready.eq(1)
 
-    def _idle(self, m: Module, counts: dict[str, Signal], layers: list[LayerEngine]) -> None:
+    def _idle(self, m: Module, layers: list[LayerEngine]) -> None:
         inside = Signal(3)
-        cycles = Signal(COUNTER_WIDTH)
         sample = self.sample_i
-        enters = sample.valid & sample.ready & (sample.payload.kind == SampleKind.BEGIN)
+        enters = sample.valid & sample.ready & (sample.payload.kind == SampleKind.END)
         leaves = self.result_o.valid & self.result_o.ready
         m.d.sync += inside.eq(inside + enters - leaves)
         # A first-spike network learns behind the result.
         busy = Cat(*[layer.busy for layer in layers]).any() if self.network.is_first_spike else Const(0)
         m.d.comb += self.idle.eq((inside == 0) & ~busy)
-        m.d.sync += cycles.eq(cycles + ~self.idle)
-        counts["cycles"] = cycles
+
+    def _layer_counts(self, number: int, layer: LayerEngine, spikes: Value) -> dict[str, tuple[Value, Count]]:
+        """Return what is counted of a layer: by name the increment, and what is known of it."""
+        n_neurons = self.network.layers[number].n_neurons
+        words = self.hardware.words_of(self.network, number)
+        lanes = self.hardware.lanes_of(self.network, number)
+        counts = {
+            "spikes": (spikes, Count(most=lanes if len(spikes) > 1 else 1)),
+            "synaptic_operations": (layer.rows_transmitted, Count(spacing=words, factor=n_neurons)),
+            "rows_learned": (layer.rows_learned, Count(spacing=words)),
+            "weights_changed": (layer.weights_changed, Count(most=lanes)),
+            "row_words": (layer.row_words, Count()),
+        }
+        return {f"layer{number + 1}_{name}": count for name, count in counts.items()}
+
+    def _count(self, m: Module, counts: dict[str, tuple[Value, Count]]) -> Value:
+        """Count, and answer the host; return whether increments may come."""
+        m.submodules.counters = bank = CounterBank([counts[name][1] for name in self.counters])
+        for number, name in enumerate(self.counters):
+            m.d.comb += getattr(bank, f"increment_{number}").eq(counts[name][0])
+        connect(m, flipped(self.counter_i), bank.counter_i)
+        connect(m, bank.counter_o, flipped(self.counter_o))
+        return bank.ready

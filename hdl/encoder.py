@@ -11,7 +11,6 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.fixed import delayed
-from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.hdl.rng import Generator
 from erbium.hdl.sample_buffer import GROUP, SampleBuffer
 from erbium.hdl.tokens import EventToken, FeedbackToken, Kind, SampleToken, Spike
@@ -61,8 +60,8 @@ class Encoder(wiring.Component):
     event_o : Out(stream of EventToken)
     n_ticks : In(16)
         Longest presentation, at least 1. Changed only while the array is idle.
-    input_spikes, ticks : Out(48)
-        Counters.
+    input_spikes, ticks : Out(1)
+        A spike that is not replayed leaves in this clock; a tick ends.
 
     Notes
     -----
@@ -80,8 +79,8 @@ class Encoder(wiring.Component):
                 "feedback_i": In(stream.Signature(FeedbackToken(network))),
                 "event_o": Out(stream.Signature(EventToken())),
                 "n_ticks": In(16),
-                "input_spikes": Out(COUNTER_WIDTH),
-                "ticks": Out(COUNTER_WIDTH),
+                "input_spikes": Out(1),
+                "ticks": Out(1),
             }
         )
 
@@ -138,10 +137,8 @@ class Encoder(wiring.Component):
                     if network.is_first_spike:
                         m.d.comb += event.tick.eq(tick_of_level)
                     with m.If(self.event_o.ready):
-                        m.d.sync += [
-                            pending.eq(pending & ~lowest),
-                            self.input_spikes.eq(self.input_spikes + ~replaying),
-                        ]
+                        m.d.comb += self.input_spikes.eq(~replaying)
+                        m.d.sync += pending.eq(pending & ~lowest)
                 with m.If(moving & queue.there & scans & (done != buffer.groups)):
                     m.d.comb += taken.eq(1)
                     m.d.sync += [pending.eq(spikes), done.eq(done + 1)]
@@ -161,7 +158,7 @@ class Encoder(wiring.Component):
                             ends.eq(self.event_o.ready),
                         ]
                         with m.If(self.event_o.ready):
-                            m.d.sync += self.ticks.eq(self.ticks + 1)
+                            m.d.comb += self.ticks.eq(1)
                             m.next = "DECIDE"
                     with m.If(ends & scans):
                         m.d.sync += [done.eq(0), level.eq(level + bool(levels))]

@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import total_of
-from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.hdl.tokens import (
     ADDRESS_WIDTH,
     STATE_WIDTH,
@@ -47,8 +46,8 @@ class FirstSpikePrediction(wiring.Component):
     decide_after, n_ticks : In(16)
         In inference, stop after the first output spike unless 0; longest presentation. Changed only while the
         array is idle.
-    output_spikes, updates, samples : Out(48)
-        Counters.
+    output_spikes : Out, updates, samples : Out(1)
+        What is to be counted in this clock: spikes of the layer, 0 ... lanes, a sample to be learned, a finished one.
 
     Notes
     -----
@@ -69,9 +68,9 @@ class FirstSpikePrediction(wiring.Component):
                 "error_o": Out(stream.Signature(ErrorToken())),
                 "decide_after": In(16),
                 "n_ticks": In(16),
-                "output_spikes": Out(COUNTER_WIDTH),
-                "updates": Out(COUNTER_WIDTH),
-                "samples": Out(COUNTER_WIDTH),
+                "output_spikes": Out(range(self._lanes + 1)),
+                "updates": Out(1),
+                "samples": Out(1),
             }
         )
 
@@ -122,8 +121,7 @@ class FirstSpikePrediction(wiring.Component):
                     with m.Case(Kind.END):
                         m.d.comb += self.result_o.valid.eq(1)
                         with m.If(self.result_o.ready):
-                            m.d.comb += self.sweep_i.ready.eq(1)
-                            m.d.sync += self.samples.eq(self.samples + 1)
+                            m.d.comb += [self.sweep_i.ready.eq(1), self.samples.eq(1)]
                             m.next = "END"
             with m.State("END"):
                 m.d.comb += [
@@ -137,7 +135,8 @@ class FirstSpikePrediction(wiring.Component):
                     with m.If(self.begin.learn):
                         m.next = "ERRORS"
                     with m.If(self.begin.learn & update):
-                        m.d.sync += [n_left.eq(network.n_classes), self.updates.eq(self.updates + 1)]
+                        m.d.comb += self.updates.eq(1)
+                        m.d.sync += n_left.eq(network.n_classes)
             with m.State("ERRORS"):
                 with m.If(n_left == 0):
                     m.d.comb += [self.error_o.valid.eq(1), error.kind.eq(Kind.END), error.later.eq(update)]
@@ -205,11 +204,8 @@ class FirstSpikePrediction(wiring.Component):
         candidates = token.spikes & ~is_label
         if errors.earliest_only:
             candidates = Mux(wrong.any(), 0, candidates & (~candidates + 1)[:lanes])
-        n_spikes = Signal(range(lanes + 1))
-        m.d.sync += [
-            n_spikes.eq(Mux(taken, total_of(token.spikes[lane] for lane in range(lanes)), 0)),
-            self.output_spikes.eq(self.output_spikes + n_spikes),
-        ]
+        n_spikes = total_of(token.spikes[lane] for lane in range(lanes))
+        m.d.sync += self.output_spikes.eq(Mux(taken, n_spikes, 0))
         with m.If(taken):
             with m.If(labels_now):
                 m.d.sync += [self.labelled.eq(1), age.eq(0), self.in_time.eq(self.tick < errors.deadline)]

@@ -10,7 +10,6 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from erbium.hdl.feedback_port import FeedbackPort
 from erbium.hdl.layer_control import RATE_WIDTH, LayerControl
 from erbium.hdl.layer_pipeline import LayerPipeline
-from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.hdl.tokens import ErrorToken, EventToken, FeedbackToken, Kind, SweepToken
 from erbium.hdl.weight_access import AccessRequest, WeightAccess
 from erbium.sw_model.network import Hardware, Network
@@ -21,7 +20,8 @@ SWEEP_ROOM = 16
 VOTE_ROOM = 16
 """Votes of a first-spike layer on their way to the layer before."""
 
-COUNTERS = ("synaptic_operations", "rows_learned", "weights_changed", "row_words")
+COUNTERS = ("rows_transmitted", "rows_learned", "weights_changed", "row_words")
+"""What a layer counts."""
 
 
 class LayerEngine(wiring.Component):
@@ -52,8 +52,9 @@ class LayerEngine(wiring.Component):
         Per tick one token per word of neurons, in order, then ``TICK``. With membranes in the last layer.
     access_i : In(stream of AccessRequest), access_o : Out(stream of int16)
         Weights; served between samples.
-    synaptic_operations, rows_learned, weights_changed, row_words : Out(48)
-        Counters; `row_words` counts the clocks in which the lanes do a word of a row pass.
+    rows_transmitted, rows_learned, row_words : Out(1), weights_changed : Out
+        What is to be counted in this clock: a row that is transmitted or learned begins, the lanes do a word of a row
+        pass, so many weights have changed, 0 ... lanes.
     collision : Out(1)
         A read met a write in the synapse memory: a fault of the hardware.
 
@@ -80,8 +81,12 @@ class LayerEngine(wiring.Component):
             "sweep_o": Out(stream.Signature(self._token)),
             "access_i": In(stream.Signature(AccessRequest())),
             "access_o": Out(stream.Signature(Shape(16, signed=True))),
+            "rows_transmitted": Out(1),
+            "rows_learned": Out(1),
+            "weights_changed": Out(range(self._lanes + 1)),
+            "row_words": Out(1),
             "collision": Out(1),
-        } | {name: Out(COUNTER_WIDTH) for name in COUNTERS}
+        }
         if self.has_feedback:
             members |= {"feedback_i": In(stream.Signature(FeedbackToken(network))), "gain": In(8)}
         self.hands_down = network.is_first_spike and number > 0

@@ -12,7 +12,6 @@ from erbium.hdl.fixed import delayed, product, total_of
 from erbium.hdl.lane_group import COPY_ATTRIBUTE, LaneGroup, lane_groups
 from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
 from erbium.hdl.neuron_unit import NOISE_WIDTH
-from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
 from erbium.hdl.sign_popcount import SignPopcount
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
@@ -72,7 +71,8 @@ class LayerPipeline(wiring.Component):
         Never waits for ready: the front end sees to it that there is room.
     word_o : Out, loaded : Out(1), word_i : In, stored : Out(1)
         Words of weights for the host.
-    synaptic_operations, rows_learned, weights_changed, row_words : Out(48)
+    rows_transmitted, rows_learned, row_words : Out(1), weights_changed : Out
+        What is to be counted in this clock, see :class:`erbium.hdl.layer.LayerEngine`.
     collision : Out(1)
     spike_available : Out(1), spike_row, spike_tick : Out, next_spike : In(1)
         First-spike layers behind the first: the oldest presynaptic spike that has not been replayed.
@@ -128,10 +128,10 @@ class LayerPipeline(wiring.Component):
                 "loaded": Out(1),
                 "word_i": In(weights),
                 "stored": Out(1),
-                "synaptic_operations": Out(COUNTER_WIDTH),
-                "rows_learned": Out(COUNTER_WIDTH),
-                "weights_changed": Out(COUNTER_WIDTH),
-                "row_words": Out(COUNTER_WIDTH),
+                "rows_transmitted": Out(1),
+                "rows_learned": Out(1),
+                "weights_changed": Out(range(self.lanes + 1)),
+                "row_words": Out(1),
                 "collision": Out(1),
             }
         )
@@ -161,10 +161,10 @@ class LayerPipeline(wiring.Component):
             self.slots.append(slot)
             self.valid.append(valid)
         row, learn = self._does(Work.ROW, 1), self._does(Work.LEARN, 1)
-        with m.If(row | learn if self.first_spike else row):
-            m.d.sync += self.row_words.eq(self.row_words + 1)
-        with m.If(row & self.slots[1].first):
-            m.d.sync += self.synaptic_operations.eq(self.synaptic_operations + self.layer.n_neurons)
+        m.d.comb += [
+            self.row_words.eq(row | learn if self.first_spike else row),
+            self.rows_transmitted.eq(row & self.slots[1].first),
+        ]
 
     def _does(self, work: Work, stage: int) -> Value:
         """Return whether the slot in a stage does this work."""
@@ -341,11 +341,10 @@ class LayerPipeline(wiring.Component):
                 m.d.sync += random.eq(draws.value[: len(random)])
                 m.d.comb += [group.any_word.eq(any_word), group.random.eq(random)]
         learns = delayed(m, learns, 1, "learns")
-        with m.If(learns & self.slots[x].first):
-            m.d.sync += self.rows_learned.eq(self.rows_learned + 1)
+        m.d.comb += self.rows_learned.eq(learns & self.slots[x].first)
         m.d.comb += self.learned.eq(delayed(m, learns, 2, "learned"))
         changes = total_of(group.changes for group in self.groups)
-        m.d.sync += self.weights_changed.eq(self.weights_changed + changes)
+        m.d.sync += self.weights_changed.eq(changes)
 
     def _any_word(self, m: Module) -> Value:
         """Return whether any plasticity word of the last whole sweep differs from 0, two clocks after it."""

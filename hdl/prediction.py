@@ -8,7 +8,6 @@ from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import delayed
 from erbium.hdl.neuron_unit import LATENCY, NeuronUnit
-from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.hdl.tokens import Begin, FeedbackToken, Kind, Result, SweepToken
 from erbium.hdl.word_file import WordFile
 from erbium.sw_model.network import Hardware, Network
@@ -36,8 +35,8 @@ class PredictionUnit(wiring.Component):
         One per sample.
     decide_after : In(16)
         In inference, stop when a class has so many spikes; 0: never. Changed only while the array is idle.
-    output_spikes, error_spikes, samples : Out(48)
-        Counters.
+    output_spikes, error_spikes, samples : Out(1)
+        What is to be counted in this clock: a spike of the layer or of an error neuron, a finished sample.
 
     Notes
     -----
@@ -54,9 +53,9 @@ class PredictionUnit(wiring.Component):
                 "feedback_o": Out(stream.Signature(FeedbackToken(network))),
                 "result_o": Out(stream.Signature(Result())),
                 "decide_after": In(16),
-                "output_spikes": Out(COUNTER_WIDTH),
-                "error_spikes": Out(COUNTER_WIDTH),
-                "samples": Out(COUNTER_WIDTH),
+                "output_spikes": Out(1),
+                "error_spikes": Out(1),
+                "samples": Out(1),
             }
         )
 
@@ -140,10 +139,10 @@ class PredictionUnit(wiring.Component):
                 out.kind.eq(Kind.SPIKE),
                 out.address.eq(Cat(unit.spikes_o[1], at[ends])),
             ]
-            m.d.sync += [any_error.eq(1), self.error_spikes.eq(self.error_spikes + 1)]
+            m.d.comb += self.error_spikes.eq(1)
+            m.d.sync += any_error.eq(1)
 
-        with m.If(active & spike):
-            m.d.sync += self.output_spikes.eq(self.output_spikes + 1)
+        m.d.comb += self.output_spikes.eq(active & spike)
 
         busy_for = Signal(range(ends + 4))
         with m.If(left != 0):
@@ -202,8 +201,12 @@ class PredictionUnit(wiring.Component):
                 with m.Case(Kind.END):
                     m.d.comb += self.result_o.valid.eq(queue.w_rdy)
                     with m.If(queue.w_rdy & self.result_o.ready):
-                        m.d.comb += [self.sweep_i.ready.eq(1), queue.w_en.eq(1), out.kind.eq(Kind.END)]
-                        m.d.sync += self.samples.eq(self.samples + 1)
+                        m.d.comb += [
+                            self.sweep_i.ready.eq(1),
+                            queue.w_en.eq(1),
+                            out.kind.eq(Kind.END),
+                            self.samples.eq(1),
+                        ]
         return m
 
     def _keep_best(self, m: Module, valid, here, count, membrane) -> None:

@@ -5,7 +5,6 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.hdl.tokens import ADDRESS_WIDTH, EventToken, Kind, SweepToken
 
 CHUNK = 16
@@ -23,8 +22,8 @@ class SpikeSerializer(wiring.Component):
     -------
     sweep_i : In(stream of SweepToken)
     event_o : Out(stream of EventToken)
-    spikes : Out(48)
-        Spikes sent.
+    spikes : Out(1)
+        A spike leaves in this clock.
 
     Notes
     -----
@@ -37,7 +36,7 @@ class SpikeSerializer(wiring.Component):
             {
                 "sweep_i": In(stream.Signature(SweepToken(lanes, False))),
                 "event_o": Out(stream.Signature(EventToken())),
-                "spikes": Out(COUNTER_WIDTH),
+                "spikes": Out(1),
             }
         )
 
@@ -65,7 +64,8 @@ class SpikeSerializer(wiring.Component):
                 out.data.eq((base + offset + place)[:ADDRESS_WIDTH]),
             ]
             with m.If(self.event_o.ready):
-                m.d.sync += [pending.eq(rest), self.spikes.eq(self.spikes + 1)]
+                m.d.comb += self.spikes.eq(1)
+                m.d.sync += pending.eq(rest)
         with m.If((token.kind == Kind.SPIKE) & ((pending == 0) | self.event_o.ready & (rest == 0))):
             # The next word follows the last spike of this one without a bubble.
             m.d.comb += self.sweep_i.ready.eq(1)

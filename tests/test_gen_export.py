@@ -128,8 +128,10 @@ def test_the_manifest_says_what_the_verilog_has(
     for name, digest in described["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     assert Network.from_json(json.dumps(described["network"])) == network[0]
-    counters = [name for name in listed if name.startswith("count_")]
-    assert counters == [f"count_{n}" for n in described["counters"] + described["performance_counters"]]
+    header = (folder / f"{TOP}.h").read_text()
+    counters = re.findall(r"#define ERBIUM_COUNTER_(\w+) (\d+)", header)
+    names = described["counters"] + described["performance_counters"]
+    assert [(name.lower(), int(number)) for name, number in counters] == [(n, k) for k, n in enumerate(names)]
 
 
 def test_a_c_compiler_takes_the_header(tmp_path: Path) -> None:

@@ -158,7 +158,24 @@ int chip_access(void* handle, uint32_t layer, uint32_t row, int64_t count, int16
     return 0;
 }
 
-void chip_counters(void* handle, uint64_t* values) { array_counters(*static_cast<Chip*>(handle)->top, values); }
+// Reads all counters, in the order of their numbers. Returns 0, or -1 if the array hung.
+int chip_counters(void* handle, uint64_t* values) {
+    Chip& chip = *static_cast<Chip*>(handle);
+    Varray& top = *chip.top;
+    top.counter_o_ready = 1;
+    uint64_t waiting = 0;
+    for (int asked = 0, answered = 0; answered < ARRAY_COUNTERS; ++waiting) {
+        if (waiting > PATIENCE) return -1;
+        top.counter_i_valid = asked < ARRAY_COUNTERS;
+        top.counter_i_payload = uint8_t(asked);
+        chip.settle();
+        if (top.counter_i_valid && top.counter_i_ready) ++asked;
+        if (top.counter_o_valid) values[answered++] = top.counter_o_payload;
+        chip.edge();
+    }
+    top.counter_i_valid = 0;
+    return 0;
+}
 
 int chip_collision(void* handle) { return static_cast<Chip*>(handle)->top->collision; }
 

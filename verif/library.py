@@ -58,14 +58,13 @@ def _ports_header(network: Network) -> str:
     """Return the C++ header that names the ports of this network's array."""
     rates = "".join(f"    top.{name} = rates[{index}];\n" for index, name in enumerate(rate_ports(network)))
     names = counter_names(network) + performance_names(network)
-    counts = "".join(f"    values[{index}] = top.count_{name};\n" for index, name in enumerate(names))
     tail = 32 + max(layer.n_neurons for layer in network.layers)
     return (
         '#pragma once\n#include <cstdint>\n#include "Varray.h"\n'
         f"constexpr int ARRAY_ACCESS_TAIL = {tail};\n"
+        f"constexpr int ARRAY_COUNTERS = {len(names)};\n"
         f"constexpr int ARRAY_LOWEST_PIXEL = {network.lowest_pixel};\n"
         f"inline void array_set_rates(Varray& top, const uint32_t* rates) {{\n{rates}}}\n"
-        f"inline void array_counters(Varray& top, uint64_t* values) {{\n{counts}}}\n"
     )
 
 
@@ -300,7 +299,7 @@ class RtlArray:
     def _all_counters(self) -> dict[str, int]:
         names = counter_names(self.network) + performance_names(self.network)
         values = np.zeros(len(names), dtype=np.uint64)
-        self._library.chip_counters(self._chip, _pointer(values))
+        self._check(self._library.chip_counters(self._chip, _pointer(values)))
         return {name: int(value) for name, value in zip(names, values, strict=True)}
 
     def counters(self) -> dict[str, int]:

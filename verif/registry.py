@@ -17,6 +17,7 @@ from erbium.gen.presets import erbp_network, first_spike_network, preset
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.cobs import CobsDecoder, CobsEncoder
+from erbium.hdl.counter_bank import Count, CounterBank
 from erbium.hdl.encoder import Encoder
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.feedback_port import FeedbackPort
@@ -130,6 +131,24 @@ def _first(hidden: tuple[int, ...] = (13,), **options: Any) -> Network:
 
 LATE = ((200, 0), (100, 2), (0, 5))
 """Levels of a latency encoder with late pixels: black ones spike, too."""
+
+
+def _counter_banks() -> Iterator[Case]:
+    """Counters of one network, one alone, more than 16, and one whose words overflow."""
+    mixed = [
+        Count(),
+        Count(most=4),
+        Count(spacing=7, factor=160),
+        Count(most=3, spacing=2, factor=10),
+        Count(),
+    ]
+    for name, counts, simulators in (
+        ("five", mixed, BOTH),
+        ("one", mixed[1:2], ICARUS),
+        ("twenty", 4 * mixed, ICARUS),
+        ("overflow", [Count(factor=(1 << 41) + 1), Count(most=9, factor=(1 << 36) - 3)], ICARUS),
+    ):
+        yield Case(name, {"counts": counts}, simulators)
 
 
 def _plain_layer(program: NeuronProgram, n: int = 13) -> Network:
@@ -567,6 +586,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     ),
     CausalFifo: (list, "causal_fifo", _causal_fifos(), None),
     PredictionUnit: (ErbpPrediction, "prediction", _prediction_units(), None),
+    CounterBank: (int, "counter_bank", _counter_banks(), None),
     Fork: (list, "fork", iter([Case("readers-3", {"shape": 11, "readers": 3, "depth": 4}, BOTH)]), None),
     Queue: (
         list,

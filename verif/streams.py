@@ -183,6 +183,26 @@ class StreamMonitor:
         self._waiting = None
 
 
+class Tally:
+    """Adds up what an output of the hardware says in each clock."""
+
+    def __init__(self, harness: Harness, name: str) -> None:
+        self._handle = handle_of(harness.dut, name)
+        self.total = 0
+
+    def prepare(self) -> None:
+        """A tally has no inputs."""
+
+    def observe(self) -> bool:
+        """Add what the output says in this clock."""
+        self.total += int(self._handle.value)
+        return False
+
+    def clear(self) -> None:
+        """Start from 0: the hardware is being reset."""
+        self.total = 0
+
+
 class Taps:
     """Watches what a probe (:mod:`erbium.verif.probes`) brings out: channels inside of the hardware."""
 
@@ -253,6 +273,12 @@ class Harness:
     def tap(self, handlers: Mapping[str, tuple[int, Callable[[int], None]]]) -> None:
         """Watch the taps of a probe: for each its bit in ``tap_fires`` and what is called with its payload."""
         self._parts.append(Taps(self, handlers))
+
+    def tally(self, name: str) -> Tally:
+        """Add up what a plain output says, clock by clock."""
+        tally = Tally(self, name)
+        self._parts.append(tally)
+        return tally
 
     def log(self, text: str) -> None:
         """Write a line to the log of the run."""

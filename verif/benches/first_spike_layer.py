@@ -210,6 +210,7 @@ class TB(WeightPort):
         handlers = self.view.handlers()
         taps = layer_taps(self.network, self.number, self.hardware, "")
         harness.tap({tap.name: (place, handlers[tap.name]) for place, tap in enumerate(taps)})
+        self.counted = {name: harness.tally(name) for name in COUNTERS}
         self.samples = 0
         self.set_rate(FULL_PROBABILITY)
 
@@ -295,11 +296,11 @@ class TB(WeightPort):
         await self.harness.run_until(lambda: not self.harness.get("busy"))
         expect_equal("ticks without a sweep", 0, self.view.left)
         await self.check_weights()
-        expected = vars(self.model.counters)
-        walked = self.model.counters.synaptic_operations // self.layer.n_neurons * self.words
-        for name in COUNTERS:
-            value = expected.get(name, walked + self.view.words_replayed)
-            expect_equal(name, value, self.harness.get(name), sample=self.samples - 1)
+        rows = self.model.counters.synaptic_operations // self.layer.n_neurons
+        walked = rows * self.words + self.view.words_replayed
+        expected = vars(self.model.counters) | {"rows_transmitted": rows, "row_words": walked}
+        for name, tally in self.counted.items():
+            expect_equal(name, expected[name], tally.total, sample=self.samples - 1)
         expect_equal("collision", 0, self.harness.get("collision"))
 
 

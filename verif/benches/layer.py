@@ -220,6 +220,7 @@ class TB(WeightPort):
         harness.monitor("access_o", lambda bits: self.read.append(decode_int16(bits)[1]))
         self.view = LayerView(self.network, self.number, hardware)
         harness.tap({"states": (0, self.view.swept), "writes": (1, self.view.written)})
+        self.counted = {name: harness.tally(name) for name in COUNTERS}
         self.samples = 0
 
     def set_gain(self, gain: int) -> None:
@@ -305,13 +306,12 @@ class TB(WeightPort):
 
     def check_counters(self) -> None:
         """Compare the counters."""
-        expected = vars(self.model.counters)
+        counters = self.model.counters
+        rows = counters.synaptic_operations // self.layer.n_neurons
         words = -(-self.layer.n_neurons // self.lanes)
-        for name in COUNTERS:
-            value = expected.get(
-                name, self.model.counters.synaptic_operations // self.layer.n_neurons * words
-            )
-            expect_equal(name, value, self.harness.get(name), sample=self.samples - 1)
+        expected = vars(counters) | {"rows_transmitted": rows, "row_words": rows * words}
+        for name, tally in self.counted.items():
+            expect_equal(name, expected[name], tally.total, sample=self.samples - 1)
 
     def extreme_weights(self) -> Array:
         """Return weights of which many lie at or near the clips."""
