@@ -48,6 +48,21 @@ _WRITE_BYTES = 5
 """Type, tag, window and first entry, before the entries of a write."""
 
 
+_IDENTITY = Read(WindowNumber.REGISTERS, 0, 4, WORD_BYTES)
+"""Magic number, version of the protocol and digest; they are where they are in every version."""
+
+
+def answers(transport: Transport) -> bool:
+    """Whether anything that speaks the protocol is on a line, asked once."""
+    link = Link(transport, attempts=1)
+    link.wake()
+    try:
+        link.exchange([_IDENTITY])
+    except NoAnswerError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class BoardFacts:
     """What a board says of itself: synapses of a word, clock in Hz, bytes of frames that it buffers."""
@@ -181,10 +196,9 @@ class BoardArray:
     def _check_identity(self) -> None:
         """Find out whether this is a chip of the network."""
         name, network = self._link.transport.name, self.network
-        first = Read(WindowNumber.REGISTERS, self._registers["magic"].address, 4, WORD_BYTES)
         self._link.wake()
         try:
-            (data,) = self._link.exchange([first])
+            (data,) = self._link.exchange([_IDENTITY])
         except NoAnswerError as error:
             raise NoAnswerError(
                 f"{error}; check the cable and the baud rate, and that the board holds a bitstream of "

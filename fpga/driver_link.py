@@ -13,10 +13,13 @@ from erbium.fpga.transport import LinkError, NoAnswerError, Transport
 from erbium.hdl.registers import ErrorCode
 
 ATTEMPTS = 8
-"""So often in a row something may go wrong before the line is given up."""
+"""So often in a row something may go wrong before a board is given up."""
 
 LEAST_PATIENCE, MOST_PATIENCE = 0.5, 30.0
 """Seconds of silence after which a reply is taken for lost."""
+
+QUIET_SECONDS = 0.02
+"""Silence after which nothing of earlier conversations comes any more; USB adapters hold bytes back for 16 ms."""
 
 FRAMES_OF_ANY_LENGTH = 2
 """Frames that may be unanswered whatever their length."""
@@ -117,6 +120,8 @@ class Link:
     Parameters
     ----------
     transport : Transport
+    attempts : int
+        So often in a row something may go wrong before the line is given up.
 
     Attributes
     ----------
@@ -129,8 +134,9 @@ class Link:
         Frames that came and could not be read.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, attempts: int = ATTEMPTS) -> None:
         self.transport = transport
+        self._attempts = attempts
         self.window, self.patience = Window(), Patience()
         self.retries = self.noise = 0
         self._splitter = FrameSplitter()
@@ -146,7 +152,7 @@ class Link:
         """End whatever frame the chip believes it is in, and forget what comes of earlier ones."""
         self.transport.write(b"\0")
         for _ in range(ATTEMPTS):
-            if not self.transport.read(0.05):
+            if not self.transport.read(QUIET_SECONDS):
                 break
         self._splitter.clear()
         self._waiting.clear()
@@ -238,7 +244,7 @@ class Link:
             self.send(tag, data)
 
     def _give_up_after(self, failures: int) -> None:
-        if failures >= ATTEMPTS:
+        if failures >= self._attempts:
             heard = "what it sends cannot be read" if self.noise else "nothing comes back"
             raise NoAnswerError(f"{self.transport.name} gives no answer after {failures} attempts: {heard}")
 

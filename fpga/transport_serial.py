@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+from pathlib import Path
 from typing import Any
 
 import serial
@@ -94,6 +95,6 @@ def _why(port: str, baud_rate: int, error: Exception) -> str:
             )
         case errno.EBUSY | errno.EAGAIN:
             return f"{port} is in use by another program; close that one"
-        case errno.ENOTTY:
-            return f"{port} is no serial port; name the board's"
+    if "://" not in port and not Path(port).is_char_device():
+        return f"{port} is no serial port; name the board's"
     return f"{port} cannot be opened at {baud_rate:,} baud ({text}); check the name of the port and the baud rate"
