@@ -3,50 +3,21 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import ctypes
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
-import platformdirs
 
-import erbium.gen
-import erbium.hdl
 from erbium.gen.verilog import TOP, component_verilog
 from erbium.hdl.array import ErbiumArray, rate_ports
 from erbium.hdl.registers import counter_names, performance_names
-from erbium.sw_model import constants, programs, rules
-from erbium.sw_model import network as network_module
 from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
-from erbium.verif.simulators import ToolError, cell_models, find_cxx, find_verilator, verilator_env
+from erbium.verif.verilate import Design, cached_library, sources_hash
 
-# GCC 12's vectorizer of straight-line code adds up single-bit counters wrongly in what Verilator writes (seen with 17
-# lanes: a test keeps watch); without it the array runs about a twentieth slower.
-COMPILE_FLAGS = ("-O2", "-fno-tree-slp-vectorize", "-fPIC", "-std=c++17", "-DVL_TIME_CONTEXT")
-VERILATOR_FLAGS = (
-    "--cc",
-    "-O3",
-    "--x-assign",
-    "fast",
-    "--x-initial",
-    "fast",
-    "--no-assert",
-    "--output-split",
-    "20000",
-    "-Wno-fatal",
-    "-Wno-lint",
-)
 _HARNESS = Path(__file__).with_name("harness.cpp")
 
 
@@ -68,91 +39,6 @@ def _ports_header(network: Network) -> str:
     )
 
 
-def _sources_hash() -> str:
-    """Return a hash of all code that decides what the library does."""
-    files = [path for module in (erbium.hdl, erbium.gen) for path in _python_files(module)]
-    files += [Path(str(module.__file__)) for module in (network_module, rules, programs, constants)]
-    digest = hashlib.sha256()
-    for path in (*files, *sorted(_HARNESS.parent.glob("cells/*.v")), _HARNESS, Path(__file__)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _python_files(package: ModuleType) -> list[Path]:
-    return sorted(Path(str(package.__file__)).parent.rglob("*.py"))
-
-
-def default_cache() -> Path:
-    """Return the folder of compiled libraries: ``ERBIUM_CACHE`` or the user's cache."""
-    folder = os.environ.get("ERBIUM_CACHE")
-    return Path(folder) if folder else Path(platformdirs.user_cache_dir("erbium"))
-
-
-def _run(command: Sequence[str | Path], cwd: Path, env: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, env=env, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise ToolError(
-            f"{Path(command[0]).name} failed while compiling the array:\n{done.stdout}{done.stderr}"
-        )
-
-
-def _compile(network: Network, hardware: Hardware, target: Path) -> None:
-    """Generate, translate and compile the array; `target` appears only when it is complete."""
-    verilator = find_verilator().require()
-    compiler = find_cxx().require()
-    env = verilator_env()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as name:
-        folder = Path(name)
-        verilog = component_verilog(ErbiumArray(network, hardware), TOP)
-        (folder / "array.v").write_text(verilog)
-        (folder / "array_ports.h").write_text(_ports_header(network))
-        shutil.copy(_HARNESS, folder / "harness.cpp")
-        _run(
-            [
-                verilator,
-                *VERILATOR_FLAGS,
-                *("--top-module", TOP, "--prefix", "Varray", "-Mdir", "."),
-                "array.v",
-                *cell_models(verilog),
-            ],
-            folder,
-            env,
-        )
-        root = (
-            Path(env["VERILATOR_ROOT"])
-            if "VERILATOR_ROOT" in env
-            else verilator.parent.parent / "share/verilator"
-        )
-        include = root / "include"
-        sources = [*folder.glob("*.cpp"), include / "verilated.cpp", include / "verilated_threads.cpp"]
-
-        def compile_one(source: Path) -> Path:
-            result = folder / f"{source.stem}.o"
-            _run(
-                [
-                    compiler,
-                    *COMPILE_FLAGS,
-                    f"-I{include}",
-                    f"-I{include}/vltstd",
-                    "-I.",
-                    "-c",
-                    source,
-                    "-o",
-                    result,
-                ],
-                folder,
-            )
-            return result
-
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = list(pool.map(compile_one, sources))
-        _run([compiler, "-shared", "-pthread", "-o", "array.so", *objects], folder)
-        os.replace(folder / "array.so", target)
-
-
 def build(network: Network, hardware: Hardware, cache_dir: Path | None = None) -> Path:
     """Return the compiled library of an array, compiling it if the cache has none.
 
@@ -161,14 +47,15 @@ def build(network: Network, hardware: Hardware, cache_dir: Path | None = None) -
     ToolError
         If Verilator or the C++ compiler is missing or fails.
     """
-    verilator = find_verilator()
-    verilator.require()
-    key = repr((sorted(asdict(hardware).items()), _sources_hash(), verilator.version, platform.machine()))
-    name = f"{network.digest}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
-    target = (cache_dir or default_cache()) / "rtl" / name
-    if not target.exists():
-        _compile(network, hardware, target)
-    return target
+    design = Design(
+        TOP,
+        "Varray",
+        lambda: component_verilog(ErbiumArray(network, hardware), TOP),
+        _HARNESS,
+        {"array_ports.h": _ports_header(network)},
+    )
+    key = (sorted(asdict(hardware).items()), sources_hash(_HARNESS, Path(__file__)))
+    return cached_library(design, "rtl", network.digest, key, cache_dir)
 
 
 def _pointer(values: Array | None) -> ctypes.c_void_p | None:

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Frames and messages of the host link as the host writes and reads them; see :mod:`erbium.hdl.registers`."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from cobs import cobs
+
+from erbium.hdl.registers import (
+    ERROR_REPLY,
+    EVENT_BYTES,
+    REPLY_BIT,
+    RESULT_BYTES,
+    ErrorCode,
+    PixelFormat,
+    Request,
+    weight_bytes,
+)
+from erbium.sw_model.constants import Array
+
+CRC_BYTES = 4
+LONGEST_FRAME = 1 << 17
+"""Bytes without an end of frame after which they count as noise."""
+
+SAMPLE_REPLY_BYTES = 6
+
+
+def frame(message: bytes) -> bytes:
+    """Return a message as it goes over the line: with its CRC-32, stuffed, and with a zero byte at the end."""
+    stuffed: bytes = cobs.encode(message + zlib.crc32(message).to_bytes(CRC_BYTES, "little"))
+    return stuffed + b"\0"
+
+
+def message_of(stuffed: bytes) -> bytes | None:
+    """Return the message of a frame without its zero byte, or None if the frame is damaged."""
+    try:
+        data: bytes = cobs.decode(stuffed)
+    except cobs.DecodeError:
+        return None
+    message, crc = data[:-CRC_BYTES], data[-CRC_BYTES:]
+    if not message or zlib.crc32(message) != int.from_bytes(crc, "little"):
+        return None
+    return message
+
+
+class FrameSplitter:
+    """Cuts the bytes of a line into messages."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes | None]:
+        """Return the messages that `data` completes; None stands for a damaged frame."""
+        self._rest += data
+        *frames, rest = self._rest.split(b"\0")
+        self._rest = rest
+        found = [message_of(bytes(stuffed)) for stuffed in frames if stuffed]
+        if len(self._rest) > LONGEST_FRAME:
+            self._rest.clear()
+            found.append(None)
+        return found
+
+    def clear(self) -> None:
+        """Forget the beginning of an unfinished frame."""
+        self._rest.clear()
+
+
+@dataclass(frozen=True)
+class Read:
+    """Request to read `count` entries of a window, which have `entry_bytes` bytes each."""
+
+    window: int
+    first: int
+    count: int
+    entry_bytes: int
+
+    @property
+    def kind(self) -> Request:
+        """Type of the request."""
+        return Request.READ
+
+    @property
+    def reply_bytes(self) -> int:
+        """Bytes that the reply brings."""
+        return self.count * self.entry_bytes
+
+    def message(self, tag: int) -> bytes:
+        """Return the message."""
+        return bytes([self.kind, tag, self.window]) + _u16(self.first) + _u16(self.count)
+
+
+@dataclass(frozen=True)
+class Write:
+    """Request to write entries of a window, from `first` on."""
+
+    window: int
+    first: int
+    entries: bytes
+
+    @property
+    def kind(self) -> Request:
+        """Type of the request."""
+        return Request.WRITE
+
+    @property
+    def reply_bytes(self) -> int:
+        """Bytes that the reply brings."""
+        return 0
+
+    def message(self, tag: int) -> bytes:
+        """Return the message."""
+        return bytes([self.kind, tag, self.window]) + _u16(self.first) + self.entries
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply of the chip: its type, the tag of what it answers, and what follows."""
+
+    kind: int
+    tag: int
+    payload: bytes
+
+    @classmethod
+    def of(cls, message: bytes) -> Reply | None:
+        """Read a reply; None if it is too short to be one."""
+        return cls(message[0], message[1], message[2:]) if len(message) >= 2 else None
+
+    def answers(self, request: Read | Write) -> bool:
+        """Whether type and length are those of the reply to `request`."""
+        return self.kind == request.kind | REPLY_BIT and len(self.payload) == request.reply_bytes
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it is the result of a sample."""
+        return self.kind == Request.SAMPLE | REPLY_BIT and len(self.payload) == SAMPLE_REPLY_BYTES
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether a frame was refused."""
+        return self.kind == ERROR_REPLY and len(self.payload) == 1
+
+    @property
+    def code(self) -> ErrorCode | int:
+        """Why a frame was refused."""
+        code = self.payload[0]
+        return ErrorCode(code) if code in ErrorCode.__members__.values() else code
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of one sample."""
+
+    answer: int
+    ticks: int
+    ticks_to_decision: int
+
+    @classmethod
+    def of_reply(cls, payload: bytes) -> tuple[int, Outcome]:
+        """Read turn and result out of the reply to a sample."""
+        return payload[0], cls(payload[1], _int(payload[2:4]), _int(payload[4:6]))
+
+    @classmethod
+    def of_window(cls, entry: bytes) -> Outcome:
+        """Read an entry of the window of results."""
+        assert len(entry) == RESULT_BYTES
+        return cls(entry[0], _int(entry[2:4]), _int(entry[4:6]))
+
+
+def sample_message(tag: int, turn: int, seed: int, label: int | None, image: Array, lowest: int = 1) -> bytes:
+    """Return the message of one sample.
+
+    Parameters
+    ----------
+    tag, turn : int
+        0 ... 255.
+    seed : int
+        32 bits.
+    label : int, optional
+        Class to learn; None infers.
+    image : ndarray of uint8, shape (n_inputs,)
+    lowest : int
+        Smallest value that can spike; pixels below it are sent as 0.
+    """
+    pixels, data = pack_pixels(image, lowest)
+    flags = (label is not None) | pixels << 1
+    return bytes([Request.SAMPLE, tag, turn, flags, label or 0]) + seed.to_bytes(4, "little") + data
+
+
+def pack_pixels(image: Array, lowest: int = 1) -> tuple[PixelFormat, bytes]:
+    """Return the pixels of a sample in the format that takes the fewest bytes.
+
+    Bits are taken wherever they can stand for the image: they are never longer than bytes, and events are
+    shorter only where hardly a pixel is set.
+    """
+    image = np.where(image >= lowest, image, 0).astype(np.uint8)
+    places = np.flatnonzero(image)
+    event_bytes = EVENT_BYTES * len(places)
+    if (image[places] == 255).all():
+        bits = np.packbits(image == 255, bitorder="little").tobytes()
+        if len(bits) <= event_bytes or not len(places):
+            return PixelFormat.BITS, bits
+    if event_bytes >= len(image):
+        return PixelFormat.BYTES, image.tobytes()
+    events = np.zeros((len(places), EVENT_BYTES), dtype=np.uint8)
+    events[:, 0], events[:, 1], events[:, 2] = places & 0xFF, places >> 8, image[places]
+    return PixelFormat.EVENTS, events.tobytes()
+
+
+def pack_weights(rows: Array, weight_width: int) -> bytes:
+    """Return rows of weights as a window of weights takes them."""
+    return rows.astype("<i2" if weight_bytes(weight_width) == 2 else "i1").tobytes()
+
+
+def unpack_weights(data: bytes, n_neurons: int, weight_width: int) -> Array:
+    """Return rows of weights, int16 of shape ``(n, n_neurons)``."""
+    kind = "<i2" if weight_bytes(weight_width) == 2 else "i1"
+    return np.frombuffer(data, dtype=kind).reshape(-1, n_neurons).astype(np.int16)
+
+
+def _u16(value: int) -> bytes:
+    return value.to_bytes(2, "little")
+
+
+def _int(data: bytes) -> int:
+    return int.from_bytes(data, "little")

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From Verilog to a library that Python can call: Verilator, the C++ compiler, and a cache of what they made."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import platformdirs
+
+import erbium.gen
+import erbium.hdl
+from erbium.sw_model import constants, programs, rules
+from erbium.sw_model import network as network_module
+from erbium.verif.simulators import ToolError, cell_models, find_cxx, find_verilator, verilator_env
+
+# GCC 12's vectorizer of straight-line code adds up single-bit counters wrongly in what Verilator writes (seen with 17
+# lanes: a test keeps watch); without it the array runs about a twentieth slower.
+COMPILE_FLAGS = ("-O2", "-fno-tree-slp-vectorize", "-fPIC", "-std=c++17", "-DVL_TIME_CONTEXT")
+VERILATOR_FLAGS = (
+    "--cc",
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "fast",
+    "--no-assert",
+    "--output-split",
+    "20000",
+    "-Wno-fatal",
+    "-Wno-lint",
+)
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is compiled.
+
+    Parameters
+    ----------
+    top : str
+        Name of the top module.
+    prefix : str
+        Name of the class that Verilator makes of it.
+    verilog : callable
+        Returns the source; called only if there is no library in the cache.
+    harness : Path
+        C++ file with the functions that Python calls.
+    headers : mapping of str to str
+        Names and texts of files that the harness includes.
+    """
+
+    top: str
+    prefix: str
+    verilog: Callable[[], str]
+    harness: Path
+    headers: Mapping[str, str]
+
+
+def default_cache() -> Path:
+    """Return the folder of compiled libraries: ``ERBIUM_CACHE`` or the user's cache."""
+    folder = os.environ.get("ERBIUM_CACHE")
+    return Path(folder) if folder else Path(platformdirs.user_cache_dir("erbium"))
+
+
+def sources_hash(*further: Path) -> str:
+    """Return a hash of all code that decides what a library does; `further` are files besides ``hdl`` and ``gen``."""
+    files = [path for module in (erbium.hdl, erbium.gen) for path in _python_files(module)]
+    files += [Path(str(module.__file__)) for module in (network_module, rules, programs, constants)]
+    digest = hashlib.sha256()
+    files += sorted(Path(__file__).parent.glob("cells/*.v"))
+    for path in (*files, *further, Path(__file__)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _python_files(package: ModuleType) -> list[Path]:
+    return sorted(Path(str(package.__file__)).parent.rglob("*.py"))
+
+
+def cached_library(
+    design: Design, folder: str, name: str, key: Sequence[object], cache_dir: Path | None = None
+) -> Path:
+    """Return the compiled library of a design, compiling it if the cache has none.
+
+    Parameters
+    ----------
+    design : Design
+    folder, name : str
+        Where in the cache, and how the name of its file begins.
+    key : sequence
+        All that decides what the library does; Verilator's version and the machine are added.
+    cache_dir : Path, optional
+        Default is :func:`default_cache`.
+
+    Raises
+    ------
+    ToolError
+        If Verilator or the C++ compiler is missing or fails.
+    """
+    verilator = find_verilator()
+    verilator.require()
+    text = repr((*key, verilator.version, platform.machine()))
+    file = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
+    target = (cache_dir or default_cache()) / folder / file
+    if not target.exists():
+        _compile(design, target)
+    return target
+
+
+def _run(command: Sequence[str | Path], cwd: Path, env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        [str(word) for word in command], cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ToolError(
+            f"{Path(command[0]).name} failed while compiling the array:\n{done.stdout}{done.stderr}"
+        )
+
+
+def _compile(design: Design, target: Path) -> None:
+    """Generate, translate and compile a design; `target` appears only when it is complete."""
+    verilator = find_verilator().require()
+    compiler = find_cxx().require()
+    env = verilator_env()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as name:
+        folder = Path(name)
+        verilog = design.verilog()
+        (folder / "design.v").write_text(verilog)
+        for header, text in design.headers.items():
+            (folder / header).write_text(text)
+        shutil.copy(design.harness, folder / "harness.cpp")
+        names = ["--top-module", design.top, "--prefix", design.prefix]
+        _run(
+            [verilator, *VERILATOR_FLAGS, *names, "-Mdir", ".", "design.v", *cell_models(verilog)],
+            folder,
+            env,
+        )
+        root = (
+            Path(env["VERILATOR_ROOT"])
+            if "VERILATOR_ROOT" in env
+            else verilator.parent.parent / "share/verilator"
+        )
+        include = root / "include"
+        sources = [*folder.glob("*.cpp"), include / "verilated.cpp", include / "verilated_threads.cpp"]
+        includes = [f"-I{include}", f"-I{include}/vltstd", "-I."]
+
+        def compile_one(source: Path) -> Path:
+            result = folder / f"{source.stem}.o"
+            _run([compiler, *COMPILE_FLAGS, *includes, "-c", source, "-o", result], folder)
+            return result
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(compile_one, sources))
+        _run([compiler, "-shared", "-pthread", "-o", "design.so", *objects], folder)
+        os.replace(folder / "design.so", target)
