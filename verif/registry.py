@@ -24,9 +24,11 @@ from erbium.hdl.feedback_port import FeedbackPort
 from erbium.hdl.first_spike_prediction import FirstSpikePrediction
 from erbium.hdl.fork import Fork, Queue
 from erbium.hdl.frame import FrameReceiver, FrameSender
+from erbium.hdl.host_link import HostLink, MessageLink
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.neuron_unit import NeuronUnit
 from erbium.hdl.prediction import PredictionUnit
+from erbium.hdl.registers import RegisterMap
 from erbium.hdl.rng import Generator, NoiseBank
 from erbium.hdl.sample_buffer import SampleBuffer
 from erbium.hdl.serializer import SpikeSerializer
@@ -44,6 +46,7 @@ from erbium.sw_model.neuron import Population
 from erbium.sw_model.prediction import ErbpPrediction
 from erbium.sw_model.programs import MAX_OPERATIONS, MAX_SHIFT, NeuronProgram, Operation, ResetMode
 from erbium.sw_model.rules import ErbpRule, ErrorNeurons
+from erbium.verif.link_model import LinkModel
 from erbium.verif.probes import ProbedArray, ProbedLayer
 from erbium.verif.simulators import SimulatorName
 
@@ -531,6 +534,30 @@ def _frame_receivers() -> Iterator[Case]:
         yield Case(f"length-{max_length}", options, BOTH if max_length == 24 else ICARUS)
 
 
+def _message_links() -> Iterator[Case]:
+    for name, network in (
+        ("small", _small()),
+        ("wide-weights", _small((6, 5), weight_width=12, n_inputs=21)),
+        ("one-layer", _small((), n_inputs=300, n_classes=3)),
+        ("first-spike", _first(n_inputs=16)),
+    ):
+        options = {"registers": RegisterMap(network, Hardware(), 12_000_000, 40), "timeout": 300}
+        yield Case(name, options, BOTH if name in ("small", "wide-weights") else ICARUS)
+
+
+def _host_links() -> Iterator[Case]:
+    for period, buffer_bytes in ((4, 0), (5, 200)):
+        options = {
+            "network": _small(),
+            "hardware": Hardware(),
+            # A slow clock makes a short time-out.
+            "clock_frequency": 10_000 * period,
+            "baud_rate": 10_000,
+            "buffer_bytes": buffer_bytes,
+        }
+        yield Case(f"buffer-{buffer_bytes}", options, BOTH, {"period": period})
+
+
 _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Component] | None]] = {
     Generator: (
         rng.Generator,
@@ -600,6 +627,8 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     CobsEncoder: (bytes, "cobs", iter([Case("cobs", {}, BOTH)]), None),
     FrameReceiver: (zlib.crc32, "frame", _frame_receivers(), None),
     FrameSender: (zlib.crc32, "frame", iter([Case("frames", {}, BOTH)]), None),
+    HostLink: (LinkModel, "host_link", _host_links(), None),
+    MessageLink: (LinkModel, "message_link", _message_links(), None),
     LayerEngine: (LayerModel, "layer", itertools.chain(_layers(), _first_spike_layers()), ProbedLayer),
     ErbiumArray: (ArrayModel, "array", itertools.chain(_arrays(), _first_spike_arrays()), ProbedArray),
 }
@@ -610,7 +639,14 @@ REGISTRY: dict[str, Entry] = {
 }
 """Every component that has a bench of its own, by name."""
 
-COVERED_BY = {"LayerControl": "LayerEngine", "LayerPipeline": "LayerEngine"}
+COVERED_BY = {
+    "LayerControl": "LayerEngine",
+    "LayerPipeline": "LayerEngine",
+    "EntryCursor": "MessageLink",
+    "LinkRegisters": "MessageLink",
+    "ReplyWriter": "MessageLink",
+    "RequestReader": "MessageLink",
+}
 """Components that cannot be told apart from their parent's behaviour, and the component whose bench covers them."""
 
 

@@ -145,9 +145,16 @@ class StreamDriver:
 class StreamMonitor:
     """Takes tokens from an output stream, and watches that none is withdrawn or changed while it waits."""
 
-    def __init__(self, harness: Harness, name: str, taken: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        harness: Harness,
+        name: str,
+        taken: Callable[[int], None],
+        pauses: Callable[[], bool] = lambda: False,
+    ) -> None:
         dut = harness.dut
         self.name = name
+        self._pauses = pauses
         self.clocks: list[int] = []
         self._harness, self._taken = harness, taken
         self._valid, self._payload = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_payload")
@@ -158,7 +165,7 @@ class StreamMonitor:
 
     def prepare(self) -> None:
         """Set the inputs of this clock."""
-        self._is_ready = not self._stall()
+        self._is_ready = not (self._stall() or self._pauses())
         self._ready.set(int(self._is_ready))
 
     def observe(self) -> bool:
@@ -259,9 +266,11 @@ class Harness:
         self._parts.append(driver)
         return driver
 
-    def monitor(self, name: str, taken: Callable[[int], None]) -> StreamMonitor:
-        """Call `taken` with every payload of an output stream."""
-        monitor = StreamMonitor(self, name, taken)
+    def monitor(
+        self, name: str, taken: Callable[[int], None], pauses: Callable[[], bool] = lambda: False
+    ) -> StreamMonitor:
+        """Call `taken` with every payload of an output stream, of which none is taken while it `pauses`."""
+        monitor = StreamMonitor(self, name, taken, pauses)
         self._parts.append(monitor)
         return monitor
 

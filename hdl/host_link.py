@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The host link: what a host on a serial line sees of the array.
+
+The messages, the registers and their addresses are those of :mod:`erbium.hdl.registers`.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from erbium.hdl.entry_cursor import EntryCursor
+from erbium.hdl.fork import Queue
+from erbium.hdl.frame import FrameReceiver, FrameSender
+from erbium.hdl.link_registers import LinkRegisters, setting_names
+from erbium.hdl.registers import COUNTER_WIDTH, RegisterMap, Request
+from erbium.hdl.reply_writer import STORE_BYTES, ReplyWriter, store_image, tag_address
+from erbium.hdl.request_reader import RequestReader
+from erbium.hdl.tokens import AccessKind, AccessToken, Result, SampleToken
+from erbium.hdl.uart import UartReceiver, UartTransmitter
+from erbium.sw_model.network import Hardware, Network
+
+TIMEOUT_SECONDS = 0.05
+"""Silence after which an unfinished frame is given up."""
+
+_REGISTERS = 0  # place in RegisterMap.windows
+
+
+def array_side(registers: RegisterMap) -> dict[str, wiring.Member]:
+    """Return the members of a link that belong to the array."""
+    members: dict[str, wiring.Member] = {
+        "sample_o": Out(stream.Signature(SampleToken())),
+        "result_i": In(stream.Signature(Result())),
+        "access_o": Out(stream.Signature(AccessToken())),
+        "access_i": In(stream.Signature(16)),
+        "counter_o": Out(stream.Signature(8)),
+        "counter_i": In(stream.Signature(COUNTER_WIDTH)),
+        "idle": In(1),
+        "collision": In(1),
+        "array_reset": Out(1),
+        "learning": Out(1),
+        "answer": Out(8),
+        "active": Out(1),
+    }
+    return members | {name: Out(registers[name].width) for name in setting_names(registers)}
+
+
+class MessageLink(wiring.Component):
+    """Answers frames: the host link without its serial line.
+
+    Every frame that holds a byte is answered by one frame, but for samples that a soft reset drops. What is wrong
+    with a frame is found before it changes anything. One message is dealt with at a time, while the next one is
+    received; only the results of samples come when they are there.
+
+    Parameters
+    ----------
+    registers : RegisterMap
+    timeout : int
+        Clocks of silence after which an unfinished frame is given up.
+
+    Members
+    -------
+    byte_i : In(stream of 8), byte_o : Out(stream of 8)
+        Frames.
+    sample_o : Out(stream of SampleToken)
+        ``BEGIN PIXEL* END``; a sample that turns out wrong has no ``END``, and the next ``BEGIN`` makes the array
+        forget it.
+    result_i : In(stream of Result)
+    access_o : Out(stream of AccessToken), access_i : In(stream of int16)
+        Weights; only while `idle`.
+    counter_o : Out(stream of 8), counter_i : In(stream of 48)
+        Number of a counter, in the order of the registers, and the counter.
+    idle, collision : In(1)
+    array_reset : Out(1)
+        One clock: reset the array.
+    n_ticks, decide_after, gain_k / rate_k : Out
+        Change only while `idle`, or by a reset.
+    learning : Out(1)
+        The newest sample is learned, and the array is busy.
+    answer : Out(8)
+        The last one.
+    active : Out(1)
+        A message is being answered.
+
+    Notes
+    -----
+    Bytes come and go faster than a serial line with four clocks per bit carries them: one per clock in, one per two
+    clocks out. Pixels go into the array at one per clock, and weights take what the array takes. Latency from the end
+    of a frame to its reply: about 20 clocks, for a write of weights one more per byte and weight. Memory: two messages,
+    512 bytes of replies, 512 bytes for constants, the last results and the tags of the samples under way, at most
+    16 of them.
+    """
+
+    def __init__(self, registers: RegisterMap, timeout: int) -> None:
+        self._registers, self._timeout = registers, timeout
+        frames = {"byte_i": In(stream.Signature(8)), "byte_o": Out(stream.Signature(8))}
+        super().__init__(frames | array_side(registers))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.receiver = receiver = FrameReceiver(self._registers.max_message, self._timeout)
+        m.submodules.reader = reader = RequestReader(self._registers)
+        m.submodules.cursor = cursor = EntryCursor(self._registers)
+        m.submodules.registers = registers = LinkRegisters(self._registers)
+        m.submodules.writer = writer = ReplyWriter(self._registers)
+        m.submodules.sender = sender = FrameSender()
+        connect(m, flipped(self.byte_i), receiver.byte_i)
+        connect(m, receiver.outcome_o, reader.outcome_i)
+        connect(m, receiver.message_o, reader.message_i)
+        connect(m, reader.sample_o, flipped(self.sample_o))
+        connect(m, flipped(self.result_i), writer.result_i)
+        connect(m, writer.message_o, sender.message_i)
+        connect(m, sender.byte_o, flipped(self.byte_o))
+        connect(m, writer.counter_o, flipped(self.counter_o))
+        connect(m, flipped(self.counter_i), writer.counter_i)
+        connect(m, flipped(self.access_i), writer.weight_i)
+        self._access(m, reader, writer)
+        self._cursor(m, reader, writer, cursor)
+        self._state(m, reader, writer, cursor, registers)
+        self._store(m, reader, writer, registers)
+
+        answer = self.result_i.payload.answer
+        with m.If(self.result_i.valid & self.result_i.ready):
+            m.d.sync += self.answer.eq(answer)
+        learned = Signal()
+        with m.If(reader.begins):
+            m.d.sync += learned.eq(reader.learns)
+        m.d.comb += [
+            self.learning.eq(learned & ~self.idle),
+            self.active.eq(receiver.outcome_o.valid),
+        ]
+        return m
+
+    def _access(self, m: Module, reader: RequestReader, writer: ReplyWriter) -> None:
+        """Hand the requests of both halves to the weights; there is one at a time."""
+        m.d.comb += [
+            self.access_o.valid.eq(reader.access_o.valid | writer.read_o.valid),
+            self.access_o.payload.eq(reader.access_o.payload),
+            reader.access_o.ready.eq(self.access_o.ready),
+            writer.read_o.ready.eq(self.access_o.ready),
+        ]
+        with m.If(writer.read_o.valid):
+            m.d.comb += self.access_o.payload.kind.eq(AccessKind.READ)
+
+    def _cursor(self, m: Module, reader: RequestReader, writer: ReplyWriter, cursor: EntryCursor) -> None:
+        """Let both halves move the cursor; one waits for the other."""
+        m.d.comb += [
+            cursor.byte_i.eq(reader.byte),
+            cursor.pair.eq(reader.pair),
+            cursor.next_byte.eq(reader.next_byte | writer.next_byte),
+            cursor.next_entry.eq(reader.next_entry | writer.next_entry),
+        ]
+        for name in ("clear", "set_window", "set_first", "set_count", "add_first", "next_end"):
+            m.d.comb += getattr(cursor, name).eq(getattr(reader, name))
+        for half, names in (
+            (reader, ("window", "known", "entry", "last_byte", "beyond")),
+            (writer, ("window", "entry", "place", "last_byte", "last_entry")),
+        ):
+            m.d.comb += [getattr(half, name).eq(getattr(cursor, name)) for name in names]
+
+    def _state(
+        self,
+        m: Module,
+        reader: RequestReader,
+        writer: ReplyWriter,
+        cursor: EntryCursor,
+        registers: LinkRegisters,
+    ) -> None:
+        """Connect the registers, and what the two halves say to each other."""
+        writes = ~reader.refused & (reader.kind == Request.WRITE) & (cursor.window == _REGISTERS)
+        m.d.comb += [
+            registers.address.eq(cursor.entry),
+            registers.place.eq(cursor.place),
+            registers.value.eq(reader.value),
+            registers.write.eq(writer.accepts & writes),
+            registers.refuse.eq(writer.accepts & reader.refused),
+            registers.code.eq(reader.code),
+            registers.begins.eq(reader.begins),
+            registers.ends.eq(writer.ends),
+            registers.idle.eq(self.idle),
+            registers.collision.eq(self.collision),
+            reader.idle.eq(self.idle),
+            reader.writable.eq(registers.writable),
+            reader.fits.eq(registers.fits),
+            reader.waits.eq(registers.waits),
+            reader.next_turn.eq(registers.next_turn),
+            reader.done.eq(writer.done),
+            writer.ask.eq(reader.ask),
+            writer.kind.eq(reader.kind),
+            writer.tag.eq(reader.tag),
+            writer.refused.eq(reader.refused),
+            writer.code.eq(reader.code),
+            writer.live.eq(registers.byte_o),
+            writer.turn.eq(registers.turns_done),
+            self.array_reset.eq(registers.soft_reset),
+        ]
+        for name in setting_names(self._registers):
+            m.d.comb += getattr(self, name).eq(getattr(registers, name))
+
+    def _store(self, m: Module, reader: RequestReader, writer: ReplyWriter, registers: LinkRegisters) -> None:
+        """Keep constants, results and tags in one memory; results are written first."""
+        image = store_image(self._registers)
+        m.submodules.store = store = memory.Memory(shape=8, depth=STORE_BYTES, init=image)
+        write, read = store.write_port(), store.read_port()
+        m.d.comb += [
+            read.addr.eq(writer.read_address),
+            read.en.eq(1),
+            writer.read_data.eq(read.data),
+            reader.kept.eq(~writer.notes),
+            write.en.eq(writer.notes | reader.keep),
+            write.addr.eq(Mux(writer.notes, writer.write_address, tag_address(registers.next_turn))),
+            write.data.eq(Mux(writer.notes, writer.write_data, reader.tag)),
+        ]
+
+
+class HostLink(wiring.Component):
+    """The host link on a serial line.
+
+    Parameters
+    ----------
+    network : Network
+    hardware : Hardware
+    clock_frequency, baud_rate : int
+        In Hz and bits per second, see :func:`erbium.hdl.uart.bit_period`.
+    buffer_bytes : int
+        Bytes of frames that are held in front of the receiver; 0 for none.
+
+    Members
+    -------
+    rx : In(1), tx : Out(1)
+        The line, see :mod:`erbium.hdl.uart`. Others as in :class:`MessageLink`.
+
+    Raises
+    ------
+    ValueError
+        If the baud rate cannot be met, or `buffer_bytes` is negative.
+
+    Notes
+    -----
+    Bytes come and go at the rate of the line. A host that keeps to two unanswered frames, or to
+    `buffer_bytes` of them, loses none.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        hardware: Hardware | None = None,
+        clock_frequency: int = 12_000_000,
+        baud_rate: int = 1_000_000,
+        buffer_bytes: int = 0,
+    ) -> None:
+        if buffer_bytes < 0:
+            raise ValueError(f"buffer_bytes is {buffer_bytes}; it must be 0 or more")
+        self.registers = RegisterMap(network, hardware or Hardware(), clock_frequency, buffer_bytes)
+        self._clock_frequency, self._baud_rate = clock_frequency, baud_rate
+        self._buffer_bytes = buffer_bytes
+        self._receiver = UartReceiver(clock_frequency, baud_rate)
+        self._transmitter = UartTransmitter(clock_frequency, baud_rate)
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | array_side(self.registers))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        timeout = round(self._clock_frequency * TIMEOUT_SECONDS)
+        m.submodules.receiver = receiver = self._receiver
+        m.submodules.transmitter = transmitter = self._transmitter
+        m.submodules.link = link = MessageLink(self.registers, max(timeout, 1))
+        m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]
+        if self._buffer_bytes:
+            m.submodules.buffer = buffer = Queue(8, self._buffer_bytes)
+            connect(m, receiver.byte_o, buffer.token_i)
+            connect(m, buffer.token_o, link.byte_i)
+        else:
+            connect(m, receiver.byte_o, link.byte_i)
+        connect(m, link.byte_o, transmitter.byte_i)
+        for name, member in array_side(self.registers).items():
+            inner, outer = getattr(link, name), getattr(self, name)
+            if member.is_signature:
+                connect(m, flipped(outer), inner)
+            elif member.flow is In:
+                m.d.comb += inner.eq(outer)
+            else:
+                m.d.comb += outer.eq(inner)
+        return m

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The registers of the host link that change."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Const, Module, Mux, ResetInserter, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from erbium.hdl.registers import Control, ErrorCode, Register, RegisterMap, Status, rate_names
+
+CODE_WIDTH = bits_for(max(ErrorCode))
+
+
+def setting_names(registers: RegisterMap) -> list[str]:
+    """Return the writable registers that hold what was written, in the order of their addresses."""
+    return ["n_ticks", "decide_after", *rate_names(registers.network)]
+
+
+class LinkRegisters(wiring.Component):
+    """Settings, turns and errors: every register that is neither a constant nor a counter.
+
+    Parameters
+    ----------
+    registers : RegisterMap
+
+    Members
+    -------
+    address : In
+        Number of the register word, for reading and writing.
+    place : In(2)
+        Byte of the word that is read.
+    byte_o : Out(8)
+        That byte; 0 if the register is a constant, a counter or not there.
+    value : In(32)
+        What is to be written.
+    writable, fits : Out(1)
+        The register can be written; it takes `value`.
+    waits : Out(1)
+        It is changed only while the array is idle.
+    write : In(1)
+        Write; only if `writable` and `fits`.
+    refuse : In(1), code : In
+        A frame is refused: note the error code.
+    begins, ends : In(1)
+        A sample was accepted; the result of the oldest one was sent.
+    idle, collision : In(1)
+        Of the array.
+    next_turn, turns_done : Out(8)
+    soft_reset : Out(1)
+        One clock, one after the write.
+    n_ticks, decide_after, gain_k / rate_k : Out
+        Settings of the array.
+
+    Notes
+    -----
+    Reads and checks have latency 0, a write takes one clock.
+    """
+
+    def __init__(self, registers: RegisterMap) -> None:
+        self._registers = registers
+        self._settings = [registers[name] for name in setting_names(registers)]
+        members = {
+            "address": In(bits_for(registers.n_words - 1)),
+            "place": In(2),
+            "byte_o": Out(8),
+            "value": In(32),
+            "writable": Out(1),
+            "fits": Out(1),
+            "waits": Out(1),
+            "write": In(1),
+            "refuse": In(1),
+            "code": In(CODE_WIDTH),
+            "begins": In(1),
+            "ends": In(1),
+            "idle": In(1),
+            "collision": In(1),
+            "next_turn": Out(8),
+            "turns_done": Out(8),
+            "soft_reset": Out(1),
+        }
+        super().__init__(members | {setting.name: Out(setting.width) for setting in self._settings})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        control = self._registers["control"]
+        acts = self.write & (self.address == control.address)
+        clears = acts & self._flag(Control.CLEAR_ERRORS)
+        m.d.sync += self.soft_reset.eq(acts & self._flag(Control.SOFT_RESET))
+
+        state = Module()
+        m.submodules.state = ResetInserter(self.soft_reset)(state)
+        held = self._settings_held(state)
+        last_error, refused = Signal(CODE_WIDTH), Signal(self._registers["refused"].width)
+        next_turn, turns_done = Signal(8), Signal(8)
+        state.d.sync += [next_turn.eq(next_turn + self.begins), turns_done.eq(turns_done + self.ends)]
+        with state.If(clears):
+            state.d.sync += [last_error.eq(0), refused.eq(0)]
+        with state.Elif(self.refuse):
+            state.d.sync += [last_error.eq(self.code), refused.eq(refused + ~refused.all())]
+        m.d.comb += [self.next_turn.eq(next_turn), self.turns_done.eq(turns_done)]
+
+        status = Mux(self.idle, Status.IDLE, 0) | Mux(self.collision, Status.COLLISION, 0)
+        live = {
+            "status": status,
+            "last_error": last_error,
+            "refused": refused,
+            "next_turn": next_turn,
+            "turns_done": turns_done,
+        } | held
+        with m.Switch(self.address):
+            for name, value in live.items():
+                with m.Case(self._registers[name].address):
+                    bits = Value.cast(value)
+                    for place in range(-(-len(bits) // 8)):
+                        with m.If(self.place == place):
+                            m.d.comb += self.byte_o.eq(bits[8 * place : 8 * place + 8])
+        self._check(m, control)
+        return m
+
+    def _flag(self, flag: Control) -> Value:
+        """Return a bit of what is written to the register ``control``."""
+        return self.value[int(flag).bit_length() - 1]
+
+    def _settings_held(self, state: Module) -> dict[str, Value]:
+        """Return the settings as far as they can be other than 0."""
+        held: dict[str, Value] = {}
+        for setting in self._settings:
+            signal = Signal(bits_for(setting.high), init=setting.reset, name=setting.name)
+            with state.If(self.write & (self.address == setting.address)):
+                state.d.sync += signal.eq(self.value)
+            state.d.comb += getattr(self, setting.name).eq(signal)
+            held[setting.name] = signal
+        return held
+
+    def _check(self, m: Module, control: Register) -> None:
+        """Say whether the register takes the value."""
+        writable = [control, *self._settings]
+        width = max(bits_for(register.high) for register in writable)
+        high = Signal(width)
+        enough = Signal()  # the lowest value of every register is 0 or 1
+        with m.Switch(self.address):
+            for register in writable:
+                with m.Case(register.address):
+                    m.d.comb += [
+                        self.writable.eq(1),
+                        self.waits.eq(register is not control),
+                        high.eq(Const(register.high, width)),
+                        enough.eq(self.value.any() if register.low else 1),
+                    ]
+        m.d.comb += self.fits.eq(~self.value[width:].any() & (self.value[:width] <= high) & enough)
