@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Turns sweeps, a word of spikes each, into single spike events."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.tokens import ADDRESS_WIDTH, EventToken, Kind, SweepToken
 
-CHUNK = 16
-"""Lanes among which the place of a spike is looked for; the chunk is chosen beside it."""
+
+def lowest_bit(bits: Value) -> tuple[Value, Value]:
+    """Return whether any bit is set, and the number of the lowest that is, as a tree of multiplexers."""
+    if len(bits) == 1:
+        return bits[0], Const(0, 1)
+    half = 1 << (len(bits) - 1).bit_length() - 1
+    any_low, low = lowest_bit(bits[:half])
+    any_high, high = lowest_bit(bits[half:])
+    number = ~any_low if len(bits) == 2 else Cat(Mux(any_low, low, high)[: len(low)], ~any_low)
+    return any_low | any_high, number
 
 
 class SpikeSerializer(wiring.Component):
@@ -27,7 +35,7 @@ class SpikeSerializer(wiring.Component):
 
     Notes
     -----
-    A word with n spikes takes ``max(n, 1)`` clocks, other tokens one. Latency one clock.
+    A word with n spikes takes ``max(n, 1)`` clocks, other tokens one. Latency two clocks.
     """
 
     def __init__(self, lanes: int) -> None:
@@ -45,36 +53,35 @@ class SpikeSerializer(wiring.Component):
         token, out = self.sweep_i.payload, self.event_o.payload
         pending = Signal(self._lanes)
         base = Signal(ADDRESS_WIDTH)
-        # The lowest spike is looked for in two steps: the first chunk that has one, and the place in the chunk.
-        chunk, offset, place = Signal(CHUNK), Signal(range(self._lanes)), Signal(range(CHUNK))
-        for start in reversed(range(0, self._lanes, CHUNK)):
-            part = pending[start : start + CHUNK]
-            with m.If(part.any()):
-                m.d.comb += [chunk.eq(part), offset.eq(start)]
-        for bit in reversed(range(CHUNK)):
-            with m.If(chunk[bit]):
-                m.d.comb += place.eq(bit)
+        any_pending, place = lowest_bit(pending)
         # Clearing the lowest set bit: x & (x - 1).
         rest = pending & (pending - 1)[: self._lanes]
 
-        with m.If(pending.any()):
-            m.d.comb += [
-                self.event_o.valid.eq(1),
-                out.kind.eq(Kind.SPIKE),
-                out.data.eq((base + offset + place)[:ADDRESS_WIDTH]),
-            ]
-            with m.If(self.event_o.ready):
-                m.d.comb += self.spikes.eq(1)
-                m.d.sync += pending.eq(rest)
-        with m.If((token.kind == Kind.SPIKE) & ((pending == 0) | self.event_o.ready & (rest == 0))):
+        # A register keeps finding a spike and adding up its address apart. The address of another token's lane is 0.
+        valid, kind, spike = Signal(), Signal(Kind), Signal(range(self._lanes))
+        held = Signal(len(token.data))
+        moves = Signal()
+        m.d.comb += [
+            moves.eq(~valid | self.event_o.ready),
+            self.event_o.valid.eq(valid),
+            out.kind.eq(kind),
+            out.data.eq(Cat((held[:ADDRESS_WIDTH] + spike)[:ADDRESS_WIDTH], held[ADDRESS_WIDTH:])),
+            self.spikes.eq(valid & self.event_o.ready & (kind == Kind.SPIKE)),
+        ]
+        with m.If(moves):
+            m.d.sync += valid.eq(any_pending)
+            with m.If(any_pending):
+                m.d.sync += [kind.eq(Kind.SPIKE), held.eq(base), spike.eq(place), pending.eq(rest)]
+            with m.Elif(token.kind != Kind.SPIKE):
+                m.d.comb += self.sweep_i.ready.eq(1)
+                m.d.sync += [
+                    valid.eq(self.sweep_i.valid),
+                    kind.eq(token.kind),
+                    held.eq(token.data),
+                    spike.eq(0),
+                ]
+        with m.If((token.kind == Kind.SPIKE) & (~any_pending | moves & (rest == 0))):
             # The next word follows the last spike of this one without a bubble.
             m.d.comb += self.sweep_i.ready.eq(1)
             m.d.sync += [pending.eq(Mux(self.sweep_i.valid, token.spikes, 0)), base.eq(token.data)]
-        with m.Elif((token.kind != Kind.SPIKE) & (pending == 0)):
-            m.d.comb += [
-                self.event_o.valid.eq(self.sweep_i.valid),
-                self.sweep_i.ready.eq(self.event_o.ready),
-                out.kind.eq(token.kind),
-                out.data.eq(token.data),
-            ]
         return m
