@@ -78,7 +78,8 @@ class FirstSpikePrediction(wiring.Component):
         m = Module()
         network, token = self._network, self.sweep_i.payload
         self.begin = Signal(Begin())
-        self.tick = Signal(16)
+        self.tick = Signal(range(network.n_ticks + 1))
+        self.next_tick = (self.tick + 1)[: len(self.tick)]
         takes, starts = Signal(), Signal()
         m.d.comb += takes.eq(self.sweep_i.valid & (token.kind == Kind.SPIKE))
         answer, decision_ticks, decided, scanning = self._answer(m, takes, starts)
@@ -117,7 +118,7 @@ class FirstSpikePrediction(wiring.Component):
                             self.sweep_i.ready.eq(self.feedback_o.ready),
                         ]
                         with m.If(self.feedback_o.ready):
-                            m.d.sync += self.tick.eq(self.tick + 1)
+                            m.d.sync += self.tick.eq(self.next_tick)
                     with m.Case(Kind.END):
                         m.d.comb += self.result_o.valid.eq(1)
                         with m.If(self.result_o.ready):
@@ -155,11 +156,11 @@ class FirstSpikePrediction(wiring.Component):
         left = Signal(range(lanes + 1))
         here = Signal(range(network.n_classes + lanes))
         best, best_key, found = Signal(range(network.n_classes)), Signal(STATE_WIDTH + 1), Signal()
-        decided, spiked, decision_ticks = Signal(), Signal(), Signal(16)
+        decided, spiked, decision_ticks = Signal(), Signal(), Signal.like(self.tick)
         scanning = left != 0
 
         # Until a tick with a spike has ended, a word can hold the answer if it has a spike, or in the last tick.
-        can = ~decided & (token.spikes.any() | (self.tick == self.n_ticks - 1))
+        can = ~decided & (token.spikes.any() | (self.next_tick == self.n_ticks))
         with m.If(takes & ~scanning):
             m.d.sync += [spikes.eq(token.spikes), membranes.eq(Cat(*token.v)), here.eq(token.data)]
             with m.If(can):
@@ -178,7 +179,7 @@ class FirstSpikePrediction(wiring.Component):
             with m.If((here < network.n_classes) & (~found | (key > best_key))):
                 m.d.sync += [best_key.eq(key), best.eq(here), found.eq(1)]
         with m.If(self.feedback_o.valid & self.feedback_o.ready & spiked & ~decided):
-            m.d.sync += [decided.eq(1), decision_ticks.eq(self.tick + 1)]
+            m.d.sync += [decided.eq(1), decision_ticks.eq(self.next_tick)]
         with m.If(starts):
             m.d.sync += [found.eq(0), decided.eq(0), spiked.eq(0)]
         # A tick with a spike counts from its own TICK token on.

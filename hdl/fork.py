@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Sends one stream to several readers."""
 
-from amaranth.hdl import Cat, Module, Shape
-from amaranth.lib import fifo, stream, wiring
+from amaranth.hdl import Cat, Module, Shape, Signal, Value
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 
 class Fork(wiring.Component):
-    """Copies every token to each reader; each has a queue of its own.
+    """Copies every token to each reader; each reads at its own pace.
 
     Parameters
     ----------
@@ -15,7 +16,7 @@ class Fork(wiring.Component):
         Of a token.
     readers : int
     depth : int
-        Tokens that the queue of each reader holds.
+        Tokens that a reader may be behind, at least.
 
     Members
     -------
@@ -23,7 +24,8 @@ class Fork(wiring.Component):
 
     Notes
     -----
-    One token per clock while every queue has room; latency 2 clocks.
+    One token per clock while no reader is too far behind; latency 2 clocks. The room is a power of two, so places
+    wrap around by themselves: full and empty differ in one bit of the writer's place.
     """
 
     def __init__(self, shape, readers: int, depth: int) -> None:
@@ -34,33 +36,45 @@ class Fork(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = Shape.cast(self.token_i.payload.shape()).width
-        queues = []
-        for number, out in enumerate(self.token_o):
-            queue = fifo.SyncFIFOBuffered(width=width, depth=self._depth)
-            m.submodules[f"queue_{number}"] = queue
-            queues.append(queue)
-            m.d.comb += [
-                queue.w_data.eq(self.token_i.payload),
-                queue.w_en.eq(self.token_i.valid & self.token_i.ready),
-                out.payload.eq(queue.r_data),
-                out.valid.eq(queue.r_rdy),
-                queue.r_en.eq(out.ready),
-            ]
-        m.d.comb += self.token_i.ready.eq(Cat(*[queue.w_rdy for queue in queues]).all())
+        bits = ceil_log2(max(self._depth, 2))
+        m.submodules.memory = store = memory.Memory(shape=width, depth=1 << bits, init=[])
+        write = store.write_port()
+        place = Signal(bits + 1)
+        takes = self.token_i.valid & self.token_i.ready
+        m.d.sync += place.eq(place + takes)
+        m.d.comb += [write.addr.eq(place), write.data.eq(self.token_i.payload), write.en.eq(takes)]
+        full = [self._read(m, number, place, store.read_port()) for number in range(len(self.token_o))]
+        m.d.comb += self.token_i.ready.eq(~Cat(*full).any())
         return m
+
+    def _read(self, m: Module, number: int, place: Signal, port: memory.ReadPort) -> Value:
+        """Read for one reader, which is at a place of its own; return whether it is as far behind as it may be."""
+        out, at = self.token_o[number], Signal.like(place, name=f"place_{number}")
+        same = Signal(name=f"same_{number}")
+        around = place[-1] ^ at[-1]
+        m.d.comb += [
+            same.eq(place[:-1] == at[:-1]),
+            port.addr.eq(at),
+            port.en.eq((~same | around) & (~out.valid | out.ready)),
+            out.payload.eq(port.data),
+        ]
+        m.d.sync += at.eq(at + port.en)
+        with m.If(port.en):
+            m.d.sync += out.valid.eq(1)
+        with m.Elif(out.ready):
+            m.d.sync += out.valid.eq(0)
+        return same & around
 
 
 class Queue(wiring.Component):
     """A first-in first-out queue of tokens: one in and one out per clock, latency 2 clocks.
-
-    A queue of depth 2 passes a token every second clock only.
 
     Parameters
     ----------
     shape : ShapeLike
         Of a token.
     depth : int
-        Tokens that it holds.
+        Tokens that it holds, at least.
     """
 
     def __init__(self, shape, depth: int) -> None:

@@ -2,14 +2,14 @@
 """The prediction unit: readout, error neurons, and the decision to stop a sample."""
 
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal
-from amaranth.lib import fifo, stream, wiring
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import delayed
+from erbium.hdl.fork import Queue
 from erbium.hdl.neuron_unit import LATENCY, NeuronUnit
 from erbium.hdl.tokens import Begin, FeedbackToken, Kind, Result, SweepToken
-from erbium.hdl.word_file import WordFile
 from erbium.sw_model.network import Hardware, Network
 
 ERROR_WIDTH = 9
@@ -40,7 +40,7 @@ class PredictionUnit(wiring.Component):
 
     Notes
     -----
-    A clock for each lane of each word, and 9 (up to three classes) or 10 clocks more per tick.
+    A clock for each lane of each word, and 9 clocks more per tick.
     Latency from the ``TICK`` of a sweep to the ``TICK`` of its feedback: 2 clocks once the classes are through.
     """
 
@@ -65,7 +65,7 @@ class PredictionUnit(wiring.Component):
         classes = network.n_classes
         count_width = bits_for(network.n_ticks)
         begin = Signal(Begin())
-        tick = Signal(16)
+        tick = Signal(range(network.n_ticks + 1))
         first_tick = tick == 0
 
         # A word of the sweep is shifted out lane by lane, one class per clock.
@@ -73,7 +73,7 @@ class PredictionUnit(wiring.Component):
         membranes = Signal(16 * lanes)
         left = Signal(range(lanes + 1))
         here = Signal(range(classes + 1))
-        active = Signal()
+        active, starts = Signal(), Signal()
         spike, membrane = spikes[0], membranes[:16]
         m.d.comb += active.eq((left != 0) & (here != classes))
         with m.If(left != 0):
@@ -88,18 +88,22 @@ class PredictionUnit(wiring.Component):
         unit = NeuronUnit(network.error.program, None, 2, [ERROR_WIDTH])
         m.submodules.errors = unit
         errors_width = len(unit.neurons.as_value())
-        m.submodules.classes = file = WordFile(classes, count_width + errors_width)
-        latency = file.read_latency
+        m.submodules.classes = store = memory.Memory(
+            shape=count_width + errors_width, depth=max(classes, 2), init=[]
+        )
+        write, read = store.write_port(), store.read_port()
+        latency = 1
+        ends = latency + LATENCY
         at = [here]
-        for clock in range(latency + LATENCY + file.write_delay):
-            at.append(delayed(m, at[-1], 1, f"class_{clock}"))
-        m.d.comb += file.read_address.eq(here)
+        for clock in range(ends):
+            at.append(delayed(m, at[-1], 1, f"class_{clock}", cleared=False))
+        m.d.comb += [read.addr.eq(here), read.en.eq(active)]
         now = delayed(m, active, latency, "active")
         now_spike = delayed(m, spike, latency, "spike")
-        now_membrane = delayed(m, membrane, latency, "membrane")
+        now_membrane = delayed(m, membrane, latency, "membrane", cleared=False)
 
         count = Signal(count_width)
-        m.d.comb += count.eq(Mux(first_tick, 0, file.read_data[:count_width]) + now_spike)
+        m.d.comb += count.eq(Mux(first_tick, 0, read.data[:count_width]) + now_spike)
         self._keep_best(m, now, at[latency], count, now_membrane)
 
         # Error neurons: a spike without label raises the first, a label without spike the second.
@@ -109,33 +113,26 @@ class PredictionUnit(wiring.Component):
         m.d.comb += push.eq(Mux(now_spike, Mux(is_label, 0, weight), Mux(is_label, -weight, 0)))
         m.d.comb += [
             unit.valid.eq(now & begin.learn),
-            unit.neurons.eq(file.read_data[count_width:]),
+            unit.neurons.eq(read.data[count_width:]),
             unit.begin.eq(first_tick),
             unit.ports.eq(Cat(push, (-push)[:ERROR_WIDTH])),
         ]
-        ends = latency + LATENCY
-        write = Cat(delayed(m, count, LATENCY, "count"), unit.neurons_o.as_value())
         m.d.comb += [
-            file.write_enable.eq(delayed(m, now, LATENCY + file.write_delay, "write_enable")),
-            file.write_address.eq(at[ends + file.write_delay]),
-            file.write_data.eq(delayed(m, write, file.write_delay, "write_data")),
+            write.en.eq(delayed(m, now, LATENCY, "write_enable")),
+            write.addr.eq(at[ends]),
+            write.data.eq(Cat(delayed(m, count, LATENCY, "count", cleared=False), unit.neurons_o.as_value())),
         ]
 
         feedback = FeedbackToken(network)
-        room_needed = lanes + ends + 2
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=feedback.size, depth=room_needed + 8)
-        out = Signal(feedback)
-        m.d.comb += [
-            queue.w_data.eq(out),
-            self.feedback_o.payload.eq(queue.r_data),
-            self.feedback_o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.feedback_o.ready),
-        ]
+        # A tick begins when the queue has room for all that it can say: the last one's has left, but for its TICK.
+        m.submodules.queue = queue = Queue(feedback, classes + 3)
+        wiring.connect(m, queue.token_o, wiring.flipped(self.feedback_o))
+        out, says = queue.token_i.payload, queue.token_i.valid
         erring, any_error = Signal(), Signal()
         m.d.comb += erring.eq(unit.valid_o & unit.spikes_o.any())
         with m.If(erring):
             m.d.comb += [
-                queue.w_en.eq(1),
+                says.eq(1),
                 out.kind.eq(Kind.SPIKE),
                 out.address.eq(Cat(unit.spikes_o[1], at[ends])),
             ]
@@ -168,27 +165,30 @@ class PredictionUnit(wiring.Component):
                         begin.eq(token.data),
                         tick.eq(0),
                         here.eq(0),
+                        starts.eq(1),
                         self.quiet.eq(0),
                         self.decided.eq(0),
                         any_error.eq(0),
                     ]
-                with m.Case(Kind.SPIKE), m.If((left <= 1) & (queue.level <= queue.depth - room_needed)):
+                with m.Case(Kind.SPIKE), m.If((left <= 1) & (~starts | ~self.feedback_o.valid)):
                     m.d.comb += self.sweep_i.ready.eq(1)
                     m.d.sync += [
                         spikes.eq(token.spikes),
                         membranes.eq(token.v),
                         left.eq(lanes),
+                        starts.eq(0),
                     ]
-                with m.Case(Kind.TICK), m.If(settled & queue.w_rdy):
+                with m.Case(Kind.TICK), m.If(settled & queue.token_i.ready):
                     m.d.comb += [
                         self.sweep_i.ready.eq(1),
-                        queue.w_en.eq(1),
+                        says.eq(1),
                         out.kind.eq(Kind.TICK),
                         out.address[0].eq(self.stop),
                     ]
                     m.d.sync += [
                         tick.eq(tick + 1),
                         here.eq(0),
+                        starts.eq(1),
                         any_error.eq(0),
                         self.quiet.eq(self.next_quiet),
                     ]
@@ -199,11 +199,11 @@ class PredictionUnit(wiring.Component):
                             self.decision_ticks.eq(tick + 1),
                         ]
                 with m.Case(Kind.END):
-                    m.d.comb += self.result_o.valid.eq(queue.w_rdy)
-                    with m.If(queue.w_rdy & self.result_o.ready):
+                    m.d.comb += self.result_o.valid.eq(queue.token_i.ready)
+                    with m.If(queue.token_i.ready & self.result_o.ready):
                         m.d.comb += [
                             self.sweep_i.ready.eq(1),
-                            queue.w_en.eq(1),
+                            says.eq(1),
                             out.kind.eq(Kind.END),
                             self.samples.eq(1),
                         ]
@@ -224,8 +224,8 @@ class PredictionUnit(wiring.Component):
         network = self._network
         self.answer = Signal(range(network.n_classes))
         self.decided, self.decides, self.stop = Signal(), Signal(), Signal()
-        self.decision_ticks = Signal(16)
-        self.quiet, self.next_quiet = Signal(16), Signal(16)
+        self.decision_ticks = Signal.like(tick)
+        self.quiet, self.next_quiet = Signal.like(tick), Signal.like(tick)
         m.d.comb += [
             self.next_quiet.eq(Mux(any_error | (tick == 0), 0, self.quiet + 1)),
             self.decides.eq(~begin.learn & (self.decide_after != 0) & (self.best_count >= self.decide_after)),

@@ -39,92 +39,95 @@ class SampleBuffer(wiring.Component):
         ``BEGIN PIXEL* END``. Waits while both banks are full.
     available : Out(1)
         A complete sample is there to be read.
-    begin : Out(Begin), groups : Out
-        What its ``BEGIN`` said, and its number of words of four pixels.
-    read_address : In, read_enable : In(1), read_data : Out(4 x PixelEntry)
-        Data two clocks after the address.
+    end : Out
+        Address behind its last word.
+    read_address : In, read_enable : In(1)
+        Word 0 is what its ``BEGIN`` said, the others have four pixels each.
+    begin : Out(Begin), group : Out(4 x PixelEntry)
+        The word, one clock after its address, until the next one is read.
     release : In(1)
         The sample has been read for the last time.
 
     Notes
     -----
-    One token per clock. Pixels that cannot spike are dropped, as are those beyond `n_inputs`.
+    One token per clock. Pixels that cannot spike are dropped, as are those beyond `n_inputs`. A sample that is not
+    ended is given up by the next ``BEGIN``.
     """
 
     def __init__(self, n_inputs: int, levels: Levels = ()) -> None:
         self._n_inputs, self._levels = n_inputs, levels
-        self.max_groups = -(-n_inputs // GROUP)
+        self.max_words = 1 + -(-n_inputs // GROUP)
         self.entry = PixelEntry(n_inputs, levels)
         super().__init__(
             {
                 "sample_i": In(stream.Signature(SampleToken())),
                 "available": Out(1),
-                "begin": Out(Begin()),
-                "groups": Out(range(self.max_groups + 1)),
-                "read_address": In(range(max(self.max_groups, 2))),
+                "end": Out(range(self.max_words + 1)),
+                "read_address": In(range(self.max_words)),
                 "read_enable": In(1),
-                "read_data": Out(data.ArrayLayout(self.entry, GROUP)),
+                "begin": Out(Begin()),
+                "group": Out(data.ArrayLayout(self.entry, GROUP)),
                 "release": In(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        address_bits = ceil_log2(max(self.max_groups, 2))
-        width = self.entry.size * GROUP
-        m.submodules.memory = store = memory.Memory(shape=width, depth=2 << address_bits, init=[])
-        write, read = store.write_port(), store.read_port()
+        address_bits = ceil_log2(self.max_words)
+        # Each place of a word is written by itself. Together they hold a BEGIN, too.
+        width = max(self.entry.size, -(-Begin().size // GROUP))
+        m.submodules.memory = store = memory.Memory(shape=width * GROUP, depth=2 << address_bits, init=[])
+        write, read = store.write_port(granularity=width), store.read_port()
 
         full = Signal(2)
         writing, reading = Signal(), Signal()
-        headers = Array(Signal(Begin(), name=f"begin_{bank}") for bank in range(2))
-        counts = Array(Signal(range(self.max_groups + 1), name=f"groups_{bank}") for bank in range(2))
+        ends = Array(Signal.like(self.end, name=f"end_{bank}") for bank in range(2))
         token = self.sample_i.payload
         pixel = data.View(Pixel(), token.data[: Pixel().size])
-        held = Signal(width)
+        end = Signal.like(self.end, name="written")
         place = Signal(range(GROUP))
-        count = counts[writing]
-        takes = Signal()
-        keeps = Signal()
+        takes, keeps = Signal(), Signal()
         value = Signal(self.entry["value"].width)
-        m.d.comb += value.eq(self._value(pixel.value))
         m.d.comb += [
+            value.eq(self._value(pixel.value)),
             self.sample_i.ready.eq(~full.bit_select(writing, 1)),
             takes.eq(self.sample_i.valid & self.sample_i.ready),
-            keeps.eq((value != 0) & (count != self.max_groups) & (pixel.address < self._n_inputs)),
-            write.addr.eq(Cat(count[:address_bits], writing)),
+            keeps.eq((value != 0) & (end != self.max_words) & (pixel.address < self._n_inputs)),
+            write.addr.eq(Cat(end[:address_bits], writing)),
         ]
-        entry = Cat(value, pixel.address[: self.entry["address"].width])
+        address = pixel.address[: self.entry["address"].width]
+        for position in range(GROUP):
+            # The first pixel of a word empties the other places.
+            there = Mux(place == position, value, 0)
+            m.d.comb += write.data.word_select(position, width).eq(Cat(there, address))
         with m.If(takes):
             with m.Switch(token.kind):
                 with m.Case(SampleKind.BEGIN):
-                    m.d.sync += [headers[writing].eq(token.data), count.eq(0), place.eq(0), held.eq(0)]
+                    m.d.comb += [
+                        write.addr.eq(Cat(Const(0, address_bits), writing)),
+                        write.data.eq(token.data),
+                        write.en.eq(-1),
+                    ]
+                    m.d.sync += [end.eq(1), place.eq(0)]
                 with m.Case(SampleKind.PIXEL), m.If(keeps):
-                    for position in range(GROUP):
-                        with m.If(place == position):
-                            m.d.comb += write.data.eq(held | (entry << (position * self.entry.size)))
-                    m.d.sync += [held.eq(write.data), place.eq(place + 1)]
-                    with m.If(place == GROUP - 1):
-                        m.d.comb += write.en.eq(1)
-                        m.d.sync += [held.eq(0), count.eq(count + 1)]
+                    m.d.comb += write.en.eq(Mux(place == 0, -1, 1 << place))
+                    m.d.sync += [place.eq(place + 1), end.eq(end + (place == GROUP - 1))]
                 with m.Case(SampleKind.END):
-                    m.d.comb += write.data.eq(held)
-                    with m.If(place != 0):
-                        m.d.comb += write.en.eq(1)
-                        m.d.sync += count.eq(count + 1)
-                    m.d.sync += [full.bit_select(writing, 1).eq(1), writing.eq(~writing)]
+                    m.d.sync += [
+                        ends[writing].eq(end + (place != 0)),
+                        full.bit_select(writing, 1).eq(1),
+                        writing.eq(~writing),
+                    ]
 
-        held_enable = Signal()
-        m.d.sync += held_enable.eq(self.read_enable)
-        with m.If(held_enable):
-            m.d.sync += self.read_data.eq(read.data)
         m.d.comb += [
-            read.addr.eq(Cat(self.read_address, reading)),
+            read.addr.eq(Cat(self.read_address[:address_bits], reading)),
             read.en.eq(self.read_enable),
             self.available.eq(full.bit_select(reading, 1)),
-            self.begin.eq(headers[reading]),
-            self.groups.eq(counts[reading]),
+            self.end.eq(ends[reading]),
+            self.begin.eq(read.data),
         ]
+        for position in range(GROUP):
+            m.d.comb += self.group[position].eq(read.data.word_select(position, width))
         with m.If(self.release):
             m.d.sync += [full.bit_select(reading, 1).eq(0), reading.eq(~reading)]
         return m

@@ -45,7 +45,7 @@ class WeightAccess(wiring.Component):
 
     def __init__(self, n_neurons: int, lanes: int, width: int) -> None:
         self._n_neurons, self._lanes, self._width = n_neurons, lanes, width
-        words = -(-n_neurons // lanes)
+        self._words = words = -(-n_neurons // lanes)
         super().__init__(
             {
                 "access_i": In(stream.Signature(AccessRequest())),
@@ -66,19 +66,19 @@ class WeightAccess(wiring.Component):
         m = Module()
         width, held = self._width, self.word_o
         lane = Signal(range(self._lanes))
-        neuron = Signal(range(self._n_neurons))
         have = Signal()
         request = self.access_i.payload
-        end_of_row = neuron == self._n_neurons - 1
-        end_of_word = (lane == self._lanes - 1) | end_of_row
+        last_lane = lane == self._lanes - 1
+        last_word = self.word == self._words - 1
+        # The last word of a row may be partly filled.
+        rest = self._n_neurons - (self._words - 1) * self._lanes
+        end_of_word = last_lane | (last_word & (lane == rest - 1))
         m.d.comb += self.access_o.payload.eq(held[:width].as_signed())
 
-        def next_weight() -> None:
-            m.d.sync += [neuron.eq(neuron + 1), lane.eq(lane + 1)]
-            with m.If(end_of_word):
-                m.d.sync += [lane.eq(0), have.eq(0), self.word.eq(self.word + 1)]
-            with m.If(end_of_row):
-                m.d.sync += [neuron.eq(0), self.word.eq(0), self.row.eq(self.row + 1)]
+        def next_word() -> None:
+            m.d.sync += [lane.eq(0), have.eq(0), self.word.eq(self.word + 1)]
+            with m.If(last_word):
+                m.d.sync += [self.word.eq(0), self.row.eq(self.row + 1)]
 
         def shift(incoming) -> None:
             m.d.sync += held.eq(Cat(held[width:], incoming[:width]))
@@ -92,7 +92,6 @@ class WeightAccess(wiring.Component):
                             self.row.eq(request.data),
                             self.word.eq(0),
                             lane.eq(0),
-                            neuron.eq(0),
                             have.eq(0),
                         ]
                     with m.Case(AccessKind.READ):
@@ -105,29 +104,29 @@ class WeightAccess(wiring.Component):
                             ]
                             with m.If(self.access_o.ready):
                                 shift(held)
-                                next_weight()
+                                m.d.sync += lane.eq(lane + 1)
+                                with m.If(end_of_word):
+                                    next_word()
                     with m.Case(AccessKind.WRITE):
                         m.d.comb += self.access_i.ready.eq(1)
                         shift(request.data)
-                        with m.If(end_of_word):
+                        m.d.sync += lane.eq(lane + 1)
+                        with m.If(last_lane):
+                            m.next = "STORE"
+                        with m.Elif(end_of_word):
                             m.next = "ALIGN"
-                        with m.Else():
-                            next_weight()
             with m.State("ALIGN"):
-                # The last word of a row may be partly filled: its lane 0 must still come to lie lowest.
-                filled = Signal(range(self._lanes))
-                with m.If(lane + filled == self._lanes - 1):
-                    m.d.sync += filled.eq(0)
+                # Lane 0 must come to lie lowest in a partly filled word, too.
+                m.d.sync += lane.eq(lane + 1)
+                shift(request.data & 0)
+                with m.If(last_lane):
                     m.next = "STORE"
-                with m.Else():
-                    m.d.sync += filled.eq(filled + 1)
-                    shift(request.data & 0)
             with m.State("STORE"):
                 m.d.comb += [self.request.eq(1), self.store.eq(1)]
                 with m.If(self.grant):
                     m.next = "STORED"
             with m.State("STORED"), m.If(self.stored):
-                next_weight()
+                next_word()
                 m.next = "READY"
             with m.State("LOAD"):
                 m.d.comb += self.request.eq(1)

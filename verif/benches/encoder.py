@@ -17,11 +17,11 @@ from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
 from erbium.verif.streams import STALLS, Harness
 
-TICK_OVERHEAD = 5
+TICK_OVERHEAD = 3
 """Clocks of a tick beyond those of its spikes and of its groups without spike."""
 
-FETCHED = 2
-"""Clocks that a tick behind one without a level is spared: its pixels have been fetched meanwhile."""
+REPLAY_OVERHEAD = 2
+"""Clocks of a replay beyond those of its ticks with a level."""
 
 DARK_TICK = 2
 """Clocks of a tick of a sample without pixels, or in which the latency encoder has no level."""
@@ -120,24 +120,17 @@ class TB:
         self.ticks += ticks
         self.presented += 1
 
-    def fetched(self, tick: int) -> int:
-        """Return the clocks that a tick with a level is spared; the first tick begins a clock too late for all."""
-        if not self.levels or tick - 1 in {-1, *(at for _, at in self.levels)}:
-            return 0
-        return FETCHED - (tick == 1)
-
     def _clocks_of(self, image: Array, tick: int, spikes: set[int]) -> int:
         """Return the clocks of a tick: one per spike, or one per group that has none, but not for the last."""
         due = {at for _, at in self.levels}
         if self.levels and tick not in due:
             return DARK_TICK
-        fetched = self.fetched(tick)
         pixels = np.flatnonzero(image >= self.network.lowest_pixel)
         groups = [pixels[start : start + GROUP] for start in range(0, len(pixels), GROUP)]
         if not groups:
             return DARK_TICK
         counts = [sum(int(k) in spikes for k in group) for group in groups]
-        return sum(max(1, count) for count in counts[:-1]) + counts[-1] + TICK_OVERHEAD - fetched
+        return sum(max(1, count) for count in counts[:-1]) + counts[-1] + TICK_OVERHEAD
 
     async def finish(self) -> None:
         """Run to the end and compare the counters."""
@@ -205,6 +198,6 @@ async def replay(dut: Any) -> None:
         )
         work, due = tb.work[sample], {at for _, at in tb.levels}
         if work[tb.levels[0][1]] > DARK_TICK:
-            expected = sum(work[at] + tb.fetched(at) for at in due)
+            expected = sum(work[at] for at in due) + REPLAY_OVERHEAD
             took = last_end - first_end
             expect_equal("clocks of a replay", expected + tb.network.feedback_delay, took, sample=sample)

@@ -9,7 +9,6 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from erbium.hdl.word_file import REGISTERS_UP_TO
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.prediction import ErbpPrediction
 from erbium.verif.codecs import FeedbackCodec, ResultCodec, SweepCodec
@@ -17,8 +16,8 @@ from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
 from erbium.verif.streams import STALLS, Harness
 
-TICK_OVERHEAD = 8
-"""Clocks of a tick beyond those of its classes and the latency of the file that holds them."""
+TICK_OVERHEAD = 9
+"""Clocks of a tick beyond those of its classes."""
 
 
 class TB:
@@ -98,7 +97,6 @@ async def throughput(dut: Any) -> None:
     tb.present(learn=False, n_ticks=8, rate=0.5, spread=10)
     await tb.finish()
     words = -(-tb.n // tb.lanes)
-    read_latency = 1 if tb.n <= REGISTERS_UP_TO else 2
     history = tb.harness.board.channel("feedback_o").history
     clocks: list[int] = []
     for clock, token in zip(tb.feedback.clocks, history, strict=True):
@@ -106,7 +104,7 @@ async def throughput(dut: Any) -> None:
             clocks.append(clock)
         elif token[0] == "END":
             for first, last in itertools.pairwise(clocks):
-                expected = words * tb.lanes + read_latency + TICK_OVERHEAD
+                expected = words * tb.lanes + TICK_OVERHEAD
                 expect_equal("clocks of a tick", expected, last - first)
             clocks.clear()
 
