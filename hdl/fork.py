@@ -25,7 +25,8 @@ class Fork(wiring.Component):
     Notes
     -----
     One token per clock while no reader is too far behind; latency 2 clocks. The room is a power of two, so places
-    wrap around by themselves: full and empty differ in one bit of the writer's place.
+    wrap around by themselves: full and empty differ in one bit of the writer's place. After a reset it takes a token
+    from the second clock on.
     """
 
     def __init__(self, shape, readers: int, depth: int) -> None:
@@ -36,7 +37,7 @@ class Fork(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = Shape.cast(self.token_i.payload.shape()).width
-        bits = ceil_log2(max(self._depth, 2))
+        bits = ceil_log2(max(self._depth, 2) + 1)
         m.submodules.memory = store = memory.Memory(shape=width, depth=1 << bits, init=[])
         write = store.write_port()
         place = Signal(bits + 1)
@@ -44,11 +45,12 @@ class Fork(wiring.Component):
         m.d.sync += place.eq(place + takes)
         m.d.comb += [write.addr.eq(place), write.data.eq(self.token_i.payload), write.en.eq(takes)]
         full = [self._read(m, number, place, store.read_port()) for number in range(len(self.token_o))]
-        m.d.comb += self.token_i.ready.eq(~Cat(*full).any())
+        # A register, so that it is never at the end of a long path: it has to leave room for one more token.
+        m.d.sync += self.token_i.ready.eq(~Cat(*full).any())
         return m
 
     def _read(self, m: Module, number: int, place: Signal, port: memory.ReadPort) -> Value:
-        """Read for one reader, which is at a place of its own; return whether it is as far behind as it may be."""
+        """Read for one reader, at a place of its own; return whether it is nearly as far behind as it may be."""
         out, at = self.token_o[number], Signal.like(place, name=f"place_{number}")
         same = Signal(name=f"same_{number}")
         around = place[-1] ^ at[-1]
@@ -63,7 +65,8 @@ class Fork(wiring.Component):
             m.d.sync += out.valid.eq(1)
         with m.Elif(out.ready):
             m.d.sync += out.valid.eq(0)
-        return same & around
+        behind = (place - at)[: len(place)]
+        return behind >= (1 << len(place) - 1) - 1
 
 
 class Queue(wiring.Component):

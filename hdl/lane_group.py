@@ -218,7 +218,9 @@ class LaneGroup(wiring.Component):
     def _accumulate(self, m: Module) -> None:
         x = self.stage_x
         file = self._file(m, "port0", PORT_WIDTH, Work.ROW, Work.TEACH, Work.SWEEP)
-        teach, fresh = self._does(Work.TEACH, x), self.orders[x].fresh
+        fresh = self.orders[x].fresh
+        teach = Signal()
+        m.d.sync += teach.eq(self._does(Work.TEACH, x - 1))
         # With a bias row, a sweep comes after the first row of its tick and may take the sums as they are.
         self.port0 = Mux(fresh, 0, file.read_data) if self.first_spike else file.read_data
         sums = []

@@ -170,9 +170,16 @@ class LayerControl(wiring.Component):
         using = Signal()
         with m.If(self.feedback_released):
             m.d.sync += using.eq(0)
-        wants_feedback = Signal()
-        if has_feedback:
-            m.d.comb += wants_feedback.eq(tick >= network.feedback_delay)
+        # What depends on the number of the tick is kept beside it: compared when it changes, not when it is used.
+        wants_feedback, late_enough, first_tick = Signal(), Signal(), Signal()
+
+        def set_tick(value: Value, *, starts: bool) -> None:
+            m.d.sync += [tick.eq(value), first_tick.eq(int(starts))]
+            if has_feedback:
+                m.d.sync += wants_feedback.eq(value >= network.feedback_delay)
+            if isinstance(layer.rule, ErbpRule):
+                m.d.sync += late_enough.eq(value >= layer.rule.first_tick)
+
         may_sweep = Mux(wants_feedback & (word == 0), self.feedback_ready & ~using, 1) & has_room
 
         def walk(work: Work) -> None:
@@ -191,13 +198,13 @@ class LayerControl(wiring.Component):
             slot.first.eq(word == 0),
             slot.last.eq(last_word),
             slot.fresh.eq(fresh),
-            slot.begin.eq(tick == 0),
+            slot.begin.eq(first_tick),
             slot.feedback.eq(wants_feedback),
             slot.tick.eq(tick),
             slot.row.eq(spike.address),
         ]
         if isinstance(layer.rule, ErbpRule):
-            m.d.comb += slot.armed.eq(learning & (tick >= layer.rule.first_tick))
+            m.d.comb += slot.armed.eq(learning & late_enough)
         # A memory with one port is written an odd number of clocks behind each read that learns: so such words are
         # issued in every other clock only.
         may_write: Value = Const(1)
@@ -215,7 +222,8 @@ class LayerControl(wiring.Component):
             with m.State("IDLE"):
                 with m.If(self.event_i.valid & has_room):
                     m.d.comb += self.event_i.ready.eq(1)
-                    m.d.sync += [self.begin.eq(token.data), self.load.eq(1), tick.eq(0), fresh.eq(1)]
+                    m.d.sync += [self.begin.eq(token.data), self.load.eq(1), fresh.eq(1)]
+                    set_tick(Const(0), starts=True)
                     emit(Kind.BEGIN)
                     m.next = "ROWS"
                 with m.Elif(self.access_request & ~self.event_i.valid):
@@ -275,7 +283,8 @@ class LayerControl(wiring.Component):
                         m.next = "TICK"
             with m.State("TICK"), m.If(has_room):
                 emit(Kind.TICK)
-                m.d.sync += [tick.eq(tick + 1), fresh.eq(1)]
+                m.d.sync += fresh.eq(1)
+                set_tick(tick + 1, starts=False)
                 m.next = "SETTLE 1" if self._settle else "ROWS"
             for clock in range(1, self._settle + 1):
                 with m.State(f"SETTLE {clock}"):

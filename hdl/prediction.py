@@ -66,7 +66,7 @@ class PredictionUnit(wiring.Component):
         count_width = bits_for(network.n_ticks)
         begin = Signal(Begin())
         tick = Signal(range(network.n_ticks + 1))
-        first_tick = tick == 0
+        first_tick = Signal()
 
         # A word of the sweep is shifted out lane by lane, one class per clock.
         spikes = Signal(lanes)
@@ -104,7 +104,9 @@ class PredictionUnit(wiring.Component):
 
         count = Signal(count_width)
         m.d.comb += count.eq(Mux(first_tick, 0, read.data[:count_width]) + now_spike)
-        self._keep_best(m, now, at[latency], count, now_membrane)
+        # Compared a clock later, which shortens the longest path of the unit.
+        late = [delayed(m, value, 1, "late") for value in (now, at[latency], count, now_membrane)]
+        self._keep_best(m, *late)
 
         # Error neurons: a spike without label raises the first, a label without spike the second.
         is_label = at[latency] == begin.label
@@ -164,6 +166,7 @@ class PredictionUnit(wiring.Component):
                     m.d.sync += [
                         begin.eq(token.data),
                         tick.eq(0),
+                        first_tick.eq(1),
                         here.eq(0),
                         starts.eq(1),
                         self.quiet.eq(0),
@@ -187,6 +190,7 @@ class PredictionUnit(wiring.Component):
                     ]
                     m.d.sync += [
                         tick.eq(tick + 1),
+                        first_tick.eq(0),
                         here.eq(0),
                         starts.eq(1),
                         any_error.eq(0),

@@ -19,6 +19,16 @@ def lowest_bit(bits: Value) -> tuple[Value, Value]:
     return any_low | any_high, number
 
 
+def few_bits(bits: Value) -> Value:
+    """Return how many bits are set, 3 standing for all larger numbers, as a tree."""
+    if len(bits) == 1:
+        return Cat(bits[0], Const(0, 1))
+    half = (len(bits) + 1) // 2
+    low, high = few_bits(bits[:half]), few_bits(bits[half:])
+    many = (low[1] & (high[0] | high[1])) | (high[1] & (low[0] | low[1]))
+    return Mux(many, 3, Cat(low[0] ^ high[0], low[1] | high[1] | (low[0] & high[0])))
+
+
 class SpikeSerializer(wiring.Component):
     """Sends the spikes of a population in ascending order.
 
@@ -53,7 +63,9 @@ class SpikeSerializer(wiring.Component):
         token, out = self.sweep_i.payload, self.event_o.payload
         pending = Signal(self._lanes)
         base = Signal(ADDRESS_WIDTH)
-        any_pending, place = lowest_bit(pending)
+        # What is known of the pending spikes beforehand: that there is one, and that there is just one.
+        any_pending, last_pending = Signal(), Signal()
+        place = lowest_bit(pending)[1]
         # Clearing the lowest set bit: x & (x - 1).
         rest = pending & (pending - 1)[: self._lanes]
 
@@ -71,7 +83,10 @@ class SpikeSerializer(wiring.Component):
         with m.If(moves):
             m.d.sync += valid.eq(any_pending)
             with m.If(any_pending):
-                m.d.sync += [kind.eq(Kind.SPIKE), held.eq(base), spike.eq(place), pending.eq(rest)]
+                m.d.sync += [
+                    *(kind.eq(Kind.SPIKE), held.eq(base), spike.eq(place), pending.eq(rest)),
+                    *(any_pending.eq(~last_pending), last_pending.eq(few_bits(pending) == 2)),
+                ]
             with m.Elif(token.kind != Kind.SPIKE):
                 m.d.comb += self.sweep_i.ready.eq(1)
                 m.d.sync += [
@@ -80,8 +95,10 @@ class SpikeSerializer(wiring.Component):
                     held.eq(token.data),
                     spike.eq(0),
                 ]
-        with m.If((token.kind == Kind.SPIKE) & (~any_pending | moves & (rest == 0))):
+        with m.If((token.kind == Kind.SPIKE) & (~any_pending | moves & last_pending)):
             # The next word follows the last spike of this one without a bubble.
             m.d.comb += self.sweep_i.ready.eq(1)
             m.d.sync += [pending.eq(Mux(self.sweep_i.valid, token.spikes, 0)), base.eq(token.data)]
+            number = few_bits(token.spikes)
+            m.d.sync += [any_pending.eq(self.sweep_i.valid & number.any()), last_pending.eq(number == 1)]
         return m
