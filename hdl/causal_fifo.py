@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, ResetInserter
-from amaranth.lib import fifo, wiring
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
@@ -72,23 +72,51 @@ class CausalFifo(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         row_width = bits_for(self._n_inputs - 1)
-        # A buffered FIFO of one or two entries does not take one in every clock.
-        depth = max(self._n_inputs, 3)
-        rows = fifo.SyncFIFOBuffered(width=row_width + self.tick_width, depth=depth)
-        words = fifo.SyncFIFOBuffered(width=2 * self._lanes, depth=depth * self._words)
-        m.submodules.rows = ResetInserter(self.clear)(rows)
-        m.submodules.words = ResetInserter(self.clear)(words)
+        row, available = self._list(
+            m,
+            "rows",
+            Cat(self.row[:row_width], self.tick),
+            self._n_inputs,
+            self.push & self.first,
+            self.next_row,
+        )
+        word, _ = self._list(
+            m,
+            "words",
+            Cat(self.negative, self.causal),
+            self._n_inputs * self._words,
+            self.push,
+            self.next_word,
+        )
         m.d.comb += [
-            rows.w_en.eq(self.push & self.first),
-            rows.w_data.eq(Cat(self.row[:row_width], self.tick)),
-            rows.r_en.eq(self.next_row),
-            self.available.eq(rows.r_rdy),
-            self.row_o.eq(rows.r_data[:row_width]),
-            self.tick_o.eq(rows.r_data[row_width:]),
-            words.w_en.eq(self.push),
-            words.w_data.eq(Cat(self.negative, self.causal)),
-            words.r_en.eq(self.next_word),
-            self.negative_o.eq(words.r_data[: self._lanes]),
-            self.causal_o.eq(words.r_data[self._lanes :]),
+            self.available.eq(available),
+            self.row_o.eq(row[:row_width]),
+            self.tick_o.eq(row[row_width:]),
+            self.negative_o.eq(word[: self._lanes]),
+            self.causal_o.eq(word[self._lanes :]),
         ]
         return m
+
+    def _list(
+        self, m: Module, name: str, value: Value, room: int, push: Value, taken: Value
+    ) -> tuple[Value, Value]:
+        """Keep values in order, without ever coming around; return the oldest one and whether it is there."""
+        m.submodules[name] = store = memory.Memory(shape=len(value), depth=max(room, 2), init=[])
+        write, read = store.write_port(), store.read_port()
+        end, at = Signal(range(room + 1), name=f"{name}_end"), Signal(range(room + 1), name=f"{name}_at")
+        there = Signal(name=f"{name}_there")
+        m.d.comb += [
+            write.addr.eq(end),
+            write.data.eq(value),
+            write.en.eq(push),
+            read.addr.eq(at),
+            read.en.eq((at != end) & (~there | taken)),
+        ]
+        m.d.sync += [end.eq(end + push), at.eq(at + read.en)]
+        with m.If(read.en):
+            m.d.sync += there.eq(1)
+        with m.Elif(taken):
+            m.d.sync += there.eq(0)
+        with m.If(self.clear):
+            m.d.sync += [end.eq(0), at.eq(0), there.eq(0)]
+        return read.data, there

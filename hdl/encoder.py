@@ -200,9 +200,9 @@ class Encoder(wiring.Component):
         with m.Elif(taken):
             m.d.sync += there.eq(0)
         with m.If(restart):
-            m.d.sync += [there.eq(0), index.eq(1)]
+            m.d.sync += [there.eq(0), index.eq(buffer.start + 1)]
         with m.If(buffer.release):
-            m.d.sync += [there.eq(0), index.eq(0)]
+            m.d.sync += [there.eq(0), index.eq(buffer.end)]
         return there, ~there & (index == buffer.end)
 
     def _bernoulli(self, m: Module, buffer: SampleBuffer, begins: Value, taken: Value) -> Value:
@@ -220,7 +220,7 @@ class Encoder(wiring.Component):
 
     def _phase(self, m: Module, buffer: SampleBuffer, taken: Value, first: Value) -> Value:
         """Return which accumulators of the group carry, and keep what is left of them."""
-        m.submodules.phases = store = memory.Memory(shape=8 * GROUP, depth=buffer.max_words, init=[])
+        m.submodules.phases = store = memory.Memory(shape=8 * GROUP, depth=buffer.depth, init=[])
         write, read = store.write_port(), store.read_port()
         m.d.comb += [
             read.addr.eq(buffer.read_address),

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Holds the nonzero pixels of the present sample while the next one is loaded."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, ceil_log2
+from amaranth.utils import bits_for
 
 from erbium.hdl.tokens import Begin, Pixel, SampleKind, SampleToken
+
+LEAST_WORDS = 256
+"""Words of the memory at least: those of a small block RAM."""
 
 GROUP = 4
 """Pixels of one word: as many as one 32-bit draw has bytes."""
@@ -25,7 +28,7 @@ class PixelEntry(data.StructLayout):
 
 
 class SampleBuffer(wiring.Component):
-    """Two banks of pixel lists: one is read while the other is written.
+    """A ring of pixel lists: one sample is read while the next one is written.
 
     Parameters
     ----------
@@ -36,13 +39,13 @@ class SampleBuffer(wiring.Component):
     Members
     -------
     sample_i : In(stream of SampleToken)
-        ``BEGIN PIXEL* END``. Waits while both banks are full.
+        ``BEGIN PIXEL* END``. Waits while two samples are there, or no room; there always is for one sample.
     available : Out(1)
         A complete sample is there to be read.
-    end : Out
-        Address behind its last word.
+    start, end : Out
+        Address of its first word, and the one behind its last word; addresses wrap around.
     read_address : In, read_enable : In(1)
-        Word 0 is what its ``BEGIN`` said, the others have four pixels each.
+        The first word is what its ``BEGIN`` said, the others have four pixels each.
     begin : Out(Begin), group : Out(4 x PixelEntry)
         The word, one clock after its address, until the next one is read.
     release : In(1)
@@ -51,19 +54,27 @@ class SampleBuffer(wiring.Component):
     Notes
     -----
     One token per clock. Pixels that cannot spike are dropped, as are those beyond `n_inputs`. A sample that is not
-    ended is given up by the next ``BEGIN``.
+    ended is given up by the next ``BEGIN``. Two samples fit up to 508 pixels that can spike, or half of what `depth`
+    words hold.
+
+    Attributes
+    ----------
+    depth : int
+        Words: a power of two, at least 256, more than those of the largest sample.
     """
 
     def __init__(self, n_inputs: int, levels: Levels = ()) -> None:
         self._n_inputs, self._levels = n_inputs, levels
-        self.max_words = 1 + -(-n_inputs // GROUP)
+        words = 1 + -(-n_inputs // GROUP)
+        self.depth = max(LEAST_WORDS, 1 << bits_for(words))
         self.entry = PixelEntry(n_inputs, levels)
         super().__init__(
             {
                 "sample_i": In(stream.Signature(SampleToken())),
                 "available": Out(1),
-                "end": Out(range(self.max_words + 1)),
-                "read_address": In(range(self.max_words)),
+                "start": Out(range(self.depth)),
+                "end": Out(range(self.depth)),
+                "read_address": In(range(self.depth)),
                 "read_enable": In(1),
                 "begin": Out(Begin()),
                 "group": Out(data.ArrayLayout(self.entry, GROUP)),
@@ -73,27 +84,29 @@ class SampleBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        address_bits = ceil_log2(self.max_words)
         # Each place of a word is written by itself. Together they hold a BEGIN, too.
         width = max(self.entry.size, -(-Begin().size // GROUP))
-        m.submodules.memory = store = memory.Memory(shape=width * GROUP, depth=2 << address_bits, init=[])
+        m.submodules.memory = store = memory.Memory(shape=width * GROUP, depth=self.depth, init=[])
         write, read = store.write_port(granularity=width), store.read_port()
 
-        full = Signal(2)
-        writing, reading = Signal(), Signal()
-        ends = Array(Signal.like(self.end, name=f"end_{bank}") for bank in range(2))
+        # The sample that is written starts behind the last complete one.
+        complete = Signal(range(3))
+        base, at = Signal.like(self.start, name="base"), Signal.like(self.start, name="at")
+        place = Signal(range(GROUP))
         token = self.sample_i.payload
         pixel = data.View(Pixel(), token.data[: Pixel().size])
-        end = Signal.like(self.end, name="written")
-        place = Signal(range(GROUP))
-        takes, keeps = Signal(), Signal()
+        takes, keeps, begins = Signal(), Signal(), Signal()
         value = Signal(self.entry["value"].width)
+        behind = (at + (place != 0))[: len(at)]
+        # All places are taken when the ring comes to the start; the present word is never there.
+        full = (complete != 0) & (write.addr == self.start) & (token.kind != SampleKind.END)
         m.d.comb += [
             value.eq(self._value(pixel.value)),
-            self.sample_i.ready.eq(~full.bit_select(writing, 1)),
+            begins.eq(token.kind == SampleKind.BEGIN),
+            self.sample_i.ready.eq(~complete[1] & ~full),
             takes.eq(self.sample_i.valid & self.sample_i.ready),
-            keeps.eq((value != 0) & (end != self.max_words) & (pixel.address < self._n_inputs)),
-            write.addr.eq(Cat(end[:address_bits], writing)),
+            keeps.eq((value != 0) & (pixel.address < self._n_inputs)),
+            write.addr.eq(Mux(begins, base, at)),
         ]
         address = pixel.address[: self.entry["address"].width]
         for position in range(GROUP):
@@ -103,33 +116,30 @@ class SampleBuffer(wiring.Component):
         with m.If(takes):
             with m.Switch(token.kind):
                 with m.Case(SampleKind.BEGIN):
-                    m.d.comb += [
-                        write.addr.eq(Cat(Const(0, address_bits), writing)),
-                        write.data.eq(token.data),
-                        write.en.eq(-1),
-                    ]
-                    m.d.sync += [end.eq(1), place.eq(0)]
+                    m.d.comb += [write.data.eq(token.data), write.en.eq(-1)]
+                    m.d.sync += [at.eq(base + 1), place.eq(0)]
                 with m.Case(SampleKind.PIXEL), m.If(keeps):
                     m.d.comb += write.en.eq(Mux(place == 0, -1, 1 << place))
-                    m.d.sync += [place.eq(place + 1), end.eq(end + (place == GROUP - 1))]
+                    m.d.sync += [place.eq(place + 1), at.eq(at + (place == GROUP - 1))]
                 with m.Case(SampleKind.END):
-                    m.d.sync += [
-                        ends[writing].eq(end + (place != 0)),
-                        full.bit_select(writing, 1).eq(1),
-                        writing.eq(~writing),
-                    ]
+                    m.d.sync += base.eq(behind)
+                    with m.If(~self.available | self.release):
+                        m.d.sync += self.end.eq(behind)
 
+        ends = takes & (token.kind == SampleKind.END)
+        m.d.sync += complete.eq(complete + ends - self.release)
+        with m.If(self.release):
+            m.d.sync += self.start.eq(self.end)
+            with m.If(~ends):
+                m.d.sync += self.end.eq(base)
         m.d.comb += [
-            read.addr.eq(Cat(self.read_address[:address_bits], reading)),
+            read.addr.eq(self.read_address),
             read.en.eq(self.read_enable),
-            self.available.eq(full.bit_select(reading, 1)),
-            self.end.eq(ends[reading]),
+            self.available.eq(complete != 0),
             self.begin.eq(read.data),
         ]
         for position in range(GROUP):
             m.d.comb += self.group[position].eq(read.data.word_select(position, width))
-        with m.If(self.release):
-            m.d.sync += [full.bit_select(reading, 1).eq(0), reading.eq(~reading)]
         return m
 
     def _value(self, pixel: Value) -> Value:

@@ -291,7 +291,7 @@ def _encoders() -> Iterator[Case]:
 
 
 def _sample_buffers() -> Iterator[Case]:
-    for n in (1, 4, 21, 64):
+    for n in (1, 4, 21, 64, 784):
         yield Case(f"inputs-{n}", {"n_inputs": n}, BOTH if n == 21 else ICARUS)
     for name, n, levels in (("binary", 21, ((128, 0),)), ("one-input", 1, LATE), ("late-pixels", 19, LATE)):
         yield Case(name, {"n_inputs": n, "levels": levels}, BOTH if n == 19 else ICARUS)
