@@ -8,25 +8,33 @@ from amaranth.lib.wiring import In, Out
 from erbium.hdl.tokens import ADDRESS_WIDTH, EventToken, Kind, SweepToken
 
 
-def lowest_bit(bits: Value) -> tuple[Value, Value]:
+def lowest_bit(m: Module, bits: Value) -> tuple[Value, Value]:
     """Return whether any bit is set, and the number of the lowest that is, as a tree of multiplexers."""
     if len(bits) == 1:
         return bits[0], Const(0, 1)
     half = 1 << (len(bits) - 1).bit_length() - 1
-    any_low, low = lowest_bit(bits[:half])
-    any_high, high = lowest_bit(bits[half:])
-    number = ~any_low if len(bits) == 2 else Cat(Mux(any_low, low, high)[: len(low)], ~any_low)
-    return any_low | any_high, number
+    any_low, low = lowest_bit(m, bits[:half])
+    any_high, high = lowest_bit(m, bits[half:])
+    # Signals, as an expression that stands in two places is built twice.
+    found, number = Signal(), Signal((len(bits) - 1).bit_length())
+    m.d.comb += [
+        found.eq(any_low | any_high),
+        number.eq(~any_low if len(bits) == 2 else Cat(Mux(any_low, low, high)[: len(low)], ~any_low)),
+    ]
+    return found, number
 
 
-def few_bits(bits: Value) -> Value:
+def few_bits(m: Module, bits: Value) -> Value:
     """Return how many bits are set, 3 standing for all larger numbers, as a tree."""
+    count = Signal(2)
     if len(bits) == 1:
-        return Cat(bits[0], Const(0, 1))
+        m.d.comb += count.eq(bits)
+        return count
     half = (len(bits) + 1) // 2
-    low, high = few_bits(bits[:half]), few_bits(bits[half:])
-    many = (low[1] & (high[0] | high[1])) | (high[1] & (low[0] | low[1]))
-    return Mux(many, 3, Cat(low[0] ^ high[0], low[1] | high[1] | (low[0] & high[0])))
+    low, high = few_bits(m, bits[:half]), few_bits(m, bits[half:])
+    many = (low[1] & high.any()) | (high[1] & low.any())
+    m.d.comb += count.eq(Mux(many, 3, Cat(low[0] ^ high[0], low[1] | high[1] | (low[0] & high[0]))))
+    return count
 
 
 class SpikeSerializer(wiring.Component):
@@ -65,7 +73,7 @@ class SpikeSerializer(wiring.Component):
         base = Signal(ADDRESS_WIDTH)
         # What is known of the pending spikes beforehand: that there is one, and that there is just one.
         any_pending, last_pending = Signal(), Signal()
-        place = lowest_bit(pending)[1]
+        place = lowest_bit(m, pending)[1]
         # Clearing the lowest set bit: x & (x - 1).
         rest = pending & (pending - 1)[: self._lanes]
 
@@ -85,7 +93,7 @@ class SpikeSerializer(wiring.Component):
             with m.If(any_pending):
                 m.d.sync += [
                     *(kind.eq(Kind.SPIKE), held.eq(base), spike.eq(place), pending.eq(rest)),
-                    *(any_pending.eq(~last_pending), last_pending.eq(few_bits(pending) == 2)),
+                    *(any_pending.eq(~last_pending), last_pending.eq(few_bits(m, pending) == 2)),
                 ]
             with m.Elif(token.kind != Kind.SPIKE):
                 m.d.comb += self.sweep_i.ready.eq(1)
@@ -99,6 +107,6 @@ class SpikeSerializer(wiring.Component):
             # The next word follows the last spike of this one without a bubble.
             m.d.comb += self.sweep_i.ready.eq(1)
             m.d.sync += [pending.eq(Mux(self.sweep_i.valid, token.spikes, 0)), base.eq(token.data)]
-            number = few_bits(token.spikes)
+            number = few_bits(m, token.spikes)
             m.d.sync += [any_pending.eq(self.sweep_i.valid & number.any()), last_pending.eq(number == 1)]
         return m
