@@ -40,6 +40,7 @@ BENCHES = {
     "exact": Bench("erbium.bench.exact", "a whole epoch on the generated Verilog, compared with the model"),
     "model-speed": Bench("erbium.bench.model_speed", "images per second of the compiled model on one core"),
     "sim-speed": Bench("erbium.bench.sim_speed", "images per second of the simulated chip on one core"),
+    "link": Bench("erbium.bench.link", "random and damaged frames that the host link survives"),
     "lanes": Bench("erbium.bench.lanes", "share of clock cycles in which the lanes work, cycles per sample"),
 }
 """All benches by name; a new one is a line here."""
