@@ -270,13 +270,7 @@ class BoardArray:
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             (data,) = self._link.exchange([read])
-            status = Status(int.from_bytes(data[:WORD_BYTES], "little"))
-            if Status.COLLISION in status:
-                raise LinkError(
-                    f"a synapse memory of the board on {self._link.transport.name} was read where it was written; "
-                    "this is a defect, please report it"
-                )
-            if Status.IDLE in status:
+            if Status.IDLE in Status(data[0]):
                 return data
             if time.monotonic() > deadline:
                 raise NoAnswerError(
@@ -288,6 +282,11 @@ class BoardArray:
         if self._counted is None:
             with self._guarded():
                 data = self._wait_until_idle()
+            if Status.COLLISION in Status(data[0]):
+                raise LinkError(
+                    f"a synapse memory of the board on {self._link.transport.name} was read where it was written; "
+                    "this is a defect, please report it"
+                )
             first = self._registers["status"].address
             counts = {}
             for name in counter_names(self.network) + performance_names(self.network):
