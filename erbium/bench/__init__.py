@@ -42,6 +42,7 @@ BENCHES = {
     "sim-speed": Bench("erbium.bench.sim_speed", "images per second of the simulated chip on one core"),
     "link": Bench("erbium.bench.link", "random and damaged frames that the host link survives"),
     "lanes": Bench("erbium.bench.lanes", "share of clock cycles in which the lanes work, cycles per sample"),
+    "boards": Bench("erbium.bench.boards", "frequency, size and images per second of the bitstreams"),
 }
 """All benches by name; a new one is a line here."""
 
