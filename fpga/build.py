@@ -24,10 +24,11 @@ from erbium.fpga.report import REPORT, TEXT, BuildReport, Cycles
 from erbium.fpga.top import BoardTop
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import DescriptionError, check_range
+from erbium.verif.simulators import ToolError
 
 DEFAULT_FOLDER = Path("build/boards")
-FAILED_REPORT, FAILED_TEXT = "failed.json", "failed.txt"
-"""Report of a build that is not to be used; the good one from before stays beside it."""
+FAILED_REPORT, FAILED_TEXT, FAILED_LOG = "failed.json", "failed.txt", "failed.log"
+"""Report of a build that is not to be used, or the log of one that failed; the good one from before stays beside it."""
 
 SYNTHESIS_LOG, PLACER_LOG = "yosys.log", "nextpnr.log"
 MHZ = 1_000_000
@@ -121,7 +122,7 @@ def build(
     DescriptionError
         If the network does not fit, or the clock or the baud rate cannot be had.
     ToolError
-        If a program is missing or fails.
+        If a program is missing or fails; then its log is in the folder, as ``failed.log``.
     """
     planned = plan(request.board, request.network, request.lanes).require()
     versions = flow.check_tools(request.board)
@@ -133,12 +134,23 @@ def build(
         work = Path(name)
         cycles = measure_cycles(request.network, planned.hardware)
         prepared = _timed("elaboration", progress, lambda: _prepare(request, planned, clock))
-        seconds = {"elaboration": prepared[1]} | flow.run(prepared[0], work, progress)
+        try:
+            seconds = {"elaboration": prepared[1]} | flow.run(prepared[0], work, progress)
+        except ToolError:
+            _keep_logs(work, folder)
+            raise
         report = _report(request, planned, clock, versions, seconds, work)
         report = replace(report, cycles=cycles)
         report = replace(report, problems=tuple(_problems(report)))
         _hand_over(report, work, folder)
     return report
+
+
+def _keep_logs(work: Path, folder: Path) -> None:
+    """Keep what the programs wrote down before one of them failed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    logs = [work / name for name in flow.LOGS.values() if (work / name).is_file()]
+    (folder / FAILED_LOG).write_bytes(b"".join(log.read_bytes() for log in logs))
 
 
 def _timed(stage: str, progress: flow.Progress, work: Callable[[], flow.Flow]) -> tuple[flow.Flow, float]:
@@ -220,7 +232,7 @@ def _hand_over(report: BuildReport, work: Path, folder: Path) -> None:
         # A report belongs to its bitstream: there is none while there are two halves.
         (folder / REPORT).unlink(missing_ok=True)
         names[report.bitstream] = report.bitstream
-        for stale in (FAILED_REPORT, FAILED_TEXT):
+        for stale in (FAILED_REPORT, FAILED_TEXT, FAILED_LOG):
             (folder / stale).unlink(missing_ok=True)
     for name, target in {**names, data: data}.items():
         shutil.move(work / name, folder / target)

@@ -154,7 +154,8 @@ def _run(stage: str, command: Sequence[str], folder: Path) -> None:
             process.wait()
             raise
     if code:
-        raise ToolError(f"{stage} failed: {name} says: {_complaint(output.read_text(errors='replace'))}")
+        complaint = _complaint(output.read_text(errors="replace"))
+        raise ToolError(f"{stage} failed: {name} says: {complaint}{_way_out(complaint)}")
 
 
 def _complaint(text: str) -> str:
@@ -162,3 +163,10 @@ def _complaint(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.upper().startswith("ERROR")]
     return (errors or lines or ["nothing"])[-1].rstrip(".")
+
+
+def _way_out(complaint: str) -> str:
+    """Return what to do about a complaint, if that is known."""
+    if "no BELs remaining" in complaint or "Unable to find a placement" in complaint:
+        return "; the design is too large, ask for fewer --lanes or a smaller network"
+    return ""

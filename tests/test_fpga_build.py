@@ -130,12 +130,26 @@ def test_a_program_that_fails_is_quoted(tmp_path, monkeypatch):
         flow.run(small_flow("icebreaker"), tmp_path, lambda stage, seconds: None)
 
 
+def test_a_design_that_is_too_large_is_called_so(tmp_path, monkeypatch):
+    program = tmp_path / "yosys"
+    program.write_text(
+        "#!/bin/sh\necho 'ERROR: Unable to place cell, no BELs remaining to implement LC'\nexit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("YOSYS", str(program))
+    with pytest.raises(
+        ToolError, match="the design is too large, ask for fewer --lanes or a smaller network"
+    ):
+        flow.run(small_flow("icebreaker"), tmp_path, lambda stage, seconds: None)
+
+
 def fake_run(fmax=60.0, error=None):
     """Return what stands in for the programs."""
 
     def run(prepared, folder, progress):
         if error is not None:
             (folder / "erbium.asc").write_text("half")
+            (folder / "erbium.tim").write_text("a log")
             raise error
         step = {"from": {"cell": "a_SB_DFF_Q"}, "to": {"cell": "b_SB_LUT4_O"}}
         report = {
@@ -204,12 +218,20 @@ def test_a_breach_of_the_budget_fails_the_build(request_, monkeypatch):
     assert "erbium.bin" not in names(request_.folder)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143), ToolError("yosys failed")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)])
 def test_nothing_is_left_of_what_is_stopped(request_, monkeypatch, error):
     monkeypatch.setattr(flow, "run", fake_run(error=error))
     with pytest.raises(type(error)):
         build(request_)
     assert names(request_.folder.parent) == []
+
+
+def test_what_fails_leaves_its_log(request_, monkeypatch):
+    monkeypatch.setattr(flow, "run", fake_run(error=ToolError("nextpnr failed")))
+    with pytest.raises(ToolError, match="nextpnr failed"):
+        build(request_)
+    assert names(request_.folder) == ["failed.log"]
+    assert (request_.folder / "failed.log").read_text() == "a log"
 
 
 def test_a_network_that_does_not_fit_is_refused_before_any_work(tmp_path):
