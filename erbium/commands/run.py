@@ -15,7 +15,6 @@ from erbium.checkpoint import Checkpoint, CheckpointError
 from erbium.commands import common
 from erbium.fpga.driver_open import Target
 from erbium.gen.presets import PRESETS, Preset
-from erbium.interrupt import Interruption
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.programs import check_range
@@ -135,11 +134,14 @@ def simulate(board: str, network: str) -> None:
     from erbium.fpga.simulated_port import SimulatedPort
 
     port = SimulatedPort(simulated_board(board, chosen.network))
-    with Interruption() as stop:
+    try:
         common.say(port.path)
         click.echo(f"Ctrl-C ends it; meanwhile, elsewhere: erbium run {port.path} {network}", err=True)
-        port.serve(lambda: stop.number)
-    port.close()
+        port.serve()
+    except KeyboardInterrupt:
+        click.echo("\nThe board is gone.", err=True)
+    finally:
+        port.close()
 
 
 def _check_place(path: Path, resume: bool, overwrite: bool) -> None:
