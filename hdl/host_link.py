@@ -232,10 +232,10 @@ class MessageLink(wiring.Component):
         image = store_image(self._registers)
         m.submodules.store = store = memory.Memory(shape=8, depth=STORE_BYTES, init=image)
         write, read = store.write_port(), store.read_port()
+        m.d.sync += writer.read_data.eq(read.data)
         m.d.comb += [
             read.addr.eq(writer.read_address),
             read.en.eq(1),
-            writer.read_data.eq(read.data),
             reader.kept.eq(~writer.notes),
             write.en.eq(writer.notes | reader.keep),
             write.addr.eq(Mux(writer.notes, writer.write_address, tag_address(registers.next_turn))),

@@ -84,7 +84,7 @@ class ReplyWriter(wiring.Component):
     ends : Out(1)
         One clock: the reply with a result has been sent.
     read_address : Out(9), read_data : In(8)
-        Of the store, with one clock of latency.
+        Of the store, with two clocks of latency.
     notes : Out(1), write_address : Out(9), write_data : Out(8)
         What is written to the store.
     read_o : Out(stream of nothing), weight_i : In(stream of int16)
@@ -94,7 +94,7 @@ class ReplyWriter(wiring.Component):
 
     Notes
     -----
-    A byte takes 3 clocks, and those that the array takes for a weight or a counter; a result 5 more to be noted.
+    A byte takes 4 clocks, and those that the array takes for a weight or a counter; a result 5 more to be noted.
     """
 
     def __init__(self, registers: RegisterMap) -> None:
@@ -190,6 +190,9 @@ class ReplyWriter(wiring.Component):
                 with m.If(index == _LAST):
                     m.next = "FETCH"
             with m.State("FETCH"):
+                m.d.comb += busy.eq(1)
+                m.next = "READ"
+            with m.State("READ"):
                 m.d.comb += busy.eq(1)
                 m.next = "LOAD"
             with m.State("LOAD"):
