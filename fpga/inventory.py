@@ -39,11 +39,7 @@ def other_memories(design: Elaboratable) -> list[Memory]:
     design : Elaboratable
         Built here, which takes about half a second.
     """
-    return [
-        Memory(".".join(path), depth, width, kind)
-        for path, depth, width, kind in _walk(Fragment.get(design, None), ())
-        if not _is_synapses(path)
-    ]
+    return [memory for path, memory in _walk(Fragment.get(design, None), ()) if not _is_synapses(path)]
 
 
 def _is_synapses(path: tuple[str, ...]) -> bool:
@@ -53,13 +49,14 @@ def _is_synapses(path: tuple[str, ...]) -> bool:
     )
 
 
-def _walk(fragment: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int, int, MemoryKind]]:
-    """Yield path, rows, bits of a row and kind of each memory below a fragment."""
+def _walk(fragment: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Memory]]:
+    """Yield each memory below a fragment with the path to it."""
     for below, name, _ in fragment.subfragments:
         here = (*path, name or "unnamed")
         if isinstance(below, MemoryInstance):
-            data = below._data
-            yield here, data.depth, Shape.cast(data.shape).width, _kind(below)
+            width = Shape.cast(below._data.shape).width
+            ports = len(below._read_ports)
+            yield here, Memory(".".join(here), below._data.depth, width, _kind(below), ports)
         else:
             yield from _walk(below, here)
 

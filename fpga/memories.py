@@ -53,12 +53,15 @@ class Memory:
         ``"generic"``: Yosys chooses what holds it. ``"ecp5"``, ``"spram"``: a synapse memory made of
         instances. ``"rom"``:
         never written. ``"distributed"``: read within a clock, which block RAM cannot do.
+    read_ports : int
+        Each has a copy of the memory to itself.
     """
 
     name: str
     depth: int
     width: int
     kind: MemoryKind = "generic"
+    read_ports: int = 1
 
     @property
     def bits(self) -> int:
@@ -99,7 +102,8 @@ def take(family: Family, memory: Memory) -> tuple[Resource, int]:
         return "block RAM", ecp5_blocks(depth, width)
     if memory.kind == "distributed" and family == "ice40":
         return "flip-flops", memory.bits
-    blocks, cells = blocks_of(family, depth, width), lut_ram_cells(depth, width)
+    blocks = blocks_of(family, depth, width) * memory.read_ports
+    cells = lut_ram_cells(depth, width) * memory.read_ports
     if memory.kind == "rom" and memory.bits <= ROM_BITS_IN_LUTS[family] * blocks:
         return "LUTs", ceil_div(depth, 16) * width
     if memory.kind == "distributed" or (memory.kind == "generic" and cells <= LUT_RAM_WORTH[family] * blocks):

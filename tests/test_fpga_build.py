@@ -27,7 +27,7 @@ NETWORK = preset("first-spike-tiny").network
 
 
 class _Core(Elaboratable):
-    """A memory that is read where it is written, and two registers that are alike."""
+    """A memory that may be read where it is being written, and two registers that are alike."""
 
     def __init__(self, chip):
         self.chip = chip
@@ -36,12 +36,12 @@ class _Core(Elaboratable):
         m = Module()
         m.submodules.memory = store = memory.Memory(shape=8, depth=256, init=[])
         write, read = store.write_port(), store.read_port()
-        address = Signal(8)
+        address, other = Signal(8), Signal(8)
         copies = [Signal(8, name=f"copy_{index}", attrs={COPY_ATTRIBUTE: 1}) for index in range(2)]
-        m.d.sync += [address.eq(address + 1), *(copy.eq(read.data) for copy in copies)]
+        m.d.sync += [address.eq(address + 1), other.eq(other + 3), *(copy.eq(read.data) for copy in copies)]
         m.d.comb += [
             write.addr.eq(address),
-            read.addr.eq(address),
+            read.addr.eq(other),
             read.en.eq(1),
             write.data.eq(copies[0] + self.chip.rx),
             write.en.eq(self.chip.rx),
@@ -151,17 +151,17 @@ def fake_run(fmax=60.0, error=None):
             (folder / "erbium.asc").write_text("half")
             (folder / "erbium.tim").write_text("a log")
             raise error
-        step = {"from": {"cell": "a_SB_DFF_Q"}, "to": {"cell": "b_SB_LUT4_O"}}
+        step = {"from": {"cell": "a_TRELLIS_FF_Q"}, "to": {"cell": "b_LUT4_Z"}}
         report = {
             "fmax": {"clk": {"achieved": fmax, "constraint": 24.0}},
             "critical_paths": [{"from": "posedge clk", "to": "posedge clk", "path": [step]}],
             "utilization": {
                 name: {"used": 1, "available": 10}
-                for name in ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_SPRAM", "ICESTORM_DSP")
+                for name in ("TRELLIS_COMB", "TRELLIS_FF", "DP16KD", "MULT18X18D")
             },
         }
         (folder / flow.PLACER_REPORT).write_text(json.dumps(report))
-        for name in (flow.PLACER_LOG, "erbium.rpt", "erbium.bin"):
+        for name in (flow.PLACER_LOG, "erbium.rpt", "erbium.bit"):
             (folder / name).write_text(name)
         return {"synthesis": 1.0}
 
@@ -170,14 +170,14 @@ def fake_run(fmax=60.0, error=None):
 
 @pytest.fixture
 def request_(tmp_path):
-    return BuildRequest(board("icebreaker"), NETWORK, output=tmp_path / "boards" / "out")
+    return BuildRequest(board("ulx3s-25f"), NETWORK, output=tmp_path / "boards" / "out")
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-GOOD = ["erbium.bin", "nextpnr.log", "report.json", "report.txt", "yosys.log"]
+GOOD = ["erbium.bit", "nextpnr.log", "report.json", "report.txt", "yosys.log"]
 
 
 def test_a_build(request_, monkeypatch):
@@ -190,10 +190,10 @@ def test_a_build(request_, monkeypatch):
     assert names(request_.folder) == GOOD
     assert names(request_.folder.parent) == ["out"]
     assert read_report(request_.folder) == report
-    assert (request_.folder / "erbium.bin").read_text() == "erbium.bin"
+    assert (request_.folder / "erbium.bit").read_text() == "erbium.bit"
     assert stages == ["elaboration", "elaboration"]
     assert report.digest == NETWORK.digest
-    assert report.hardware["layer_memories"] == ["spram"]
+    assert report.hardware["layer_memories"] == ["ecp5", "ecp5"]
 
 
 def test_a_miss_leaves_its_report_and_the_good_build_before(request_, monkeypatch):
@@ -215,7 +215,7 @@ def test_a_breach_of_the_budget_fails_the_build(request_, monkeypatch):
     monkeypatch.setattr(the_build, "breaches", lambda report: ["too much"])
     report = build(request_)
     assert report.problems == ("too much",)
-    assert "erbium.bin" not in names(request_.folder)
+    assert "erbium.bit" not in names(request_.folder)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)])
@@ -249,7 +249,9 @@ def test_a_missing_program_is_named(request_, monkeypatch):
 
 
 def test_a_baud_rate_that_the_clock_cannot_make(tmp_path):
-    request = BuildRequest(board("icebreaker"), NETWORK, baud_rate=11_000_000, output=tmp_path / "out")
+    request = BuildRequest(
+        board("ulx3s-25f"), NETWORK, clock=20_000_000, baud_rate=11_000_000, output=tmp_path / "out"
+    )
     with pytest.raises(DescriptionError, match=r"baud_rate is 11000000; .* choose another --baud or --clock"):
         build(request)
 

@@ -92,6 +92,7 @@ def test_blocks_as_yosys_counts_them(family, depth, width, tmp_path):
         ("gowin", Memory("m", 128, 10), ("LUT RAM", 24)),
         ("gowin", Memory("m", 65, 64), ("block RAM", 2)),
         ("ice40", Memory("m", 8, 8), ("block RAM", 1)),
+        ("ice40", Memory("m", 15, 48, read_ports=2), ("block RAM", 6)),
         ("ice40", Memory("m", 250, 4, "rom"), ("LUTs", 64)),
         ("ice40", Memory("m", 4, 72, "distributed"), ("flip-flops", 288)),
         # 785 rows of 160 weights in words of four: the four blocks of an iCE40 UltraPlus, and no more.

@@ -33,8 +33,6 @@ FIGURES = (
     ("ulx3s-25f", "erbp-mnist-100"),
     ("icesugar-pro-25f", "erbp-mnist-100"),
     ("colorlight-5a75b-25f", "erbp-digits"),
-    ("icebreaker", "tiny"),
-    ("tang-nano-9k", "tiny"),
 )
 """Board and preset of each bitstream that is published."""
 

@@ -56,7 +56,7 @@ def _list_boards() -> None:
 
 @click.command(
     short_help="Show what fits on a board, and where it goes.",
-    epilog=common.examples("erbium plan icebreaker", "erbium plan ulx3s-85f erbp-mnist-200 --lanes 32"),
+    epilog=common.examples("erbium plan ulx3s-25f", "erbium plan ulx3s-85f erbp-mnist-200 --lanes 32"),
 )
 @click.argument("name", metavar="BOARD")
 @click.argument("network", metavar="[PRESET|FILE]", required=False)
@@ -120,7 +120,7 @@ def _show_plan(planned: Plan) -> None:
 @click.command(
     short_help="Build a bitstream.",
     epilog=common.examples(
-        "erbium build icebreaker tiny",
+        "erbium build ulx3s-25f tiny",
         "erbium build ulx3s-85f erbp-mnist-200 --seed 2",
     ),
 )
