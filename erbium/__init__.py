@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from erbium.checkpoint import Checkpoint, CheckpointError
     from erbium.chip import Chip, ChipError, open_chip
     from erbium.exact import Lockstep, MismatchError, Verdict, compare
+    from erbium.fpga.transport import BoardLostError, LinkError
     from erbium.gen.presets import PRESETS, Preset, Recipe, erbp_network, first_spike_network, preset
     from erbium.sw_model.array import Results
     from erbium.sw_model.datasets import Dataset, DatasetError
@@ -30,6 +31,7 @@ _HOMES = {
     "erbium.checkpoint": ("Checkpoint", "CheckpointError"),
     "erbium.chip": ("Chip", "ChipError", "open_chip"),
     "erbium.exact": ("Lockstep", "MismatchError", "Verdict", "compare"),
+    "erbium.fpga.transport": ("BoardLostError", "LinkError"),
     "erbium.gen.presets": ("PRESETS", "Preset", "Recipe", "erbp_network", "first_spike_network", "preset"),
     "erbium.sw_model.array": ("Results",),
     "erbium.sw_model.datasets": ("Dataset", "DatasetError"),
@@ -40,6 +42,7 @@ _HOMES = {
 
 __all__ = [
     "PRESETS",
+    "BoardLostError",
     "Checkpoint",
     "CheckpointError",
     "Chip",
@@ -48,6 +51,7 @@ __all__ = [
     "DatasetError",
     "DescriptionError",
     "Hardware",
+    "LinkError",
     "Lockstep",
     "MismatchError",
     "Network",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -19,12 +19,21 @@ from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import DescriptionError, check_range
 
+if TYPE_CHECKING:
+    from erbium.fpga.driver_open import Target
+
 BACKENDS = {
     "model": "the model, compiled",
     "reference": "the model as NumPy spells it out: readable and slow",
     "rtl": "the generated Verilog, compiled by Verilator",
 }
 """What can run the array, with one phrase about each."""
+
+BOARD_BACKENDS = {
+    "board:PORT": "a board on a serial port, such as board:/dev/ttyUSB0",
+    "sim:BOARD": "the chip of a board's bitstream, simulated behind its serial line",
+}
+"""What else can run it, with the name of a port or a board behind the colon."""
 
 PARALLEL_IMAGES = 64
 """Inferences that are worth the start of some threads."""
@@ -229,14 +238,24 @@ def backend_named(name: str) -> str:
         If there is none of that name.
     """
     name = _OTHER_NAMES.get(name, name)
+    kind, _, rest = name.partition(":")
     if name in BACKENDS:
         return name
-    if name == "board":
+    if kind not in ("board", "sim"):
         raise DescriptionError(
-            "backend 'board' comes with the FPGA builds and is not there yet; "
-            f"use {', '.join(BACKENDS)} until then"
+            f"there is no backend {name!r}; there are {', '.join([*BACKENDS, *BOARD_BACKENDS])}"
         )
-    raise DescriptionError(f"there is no backend {name!r}; there are {', '.join(BACKENDS)}")
+    if not rest:
+        what = "its port, such as board:/dev/ttyUSB0" if kind == "board" else "a board, such as sim:ulx3s-85f"
+        raise DescriptionError(f"backend {kind!r} needs the name of {what}")
+    _target(name)
+    return kind
+
+
+def _target(backend: str) -> Target:
+    from erbium.fpga.driver_open import Target
+
+    return Target.of(backend.removeprefix("board:"))
 
 
 def open_chip(network: Network, backend: str = "model", hardware: Hardware | None = None) -> Chip:
@@ -246,16 +265,19 @@ def open_chip(network: Network, backend: str = "model", hardware: Hardware | Non
     ----------
     network : Network
     backend : str
-        ``"model"`` (also called ``"fast"``), ``"reference"`` or ``"rtl"``.
+        ``"model"`` (also called ``"fast"``), ``"reference"``, ``"rtl"``, ``"board:PORT"`` or ``"sim:BOARD"``.
     hardware : Hardware, optional
-        How the array is built; matters to ``"rtl"`` only, and cannot change a result there either.
+        How the array is built; matters to ``"rtl"`` only, and cannot change a result there either. A board is
+        built as it is.
 
     Raises
     ------
     DescriptionError
         For an unknown backend.
     erbium.verif.simulators.ToolError
-        When ``"rtl"`` lacks a simulator or a compiler.
+        When ``"rtl"`` or ``"sim:BOARD"`` lacks a simulator or a compiler.
+    erbium.fpga.transport.LinkError
+        When there is no board at the port, or none that holds the network.
     """
     name = backend_named(backend)
     engine: Engine
@@ -266,10 +288,14 @@ def open_chip(network: Network, backend: str = "model", hardware: Hardware | Non
         from erbium.sw_model.fast import FastArray
 
         engine = FastArray(network)
-    else:
+    elif name == "rtl":
         from erbium.verif.library import RtlArray
 
         engine = RtlArray(network, hardware or Hardware())
+    else:
+        from erbium.fpga.driver_open import open_board
+
+        engine = open_board(_target(backend), network)
     return Chip(network, engine, name)
 
 

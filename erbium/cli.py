@@ -16,9 +16,15 @@ COMMANDS = {
     "demo": ("erbium.commands.demo", "demo"),
     "train": ("erbium.commands.train", "train"),
     "eval": ("erbium.commands.eval", "evaluate"),
+    "run": ("erbium.commands.run", "run"),
+    "simulate": ("erbium.commands.run", "simulate"),
     "presets": ("erbium.commands.show", "presets"),
     "show": ("erbium.commands.show", "show"),
     "verilog": ("erbium.commands.tools", "verilog"),
+    "boards": ("erbium.commands.boards", "boards"),
+    "plan": ("erbium.commands.boards", "plan"),
+    "build": ("erbium.commands.boards", "build"),
+    "flash": ("erbium.commands.boards", "flash"),
     "bench": ("erbium.commands.tools", "bench"),
     "doctor": ("erbium.commands.tools", "doctor"),
     "version": ("erbium.commands.tools", "version"),
@@ -103,6 +109,7 @@ def _is_expected(error: BaseException) -> bool:
     """Whether the error is the user's or the machine's, and its text made for them."""
     from erbium.checkpoint import CheckpointError
     from erbium.chip import ChipError
+    from erbium.fpga.transport import LinkError
     from erbium.sw_model.datasets import DatasetError
     from erbium.sw_model.programs import DescriptionError
     from erbium.verif.simulators import ToolError
@@ -116,6 +123,7 @@ def _is_expected(error: BaseException) -> bool:
             CheckpointError,
             ChipError,
             ToolError,
+            LinkError,
             OSError,
         ),
     )

@@ -253,11 +253,9 @@ def _show(
     if measured.cycles_per_sample is not None:
         row("cycles", f"{measured.cycles_per_sample:,.0f}", "per image learned")
     if measured.busy_share is not None:
-        row(
-            "lanes busy",
-            f"{100 * measured.busy_share:.1f} %",
-            f"of these cycles, {options.hardware.lanes} lanes",
-        )
+        # A board has the lanes that it was built with.
+        lanes = f", {options.hardware.lanes} lanes" if options.backend == "rtl" else ""
+        row("lanes busy", f"{100 * measured.busy_share:.1f} %", f"of these cycles{lanes}")
     if measured.images_per_second is not None:
         row("speed", f"{measured.images_per_second:,.0f}", "images learned per second")
     console.print(table, highlight=False)

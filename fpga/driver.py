@@ -78,7 +78,7 @@ class BoardArray:
     Parameters
     ----------
     network : Network
-        What the board must hold; it is compared by its digest.
+        What the board must hold; it is compared by its digest. It starts with the initial weights.
     transport : Transport
         The line to it, which is closed with the array.
 
@@ -109,13 +109,18 @@ class BoardArray:
         self._n_samples = 0
         self._counted: dict[str, int] | None = None
         self._known_weights: list[Array] | None = None
+        self._loaded = False
         try:
             self._check_identity()
             self.facts = self._reset()
-            self.load(network.initial_weights())
         except BaseException:
             transport.close()
             raise
+
+    @property
+    def name(self) -> str:
+        """What people call the line to the board."""
+        return self._link.transport.name
 
     @property
     def retries(self) -> int:
@@ -148,6 +153,7 @@ class BoardArray:
         BoardLostError
             If the board goes away; it says how many samples were learned, with their results.
         """
+        self._load_initial_weights()
         batch = SampleBatch(self._link, self._registers, self._turn, images, seeds, labels)
         with self._guarded(batch):
             self._write_settings(n_ticks or self.network.n_ticks)
@@ -172,6 +178,7 @@ class BoardArray:
     @property
     def weights(self) -> list[Array]:
         """Weights of each layer, int16 of shape ``(n_rows, n_neurons)``, read back from the board."""
+        self._load_initial_weights()
         if self._known_weights is None:
             # That the board has not been reset since, which would pass for very odd weights.
             self._all_counters()
@@ -192,6 +199,12 @@ class BoardArray:
         self._known_weights = None
         with self._guarded():
             self._link.exchange(writes)
+        self._loaded = True
+
+    def _load_initial_weights(self) -> None:
+        """Load them unless others have been: that takes its time, and whoever carries on a run has others."""
+        if not self._loaded:
+            self.load(self.network.initial_weights())
 
     def _check_identity(self) -> None:
         """Find out whether this is a chip of the network."""
@@ -257,13 +270,7 @@ class BoardArray:
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             (data,) = self._link.exchange([read])
-            status = Status(int.from_bytes(data[:WORD_BYTES], "little"))
-            if Status.COLLISION in status:
-                raise LinkError(
-                    f"a synapse memory of the board on {self._link.transport.name} was read where it was written; "
-                    "this is a defect, please report it"
-                )
-            if Status.IDLE in status:
+            if Status.IDLE in Status(data[0]):
                 return data
             if time.monotonic() > deadline:
                 raise NoAnswerError(
@@ -275,6 +282,11 @@ class BoardArray:
         if self._counted is None:
             with self._guarded():
                 data = self._wait_until_idle()
+            if Status.COLLISION in Status(data[0]):
+                raise LinkError(
+                    f"a synapse memory of the board on {self._link.transport.name} was read where it was written; "
+                    "this is a defect, please report it"
+                )
             first = self._registers["status"].address
             counts = {}
             for name in counter_names(self.network) + performance_names(self.network):

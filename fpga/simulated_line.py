@@ -17,8 +17,6 @@ from erbium.verif.verilate import Design, cached_library, sources_hash
 TOP = "erbium_chip"
 _HARNESS = Path(__file__).with_name("simulated_harness.cpp")
 
-LEAST_QUIET = 4_000_000
-"""Clocks without a byte after which nothing more will come, at least."""
 
 _CAPACITY = 1 << 16
 
@@ -58,9 +56,7 @@ class SimulatedLine:
         Clocks without a byte after which the chip has nothing more to say.
     """
 
-    def __init__(
-        self, library: Path, name: str, clock_frequency: int, baud_rate: int, quiet: int = LEAST_QUIET
-    ) -> None:
+    def __init__(self, library: Path, name: str, clock_frequency: int, baud_rate: int, quiet: int) -> None:
         self.name = name
         self.clock_frequency, self.baud_rate, self.quiet = clock_frequency, baud_rate, quiet
         self._library = ctypes.CDLL(str(library))

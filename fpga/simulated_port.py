@@ -8,7 +8,6 @@ import os
 import select
 import threading
 import tty
-from collections.abc import Callable
 
 from erbium.fpga.simulated_line import SimulatedLine
 
@@ -47,9 +46,9 @@ class SimulatedPort:
         self._stop = False
         self._thread: threading.Thread | None = None
 
-    def serve(self, stopped: Callable[[], object] = lambda: False) -> None:
-        """Carry bytes until `stopped` returns something that is true."""
-        while not stopped() and not self._stop:
+    def serve(self) -> None:
+        """Carry bytes until an exception, such as that of Ctrl-C, or until :meth:`close` in another thread."""
+        while not self._stop:
             rests = self._silent > self._line.quiet and not self._line.pending and not self._to_host
             self._take(0.1 if rests else 0.0)
             if self._line.pending or not rests:

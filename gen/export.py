@@ -14,10 +14,11 @@ from amaranth.hdl import Shape
 from amaranth.lib import data
 
 from erbium.gen.files import write_text
+from erbium.gen.link_export import link_header, link_manifest
 from erbium.gen.verilog import TOP, component_verilog
 from erbium.hdl import tokens
 from erbium.hdl.array import ErbiumArray, rate_ports
-from erbium.hdl.registers import COUNTER_WIDTH, counter_names, performance_names
+from erbium.hdl.registers import COUNTER_WIDTH, RegisterMap, counter_names, performance_names
 from erbium.sw_model.network import Hardware, Network
 
 FORMAT, FORMAT_VERSION = "erbium-manifest", 1
@@ -133,6 +134,7 @@ def manifest(array: ErbiumArray, files: dict[str, str]) -> dict[str, Any]:
         "codes": {kind.__name__: {item.name: item.value for item in kind} for kind in _ENUMS},
         "counters": counter_names(network),
         "performance_counters": performance_names(network),
+        "host_link": link_manifest(RegisterMap(network, hardware)),
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(files.items())},
     }
 
@@ -175,6 +177,7 @@ def c_header(network: Network) -> str:
                 name = field["name"].upper()
                 lines.append(f"#define {stem}_{name}_LOW {field['low']}")
                 lines.append(f"#define {stem}_{name}_WIDTH {field['width']}")
+    lines += link_header(RegisterMap(network, Hardware()))
     return "\n".join([*lines, "", "#endif", ""])
 
 

@@ -6,17 +6,15 @@ The CRC is that of IEEE 802.3, as of ``zlib.crc32``; its lowest byte comes first
 
 from amaranth.hdl import Array, Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, enum, memory, stream, wiring
-from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from erbium.hdl.cobs import CobsDecoder, CobsEncoder, CobsKind, MessageByte
+from erbium.hdl.crc import Crc
 
 CRC_BYTES = 4
 LONGEST = 1 << 16
 """Bytes of the longest message that a receiver can be built for."""
-
-CRC = catalog.CRC32_ISO_HDLC
 
 
 class FrameStatus(enum.Enum, shape=3):
@@ -83,14 +81,14 @@ class FrameReceiver(wiring.Component):
     Members
     -------
     byte_i : In(stream of 8)
-        Waits only between frames, while there are two outcomes that have not been taken.
+        Waits for longer than the CRC only between frames, while there are two outcomes that have not been taken.
     outcome_o : Out(stream of FrameOutcome)
     message_o : Out(stream of MessageByte)
         Message of the outcome that waits. A byte that waits is withdrawn when the outcome is taken.
 
     Notes
     -----
-    One byte per clock in, while the message before is read at one byte per clock. The outcome comes one clock after
+    One byte per 5 clocks in, while the message before is read at one byte per clock. The outcome comes one clock after
     the zero byte or the time-out, the first byte one clock after the outcome. Memory: twice `max_length`, rounded up to
     a power of two. Of the frames damaged at random, one in about 2**32 passes for a message.
     """
@@ -125,13 +123,13 @@ class FrameReceiver(wiring.Component):
         silence = Signal(range(self._timeout))
         decoder = CobsDecoder()
         m.submodules.decoder = ResetInserter(expired)(decoder)
-        m.submodules.crc = crc = CRC(data_width=8).create()
+        m.submodules.crc = crc = Crc()
         token = decoder.token_o.payload
         # One more than the longest frame stands for all that are longer.
         beyond = self._max_length + CRC_BYTES + 1
         count = Signal(range(beyond + 1))
 
-        waits = full.bit_select(writing, 1)
+        waits = full.bit_select(writing, 1) | crc.busy
         takes = self.byte_i.valid & ~waits
         m.d.comb += [
             self.byte_i.ready.eq(~waits),
@@ -220,7 +218,7 @@ class FrameSender(wiring.Component):
 
     Notes
     -----
-    One byte per clock; a message of n bytes takes at most ``n + 6 + (n + 3) // 254`` clocks. The first byte comes
+    One byte per 5 clocks; a message of n bytes takes at most ``5 n + 6 + (n + 3) // 254`` clocks. The first byte comes
     when the first group is complete, see :class:`erbium.hdl.cobs.CobsEncoder`, which holds 512 bytes.
     """
 
@@ -232,17 +230,17 @@ class FrameSender(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.encoder = encoder = CobsEncoder()
-        m.submodules.crc = crc = CRC(data_width=8).create()
+        m.submodules.crc = crc = Crc()
         wiring.connect(m, encoder.byte_o, wiring.flipped(self.byte_o))
         message, out = self.message_i, encoder.message_i
         appends = Signal()
         place = Signal(range(CRC_BYTES))
         ends = Signal()
-        m.d.comb += ends.eq(appends & out.ready & (place == CRC_BYTES - 1))
+        m.d.comb += ends.eq(appends & out.valid & out.ready & (place == CRC_BYTES - 1))
         with m.If(~appends):
             m.d.comb += [
-                out.valid.eq(message.valid),
-                message.ready.eq(out.ready),
+                out.valid.eq(message.valid & ~crc.busy),
+                message.ready.eq(out.ready & ~crc.busy),
                 out.payload.byte.eq(message.payload.byte),
                 crc.data.eq(message.payload.byte),
                 crc.valid.eq(message.valid & message.ready),
@@ -251,11 +249,11 @@ class FrameSender(wiring.Component):
                 m.d.sync += appends.eq(1)
         with m.Else():
             m.d.comb += [
-                out.valid.eq(1),
+                out.valid.eq(~crc.busy),
                 out.payload.byte.eq(crc.crc.word_select(place, 8)),
                 out.payload.last.eq(place == CRC_BYTES - 1),
                 crc.start.eq(ends),
             ]
-            with m.If(out.ready):
+            with m.If(out.valid & out.ready):
                 m.d.sync += [place.eq(place + 1), appends.eq(~ends)]
         return m

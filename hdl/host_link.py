@@ -10,6 +10,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from erbium.hdl.cobs import MessageByte
 from erbium.hdl.entry_cursor import EntryCursor
 from erbium.hdl.fork import Queue
 from erbium.hdl.frame import FrameReceiver, FrameSender
@@ -44,6 +45,31 @@ def array_side(registers: RegisterMap) -> dict[str, wiring.Member]:
         "active": Out(1),
     }
     return members | {name: Out(registers[name].width) for name in setting_names(registers)}
+
+
+class _ByteRegister(wiring.Component):
+    """A register behind the slow memory of the messages: one byte per clock, latency 1 clock.
+
+    Members
+    -------
+    message_i : In(stream of MessageByte), message_o : Out(stream of MessageByte)
+    clear : In(1)
+        Drop the byte: its message is done with.
+    """
+
+    def __init__(self) -> None:
+        byte = stream.Signature(MessageByte())
+        super().__init__({"message_i": In(byte), "message_o": Out(byte), "clear": In(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        source, out = self.message_i, self.message_o
+        m.d.comb += source.ready.eq(~out.valid | out.ready)
+        with m.If(source.ready):
+            m.d.sync += [out.valid.eq(source.valid), out.payload.eq(source.payload)]
+        with m.If(self.clear):
+            m.d.sync += out.valid.eq(0)
+        return m
 
 
 class MessageLink(wiring.Component):
@@ -85,8 +111,8 @@ class MessageLink(wiring.Component):
 
     Notes
     -----
-    Bytes come and go faster than a serial line with four clocks per bit carries them: one per clock in, one per two
-    clocks out. Pixels go into the array at one per clock, and weights take what the array takes. Latency from the end
+    Bytes come and go faster than a serial line with four clocks per bit carries them: one per 5 clocks in each
+    direction. Pixels go into the array at one per clock, and weights take what the array takes. Latency from the end
     of a frame to its reply: about 20 clocks, for a write of weights one more per byte and weight. Memory: two messages,
     512 bytes of replies, 512 bytes for constants, the last results and the tags of the samples under way, at most
     16 of them.
@@ -107,7 +133,10 @@ class MessageLink(wiring.Component):
         m.submodules.sender = sender = FrameSender()
         connect(m, flipped(self.byte_i), receiver.byte_i)
         connect(m, receiver.outcome_o, reader.outcome_i)
-        connect(m, receiver.message_o, reader.message_i)
+        m.submodules.register = register = _ByteRegister()
+        connect(m, receiver.message_o, register.message_i)
+        connect(m, register.message_o, reader.message_i)
+        m.d.comb += register.clear.eq(receiver.outcome_o.ready)
         connect(m, reader.sample_o, flipped(self.sample_o))
         connect(m, flipped(self.result_i), writer.result_i)
         connect(m, writer.message_o, sender.message_i)
@@ -203,10 +232,10 @@ class MessageLink(wiring.Component):
         image = store_image(self._registers)
         m.submodules.store = store = memory.Memory(shape=8, depth=STORE_BYTES, init=image)
         write, read = store.write_port(), store.read_port()
+        m.d.sync += writer.read_data.eq(read.data)
         m.d.comb += [
             read.addr.eq(writer.read_address),
             read.en.eq(1),
-            writer.read_data.eq(read.data),
             reader.kept.eq(~writer.notes),
             write.en.eq(writer.notes | reader.keep),
             write.addr.eq(Mux(writer.notes, writer.write_address, tag_address(registers.next_turn))),

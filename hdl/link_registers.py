@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, ResetInserter, Signal, Value
+from amaranth.hdl import Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from erbium.hdl.bounds import exceeds
 from erbium.hdl.registers import Control, ErrorCode, Register, RegisterMap, Status, rate_names
 
 CODE_WIDTH = bits_for(max(ErrorCode))
@@ -136,17 +137,13 @@ class LinkRegisters(wiring.Component):
 
     def _check(self, m: Module, control: Register) -> None:
         """Say whether the register takes the value."""
-        writable = [control, *self._settings]
-        width = max(bits_for(register.high) for register in writable)
-        high = Signal(width)
-        enough = Signal()  # the lowest value of every register is 0 or 1
         with m.Switch(self.address):
-            for register in writable:
+            for register in (control, *self._settings):
                 with m.Case(register.address):
                     m.d.comb += [
                         self.writable.eq(1),
                         self.waits.eq(register is not control),
-                        high.eq(Const(register.high, width)),
-                        enough.eq(self.value.any() if register.low else 1),
+                        self.fits.eq(
+                            ~exceeds(self.value, register.high) & exceeds(self.value, register.low - 1)
+                        ),
                     ]
-        m.d.comb += self.fits.eq(~self.value[width:].any() & (self.value[:width] <= high) & enough)

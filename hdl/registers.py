@@ -160,7 +160,13 @@ class Register:
 
 
 class Status(enum.IntFlag):
-    """Bits of the register ``status``."""
+    """Bits of the register ``status``.
+
+    Members
+    -------
+    IDLE : no sample is in the array
+    COLLISION : a memory of the array was misused: a fault of the hardware, never to be seen
+    """
 
     IDLE = 1
     COLLISION = 2

@@ -84,7 +84,7 @@ class ReplyWriter(wiring.Component):
     ends : Out(1)
         One clock: the reply with a result has been sent.
     read_address : Out(9), read_data : In(8)
-        Of the store, with one clock of latency.
+        Of the store, with two clocks of latency.
     notes : Out(1), write_address : Out(9), write_data : Out(8)
         What is written to the store.
     read_o : Out(stream of nothing), weight_i : In(stream of int16)
@@ -94,7 +94,7 @@ class ReplyWriter(wiring.Component):
 
     Notes
     -----
-    A byte takes 2 clocks, and those that the array takes for a weight or a counter; a result 5 more to be noted.
+    A byte takes 4 clocks, and those that the array takes for a weight or a counter; a result 5 more to be noted.
     """
 
     def __init__(self, registers: RegisterMap) -> None:
@@ -136,24 +136,27 @@ class ReplyWriter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         index = Signal(range(_LAST + 1))
-        of_sample, busy, sends, in_entries = Signal(), Signal(), Signal(), Signal()
+        of_sample, busy, loads, in_entries = Signal(), Signal(), Signal(), Signal()
         body, ready = self._body(m, busy & in_entries)
         self._store(m, index, of_sample)
 
         out = self.message_o
-        takes = out.valid & out.ready
+        byte, last, takes = Signal(8), Signal(), Signal()
         m.d.comb += [
             in_entries.eq((index == _BODY) & ~of_sample & ~self.refused),
-            out.valid.eq(sends & (ready | ~in_entries)),
+            takes.eq(loads & (ready | ~in_entries)),
             self.next_byte.eq(takes & in_entries),
             self.next_entry.eq(takes & in_entries & self.last_byte),
-            self.ends.eq(takes & out.payload.last & of_sample),
-            self.done.eq(takes & out.payload.last & ~of_sample),
-            out.payload.byte.eq(self.read_data),
+            self.ends.eq(out.valid & out.ready & out.payload.last & of_sample),
+            self.done.eq(out.valid & out.ready & out.payload.last & ~of_sample),
+            byte.eq(self.read_data),
         ]
+        # A register: the store and the stuffing behind it are slow.
+        with m.If(takes):
+            m.d.sync += [out.payload.byte.eq(byte), out.payload.last.eq(last)]
         # Only READ has something behind the tag.
         short = (index == _TAG) & ~of_sample & ~self.refused & (self.kind != Request.READ)
-        m.d.comb += out.payload.last.eq(
+        m.d.comb += last.eq(
             short
             | (index == _LAST)
             | (index == _BODY) & ~of_sample & (self.refused | (self.last_byte & self.last_entry))
@@ -161,15 +164,15 @@ class ReplyWriter(wiring.Component):
         with m.Switch(index):
             with m.Case(_TYPE):
                 kind = Mux(of_sample, Request.SAMPLE, self.kind)
-                m.d.comb += out.payload.byte.eq(Mux(self.refused & ~of_sample, ERROR_REPLY, kind | REPLY_BIT))
+                m.d.comb += byte.eq(Mux(self.refused & ~of_sample, ERROR_REPLY, kind | REPLY_BIT))
             with m.Case(_TAG), m.If(~of_sample):
-                m.d.comb += out.payload.byte.eq(self.tag)
+                m.d.comb += byte.eq(self.tag)
             with m.Case(_BODY):
-                m.d.comb += out.payload.byte.eq(body)
+                m.d.comb += byte.eq(body)
                 with m.If(of_sample):
-                    m.d.comb += out.payload.byte.eq(self.turn)
+                    m.d.comb += byte.eq(self.turn)
                 with m.Elif(self.refused):
-                    m.d.comb += out.payload.byte.eq(self.code)
+                    m.d.comb += byte.eq(self.code)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -188,11 +191,18 @@ class ReplyWriter(wiring.Component):
                     m.next = "FETCH"
             with m.State("FETCH"):
                 m.d.comb += busy.eq(1)
-                m.next = "SEND"
-            with m.State("SEND"):
-                m.d.comb += [busy.eq(1), sends.eq(1)]
+                m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += busy.eq(1)
+                m.next = "LOAD"
+            with m.State("LOAD"):
+                m.d.comb += [busy.eq(1), loads.eq(1)]
                 with m.If(takes):
                     m.d.sync += index.eq(index + ~in_entries)
+                    m.next = "SEND"
+            with m.State("SEND"):
+                m.d.comb += out.valid.eq(1)
+                with m.If(out.ready):
                     m.next = "FETCH"
                     with m.If(out.payload.last):
                         m.next = "IDLE"
@@ -233,12 +243,16 @@ class ReplyWriter(wiring.Component):
         asked = Signal()  # and not yet answered
         answered = Signal()
         takes = self.next_byte
+        second, high = Signal(), Signal(8)  # byte of a weight
+        m.d.comb += second.eq(wide & self.place[0])
+        with m.If(self.weight_i.valid & self.weight_i.ready):
+            m.d.sync += high.eq(self.weight_i.payload[8:])
         with m.If(is_weight):
             m.d.comb += [
-                self.read_o.valid.eq(active & ~asked),
-                body.eq(self.weight_i.payload.word_select(wide & self.place[0], 8)),
-                ready.eq(self.weight_i.valid),
-                self.weight_i.ready.eq(takes & (~wide | self.place[0])),
+                self.read_o.valid.eq(active & ~asked & ~second),
+                body.eq(Mux(second, high, self.weight_i.payload[:8])),
+                ready.eq(self.weight_i.valid | second),
+                self.weight_i.ready.eq(takes & ~second),
                 answered.eq(self.weight_i.valid & self.weight_i.ready),
             ]
         with m.Elif(is_counter):

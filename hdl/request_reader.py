@@ -10,6 +10,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from erbium.hdl.bounds import exceeds
 from erbium.hdl.cobs import MessageByte
 from erbium.hdl.frame import FrameOutcome, FrameStatus
 from erbium.hdl.link_registers import CODE_WIDTH
@@ -204,7 +205,7 @@ class RequestReader(wiring.Component):
         m.d.sync += found.count.eq(found.following)
         with m.Switch(found.count[:_COUNT_BITS]):
             with m.Case(_TYPE):
-                m.d.comb += unknown.eq((byte == 0) | (byte > max(Request)))
+                m.d.comb += unknown.eq((byte == 0) | exceeds(byte, max(Request)))
                 m.d.sync += [self.kind.eq(byte), found.unknown.eq(unknown)]
             with m.Case(_TAG):
                 m.d.comb += fails.eq(last | unknown)
@@ -217,7 +218,7 @@ class RequestReader(wiring.Component):
                 m.d.sync += [
                     self.learns.eq(byte[0]),
                     found.format.eq(pixels),
-                    found.wrong_flags.eq(byte[3:].any() | (pixels > max(PixelFormat))),
+                    found.wrong_flags.eq(byte[3:].any() | exceeds(pixels, max(PixelFormat))),
                 ]
             with m.Case(_FIRST_OR_LABEL):
                 m.d.comb += [
@@ -226,7 +227,7 @@ class RequestReader(wiring.Component):
                 ]
                 m.d.sync += [
                     found.label.eq(byte),
-                    found.wrong_label.eq(byte > self._network.n_classes - 1),
+                    found.wrong_label.eq(exceeds(byte, self._network.n_classes - 1)),
                 ]
             with m.Case(_COUNT), m.If(self.kind == Request.READ):
                 m.d.comb += [final.eq(1), self.set_count.eq(1), fails.eq(~last | (self.pair == 0))]
@@ -366,7 +367,7 @@ class RequestReader(wiring.Component):
             m.next = "PIXELS"
             with m.If(last):
                 self._refuse(m, ErrorCode.BAD_LENGTH)
-            with m.Elif((self.pair < self.entry) | (self.pair > n_inputs - 1)):
+            with m.Elif((self.pair[: len(self.entry)] < self.entry) | exceeds(self.pair, n_inputs - 1)):
                 self._refuse(m, ErrorCode.BAD_EVENT)
         passes, ends = Signal(), Signal()
         is_bits, is_events = found.format == PixelFormat.BITS, found.format == PixelFormat.EVENTS

@@ -10,6 +10,7 @@ import pytest
 
 import erbium
 from erbium.chip import Chip, ChipError, open_chip
+from erbium.fpga.transport import PortError
 from erbium.gen.presets import erbp_network, preset
 from erbium.sw_model import constants
 from erbium.sw_model.array import ArrayModel
@@ -184,10 +185,18 @@ def test_backends_by_name():
         assert chip.backend == "model"
     with open_chip(TINY, "fast") as chip:
         assert chip.backend == "model"
-    with pytest.raises(DescriptionError, match=r"'board' comes with .* use model, reference, rtl"):
+    with pytest.raises(DescriptionError, match="'board' needs the name of its port, such as board:/dev/tty"):
         open_chip(TINY, "board")
-    with pytest.raises(DescriptionError, match="no backend 'gpu'; there are model, reference, rtl"):
+    with pytest.raises(DescriptionError, match="'sim' needs the name of a board, such as sim:ulx3s-85f"):
+        open_chip(TINY, "sim:")
+    with pytest.raises(DescriptionError, match="there is no board 'toaster'; there are ulx3s-85f"):
+        open_chip(TINY, "sim:toaster")
+    with pytest.raises(
+        DescriptionError, match="no backend 'gpu'; there are model, reference, rtl, board:PORT"
+    ):
         open_chip(TINY, "gpu")
+    with pytest.raises(PortError, match="there is no port /dev/ttyNONE"):
+        open_chip(TINY, "board:/dev/ttyNONE@115200")
 
 
 def test_a_closed_chip_says_so():

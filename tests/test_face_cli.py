@@ -287,7 +287,8 @@ def mistakes():
         ("train tiny --epochs 0", ["epochs is 0"]),
         ("train tiny --images 0", ["--images is 0"]),
         ("train tiny --images 5 --epochs 2", ["--images 5 and --epochs 2", "one of them"]),
-        ("train tiny --backend board", ["'board' comes with the FPGA builds", "model, reference, rtl"]),
+        ("train tiny --backend board", ["'board' needs the name of its port", "board:/dev/ttyUSB0"]),
+        ("train tiny --backend sim:", ["'sim' needs the name of a board", "sim:ulx3s-85f"]),
         ("train tiny --backend gpu", ["no backend 'gpu'", "model, reference, rtl"]),
         ("train tiny --seed -1", ["seed is -1"]),
         ("train tiny --stop-after 0", ["--stop-after is 0"]),
@@ -368,7 +369,9 @@ def mistakes():
         ("demo --images 0 --preset tiny --backend model", ["number of images to learn is 0"]),
         ("demo --report none/a.html", ["none", "no such folder"]),
         ("demo --lanes -3", ["lanes is -3"]),
-        ("demo --preset tiny --backend board", ["'board' comes with the FPGA builds"]),
+        ("demo --preset tiny --backend board:", ["'board' needs the name of its port"]),
+        ("simulate toaster tiny", ["no board 'toaster'", "ulx3s-85f"]),
+        ("simulate ulx3s-85f nothing", ["no preset 'nothing'"]),
     ]
 
 

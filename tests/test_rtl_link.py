@@ -5,8 +5,13 @@ import re
 
 import pytest
 
+from erbium.gen.presets import preset
 from erbium.hdl.frame import check_limits
+from erbium.hdl.host_link import HostLink
+from erbium.hdl.registers import ErrorCode
 from erbium.hdl.uart import FRACTION_BITS, bit_period
+from erbium.sw_model.network import Hardware
+from erbium.verif.link_fuzz import fuzz
 
 
 @pytest.mark.parametrize(
@@ -58,3 +63,20 @@ def test_a_baud_rate_that_cannot_be_met_is_refused(clock_frequency, baud_rate, t
 def test_a_receiver_that_cannot_be_built_is_refused(max_length, timeout, text):
     with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
         check_limits(max_length, timeout)
+
+
+def test_a_negative_buffer_is_refused():
+    with pytest.raises(ValueError, match=r"^buffer_bytes is -1; it must be 0 or more$"):
+        HostLink(preset("tiny").network, buffer_bytes=-1)
+
+
+@pytest.mark.verilator
+def test_random_frames_do_no_harm():
+    found = fuzz(preset("tiny").network, Hardware(lanes=4), seed=7, frames=3000)
+    assert found.wrong == []
+    assert found.hangs == 0
+    assert found.frames >= 3000
+    assert sum(found.replies.values()) > 2900
+    errors = {code.name for code in ErrorCode}
+    assert errors <= set(found.replies)
+    assert found.resets > 3

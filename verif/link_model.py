@@ -46,14 +46,17 @@ class Sample(NamedTuple):
 class LinkedArray(Protocol):
     """The array that the model drives."""
 
-    weights: list[list[list[int]]]
-    """Of each layer, by row and neuron."""
+    def row(self, layer: int, number: int) -> list[int]:
+        """Return the weights of a row."""
+
+    def set_row(self, layer: int, number: int, weights: list[int]) -> None:
+        """Replace the weights of a row."""
 
     def run(self, sample: Sample) -> tuple[int, int, int]:
         """Process a sample; return answer, ticks and ticks to decision."""
 
-    def counters(self) -> list[int]:
-        """Return all counters in the order of their registers."""
+    def counters(self) -> list[int | None]:
+        """Return all counters in the order of their registers; None for those that are not known."""
 
     def reset(self) -> None:
         """Reset everything but the weights."""
@@ -220,37 +223,44 @@ class LinkModel:
             elif window.number == WindowNumber.RESULTS:
                 read += self._result(entry, settled)
             else:
-                for weight in self.array.weights[window.number - WindowNumber.WEIGHTS][entry]:
-                    size = window.entry_bytes // len(
-                        self.array.weights[window.number - WindowNumber.WEIGHTS][0]
-                    )
+                layer = window.number - WindowNumber.WEIGHTS
+                size = window.entry_bytes // self.registers.network.layers[layer].n_neurons
+                for weight in self.array.row(layer, entry):
                     read += weight.to_bytes(size, "little", signed=True)
         return tuple(read)
 
     def _word(self, address: int, settled: bool) -> list[int | None]:
-        counters = counter_names(self.registers.network) + performance_names(self.registers.network)
         for register in self.registers:
             if not register.address <= address < register.address + register.words:
                 continue
             name = register.name
-            timed = name in ("status", "turns_done") or name.startswith("count_")
-            if timed and not settled:
-                size = -(-register.width // 8) if name != "status" else 1
-                unknown = [None if place < size else 0 for place in range(4 * register.words)]
-                at = 4 * (address - register.address)
-                return unknown[at : at + 4]
-            if name == "status":
-                value = int(Status.IDLE)
-            elif name == "turns_done":
-                value = self.next_turn
-            elif name.startswith("count_"):
-                value = self.array.counters()[counters.index(name.removeprefix("count_"))]
+            value: int | None
+            if name in ("status", "turns_done") or name.startswith("count_"):
+                value = self._timed(name) if settled else None
             elif name in ("last_error", "refused", "next_turn"):
                 value = int(getattr(self, name))
             else:
                 value = self.settings.get(name, register.value or 0)
-            return list((value >> 32 * (address - register.address) & 0xFFFF_FFFF).to_bytes(4, "little"))
+            if value is None:
+                size = -(-register.width // 8)
+                octets: list[int | None] = [
+                    None if place < size else 0 for place in range(4 * register.words)
+                ]
+            else:
+                octets = list(value.to_bytes(4 * register.words, "little"))
+            at = 4 * (address - register.address)
+            return octets[at : at + 4]
         return [0] * 4
+
+    def _timed(self, name: str) -> int | None:
+        """Return a register that depends on the array."""
+        if name == "status":
+            return int(Status.IDLE)
+        if name == "turns_done":
+            return self.next_turn
+        network = self.registers.network
+        names = counter_names(network) + performance_names(network)
+        return self.array.counters()[names.index(name.removeprefix("count_"))]
 
     def _result(self, entry: int, settled: bool) -> list[int | None]:
         if not settled or entry not in self._results:
@@ -279,10 +289,12 @@ class LinkModel:
         n_neurons = self.registers.network.layers[layer].n_neurons
         width = self.registers.network.layers[layer].weight_width
         size = window.entry_bytes // n_neurons
+        weights = []
         for place in range(count * n_neurons):
             bits = _number(entries[size * place : size * (place + 1)]) & (1 << width) - 1
-            weight = bits - (1 << width) if bits >> width - 1 else bits
-            self.array.weights[layer][first + place // n_neurons][place % n_neurons] = weight
+            weights.append(bits - (1 << width) if bits >> width - 1 else bits)
+        for row in range(count):
+            self.array.set_row(layer, first + row, weights[row * n_neurons : (row + 1) * n_neurons])
 
     def _write_register(self, address: int, value: int) -> None:
         found = [register for register in self.registers if register.address == address]

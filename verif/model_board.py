@@ -32,7 +32,7 @@ from erbium.hdl.registers import (
     rate_names,
     weight_bytes,
 )
-from erbium.sw_model.array import ArrayModel
+from erbium.sw_model.fast import FastArray
 from erbium.sw_model.network import Hardware, Network
 
 
@@ -76,7 +76,7 @@ class ModelBoard:
 
     Attributes
     ----------
-    array : ArrayModel
+    array : FastArray
         What learns.
     overruns : int
         Frames that came although there was no room for them; they are lost.
@@ -96,7 +96,7 @@ class ModelBoard:
         gone: type[Exception] = OSError,
     ) -> None:
         self.network = network
-        self.array = ArrayModel(network)
+        self.array = FastArray(network)
         self.overruns = 0
         self.refusals: list[ErrorCode] = []
         self.closed = False
@@ -118,7 +118,7 @@ class ModelBoard:
         self._next_turn = self._turns_done = self._last_error = self._refused = 0
         self._settings = {register.name: register.reset for register in self._registers if register.writable}
         weights = self.array.weights
-        self.array = ArrayModel(self.network)
+        self.array = FastArray(self.network)
         self.array.load(weights)
 
     # The line.
@@ -348,12 +348,14 @@ class ModelBoard:
         if self._room:
             self._room.popleft()
         self.array.set_rates([self._settings[name] for name in rate_names(self.network)])
-        self.array.prediction.decide_after = self._settings["decide_after"]
-        got = self.array.sample(image, seed=seed, label=label, n_ticks=self._settings["n_ticks"])
-        ticks = got.ticks.to_bytes(2, "little") + got.ticks_to_decision.to_bytes(2, "little")
-        self._history[turn % HISTORY] = bytes([got.answer, 0]) + ticks + bytes(2)
+        self.array.decide_after = self._settings["decide_after"]
+        labels = None if label is None else np.array([label])
+        got = self.array.run(image[None], np.array([seed]), labels, n_ticks=self._settings["n_ticks"])
+        answer = int(got.answers[0])
+        ticks = b"".join(int(each[0]).to_bytes(2, "little") for each in (got.ticks, got.ticks_to_decision))
+        self._history[turn % HISTORY] = bytes([answer, 0]) + ticks + bytes(2)
         self._turns_done = (turn + 1) % 256
-        self._send(bytes([Request.SAMPLE | REPLY_BIT, tag, turn, got.answer]) + ticks)
+        self._send(bytes([Request.SAMPLE | REPLY_BIT, tag, turn, answer]) + ticks)
 
 
 def _damaged(data: bytes, place: int) -> bytes:

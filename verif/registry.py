@@ -16,8 +16,10 @@ from amaranth.lib.wiring import Component
 from erbium.gen.presets import erbp_network, first_spike_network, preset
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.causal_fifo import CausalFifo
+from erbium.hdl.chip import ErbiumChip, FrameChip
 from erbium.hdl.cobs import CobsDecoder, CobsEncoder
 from erbium.hdl.counter_bank import Count, CounterBank
+from erbium.hdl.crc import Crc
 from erbium.hdl.encoder import Encoder
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.feedback_port import FeedbackPort
@@ -46,6 +48,7 @@ from erbium.sw_model.neuron import Population
 from erbium.sw_model.prediction import ErbpPrediction
 from erbium.sw_model.programs import MAX_OPERATIONS, MAX_SHIFT, NeuronProgram, Operation, ResetMode
 from erbium.sw_model.rules import ErbpRule, ErrorNeurons
+from erbium.verif.link_array import ModelledArray
 from erbium.verif.link_model import LinkModel
 from erbium.verif.probes import ProbedArray, ProbedLayer
 from erbium.verif.simulators import SimulatorName
@@ -557,6 +560,23 @@ def _host_links() -> Iterator[Case]:
         yield Case(f"buffer-{buffer_bytes}", options, BOTH, {"period": period})
 
 
+def _chips() -> Iterator[Case]:
+    options = {
+        "network": preset("tiny").network,
+        "hardware": Hardware(lanes=4),
+        "clock_frequency": 12_000_000,
+        "baud_rate": 3_000_000,
+        "buffer_bytes": 0,
+    }
+    yield Case("tiny", options, BOTH, {"period": 4})
+
+
+def _frame_chips() -> Iterator[Case]:
+    for name, network in (("tiny", preset("tiny").network), ("wide-weights", _small((6,), weight_width=12))):
+        registers = RegisterMap(network, Hardware(lanes=4), 12_000_000)
+        yield Case(name, {"registers": registers, "timeout": 400}, BOTH if name == "tiny" else ICARUS)
+
+
 _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Component] | None]] = {
     Generator: (
         rng.Generator,
@@ -624,10 +644,13 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     UartTransmitter: (bytes, "uart", _uarts(), None),
     CobsDecoder: (bytes, "cobs", iter([Case("cobs", {}, BOTH)]), None),
     CobsEncoder: (bytes, "cobs", iter([Case("cobs", {}, BOTH)]), None),
+    Crc: (zlib.crc32, "crc", iter([Case("crc", {}, BOTH)]), None),
     FrameReceiver: (zlib.crc32, "frame", _frame_receivers(), None),
     FrameSender: (zlib.crc32, "frame", iter([Case("frames", {}, BOTH)]), None),
     HostLink: (LinkModel, "host_link", _host_links(), None),
     MessageLink: (LinkModel, "message_link", _message_links(), None),
+    ErbiumChip: (ModelledArray, "chip", _chips(), None),
+    FrameChip: (ModelledArray, "chip", _frame_chips(), None),
     LayerEngine: (LayerModel, "layer", itertools.chain(_layers(), _first_spike_layers()), ProbedLayer),
     ErbiumArray: (ArrayModel, "array", itertools.chain(_arrays(), _first_spike_arrays()), ProbedArray),
 }

@@ -38,9 +38,15 @@ BENCHES = {
         "erbium.bench.learners", "the sign-popcount learner beside exact gradients, in one table"
     ),
     "exact": Bench("erbium.bench.exact", "a whole epoch on the generated Verilog, compared with the model"),
+    "board-link": Bench(
+        "erbium.bench.board_link",
+        "learning on the simulated chip of a bitstream over its serial line, compared",
+    ),
     "model-speed": Bench("erbium.bench.model_speed", "images per second of the compiled model on one core"),
     "sim-speed": Bench("erbium.bench.sim_speed", "images per second of the simulated chip on one core"),
+    "link": Bench("erbium.bench.link", "random and damaged frames that the host link survives"),
     "lanes": Bench("erbium.bench.lanes", "share of clock cycles in which the lanes work, cycles per sample"),
+    "boards": Bench("erbium.bench.boards", "frequency, size and images per second of the bitstreams"),
 }
 """All benches by name; a new one is a line here."""
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from erbium.chip import BACKENDS
+from erbium.chip import BACKENDS, BOARD_BACKENDS
 from erbium.gen.presets import LINEAR, PRESETS, Preset, Recipe, preset
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Network
@@ -44,7 +44,7 @@ def say(text: str) -> None:
 
 def backend_option(default: str) -> Callable[[F], F]:
     """Return the option ``--backend``."""
-    listing = "; ".join(f"'{name}': {about}" for name, about in BACKENDS.items())
+    listing = "; ".join(f"'{name}': {about}" for name, about in (BACKENDS | BOARD_BACKENDS).items())
     return click.option(
         "--backend",
         default=default,

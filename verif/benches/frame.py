@@ -19,6 +19,9 @@ from erbium.verif.registry import current
 from erbium.verif.scoreboard import MismatchError, expect_equal, repeat_hint
 from erbium.verif.streams import PATIENCE, STALLS, Harness
 
+PACE = 5
+"""Clocks per byte."""
+
 Outcome = tuple[str, bytes]
 """Status of a frame and its message, which is empty unless it was verified."""
 
@@ -333,7 +336,7 @@ async def reset(dut: Any) -> None:
 
 @cocotb.test()
 async def pace(dut: Any) -> None:
-    """One byte per clock in, and one out at the same time (receiver only)."""
+    """One byte per 5 clocks in, and one out at the same time (receiver only)."""
     if hasattr(dut, "message_i_valid"):
         return
     tb = Receiver(dut, "0")
@@ -344,7 +347,7 @@ async def pace(dut: Any) -> None:
     clocks = tb.input.left
     last = 1 << 8
     taken = 0
-    for _ in range(clocks + 4):
+    for _ in range(PACE * clocks + 4):
         # The outcome is taken with the last byte of its message.
         await tb.harness.edge()
         ends = tb.harness.get("message_o_valid") and tb.harness.get("message_o_payload") & last
@@ -354,8 +357,6 @@ async def pace(dut: Any) -> None:
             expect_equal("message", list(message), [byte for byte, _ in tb.bytes])
             tb.bytes.clear()
             taken += 1
-        waits = tb.input.left and not tb.harness.get("byte_i_ready")
-        expect_equal("whether the line waits", False, bool(waits), clock=tb.harness.clocks)
     expect_equal("bytes left", 0, tb.input.left)
     # All but the last message were read before the last byte of the line came.
     expect_equal("messages read in time", True, taken >= 3)
@@ -376,7 +377,7 @@ async def sent(dut: Any, pace: tuple[str, str]) -> None:
     for message in messages(harness.random):
         source.send(*marked(message))
         harness.board.channel("byte_o").expect_all(frame_of(message), message=message[:20])
-        clocks += len(message) + 6 + (len(message) + 3) // 254
+        clocks += PACE * len(message) + 6 + (len(message) + 3) // 254
     start = harness.clocks
     await harness.run_until(lambda: not source.left)
     if pace == ("0", "0"):

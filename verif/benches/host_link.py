@@ -25,7 +25,7 @@ MOST_UNANSWERED = 2
 class Serial:
     """Sends bytes on ``rx`` and reads them from ``tx``, a whole number of clocks per bit."""
 
-    def __init__(self, tb: SerialTB, period: int) -> None:
+    def __init__(self, tb: Any, period: int) -> None:
         self._tb, self._period = tb, period
         self._levels: deque[int] = deque()
         self._wait = 0

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A run on a board, or on a simulated one: learn, test, compare with the model, and lose nothing."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from erbium import summary
+from erbium.checkpoint import Checkpoint
+from erbium.chip import Chip, open_chip
+from erbium.exact import Lockstep, MismatchError
+from erbium.fpga.driver import BoardArray
+from erbium.fpga.driver_open import Target, open_board
+from erbium.fpga.transport import BoardLostError
+from erbium.interrupt import Interruption, StoppedError
+from erbium.progress import TrainingDisplay
+from erbium.sw_model.datasets import Dataset
+from erbium.sw_model.network import Network
+from erbium.train import Evaluated, Plan, Trainer
+
+SAVE_SECONDS = 60.0
+"""At least so long between two checkpoints."""
+
+SAVE_SHARE = 20
+"""And so many times as long as reading the weights back takes: on a slow line that is long."""
+
+
+@dataclass(frozen=True)
+class BoardRun:
+    """What is to be done.
+
+    Parameters
+    ----------
+    target : Target
+    network : Network
+    dataset : Dataset
+        As the network sees it.
+    plan : Plan
+    n_test : int
+        Test images that the board infers at the end.
+    compare : bool
+        Whether the model does the same beside it, and every integer is compared.
+    path : Path
+        The checkpoint.
+    resume_command : tuple of str
+        Words of the command line that carries on.
+    saved : Checkpoint, optional
+        What to carry on from.
+    """
+
+    target: Target
+    network: Network
+    dataset: Dataset
+    plan: Plan
+    n_test: int
+    compare: bool
+    path: Path
+    resume_command: tuple[str, ...]
+    saved: Checkpoint | None = None
+
+    def carry_out(self, console: Console) -> int:
+        """Do it, and return the exit code: 1 if the board and the model differ, else 0.
+
+        Raises
+        ------
+        StoppedError
+            When the user stopped it; the checkpoint holds what was learned.
+        BoardLostError
+            When the board went away; the checkpoint holds what had been read back before.
+        """
+        what = "Compiling the simulated board" if self.target.simulated else "Opening the board"
+        with console.status(f"{what}, and loading the weights."):
+            board = open_board(self.target, self.network)
+        with Chip(self.network, board, "sim" if self.target.simulated else "board") as chip:
+            try:
+                if not self.compare:
+                    return self._work(chip, board, console)
+                with open_chip(self.network, "model") as model:
+                    return self._work(chip, board, console, model)
+            except MismatchError as mismatch:
+                _say(console, f"{mismatch.verdict}\nfirst difference: {mismatch}")
+                return 1
+            except BoardLostError as error:
+                raise BoardLostError(f"{error}; {self._rescue()}", error.n_done, error.results) from None
+
+    def _work(self, chip: Chip, board: BoardArray, console: Console, model: Chip | None = None) -> int:
+        trainer = self._trainer(chip, model)
+        _say(console, self._announcement(chip, board))
+        self._learn(trainer, console)
+        pair = trainer.chip
+        if isinstance(pair, Lockstep):
+            pair.verify()
+        with console.status("Testing."):
+            answers = summary.ask(pair, self.dataset.test, 0, self.n_test) if self.n_test else None
+        if isinstance(pair, Lockstep):
+            pair.verify()
+            _say(console, f"{pair.verdict()}, and every answer of learning and testing")
+        _show(console, trainer, board, answers)
+        return 0
+
+    def _trainer(self, chip: Chip, model: Chip | None) -> Trainer:
+        """Bring the board, and the model beside it, to where the run stands."""
+        saved = self.saved
+        if saved is not None:
+            for each in (chip, model):
+                if each is not None:
+                    each.restore(saved.weights, saved.position, saved.counters)
+        learner = chip if model is None else Lockstep(chip, model)
+        if saved is None:
+            return Trainer(learner, self.dataset, self.plan)
+        return Trainer(learner, self.dataset, self.plan, curve=saved.curve, work=saved.work)
+
+    def _learn(self, trainer: Trainer, console: Console) -> None:
+        """Learn to the end, or to where the user stops it, and keep checkpoints."""
+        saves = _Saves(trainer, self.path)
+        position = trainer.chip.position
+        with Interruption() as stop, TrainingDisplay(console, self.plan.total, position) as display:
+            for event in trainer.run():
+                display.show(event)
+                if stop.number:
+                    break
+                saves.save_if_due(isinstance(event, Evaluated))
+            saves.save()
+        if trainer.chip.position < self.plan.total:
+            raise StoppedError(
+                f"Stopped after {trainer.chip.position:,} of {self.plan.total:,} images; {self._rescue()}",
+                stop.number,
+            )
+
+    def _rescue(self) -> str:
+        """Say what is left of the run and how to carry on."""
+        if not self.path.exists():
+            return "there is no checkpoint yet, so start again"
+        held = Checkpoint.load(self.path).position
+        return (
+            f"{self.path} holds the run after {held:,} images, to carry on: {shlex.join(self.resume_command)}"
+        )
+
+    def _announcement(self, chip: Chip, board: BoardArray) -> str:
+        network, facts = self.network, board.facts
+        start = f"carries on at {self.saved.position:,} of" if self.saved else "learns"
+        return (
+            f"{network.name} ({'-'.join(map(str, network.shape))}, digest {network.digest}) on {board.name}, "
+            f"{facts.lanes} lanes at {facts.clock_frequency / 1e6:g} MHz, {start} {self.plan.total:,} images of "
+            f"{self.dataset.name}{', beside the model' if self.compare else ''}."
+        )
+
+
+class _Saves:
+    """Checkpoints at intervals.
+
+    The first one is written now: a place that cannot be written shows before the work and not after it.
+    """
+
+    def __init__(self, trainer: Trainer, path: Path) -> None:
+        self._trainer, self._path = trainer, path
+        self.save()
+
+    def save(self) -> None:
+        """Write one."""
+        start = time.monotonic()
+        Checkpoint.of(self._trainer).save(self._path)
+        now = time.monotonic()
+        self._due = now + max(SAVE_SECONDS, SAVE_SHARE * (now - start))
+
+    def save_if_due(self, after_evaluation: bool) -> None:
+        """Write one if it is time, or after an evaluation if it is half time."""
+        if time.monotonic() > self._due - (SAVE_SECONDS / 2 if after_evaluation else 0):
+            self.save()
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def _show(console: Console, trainer: Trainer, board: BoardArray, answers: summary.Answers | None) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_column()
+    if answers is not None:
+        accuracy = f"{100 * (1 - answers.error):.2f} %"
+        table.add_row("accuracy", accuracy, f"of {answers.n_images:,} test images, inferred on the board")
+    table.add_row("learned", f"{trainer.chip.position:,}", "images")
+    measured = summary.performance(trainer)
+    if measured.images_per_second is not None:
+        table.add_row("speed", f"{measured.images_per_second:,.1f}", "images learned per second")
+    if measured.cycles_per_sample is not None:
+        table.add_row("cycles", f"{measured.cycles_per_sample:,.0f}", "per image learned")
+    if measured.busy_share is not None:
+        table.add_row("lanes busy", f"{100 * measured.busy_share:.1f} %", "of these cycles")
+    table.add_row("retries", f"{board.retries:,}", "frames sent again")
+    console.print(table, highlight=False)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``erbium boards``, ``plan``, ``build`` and ``flash``: bitstreams and the boards that they are for."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.table import Table
+
+from erbium.commands import common
+from erbium.fpga.boards import BOARDS, board
+from erbium.gen.presets import PRESETS
+
+if TYPE_CHECKING:
+    from erbium.fpga.planner import Plan
+
+MHZ = 1_000_000
+
+
+@click.command(short_help="List the boards.")
+@click.option(
+    "--table", is_flag=True, help="Print the bitstreams in build/boards as the table of the documentation."
+)
+def boards(table: bool) -> None:
+    """List the boards that a bitstream can be built for."""
+    if table:
+        from erbium.bench.boards import markdown, reports_in
+
+        common.say(markdown(reports_in()).rstrip())
+        return
+    _list_boards()
+
+
+def _list_boards() -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("board", "name", "FPGA", "LUTs", "block RAMs", "clock", "serial port", "loaded by"):
+        table.add_column(name, overflow="fold")
+    for described in BOARDS.values():
+        device = described.device
+        table.add_row(
+            described.name,
+            described.title,
+            device.name,
+            f"{device.luts:,}",
+            f"{device.block_rams}" + (f" + {device.spram_blocks} SPRAM" if device.spram_blocks else ""),
+            f"{described.clock / MHZ:g} MHz",
+            f"{described.baud_rate:,} baud, {described.serial_port}",
+            f"openFPGALoader {' '.join(described.loader)}" if described.loader else described.by_hand,
+        )
+    common.console().print(table)
+
+
+@click.command(
+    short_help="Show what fits on a board, and where it goes.",
+    epilog=common.examples("erbium plan ulx3s-25f", "erbium plan ulx3s-85f erbp-mnist-200 --lanes 32"),
+)
+@click.argument("name", metavar="BOARD")
+@click.argument("network", metavar="[PRESET|FILE]", required=False)
+@click.option("--lanes", type=int, metavar="N", help="Lanes of layer 1; default is the most that fit.")
+def plan(name: str, network: str | None, lanes: int | None) -> None:
+    """Show which memories of a network go where on a board; without a network, which presets fit.
+
+    Nothing is built. LUTs and flip-flops are estimates; block RAMs are counted as Yosys does it. The exit code is 2
+    if the network does not fit.
+    """
+    from erbium.fpga.planner import plan as make_plan
+
+    described = board(name)
+    if network is None:
+        _show_presets([make_plan(described, preset.network, lanes) for preset in PRESETS.values()])
+        return
+    planned = make_plan(described, common.named_network(network).network, lanes)
+    _show_plan(planned)
+    planned.require()
+
+
+def _show_presets(plans: list[Plan]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("preset", "fits", "lanes", *(need.name for need in plans[0].needs)):
+        table.add_column(heading, justify="left" if heading in ("preset", "fits") else "right")
+    for planned in plans:
+        needs = [f"{need.need:,} of {need.limit:,}" if need.limit else "" for need in planned.needs]
+        verdict = "[green]yes[/]" if planned.fits else "[red]no[/]"
+        table.add_row(planned.network.name, verdict, str(planned.lanes), *needs)
+    common.console().print(table)
+
+
+def _show_plan(planned: Plan) -> None:
+    network = planned.network
+    lanes = ", ".join(
+        str(planned.hardware.lanes_of(network, number)) for number in range(len(network.layers))
+    )
+    common.say(f"{network.name} on {planned.board.title} ({planned.board.device.name}): {lanes} lanes")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("memory", "rows", "bits", "words per row", "takes", "wasted"):
+        table.add_column(heading, justify="left" if heading in ("memory", "takes") else "right")
+    for use in planned.memories:
+        words = str(use.words_per_row) if use.words_per_row else ""
+        wasted = f"{100 * use.wasted:.0f} %" if use.resource in ("block RAM", "SPRAM") else ""
+        memory = use.memory
+        table.add_row(
+            memory.name,
+            f"{memory.depth:,}",
+            f"{memory.width:,}",
+            words,
+            f"{use.count:,} {use.resource}",
+            wasted,
+        )
+    common.console().print(table)
+    for need in planned.needs:
+        if need.limit or need.need:
+            about = "about " if need.name in ("LUTs", "flip-flops") else ""
+            common.say(f"{need.name}: {about}{need.need:,} of {need.limit:,}")
+
+
+@click.command(
+    short_help="Build a bitstream.",
+    epilog=common.examples(
+        "erbium build ulx3s-25f tiny",
+        "erbium build ulx3s-85f erbp-mnist-200 --seed 2",
+    ),
+)
+@click.argument("name", metavar="BOARD")
+@click.argument("network", metavar="PRESET|FILE")
+@click.option("--lanes", type=int, metavar="N", help="Lanes of layer 1; default is the most that fit.")
+@click.option("--clock", type=float, metavar="MHZ", help="Clock to reach; default is the board's.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the placer: another try.")
+@click.option("--baud", type=int, help="Baud rate of the serial port; default is the board's.")
+@click.option(
+    "-o",
+    "--output",
+    type=common.FOLDER,
+    metavar="DIR",
+    help="Folder to write to; default is build/boards/BOARD/PRESET.",
+)
+@common.data_option
+def build(
+    name: str,
+    network: str,
+    lanes: int | None,
+    clock: float | None,
+    seed: int,
+    baud: int | None,
+    output: Path | None,
+    data: Path | None,
+) -> None:
+    """Build the bitstream of a network for a board, with a report of its speed and size.
+
+    The exit code is 1 if the clock or the budget of the board and preset is missed: then there is a report and no
+    bitstream.
+    """
+    from erbium.build_display import BuildDisplay
+    from erbium.cycles import measure_cycles
+    from erbium.fpga.build import BuildRequest
+    from erbium.fpga.build import build as carry_out
+
+    request = BuildRequest(
+        board(name),
+        common.named_network(network).network,
+        lanes,
+        None if clock is None else round(clock * MHZ),
+        baud,
+        seed,
+        output,
+    )
+    with BuildDisplay() as display:
+        report = carry_out(request, display.show, display.timed(partial(measure_cycles, data=data)))
+    common.say(report.to_text().rstrip())
+    if not report.ok:
+        click.echo(f"erbium: {'; '.join(report.problems)}", err=True)
+        sys.exit(1)
+    common.say(f"The files are in {request.folder}; 'erbium flash {name} {network}' loads the bitstream.")
+
+
+@click.command(
+    short_help="Load a bitstream into a board.",
+    epilog=common.examples("erbium flash ulx3s-85f erbp-mnist-200"),
+)
+@click.argument("name", metavar="BOARD")
+@click.argument("network", metavar="PRESET|FILE")
+@click.option("--permanent", is_flag=True, help="Write it to the board's flash memory, where it stays.")
+@click.option(
+    "-i",
+    "--input",
+    "folder",
+    type=common.FOLDER,
+    metavar="DIR",
+    help="Where 'erbium build' put the bitstream.",
+)
+def flash(name: str, network: str, permanent: bool, folder: Path | None) -> None:
+    """Load a bitstream that 'erbium build' has built into a board, with openFPGALoader."""
+    from erbium.fpga.build import folder_of
+    from erbium.fpga.flash import flash as load
+
+    described, chosen = board(name), common.named_network(network).network
+    where = folder or folder_of(described, chosen.name)
+    report = load(described, chosen, where, permanent=permanent)
+    common.say(
+        f"{described.title} runs {report.preset} at {report.clock / MHZ:g} MHz; its serial port is at "
+        f"{report.baud_rate:,} baud."
+    )

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``erbium run`` and ``erbium simulate``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from erbium.bench.request import load_named
+from erbium.board_run import BoardRun
+from erbium.checkpoint import Checkpoint, CheckpointError
+from erbium.commands import common
+from erbium.fpga.driver_open import Target
+from erbium.gen.presets import PRESETS, Preset
+from erbium.sw_model import datasets
+from erbium.sw_model.datasets import Dataset
+from erbium.sw_model.programs import check_range
+from erbium.train import MAX_IMAGES, Plan, check_fits, evaluation_ticks, usual_evaluations
+
+N_SIMULATED, N_SIMULATED_TEST, N_SIMULATED_VALIDATION = 200, 100, 20
+"""Images of a run on a simulated board unless the user says: learned, of the test, and of an evaluation."""
+
+N_VALIDATION, VALIDATION_TICKS = 256, 8
+"""Images and ticks of an evaluation on a board."""
+
+
+@click.command(
+    short_help="Learn and test on a board, or on a simulated one.",
+    epilog=common.examples(
+        "erbium run sim:ulx3s-85f tiny",
+        "erbium run /dev/ttyUSB0 erbp-mnist-200 --epochs 1",
+        "erbium run /dev/ttyUSB0 erbp-mnist-200 --images 1000 --compare --overwrite",
+        "erbium run /dev/ttyUSB0 erbp-mnist-200 --resume",
+    ),
+)
+@click.argument("target", metavar="PORT|sim:BOARD")
+@click.argument("network", metavar="PRESET|FILE")
+@click.option(
+    "--images", type=int, metavar="N", help=f"Learn N images; default {N_SIMULATED} when simulated."
+)
+@click.option("--epochs", type=int, help="Passes over the training images; default is the preset's.")
+@click.option("--seed", type=int, help="Seed of weights and all random numbers.")
+@click.option(
+    "--test-images",
+    type=int,
+    metavar="N",
+    help=f"Infer N test images at the end; default all, or {N_SIMULATED_TEST} when simulated; 0 for none.",
+)
+@click.option(
+    "--compare/--no-compare",
+    default=None,
+    help="Have the model do the same and compare every integer; default when simulated.",
+)
+@common.data_option
+@click.option("--checkpoint", type=common.FILE, help="Where to keep the state of the run; default NAME.npz.")
+@click.option("--resume", is_flag=True, help="Carry on from the checkpoint.")
+@click.option("--overwrite", is_flag=True, help="Start over although there is a checkpoint.")
+def run(
+    target: str,
+    network: str,
+    images: int | None,
+    epochs: int | None,
+    seed: int | None,
+    test_images: int | None,
+    compare: bool | None,
+    data: Path | None,
+    checkpoint: Path | None,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Learn on a board that holds the network's bitstream, test it, and read the weights back.
+
+    PORT is its serial port (PORT@BAUD for an unusual baud rate), or a URL such as rfc2217://host:port; sim:BOARD is
+    one of 'erbium boards', simulated bit by bit. The weights are the model's, however bad the line is; a checkpoint is
+    kept, and a run that was stopped or lost its board carries on with --resume. The exit code is 1 if the board
+    and the model differ.
+    """
+    where = Target.of(target)
+    chosen = common.named_network(network)
+    if resume and (images, epochs, seed) != (None, None, None):
+        raise CheckpointError(
+            "the checkpoint decides length and seed of a resumed run; leave --images, --epochs and --seed out, or "
+            "start another run without --resume"
+        )
+    if images is not None and epochs is not None:
+        raise click.UsageError(
+            f"--images {images} and --epochs {epochs} both set the length; give one of them"
+        )
+    if seed is not None:
+        chosen = replace(chosen, network=replace(chosen.network, seed=seed))
+    path = checkpoint or Path(f"{chosen.network.name}.npz")
+    _check_place(path, resume, overwrite)
+    dataset = _dataset(network, chosen, data)
+    saved = _saved(path, chosen, dataset) if resume else None
+    plan = saved.plan if saved else _plan(where, chosen, dataset, images, epochs)
+    n_test = test_images
+    if n_test is None:
+        n_test = min(N_SIMULATED_TEST, len(dataset.test)) if where.simulated else len(dataset.test)
+    check_range("--test-images", n_test, 0, len(dataset.test), ", the size of the test split")
+    words = ["erbium", "run", target, network, "--checkpoint", str(path), "--resume"]
+    words += [] if compare is None else ["--compare" if compare else "--no-compare"]
+    words += [] if test_images is None else ["--test-images", str(test_images)]
+    words += [] if data is None else ["--data", str(data)]
+    job = BoardRun(
+        target=where,
+        network=saved.network if saved else chosen.network,
+        dataset=dataset,
+        plan=plan,
+        n_test=n_test,
+        compare=where.simulated if compare is None else compare,
+        path=path,
+        resume_command=tuple(words),
+        saved=saved,
+    )
+    sys.exit(job.carry_out(common.console()))
+
+
+@click.command(
+    short_help="Serve a simulated board at a serial port.",
+    epilog=common.examples("erbium simulate ulx3s-85f tiny"),
+)
+@click.argument("board", metavar="BOARD")
+@click.argument("network", metavar="PRESET|FILE")
+def simulate(board: str, network: str) -> None:
+    """Simulate the chip of a board's bitstream, and serve its serial line at a pseudo-terminal until Ctrl-C.
+
+    Prints the path of the terminal, which any program opens like the board's serial port.
+    """
+    chosen = common.named_network(network)
+    from erbium.fpga.simulated import simulated_board
+    from erbium.fpga.simulated_port import SimulatedPort
+
+    port = SimulatedPort(simulated_board(board, chosen.network))
+    try:
+        common.say(port.path)
+        click.echo(f"Ctrl-C ends it; meanwhile, elsewhere: erbium run {port.path} {network}", err=True)
+        port.serve()
+    except KeyboardInterrupt:
+        click.echo("\nThe board is gone.", err=True)
+    finally:
+        port.close()
+
+
+def _check_place(path: Path, resume: bool, overwrite: bool) -> None:
+    """Find out before the work, not after it, that a checkpoint cannot be written."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(2, "No such folder", str(path.parent))
+    if path.exists() and not (resume or overwrite):
+        raise CheckpointError(
+            f"{path} is there already; add --resume to carry on from it, --overwrite to start over, or name "
+            "another --checkpoint"
+        )
+
+
+def _dataset(name: str, chosen: Preset, data: Path | None) -> Dataset:
+    """Return what the network sees of the data; the small presets bring theirs."""
+    if data is None and name in PRESETS:
+        dataset = load_named(name)
+    else:
+        dataset = datasets.middle(
+            datasets.load(data), chosen.recipe.crop, "name data of its size with --data"
+        )
+    if dataset.notice:
+        click.echo(dataset.notice, err=True)
+    check_fits(chosen.network, dataset, "name data of its size with --data, or another preset")
+    return dataset
+
+
+def _saved(path: Path, chosen: Preset, dataset: Dataset) -> Checkpoint:
+    saved = Checkpoint.load(path)
+    saved.check_network(chosen.network, path)
+    saved.check_dataset(dataset, path, "name its data with --data, or start another run without --resume")
+    return saved
+
+
+def _plan(where: Target, chosen: Preset, dataset: Dataset, images: int | None, epochs: int | None) -> Plan:
+    network, n_train = chosen.network, len(dataset.train)
+    total = images
+    if total is None and epochs is None and where.simulated:
+        total = N_SIMULATED
+    if total is None:
+        total = (chosen.recipe.epochs if epochs is None else epochs) * n_train
+    check_range("--images", total, 1, MAX_IMAGES)
+    if where.simulated:
+        places = tuple(sorted({-(-total // 2), total}))
+    else:
+        places = usual_evaluations(total, n_train)
+    n_images = N_SIMULATED_VALIDATION if where.simulated else N_VALIDATION
+    return Plan(chosen.recipe, total, places, n_images, evaluation_ticks(network, VALIDATION_TICKS))

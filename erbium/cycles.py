@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Clock cycles of a sample, counted by the simulated chip: what turns a frequency into images per second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from erbium.bench.learning import Stopwatch, infer, learn, weights_after_an_epoch
+from erbium.bench.request import load_named
+from erbium.chip import open_chip
+from erbium.fpga.report import Cycles
+from erbium.gen.presets import PRESETS, preset
+from erbium.hdl.registers import EVENT_BYTES
+from erbium.sw_model.constants import Array
+from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.rules import LatencyEncoder
+
+SAMPLES = 300
+"""Samples of each kind: their mean is good to a few percent."""
+
+_FRAME_BYTES = 9 + 4 + 1
+"""Of a sample besides its pixels: type, tag, turn, flags, label and seed; CRC; the byte that ends the frame."""
+
+
+def measure_cycles(network: Network, hardware: Hardware, data: Path | None = None) -> Cycles | None:
+    """Count the cycles of learning and of inference behind a first epoch.
+
+    Parameters
+    ----------
+    network : Network
+        A preset: it says which images are learned.
+    hardware : Hardware
+    data : Path, optional
+        Folder with MNIST.
+
+    Returns
+    -------
+    Cycles or None
+        None if `network` is no preset, or its images are not there.
+
+    Raises
+    ------
+    erbium.verif.simulators.ToolError
+        Without a simulator.
+    """
+    name = network.name
+    if name not in PRESETS or PRESETS[name].network.digest != network.digest:
+        return None
+    dataset = load_named(name, data)
+    if dataset.n_pixels != network.n_inputs:
+        return None
+    weights, position = weights_after_an_epoch(name, dataset)
+    with open_chip(network, "rtl", hardware) as chip:
+        chip.load(weights)
+        chip.position = position
+        watch = Stopwatch(chip)
+        learn(chip, dataset, preset(name).recipe.shift, position + SAMPLES, lambda steps: None)
+        training = watch.effort()
+        watch = Stopwatch(chip)
+        infer(chip, dataset, min(SAMPLES, len(dataset.validation)), lambda steps: None)
+        inference = watch.effort()
+    images = dataset.validation.images[:SAMPLES].reshape(-1, network.n_inputs)
+    return Cycles(
+        round(training.cycles_per_image, 1),
+        round(inference.cycles_per_image, 1),
+        training.images,
+        dataset.name,
+        round(_link_bytes(network, images), 1),
+    )
+
+
+def _link_bytes(network: Network, images: Array) -> float:
+    """Return the mean length of the frame that brings an image, in the shortest of the pixel formats."""
+    lowest = network.lowest_pixel
+    events = EVENT_BYTES * np.count_nonzero(images >= lowest, axis=1)
+    shortest = np.minimum(events, network.n_inputs)
+    encoder = network.encoder
+    if isinstance(encoder, LatencyEncoder) and len(encoder.levels) == 1:
+        # A pixel either spikes or does not: one bit says it.
+        shortest = np.minimum(shortest, -(-network.n_inputs // 8))
+    # Byte stuffing adds one byte to each 254.
+    return float(np.mean(shortest + _FRAME_BYTES + np.ceil((shortest + _FRAME_BYTES) / 254)))

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The boards that a bitstream can be built for, as data.
+
+Nothing is imported here that knows hardware: ``erbium boards`` and the planner work without Amaranth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from erbium.sw_model.programs import DescriptionError
+
+Family = Literal["ecp5", "ice40", "gowin"]
+
+
+@dataclass(frozen=True)
+class Device:
+    """One FPGA and what is in it.
+
+    Parameters
+    ----------
+    name : str
+        As its maker calls it.
+    family : str
+    luts, ffs : int
+        Look-up tables of four inputs, and flip-flops. In an iCE40 the two share a cell.
+    block_rams, spram_blocks, dsps : int
+        Block RAMs, single-port RAMs of 256 kbit, multipliers.
+    """
+
+    name: str
+    family: Family
+    luts: int
+    ffs: int
+    block_rams: int
+    dsps: int
+    spram_blocks: int = 0
+
+
+LFE5U_25F = Device("LFE5U-25F", "ecp5", 24_288, 24_288, 56, 28)
+LFE5U_85F = Device("LFE5U-85F", "ecp5", 83_640, 83_640, 208, 156)
+LFE5UM5G_85F = Device("LFE5UM5G-85F", "ecp5", 83_640, 83_640, 208, 156)
+UP5K = Device("iCE40UP5K", "ice40", 5_280, 5_280, 30, 8, spram_blocks=4)
+GW1NR_9 = Device("GW1NR-9C", "gowin", 8_640, 6_480, 26, 20)
+
+
+@dataclass(frozen=True)
+class Lights:
+    """Which lights show what: resources of the platform, a subsignal behind a dot.
+
+    Parameters
+    ----------
+    learning, active : str, optional
+        A sample is being learned; a sample is in the array.
+    digit : tuple of str
+        The last answer in binary, its lowest bit first.
+    """
+
+    learning: str | None = None
+    active: str | None = None
+    digit: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board.
+
+    Parameters
+    ----------
+    name : str
+        On the command line.
+    title : str
+        As people call it.
+    device : Device
+    package, speed : str
+    platform : str
+        ``module:class`` of its description in amaranth-boards.
+    oscillator : int
+        In Hz.
+    clock : int
+        Clock in Hz that a bitstream is built for.
+    baud_rate : int
+        Of the serial port, bits per second.
+    serial_port : str
+        What the UART of the FPGA is wired to.
+    lights : Lights
+    loader : tuple of str
+        Arguments for openFPGALoader that name the board; empty if it cannot program it.
+    by_hand : str
+        How the board is programmed if openFPGALoader cannot.
+    lanes : int
+        Lanes of each layer unless the user asks for other ones.
+    buffer_bytes : int
+        Bytes of frames that the chip takes while it answers none.
+    """
+
+    name: str
+    title: str
+    device: Device
+    package: str
+    speed: str
+    platform: str
+    oscillator: int
+    clock: int
+    baud_rate: int
+    serial_port: str
+    lights: Lights
+    lanes: int
+    buffer_bytes: int
+    loader: tuple[str, ...] = ()
+    by_hand: str = field(default="", kw_only=True)
+
+    @property
+    def family(self) -> Family:
+        """Family of its FPGA."""
+        return self.device.family
+
+
+def _ulx3s(size: str, device: Device, lanes: int, buffer_bytes: int) -> Board:
+    return Board(
+        name=f"ulx3s-{size.lower()}",
+        title=f"ULX3S {size}",
+        device=device,
+        package="BG381",
+        speed="6",
+        platform=f"amaranth_boards.ulx3s:ULX3S_{size}_Platform",
+        oscillator=25_000_000,
+        clock=75_000_000,
+        baud_rate=3_000_000,
+        serial_port="the USB port US1 (FT231X)",
+        lights=Lights("led.7", "led.6", ("led.0", "led.1", "led.2", "led.3")),
+        loader=("--board", "ulx3s"),
+        lanes=lanes,
+        buffer_bytes=buffer_bytes,
+    )
+
+
+_ALL = (
+    _ulx3s("85F", LFE5U_85F, 64, 4096),
+    _ulx3s("25F", LFE5U_25F, 16, 2048),
+    Board(
+        name="ecpix5-85f",
+        title="ECPIX-5 85F",
+        device=LFE5UM5G_85F,
+        package="BG554",
+        speed="8",
+        platform="amaranth_boards.ecpix5:ECPIX585Platform",
+        oscillator=100_000_000,
+        clock=100_000_000,
+        baud_rate=4_000_000,
+        serial_port="the debug USB port (FT2232H, its second port)",
+        lights=Lights("rgb_led.0.r", "rgb_led.0.b", tuple(f"rgb_led.{number}.g" for number in range(4))),
+        loader=("--board", "ecpix5"),
+        lanes=64,
+        buffer_bytes=4096,
+    ),
+    Board(
+        name="icesugar-pro-25f",
+        title="iCESugar Pro",
+        device=LFE5U_25F,
+        package="BG256",
+        speed="6",
+        platform="amaranth_boards.icesugar_pro:ICESugarProPlatform",
+        oscillator=25_000_000,
+        clock=75_000_000,
+        baud_rate=1_000_000,
+        serial_port="the USB port (iCELink)",
+        lights=Lights("rgb_led.0.r", "rgb_led.0.g"),
+        by_hand="copy the file to the drive iCELink that the board shows, or use 'icesprog FILE'",
+        lanes=16,
+        buffer_bytes=2048,
+    ),
+    Board(
+        name="colorlight-5a75b-25f",
+        title="Colorlight 5A-75B v7.0",
+        device=LFE5U_25F,
+        package="BG256",
+        speed="6",
+        platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
+        oscillator=25_000_000,
+        clock=75_000_000,
+        baud_rate=1_000_000,
+        serial_port="an adapter at J19: KEY+ receives, DATA_LED- sends, 3.3 V",
+        # Its only light is the line on which the UART sends.
+        lights=Lights(),
+        loader=("--board", "colorlight", "--cable", "ft232"),
+        lanes=16,
+        buffer_bytes=2048,
+    ),
+    Board(
+        name="icebreaker",
+        title="iCEBreaker",
+        device=UP5K,
+        package="SG48",
+        speed="UP",
+        platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
+        oscillator=12_000_000,
+        clock=24_000_000,
+        baud_rate=3_000_000,
+        serial_port="the USB port (FT2232H, its second port)",
+        # 0 and 1 are on the board itself, 2 to 6 on the part that can be broken off.
+        lights=Lights("led.0", "led.1", ("led.3", "led.4", "led.5", "led.6")),
+        loader=("--board", "ice40_generic"),
+        lanes=4,
+        buffer_bytes=0,
+    ),
+    Board(
+        name="icesugar",
+        title="iCESugar",
+        device=UP5K,
+        package="SG48",
+        speed="UP",
+        platform="amaranth_boards.icesugar:ICESugarPlatform",
+        oscillator=12_000_000,
+        clock=24_000_000,
+        baud_rate=1_000_000,
+        serial_port="the USB port (iCELink)",
+        lights=Lights("led_r.0", "led_g.0"),
+        by_hand="copy the file to the drive iCELink that the board shows, or use 'icesprog FILE'",
+        lanes=4,
+        buffer_bytes=0,
+    ),
+    Board(
+        name="tang-nano-9k",
+        title="Tang Nano 9K",
+        device=GW1NR_9,
+        package="QN88P",
+        speed="C6/I5",
+        platform="amaranth_boards.tang_nano_9k:TangNano9kPlatform",
+        oscillator=27_000_000,
+        clock=40_500_000,
+        baud_rate=2_000_000,
+        serial_port="the USB port (BL702)",
+        lights=Lights("led.5", "led.4", ("led.0", "led.1", "led.2", "led.3")),
+        loader=("--board", "tangnano9k"),
+        lanes=8,
+        buffer_bytes=0,
+    ),
+)
+
+BOARDS = {board.name: board for board in _ALL}
+"""All boards by name; a new one is an entry here."""
+
+
+def board(name: str) -> Board:
+    """Return the board called `name`.
+
+    Raises
+    ------
+    DescriptionError
+        If there is none, naming those that there are.
+    """
+    if name not in BOARDS:
+        raise DescriptionError(f"there is no board {name!r}; there are {', '.join(BOARDS)}")
+    return BOARDS[name]

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Builds the bitstream of a network for a board, with a report; writes all of it or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+
+from erbium.fpga import flow, placement
+from erbium.fpga.boards import Board
+from erbium.fpga.budgets import breaches
+from erbium.fpga.clock import clock_of
+from erbium.fpga.design import chip
+from erbium.fpga.planner import Plan, plan
+from erbium.fpga.report import REPORT, TEXT, BuildReport, Cycles
+from erbium.fpga.top import BoardTop
+from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.programs import DescriptionError, check_range
+from erbium.verif.simulators import ToolError
+
+DEFAULT_FOLDER = Path("build/boards")
+FAILED_REPORT, FAILED_TEXT, FAILED_LOG = "failed.json", "failed.txt", "failed.log"
+"""Report of a build that is not to be used, or the log of one that failed; the good one from before stays beside it."""
+
+SYNTHESIS_LOG, PLACER_LOG = "yosys.log", "nextpnr.log"
+MHZ = 1_000_000
+
+MeasureCycles = Callable[[Network, Hardware], Cycles | None]
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What to build.
+
+    Parameters
+    ----------
+    board : Board
+    network : Network
+    lanes : int, optional
+        Default: what the planner says.
+    clock : int, optional
+        In Hz; default: the board's.
+    baud_rate : int, optional
+        Default: the board's.
+    seed : int
+        Of the placer.
+    output : Path, optional
+        Folder; default: ``build/boards/BOARD/NETWORK``.
+    """
+
+    board: Board
+    network: Network
+    lanes: int | None = None
+    clock: int | None = None
+    baud_rate: int | None = None
+    seed: int = 1
+    output: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_range("--seed", self.seed, 0, (1 << 31) - 1)
+        if self.clock is not None:
+            check_range("--clock", self.clock, 1 * MHZ, 400 * MHZ, " Hz")
+        if self.baud_rate is not None:
+            check_range("--baud", self.baud_rate, 9_600, 12_000_000)
+
+    @property
+    def folder(self) -> Path:
+        """Where the files go."""
+        return self.output or folder_of(self.board, self.network.name)
+
+    @property
+    def command(self) -> str:
+        """The command line that asks for it."""
+        words = ["erbium", "build", self.board.name, self.network.name]
+        if self.lanes is not None:
+            words += ["--lanes", str(self.lanes)]
+        if self.clock is not None:
+            words += ["--clock", f"{self.clock / MHZ:g}"]
+        if self.baud_rate is not None:
+            words += ["--baud", str(self.baud_rate)]
+        if self.seed != 1:
+            words += ["--seed", str(self.seed)]
+        return shlex.join(words)
+
+
+def folder_of(board: Board, preset: str) -> Path:
+    """Return where the bitstream of a preset is, unless the user says otherwise."""
+    return DEFAULT_FOLDER / board.name / preset
+
+
+def build(
+    request: BuildRequest,
+    progress: flow.Progress = lambda stage, seconds: None,
+    measure_cycles: MeasureCycles = lambda network, hardware: None,
+) -> BuildReport:
+    """Build a bitstream.
+
+    Parameters
+    ----------
+    request : BuildRequest
+    progress : callable
+        Is told each stage and how long it took.
+    measure_cycles : callable
+        Says what a sample takes, for the images per second of the report.
+
+    Returns
+    -------
+    BuildReport
+        If it is `ok`, the bitstream and the report are in the folder. If not, its `problems` say why, and only the
+        report is there, as ``failed.json``.
+
+    Raises
+    ------
+    DescriptionError
+        If the network does not fit, or the clock or the baud rate cannot be had.
+    ToolError
+        If a program is missing or fails; then its log is in the folder, as ``failed.log``.
+    """
+    planned = plan(request.board, request.network, request.lanes).require()
+    versions = flow.check_tools(request.board)
+    clock = clock_of(request.board, request.clock)
+    folder = request.folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that what is finished is only renamed.
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as name:
+        work = Path(name)
+        cycles = measure_cycles(request.network, planned.hardware)
+        prepared = _timed("elaboration", progress, lambda: _prepare(request, planned, clock))
+        try:
+            seconds = {"elaboration": prepared[1]} | flow.run(prepared[0], work, progress)
+        except ToolError:
+            _keep_logs(work, folder)
+            raise
+        report = _report(request, planned, clock, versions, seconds, work)
+        report = replace(report, cycles=cycles)
+        report = replace(report, problems=tuple(_problems(report)))
+        _hand_over(report, work, folder)
+    return report
+
+
+def _keep_logs(work: Path, folder: Path) -> None:
+    """Keep what the programs wrote down before one of them failed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    logs = [work / name for name in flow.LOGS.values() if (work / name).is_file()]
+    (folder / FAILED_LOG).write_bytes(b"".join(log.read_bytes() for log in logs))
+
+
+def _timed(stage: str, progress: flow.Progress, work: Callable[[], flow.Flow]) -> tuple[flow.Flow, float]:
+    progress(stage, None)
+    begin = time.monotonic()
+    result = work()
+    seconds = round(time.monotonic() - begin, 1)
+    progress(stage, seconds)
+    return result, seconds
+
+
+def _prepare(request: BuildRequest, planned: Plan, clock: int) -> flow.Flow:
+    board = request.board
+    try:
+        core = chip(board, request.network, planned.hardware, clock, request.baud_rate or board.baud_rate)
+    except ValueError as error:
+        raise DescriptionError(f"{error}; choose another --baud or --clock") from None
+    return flow.prepare(board, BoardTop(board, core, request.clock or board.clock), clock, request.seed)
+
+
+def _report(
+    request: BuildRequest,
+    planned: Plan,
+    clock: int,
+    versions: dict[str, str],
+    seconds: dict[str, float],
+    work: Path,
+) -> BuildReport:
+    """Read what the programs left in the folder."""
+    board, network = request.board, request.network
+    placed = json.loads((work / flow.PLACER_REPORT).read_text())
+    log = (work / flow.PLACER_LOG).read_text(errors="replace")
+    bitstream = (work / flow.BITSTREAMS[board.family]).read_bytes()
+    return BuildReport(
+        board=board.name,
+        title=board.title,
+        device=board.device.name,
+        preset=network.name,
+        digest=network.digest,
+        shape=network.shape,
+        hardware=json.loads(json.dumps(asdict(planned.hardware))),
+        lanes=planned.lanes,
+        clock=clock,
+        baud_rate=request.baud_rate or board.baud_rate,
+        buffer_bytes=board.buffer_bytes,
+        seed=request.seed,
+        timing=placement.timing_of(placed),
+        uses=placement.uses_of(board.family, placed, log),
+        seconds=seconds,
+        tools=versions,
+        bitstream=flow.BITSTREAMS[board.family],
+        bitstream_bytes=len(bitstream),
+        bitstream_sha256=hashlib.sha256(bitstream).hexdigest(),
+        command=request.command,
+        version=metadata.version("erbium"),
+    )
+
+
+def _problems(report: BuildReport) -> list[str]:
+    """Return why a build is not to be used."""
+    timing = report.timing
+    problems = []
+    if not timing.met:
+        problems.append(
+            f"{timing.constraint:g} MHz were asked for and {timing.fmax:g} MHz reached, on the path from "
+            f"{timing.begin} to {timing.end}; try another --seed, a lower --clock or fewer --lanes"
+        )
+    return problems + breaches(report)
+
+
+def _hand_over(report: BuildReport, work: Path, folder: Path) -> None:
+    """Move what is finished to where it belongs, the report last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text, data = (TEXT, REPORT) if report.ok else (FAILED_TEXT, FAILED_REPORT)
+    (work / text).write_text(report.to_text(), encoding="utf-8")
+    (work / data).write_text(report.to_json(), encoding="utf-8")
+    names = {text: text, flow.LOGS["synthesis"]: SYNTHESIS_LOG, flow.LOGS["place and route"]: PLACER_LOG}
+    if report.ok:
+        # A report belongs to its bitstream: there is none while there are two halves.
+        (folder / REPORT).unlink(missing_ok=True)
+        names[report.bitstream] = report.bitstream
+        for stale in (FAILED_REPORT, FAILED_TEXT, FAILED_LOG):
+            (folder / stale).unlink(missing_ok=True)
+    for name, target in {**names, data: data}.items():
+        shutil.move(work / name, folder / target)

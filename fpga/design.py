@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The chip that a board carries: the array behind the host link."""
+
+from __future__ import annotations
+
+from erbium.fpga.boards import Board
+from erbium.hdl.chip import ErbiumChip
+from erbium.hdl.uart import bit_period
+from erbium.sw_model.network import Hardware, Network
+
+
+def chip(board: Board, network: Network, hardware: Hardware, clock: int, baud_rate: int) -> ErbiumChip:
+    """Return the chip of a board.
+
+    Parameters
+    ----------
+    board : Board
+    network : Network
+    hardware : Hardware
+    clock, baud_rate : int
+        In Hz and bits per second.
+
+    Raises
+    ------
+    ValueError
+        If the baud rate cannot be made from the clock.
+    """
+    # Before anything is made that would then go unused.
+    bit_period(clock, baud_rate)
+    return ErbiumChip(network, hardware, clock, baud_rate, board.buffer_bytes)

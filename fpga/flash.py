@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Programs a board with a bitstream that was built, by openFPGALoader."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+from erbium.fpga.boards import Board
+from erbium.fpga.report import BuildReport, read_report
+from erbium.fpga.tools import find_loader
+from erbium.sw_model.network import Network
+from erbium.verif.simulators import ToolError
+
+
+def flash(board: Board, network: Network, folder: Path, *, permanent: bool = False) -> BuildReport:
+    """Load the bitstream of a folder into a board.
+
+    Parameters
+    ----------
+    board : Board
+    network : Network
+        What the bitstream has to be of.
+    folder : Path
+        Where ``erbium build`` put it.
+    permanent : bool
+        Whether it goes into the board's flash memory, where it outlives the power.
+
+    Returns
+    -------
+    BuildReport
+        Of the bitstream.
+
+    Raises
+    ------
+    ToolError
+        If there is no bitstream of this network, openFPGALoader is not there or fails, or it cannot program the board.
+    """
+    report = _bitstream(board, network, folder)
+    file = folder / report.bitstream
+    if not board.loader:
+        raise ToolError(f"openFPGALoader cannot program {board.title}; {board.by_hand}; the file is {file}")
+    command = [str(find_loader().require()), *board.loader]
+    # An iCE40 board is programmed through its flash memory in any case.
+    if permanent and board.family != "ice40":
+        command.append("--write-flash")
+    done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        says = lines[-1].rstrip(".") if lines else "nothing"
+        raise ToolError(
+            f"openFPGALoader stopped with exit code {done.returncode} and says: {says}; check that {board.title} is "
+            "plugged in and that you may use its USB device"
+        )
+    return report
+
+
+def _bitstream(board: Board, network: Network, folder: Path) -> BuildReport:
+    """Return the report of the bitstream in a folder, or say why there is none to load."""
+    build = f"'erbium build {board.name} {network.name}'"
+    try:
+        report = read_report(folder)
+    except ValueError as error:
+        raise ToolError(f"{error}; build it again with {build}") from None
+    if report is None or not (folder / report.bitstream).is_file():
+        raise ToolError(f"{folder} holds no bitstream; build it with {build}")
+    if report.board != board.name:
+        raise ToolError(
+            f"the bitstream in {folder} is for {report.board} and not for {board.name}; use {build}"
+        )
+    if report.digest != network.digest:
+        raise ToolError(
+            f"the bitstream in {folder} is of a network with digest {report.digest} and {network.name} has "
+            f"{network.digest}; build it again with {build}"
+        )
+    if hashlib.sha256((folder / report.bitstream).read_bytes()).hexdigest() != report.bitstream_sha256:
+        raise ToolError(
+            f"the bitstream in {folder} was changed since it was built; build it again with {build}"
+        )
+    return report

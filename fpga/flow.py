@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs the programs that turn a design into a bitstream, one after the other, in one folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from erbium.fpga import tools
+from erbium.fpga.boards import Board, Family
+from erbium.fpga.platforms import platform_of
+from erbium.hdl.lane_group import COPY_ATTRIBUTE
+from erbium.verif.simulators import ToolError
+
+NAME = "erbium"
+"""Of the design, and of its files."""
+
+BITSTREAMS: dict[Family, str] = {"ecp5": f"{NAME}.bit", "ice40": f"{NAME}.bin", "gowin": f"{NAME}.fs"}
+STAGES = ("synthesis", "place and route", "packing")
+PLACER_REPORT, PLACER_LOG = "nextpnr.json", f"{NAME}.tim"
+LOGS = {"synthesis": f"{NAME}.rpt", "place and route": PLACER_LOG}
+
+# Within the array no memory is read where it is being written; the benches check it and the register `status` would
+# tell. Yosys does not know, and would spend two flip-flops and a multiplexer on each bit of a wide memory to be sure.
+_READS = "*chip.array*/t:$memrd_v2 */r:CLK_ENABLE=1 %i"
+_UNMASKED = f"{_READS} */r:COLLISION_X_MASK=1'0 %i"
+COLLISIONS_ARE_FREE = (f"setparam -set COLLISION_X_MASK 1'1 {_UNMASKED}", f"select -assert-none {_UNMASKED}")
+
+# Groups of lanes carry registers of their own for what is the same in all: Yosys would make one of them, and send its
+# value across the whole chip.
+_COPIES = f"w:* a:{COPY_ATTRIBUTE} %i %ci1:+[Q]"
+COPIES_STAY = ("proc", f"setattr -set keep 1 {_COPIES} */t:$*dff* %i")
+
+_SYNTHESIS_OPTIONS: dict[Family, str] = {"ecp5": "-nodsp", "ice40": "", "gowin": ""}
+
+Progress = Callable[[str, float | None], None]
+"""Is told each stage when it begins (None) and when it is done (seconds)."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The commands that make a bitstream.
+
+    Attributes
+    ----------
+    board : Board
+    files : dict of str
+        What has to be in the folder, by name.
+    commands : tuple of tuple of str
+        One for each of :data:`STAGES`.
+    """
+
+    board: Board
+    files: dict[str, str | bytes]
+    commands: tuple[tuple[str, ...], ...]
+
+
+def check_tools(board: Board) -> dict[str, str]:
+    """Return the versions of the programs that a board's bitstream takes.
+
+    Raises
+    ------
+    ToolError
+        If one is missing or too old.
+    """
+    found = {name: tools.find(name) for name in tools.TOOLS[board.family]}
+    for tool in found.values():
+        tool.require()
+    return {name: tool.version or "unknown" for name, tool in found.items()}
+
+
+def prepare(board: Board, design: Any, clock: int, seed: int) -> Flow:
+    """Elaborate a design for a board; nothing is run yet.
+
+    Parameters
+    ----------
+    board : Board
+    design : Elaboratable
+        The top, with the array at ``chip.array``.
+    clock : int
+        Frequency in Hz that the design has to reach.
+    seed : int
+        Of the placer.
+    """
+    options = [
+        "--report",
+        PLACER_REPORT,
+        "--seed",
+        str(seed),
+        "--freq",
+        f"{clock / 1e6:g}",
+        "--timing-allow-fail",
+    ]
+    plan = platform_of(board).prepare(
+        design,
+        NAME,
+        # Where a line stands in the sources says nothing to who reads a bitstream's report.
+        emit_src=False,
+        script_after_read="\n".join(COLLISIONS_ARE_FREE + COPIES_STAY),
+        synth_opts=_SYNTHESIS_OPTIONS[board.family],
+        nextpnr_opts=" ".join(options),
+    )
+    commands = json.loads(plan.files[f"build_{NAME}.json"])["commands"]
+    return Flow(board, dict(plan.files), tuple(tuple(command) for command in commands))
+
+
+def run(flow: Flow, folder: Path, progress: Progress) -> dict[str, float]:
+    """Carry a flow out in a folder, which has to be there.
+
+    Returns
+    -------
+    dict of float
+        Seconds of each stage.
+
+    Raises
+    ------
+    ToolError
+        If a program is missing or fails, with what it complained of.
+
+    Notes
+    -----
+    Whatever stops this function stops the program that runs, too.
+    """
+    for name, content in flow.files.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    seconds = {}
+    for stage, command in zip(STAGES, flow.commands, strict=True):
+        progress(stage, None)
+        begin = time.monotonic()
+        _run(stage, command, folder)
+        seconds[stage] = round(time.monotonic() - begin, 1)
+        progress(stage, seconds[stage])
+    return seconds
+
+
+def _run(stage: str, command: Sequence[str], folder: Path) -> None:
+    """Run one program. It gets relative paths only: in WebAssembly it sees no other ones everywhere."""
+    name, *arguments = command
+    program = tools.find(name).require()
+    output = folder / f"{name}.out"
+    with open(output, "wb") as file:
+        process = subprocess.Popen(
+            [str(program), *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+        )
+        try:
+            code = process.wait()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    if code:
+        complaint = _complaint(output.read_text(errors="replace"))
+        raise ToolError(f"{stage} failed: {name} says: {complaint}{_way_out(complaint)}")
+
+
+def _complaint(text: str) -> str:
+    """Return the line in which a program says what is wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.upper().startswith("ERROR")]
+    return (errors or lines or ["nothing"])[-1].rstrip(".")
+
+
+def _way_out(complaint: str) -> str:
+    """Return what to do about a complaint, if that is known."""
+    if "no BELs remaining" in complaint or "Unable to find a placement" in complaint:
+        return "; the design is too large, ask for fewer --lanes or a smaller network"
+    return ""

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The memory planner: which memories of a network go where on a board, with how many lanes, and whether it fits."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+
+from erbium.fpga.boards import Board
+from erbium.fpga.design import chip
+from erbium.fpga.inventory import other_memories, synapse_memories
+from erbium.fpga.logic import Logic, logic_of
+from erbium.fpga.memories import BLOCK_BITS, LUTS_PER_CELL, SPRAM_BITS, Memory, Resource, take
+from erbium.sw_model.network import MAX_NEURONS, Hardware, Network
+from erbium.sw_model.programs import DescriptionError, check_range
+
+LATER_LANES_ICE40 = 2
+"""Lanes of the layers behind the first in an iCE40: they have few rows, and cells are scarce there."""
+
+MIN_LANES = 2
+"""Fewest lanes that are tried where the user asks for no number."""
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Where one memory goes.
+
+    Parameters
+    ----------
+    memory : Memory
+    resource : str
+        What holds it.
+    count : int
+        How many of those it takes.
+    words_per_row : int
+        Words of a synapse row; 0 for any other memory.
+    wasted : float
+        Share of the bits of those blocks that nothing uses; 0 where the resource has no blocks.
+    """
+
+    memory: Memory
+    resource: Resource
+    count: int
+    words_per_row: int
+    wasted: float
+
+
+@dataclass(frozen=True)
+class Need:
+    """How much of a resource is needed, and how much there is."""
+
+    name: str
+    need: int
+    limit: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is enough."""
+        return self.need <= self.limit
+
+    @property
+    def share(self) -> float:
+        """Share that is needed, 1 for all there is."""
+        return self.need / self.limit if self.limit else float(self.need > 0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network goes on a board.
+
+    Attributes
+    ----------
+    board : Board
+    network : Network
+    hardware : Hardware
+        Lanes, memories and latencies to build with.
+    memories : tuple of MemoryPlan
+        The synapse memories in the order of the layers, then all others.
+    logic : Logic
+        LUTs and flip-flops, estimated.
+    """
+
+    board: Board
+    network: Network
+    hardware: Hardware
+    memories: tuple[MemoryPlan, ...]
+    logic: Logic
+
+    def count(self, resource: Resource) -> int:
+        """Return how many of a resource the memories take."""
+        return sum(use.count for use in self.memories if use.resource == resource)
+
+    @cached_property
+    def needs(self) -> tuple[Need, ...]:
+        """What is needed of each resource of the device. LUTs and flip-flops are estimates."""
+        device = self.board.device
+        cells = LUTS_PER_CELL * self.count("LUT RAM") + self.count("LUTs")
+        return (
+            Need("block RAMs", self.count("block RAM"), device.block_rams),
+            Need("SPRAMs", self.count("SPRAM"), device.spram_blocks),
+            Need("LUTs", self.logic.luts + cells, device.luts),
+            Need("flip-flops", self.logic.ffs + self.count("flip-flops"), device.ffs),
+        )
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is enough of everything."""
+        return all(need.fits for need in self.needs)
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of the first layer."""
+        return self.hardware.lanes_of(self.network, 0)
+
+    def require(self) -> Plan:
+        """Return the plan, or say what is too much.
+
+        Raises
+        ------
+        DescriptionError
+            If the network does not fit, naming the need, the limit and the largest hidden layer that does.
+        """
+        if self.fits:
+            return self
+        worst = max(self.needs, key=lambda need: need.share)
+        raise DescriptionError(
+            f"{self.network.name} with {self.lanes} lanes needs {worst.need:,} {worst.name} and {self.board.title} "
+            f"has {worst.limit:,}; {_way_out(self)}"
+        )
+
+
+def _hardware(board: Board, network: Network, lanes: int) -> Hardware:
+    """Return how a network is built on a board with so many lanes in the first layer."""
+    match board.family:
+        case "ecp5":
+            return Hardware(lanes=lanes, layer_memories=("ecp5",) * len(network.layers))
+        case "ice40":
+            return Hardware(
+                lanes=lanes,
+                layer_lanes=(lanes, *[min(LATER_LANES_ICE40, lanes)] * (len(network.layers) - 1)),
+                layer_memories=("spram",),
+            )
+        case "gowin":
+            return Hardware(lanes=lanes)
+
+
+@lru_cache(maxsize=64)
+def _others(board: Board, network: Network, hardware: Hardware) -> tuple[Memory, ...]:
+    return tuple(other_memories(chip(board, network, hardware, board.clock, board.baud_rate)))
+
+
+def _plan(board: Board, network: Network, lanes: int) -> Plan:
+    """Return the plan for a number of lanes, whether it fits or not."""
+    hardware = _hardware(board, network, lanes)
+    synapses = synapse_memories(network, hardware)
+    uses = [_use(board, memory, hardware.words_of(network, number)) for number, memory in enumerate(synapses)]
+    uses += [_use(board, memory, 0) for memory in _others(board, network, hardware)]
+    return Plan(board, network, hardware, tuple(uses), logic_of(board.family, network, hardware))
+
+
+def _use(board: Board, memory: Memory, words: int) -> MemoryPlan:
+    resource, count = take(board.family, memory)
+    bits = {"block RAM": BLOCK_BITS[board.family], "SPRAM": SPRAM_BITS}.get(resource, 0) * count
+    return MemoryPlan(memory, resource, count, words, 1 - memory.bits / bits if bits else 0.0)
+
+
+def _lane_counts(board: Board, network: Network) -> Iterator[int]:
+    """Yield the numbers of lanes to try: the board's, then as few as give the next numbers of words per row."""
+    n_neurons = network.layers[0].n_neurons
+    most = min(board.lanes, n_neurons)
+    yield most
+    before = most
+    words = -(-n_neurons // most)
+    while before > MIN_LANES:
+        lanes = max(-(-n_neurons // words), MIN_LANES)
+        if lanes < before:
+            yield lanes
+            before = lanes
+        # A tenth more words each time: a small change of the lanes hardly changes what they take.
+        words = max(words + 1, words * 11 // 10)
+
+
+def plan(board: Board, network: Network, lanes: int | None = None) -> Plan:
+    """Plan a network on a board.
+
+    Parameters
+    ----------
+    board : Board
+    network : Network
+    lanes : int, optional
+        Of the first layer; by default the most that fit, up to the board's usual number.
+
+    Returns
+    -------
+    Plan
+        Whether it fits or not; :meth:`Plan.require` refuses one that does not.
+
+    Raises
+    ------
+    DescriptionError
+        For a number of lanes that no array has.
+    """
+    if lanes is not None:
+        check_range("--lanes", lanes, 1, MAX_NEURONS)
+        return _plan(board, network, lanes)
+    found = None
+    for count in _lane_counts(board, network):
+        if found is None or _synapses_fit(board, network, count):
+            found = _plan(board, network, count)
+            if found.fits:
+                return found
+    assert found is not None
+    return found
+
+
+def _synapses_fit(board: Board, network: Network, lanes: int, spare: int = 0) -> bool:
+    """Whether the memories of the weights alone fit beside `spare` block RAMs, which is quick to say."""
+    counts = {"block RAM": spare, "SPRAM": 0}
+    for memory in synapse_memories(network, _hardware(board, network, lanes)):
+        resource, count = take(board.family, memory)
+        if resource in counts:
+            counts[resource] += count
+    device = board.device
+    return counts["block RAM"] <= device.block_rams and counts["SPRAM"] <= device.spram_blocks
+
+
+def with_hidden(network: Network, size: int) -> Network:
+    """Return a network with every hidden layer at most so large."""
+    *hidden, output = network.layers
+    layers = [replace(layer, n_neurons=min(layer.n_neurons, size)) for layer in hidden]
+    return replace(network, layers=(*layers, output))
+
+
+def largest_hidden(board: Board, network: Network, lanes: int) -> int:
+    """Return the largest size of the hidden layers with which a network fits; 0 if none does.
+
+    Parameters
+    ----------
+    board : Board
+    network : Network
+        Its hidden layers are the largest that are tried.
+    lanes : int
+        Of the first layer.
+    """
+    sizes = range(max((layer.n_neurons for layer in network.layers[:-1]), default=0) + 1)
+
+    def quick(size: int, spare: int) -> bool:
+        return size > 0 and not _synapses_fit(board, with_hidden(network, size), lanes, spare)
+
+    def fits(size: int) -> bool:
+        return size == 0 or _plan(board, with_hidden(network, size), lanes).fits
+
+    # Whole plans take their time: begin where the weights and what is beside them would fit.
+    size = bisect_left(sizes, True, key=lambda size: quick(size, 0)) - 1
+    if fits(size):
+        return size
+    planned = _plan(board, with_hidden(network, size), lanes)
+    beside = planned.count("block RAM") - sum(
+        use.count for use in planned.memories[: len(network.layers)] if use.resource == "block RAM"
+    )
+    size = max(bisect_left(sizes, True, key=lambda size: quick(size, beside)) - 1, 0)
+    if not any(fits(smaller) for smaller in {1, size} if smaller):
+        return 0
+    while not fits(size):
+        size -= 1
+    while fits(size + 1):
+        size += 1
+    return size
+
+
+def _way_out(refused: Plan) -> str:
+    """Say what fits instead."""
+    board, network = refused.board, refused.network
+    if (usual := plan(board, network)).fits:
+        return f"with {usual.lanes} lanes it fits"
+    lanes = min(board.lanes, network.layers[0].n_neurons)
+    while lanes >= MIN_LANES:
+        if size := largest_hidden(board, network, lanes):
+            return (
+                f"the largest hidden layer that fits has {size} neurons, with {min(lanes, size)} lanes; "
+                f"'erbium plan {board.name}' lists the presets that fit"
+            )
+        lanes //= 2
+    return f"no hidden layer of such a network fits; 'erbium plan {board.name}' lists the presets that do"

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A board that does not exist: the chip of its bitstream, simulated behind its serial line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+from erbium.fpga.boards import board
+from erbium.fpga.planner import plan
+from erbium.fpga.simulated_line import SimulatedLine, build
+from erbium.hdl.chip import ErbiumChip
+from erbium.hdl.host_link import TIMEOUT_SECONDS
+from erbium.sw_model.network import Hardware, Network
+
+
+def simulated_chip(
+    network: Network,
+    hardware: Hardware,
+    *,
+    clock_frequency: int,
+    baud_rate: int,
+    buffer_bytes: int,
+    name: str = "the simulated board",
+    cache_dir: Path | None = None,
+) -> SimulatedLine:
+    """Return the line of a simulated chip, compiling it if the cache has none.
+
+    Parameters
+    ----------
+    network : Network
+    hardware : Hardware
+    clock_frequency, baud_rate : int
+        In Hz and bits per second. Only their ratio changes what is simulated.
+    buffer_bytes : int
+        Bytes of frames that the chip takes while it answers none.
+    name : str
+        For people.
+    cache_dir : Path, optional
+        Where compiled libraries are kept.
+
+    Raises
+    ------
+    ToolError
+        If there is no library in the cache and no simulator to make one.
+    """
+    numbers = (clock_frequency, baud_rate, buffer_bytes)
+    key = (sorted(asdict(hardware).items()), numbers)
+    library = build(lambda: ErbiumChip(network, hardware, *numbers), network.digest, key, cache_dir)
+    return SimulatedLine(
+        library, name, clock_frequency, baud_rate, longest_silence(network, hardware, clock_frequency)
+    )
+
+
+def longest_silence(network: Network, hardware: Hardware, clock_frequency: int) -> int:
+    """Return clocks after which a chip without a byte on its line has nothing more to do.
+
+    No sample takes as many, with all rows of all layers at every tick, read and learned; and a frame that came
+    to no end is given up before.
+    """
+    words = [
+        network.n_rows(number) * hardware.words_of(network, number) for number in range(len(network.layers))
+    ]
+    return max(4 * network.n_ticks * sum(words), math.ceil(1.2 * TIMEOUT_SECONDS * clock_frequency))
+
+
+def simulated_board(name: str, network: Network, cache_dir: Path | None = None) -> SimulatedLine:
+    """Return the line of a simulated board: its clock, its baud rate and the chip that fits it.
+
+    Raises
+    ------
+    DescriptionError
+        If there is no board of that name, or the network does not fit it.
+    ToolError
+        If there is no library in the cache and no simulator to make one.
+    """
+    which = board(name)
+    return simulated_chip(
+        network,
+        plan(which, network).require().hardware,
+        clock_frequency=which.clock,
+        baud_rate=which.baud_rate,
+        buffer_bytes=which.buffer_bytes,
+        name=f"the simulated {which.title}",
+        cache_dir=cache_dir,
+    )

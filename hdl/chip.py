@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The chip: the array and its host link. A bitstream and the simulated board hold the same."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, ResetInserter
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from erbium.hdl.array import ErbiumArray
+from erbium.hdl.host_link import HostLink, MessageLink
+from erbium.hdl.link_registers import setting_names
+from erbium.hdl.registers import RegisterMap
+from erbium.sw_model.network import Hardware, Network
+
+_LIGHTS = {"learning": Out(1), "answer": Out(8), "active": Out(1)}
+
+
+def _connect(m: Module, link: HostLink | MessageLink, array: ErbiumArray, registers: RegisterMap) -> None:
+    """Put the array behind the link. A soft reset stops it and keeps its weights."""
+    m.submodules.link = link
+    m.submodules.array = ResetInserter(link.array_reset)(array)
+    connect(m, link.sample_o, array.sample_i)
+    connect(m, array.result_o, link.result_i)
+    connect(m, link.access_o, array.access_i)
+    connect(m, array.access_o, link.access_i)
+    connect(m, link.counter_o, array.counter_i)
+    connect(m, array.counter_o, link.counter_i)
+    m.d.comb += [link.idle.eq(array.idle), link.collision.eq(array.collision)]
+    m.d.comb += [getattr(array, name).eq(getattr(link, name)) for name in setting_names(registers)]
+
+
+class ErbiumChip(wiring.Component):
+    """A neuron and synapse array on a serial line.
+
+    Parameters
+    ----------
+    network : Network
+    hardware : Hardware
+    clock_frequency, baud_rate, buffer_bytes : int
+        Of :class:`erbium.hdl.host_link.HostLink`.
+
+    Members
+    -------
+    rx : In(1), tx : Out(1)
+        The line.
+    learning, active : Out(1), answer : Out(8)
+        For lamps, see :class:`erbium.hdl.host_link.MessageLink`.
+
+    Raises
+    ------
+    ValueError
+        If the baud rate cannot be met, or `buffer_bytes` is negative.
+
+    Notes
+    -----
+    The next sample is loaded while the last one is processed. Weights are undefined until the host has loaded them.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        hardware: Hardware,
+        clock_frequency: int,
+        baud_rate: int,
+        buffer_bytes: int = 0,
+    ) -> None:
+        self._array = ErbiumArray(network, hardware)
+        self._link = HostLink(network, hardware, clock_frequency, baud_rate, buffer_bytes)
+        self.registers = self._link.registers
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | _LIGHTS)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        link = self._link
+        _connect(m, link, self._array, self.registers)
+        m.d.comb += [link.rx.eq(self.rx), self.tx.eq(link.tx)]
+        m.d.comb += [getattr(self, name).eq(getattr(link, name)) for name in _LIGHTS]
+        return m
+
+
+class FrameChip(wiring.Component):
+    """The chip without its serial line: bytes of frames in and out.
+
+    Parameters
+    ----------
+    registers : RegisterMap
+    timeout : int
+        Of :class:`erbium.hdl.host_link.MessageLink`.
+
+    Members
+    -------
+    byte_i : In(stream of 8), byte_o : Out(stream of 8)
+    idle, collision : Out(1)
+        Of the array.
+
+    Notes
+    -----
+    For tests, in which a serial line is what takes the most time; or behind another kind of line.
+    """
+
+    def __init__(self, registers: RegisterMap, timeout: int) -> None:
+        self._registers = registers
+        self._array = ErbiumArray(registers.network, registers.hardware)
+        self._link = MessageLink(registers, timeout)
+        super().__init__(
+            {
+                "byte_i": In(stream.Signature(8)),
+                "byte_o": Out(stream.Signature(8)),
+                "idle": Out(1),
+                "collision": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        _connect(m, self._link, self._array, self._registers)
+        connect(m, flipped(self.byte_i), self._link.byte_i)
+        connect(m, self._link.byte_o, flipped(self.byte_o))
+        m.d.comb += [self.idle.eq(self._array.idle), self.collision.eq(self._array.collision)]
+        return m
