@@ -318,6 +318,11 @@ def _first_spike() -> list[Preset]:
             "The middle 24 x 24 pixels of MNIST, 700 hidden neurons, for a mid-sized FPGA.",
         ),
         Preset(
+            first_spike_network("first-spike-mnist-24x24-640", (640,), n_inputs=576, thresholds=(5500, 2500)),
+            replace(recipe, crop=24),
+            "The middle 24 x 24 pixels of MNIST, 640 hidden neurons: 64 lanes of a mid-sized FPGA are full.",
+        ),
+        Preset(
             first_spike_network(
                 "first-spike-mnist-20x20-320",
                 (320,),

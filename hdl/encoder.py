@@ -8,6 +8,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.feedback_gate import FeedbackGate
+from erbium.hdl.fixed import delayed
 from erbium.hdl.rng import Generator
 from erbium.hdl.sample_buffer import GROUP, SampleBuffer
 from erbium.hdl.tokens import EventToken, FeedbackToken, Kind, SampleToken, Spike
@@ -103,8 +104,10 @@ class Encoder(wiring.Component):
         lowest = pending & (~pending + 1)[:GROUP]
         moving = Signal()
 
+        # BEGIN leaves a clock after it has been read, which gives the seed its time.
+        was_there = delayed(m, there, 1, "was_there")
         with m.FSM():
-            with m.State("IDLE"), m.If(there):
+            with m.State("IDLE"), m.If(there & was_there):
                 m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.BEGIN), out.data.eq(buffer.begin)]
                 with m.If(self.event_o.ready):
                     m.d.sync += [tick.eq(0), level.eq(0), replaying.eq(0), learns.eq(buffer.begin.learn)]
@@ -207,7 +210,7 @@ class Encoder(wiring.Component):
 
     def _bernoulli(self, m: Module, buffer: SampleBuffer, begins: Value, taken: Value) -> Value:
         """Return which pixels of the group spike: those greater than their random byte."""
-        m.submodules.draws = draws = Generator(salt(0, STREAM_ENCODER))
+        m.submodules.draws = draws = Generator(salt(0, STREAM_ENCODER), early_seed=True)
         first_draw = Signal()
         m.d.sync += first_draw.eq(begins)
         m.d.comb += [

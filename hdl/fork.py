@@ -6,6 +6,9 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+SHORT_ATTRIBUTE, SHORT_BITS = "short_memory", 7
+"""Attribute of memories of up to so many address bits, for a synthesis that knows RAM made of logic."""
+
 
 class Fork(wiring.Component):
     """Copies every token to each reader; each reads at its own pace.
@@ -38,7 +41,9 @@ class Fork(wiring.Component):
         m = Module()
         width = Shape.cast(self.token_i.payload.shape()).width
         bits = ceil_log2(max(self._depth, 2) + 1)
-        m.submodules.memory = store = memory.Memory(shape=width, depth=1 << bits, init=[])
+        # A short memory is to be made of logic where that can be done: its data come sooner than a block RAM's.
+        attributes = {SHORT_ATTRIBUTE: 1} if bits <= SHORT_BITS else {}
+        m.submodules.memory = store = memory.Memory(shape=width, depth=1 << bits, init=[], attrs=attributes)
         write = store.write_port()
         place = Signal(bits + 1)
         takes = self.token_i.valid & self.token_i.ready

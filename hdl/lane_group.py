@@ -298,10 +298,10 @@ class LaneGroup(wiring.Component):
                 m.d.sync += [weight.eq(self._weight(lane)), delta.eq(lane_delta)]
             at_bound = Mux(delta < 0, weight == layer.weight_max, weight == layer.weight_min)
             free = Mux(at_bound, 0, delta)
+            # Steps larger than 1 can overshoot a bound; steps of 1 only start from it.
             stepped = weight - free
             if delta_width > 2:
-                # Steps larger than 1 can overshoot a bound, too.
-                stepped = clamped(stepped, layer.weight_min, layer.weight_max)
+                stepped = clamped(weight - delta, layer.weight_min, layer.weight_max)
             with m.If(stages[1]):
                 m.d.sync += [new.eq(stepped), step.eq(free)]
             changes.append(step.any())

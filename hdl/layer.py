@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Shape, Signal
-from amaranth.lib import fifo, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.feedback_port import FeedbackPort
+from erbium.hdl.fork import Queue
 from erbium.hdl.layer_control import RATE_WIDTH, LayerControl
 from erbium.hdl.layer_pipeline import LayerPipeline
 from erbium.hdl.tokens import ErrorToken, EventToken, FeedbackToken, Kind, SweepToken
@@ -107,11 +108,12 @@ class LayerEngine(wiring.Component):
         m.submodules.pipeline = pipeline = LayerPipeline(
             network, number, hardware, port.width if port else 0, port.read_latency if port else 0
         )
-        m.submodules.sweeps = sweeps = fifo.SyncFIFOBuffered(width=self._token.size, depth=SWEEP_ROOM)
+        m.submodules.sweeps = sweeps = Queue(self._token, SWEEP_ROOM)
 
         connect(m, flipped(self.event_i), control.event_i)
         connect(m, flipped(self.access_i), access.access_i)
         connect(m, access.access_o, flipped(self.access_o))
+        connect(m, sweeps.token_o, flipped(self.sweep_o))
         m.d.comb += [
             pipeline.slot.eq(control.slot),
             pipeline.issue.eq(control.issue),
@@ -126,11 +128,9 @@ class LayerEngine(wiring.Component):
             access.word_i.eq(pipeline.word_o),
             access.stored.eq(pipeline.stored),
             pipeline.word_i.eq(access.word_o),
-            sweeps.w_data.eq(pipeline.sweep_o.payload),
-            sweeps.w_en.eq(pipeline.sweep_o.valid),
-            self.sweep_o.payload.eq(sweeps.r_data),
-            self.sweep_o.valid.eq(sweeps.r_rdy),
-            sweeps.r_en.eq(self.sweep_o.ready),
+            # The front end sees to it that there is room.
+            sweeps.token_i.payload.eq(pipeline.sweep_o.payload),
+            sweeps.token_i.valid.eq(pipeline.sweep_o.valid),
             control.sweep_taken.eq(self.sweep_o.valid & self.sweep_o.ready),
             self.collision.eq(pipeline.collision),
         ]
@@ -156,18 +156,16 @@ class LayerEngine(wiring.Component):
 
     def _hand_down(self, m: Module, control: LayerControl, pipeline: LayerPipeline) -> None:
         """Send the votes of the replayed rows, those for nothing left out, and an ``END`` behind them."""
-        m.submodules.votes = queue = fifo.SyncFIFOBuffered(width=ErrorToken().size, depth=VOTE_ROOM + 1)
+        m.submodules.votes = queue = Queue(ErrorToken(), VOTE_ROOM + 1)
+        connect(m, queue.token_o, flipped(self.error_o))
         end = Signal(ErrorToken())
         votes = pipeline.counted & (pipeline.vote.kind == Kind.SPIKE)
         taken = self.error_o.valid & self.error_o.ready & (self.error_o.payload.kind == Kind.SPIKE)
         m.d.comb += [
             end.kind.eq(Kind.END),
             end.later.eq(control.end_replay),
-            queue.w_en.eq(votes | control.end_errors),
-            queue.w_data.eq(Mux(control.end_errors, end, pipeline.vote)),
-            self.error_o.payload.eq(queue.r_data),
-            self.error_o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.error_o.ready),
+            queue.token_i.valid.eq(votes | control.end_errors),
+            queue.token_i.payload.eq(Mux(control.end_errors, end, pipeline.vote)),
             control.votes_retired.eq((pipeline.counted & ~votes) + taken),
             control.spike_available.eq(pipeline.spike_available),
             control.spike_row.eq(pipeline.spike_row),

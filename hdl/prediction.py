@@ -76,8 +76,11 @@ class PredictionUnit(wiring.Component):
         active, starts = Signal(), Signal()
         spike, membrane = spikes[0], membranes[:16]
         m.d.comb += active.eq((left != 0) & (here != classes))
+        # Kept beside the counter: another word may be taken with the last lane of this one.
+        may_take = Signal(init=1)
         with m.If(left != 0):
             m.d.sync += [
+                may_take.eq(left <= 2),
                 spikes.eq(spikes >> 1),
                 membranes.eq(membranes >> 16),
                 left.eq(left - 1),
@@ -143,13 +146,13 @@ class PredictionUnit(wiring.Component):
 
         m.d.comb += self.output_spikes.eq(active & spike)
 
-        busy_for = Signal(range(ends + 4))
+        busy_for = Signal(range(ends + 3))
         with m.If(left != 0):
-            m.d.sync += busy_for.eq(ends + 3)
+            m.d.sync += busy_for.eq(ends + 2)
         with m.Elif(busy_for != 0):
             m.d.sync += busy_for.eq(busy_for - 1)
         settled = Signal()
-        m.d.comb += settled.eq((left == 0) & (busy_for == 0))
+        m.d.sync += settled.eq((left == 0) & (busy_for == 0))
 
         self._decide(m, begin, tick, any_error)
         result = Signal(Result())
@@ -173,12 +176,14 @@ class PredictionUnit(wiring.Component):
                         self.decided.eq(0),
                         any_error.eq(0),
                     ]
-                with m.Case(Kind.SPIKE), m.If((left <= 1) & (~starts | ~self.feedback_o.valid)):
+                with m.Case(Kind.SPIKE), m.If(may_take & (~starts | ~self.feedback_o.valid)):
                     m.d.comb += self.sweep_i.ready.eq(1)
                     m.d.sync += [
                         spikes.eq(token.spikes),
                         membranes.eq(token.v),
                         left.eq(lanes),
+                        may_take.eq(int(lanes <= 1)),
+                        settled.eq(0),
                         starts.eq(0),
                     ]
                 with m.Case(Kind.TICK), m.If(settled & queue.token_i.ready):

@@ -30,6 +30,8 @@ class Generator(wiring.Component):
     ----------
     salt : int
         Constant of the stream.
+    early_seed : bool
+        The seed is there a clock before `load`: that shortens the path from it.
 
     Members
     -------
@@ -45,14 +47,17 @@ class Generator(wiring.Component):
     Latency one clock, one draw per clock.
     """
 
-    def __init__(self, salt: int) -> None:
-        self._salt = salt
+    def __init__(self, salt: int, *, early_seed: bool = False) -> None:
+        self._salt, self._early_seed = salt, early_seed
         super().__init__({"seed": In(32), "load": In(1), "advance": In(1), "value": Out(32)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        total = Signal(32, reset_less=True)
+        home = m.d.sync if self._early_seed else m.d.comb
+        home += total.eq(self.seed + Const(self._salt, 32))
         with m.If(self.load):
-            m.d.sync += self.value.eq(seeded(self.seed, self._salt))
+            m.d.sync += self.value.eq(Mux(total == 0, Const(self._salt, 32), total))
         with m.Elif(self.advance):
             m.d.sync += self.value.eq(xorshift32(self.value))
         return m

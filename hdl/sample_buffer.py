@@ -99,7 +99,9 @@ class SampleBuffer(wiring.Component):
         value = Signal(self.entry["value"].width)
         behind = (at + (place != 0))[: len(at)]
         # All places are taken when the ring comes to the start; the present word is never there.
-        full = (complete != 0) & (write.addr == self.start) & (token.kind != SampleKind.END)
+        full = (complete != 0) & Mux(
+            begins, base == self.start, (at == self.start) & (token.kind != SampleKind.END)
+        )
         m.d.comb += [
             value.eq(self._value(pixel.value)),
             begins.eq(token.kind == SampleKind.BEGIN),

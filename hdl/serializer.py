@@ -27,10 +27,12 @@ def lowest_bit(m: Module, bits: Value) -> tuple[Value, Value]:
 def few_bits(m: Module, bits: Value) -> Value:
     """Return how many bits are set, 3 standing for all larger numbers, as a tree."""
     count = Signal(2)
-    if len(bits) == 1:
-        m.d.comb += count.eq(bits)
+    if len(bits) <= 4:
+        total = sum((bit for bit in bits), Const(0, 1))
+        m.d.comb += count.eq(Mux(total > 3, 3, total))
         return count
-    half = (len(bits) + 1) // 2
+    # As many bits in the lower half as make whole leaves of four.
+    half = -(-len(bits) // 8) * 4
     low, high = few_bits(m, bits[:half]), few_bits(m, bits[half:])
     many = (low[1] & high.any()) | (high[1] & low.any())
     m.d.comb += count.eq(Mux(many, 3, Cat(low[0] ^ high[0], low[1] | high[1] | (low[0] & high[0]))))
@@ -74,6 +76,7 @@ class SpikeSerializer(wiring.Component):
         # What is known of the pending spikes beforehand: that there is one, and that there is just one.
         any_pending, last_pending = Signal(), Signal()
         place = lowest_bit(m, pending)[1]
+        number_pending, number_next = few_bits(m, pending), few_bits(m, token.spikes)
         # Clearing the lowest set bit: x & (x - 1).
         rest = pending & (pending - 1)[: self._lanes]
 
@@ -93,7 +96,7 @@ class SpikeSerializer(wiring.Component):
             with m.If(any_pending):
                 m.d.sync += [
                     *(kind.eq(Kind.SPIKE), held.eq(base), spike.eq(place), pending.eq(rest)),
-                    *(any_pending.eq(~last_pending), last_pending.eq(few_bits(m, pending) == 2)),
+                    *(any_pending.eq(~last_pending), last_pending.eq(number_pending == 2)),
                 ]
             with m.Elif(token.kind != Kind.SPIKE):
                 m.d.comb += self.sweep_i.ready.eq(1)
@@ -107,6 +110,8 @@ class SpikeSerializer(wiring.Component):
             # The next word follows the last spike of this one without a bubble.
             m.d.comb += self.sweep_i.ready.eq(1)
             m.d.sync += [pending.eq(Mux(self.sweep_i.valid, token.spikes, 0)), base.eq(token.data)]
-            number = few_bits(m, token.spikes)
-            m.d.sync += [any_pending.eq(self.sweep_i.valid & number.any()), last_pending.eq(number == 1)]
+            m.d.sync += [
+                any_pending.eq(self.sweep_i.valid & number_next.any()),
+                last_pending.eq(number_next == 1),
+            ]
         return m
