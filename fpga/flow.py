@@ -14,7 +14,7 @@ from typing import Any
 from erbium.fpga import tools
 from erbium.fpga.boards import Board, Family
 from erbium.fpga.platforms import platform_of
-from erbium.hdl.lane_group import COPY_ATTRIBUTE
+from erbium.gen.synthesis import COPIES_STAY, SHORT_MEMORIES_OF_LOGIC, collisions_are_free
 from erbium.verif.simulators import ToolError
 
 NAME = "erbium"
@@ -25,18 +25,17 @@ STAGES = ("synthesis", "place and route", "packing")
 PLACER_REPORT, PLACER_LOG = "nextpnr.json", f"{NAME}.tim"
 LOGS = {"synthesis": f"{NAME}.rpt", "place and route": PLACER_LOG}
 
-# Within the array no memory is read where it is being written; the benches check it and the register `status` would
-# tell. Yosys does not know, and would spend two flip-flops and a multiplexer on each bit of a wide memory to be sure.
-_READS = "*chip.array*/t:$memrd_v2 */r:CLK_ENABLE=1 %i"
-_UNMASKED = f"{_READS} */r:COLLISION_X_MASK=1'0 %i"
-COLLISIONS_ARE_FREE = (f"setparam -set COLLISION_X_MASK 1'1 {_UNMASKED}", f"select -assert-none {_UNMASKED}")
-
-# Groups of lanes carry registers of their own for what is the same in all: Yosys would make one of them, and send its
-# value across the whole chip.
-_COPIES = f"w:* a:{COPY_ATTRIBUTE} %i %ci1:+[Q]"
-COPIES_STAY = ("proc", f"setattr -set keep 1 {_COPIES} */t:$*dff* %i")
+PREPARATION = (*collisions_are_free("*chip.array*"), *COPIES_STAY)
+"""Commands behind the reading of a design. The host link's memories may be read where they are written."""
 
 _SYNTHESIS_OPTIONS: dict[Family, str] = {"ecp5": "-nodsp", "ice40": "", "gowin": ""}
+_PREPARATION: dict[Family, tuple[str, ...]] = {
+    "ecp5": (*PREPARATION, *SHORT_MEMORIES_OF_LOGIC),
+    "ice40": PREPARATION,
+    "gowin": PREPARATION,
+}
+# The other router takes tens of minutes for what this one does in five.
+_PLACER_OPTIONS: dict[Family, tuple[str, ...]] = {"ecp5": ("--router", "router2"), "ice40": (), "gowin": ()}
 
 Progress = Callable[[str, float | None], None]
 """Is told each stage when it begins (None) and when it is done (seconds)."""
@@ -95,13 +94,14 @@ def prepare(board: Board, design: Any, clock: int, seed: int) -> Flow:
         "--freq",
         f"{clock / 1e6:g}",
         "--timing-allow-fail",
+        *_PLACER_OPTIONS[board.family],
     ]
     plan = platform_of(board).prepare(
         design,
         NAME,
         # Where a line stands in the sources says nothing to who reads a bitstream's report.
         emit_src=False,
-        script_after_read="\n".join(COLLISIONS_ARE_FREE + COPIES_STAY),
+        script_after_read="\n".join(_PREPARATION[board.family]),
         synth_opts=_SYNTHESIS_OPTIONS[board.family],
         nextpnr_opts=" ".join(options),
     )

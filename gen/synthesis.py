@@ -6,21 +6,25 @@ from __future__ import annotations
 from erbium.hdl.fork import SHORT_ATTRIBUTE
 from erbium.hdl.lane_group import COPY_ATTRIBUTE
 
-_READS = "t:$memrd_v2 r:CLK_ENABLE=1 %i"
-_UNMASKED = f"{_READS} */r:COLLISION_X_MASK=1'0 %i"
 
-COLLISIONS_ARE_FREE = (
-    f"setparam -set COLLISION_X_MASK 1'1 {_UNMASKED}",
-    f"select -assert-none {_UNMASKED}",
-)
-"""No memory is read where it is written, so no flip-flops are to be spent on what would be read then."""
+def collisions_are_free(modules: str = "*") -> tuple[str, ...]:
+    """Return the commands which say that no memory of the array is read where it is being written.
 
-KEEP_COPIES = (f"setattr -set keep 1 a:{COPY_ATTRIBUTE} %ci1:+[Q] t:* %i",)
-"""The copies of the control signals in the groups of lanes stay apart."""
+    The benches check it, and the register ``status`` would tell. Yosys does not know, and would spend two flip-flops
+    and a multiplexer on each bit of a wide memory to be sure. `modules`: pattern of the names of the array's modules.
+    """
+    reads = f"{modules}/t:$memrd_v2 */r:CLK_ENABLE=1 %i"
+    unmasked = f"{reads} */r:COLLISION_X_MASK=1'0 %i"
+    return f"setparam -set COLLISION_X_MASK 1'1 {unmasked}", f"select -assert-none {unmasked}"
+
+
+_COPIES = f"w:* a:{COPY_ATTRIBUTE} %i %ci1:+[Q]"
+COPIES_STAY = ("proc", f"setattr -set keep 1 {_COPIES} */t:$*dff* %i")
+"""Groups of lanes carry registers of their own for what is the same in all: Yosys would make one of them."""
 
 
 SHORT_MEMORIES_OF_LOGIC = (f'setattr -set ram_style "distributed" a:{SHORT_ATTRIBUTE}',)
 """For an FPGA whose logic cells can be RAM, such as the ECP5: short queues are made of them, not of block RAM."""
 
-PREPARATION = ("proc", *COLLISIONS_ARE_FREE, *KEEP_COPIES)
-"""The commands to be given between reading the design and ``synth_...``."""
+PREPARATION = (*collisions_are_free(), *COPIES_STAY)
+"""The commands to be given between reading an array and ``synth_...``."""

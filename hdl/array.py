@@ -139,7 +139,7 @@ class ErbiumArray(wiring.Component):
         # The feedback loop never blocks: at most `feedback_delay` ticks and what a finished sample left
         # behind are under way, each with at most one spike per class.
         listening = [layer for layer in layers if layer.has_feedback]
-        depth = (network.feedback_delay + 2) * (network.n_classes + 2)
+        depth = (network.feedback_delay + 2) * (network.n_classes + 2) + 1
         m.submodules.feedback = fork = Fork(FeedbackToken(network), len(listening) + 1, depth)
         connect(m, prediction.feedback_o, fork.token_i)
         connect(m, fork.token_o[0], encoder.feedback_i)

@@ -6,7 +6,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-SHORT_ATTRIBUTE, SHORT_BITS = "short_memory", 7
+SHORT_ATTRIBUTE, SHORT_BITS = "short_memory", 6
 """Attribute of memories of up to so many address bits, for a synthesis that knows RAM made of logic."""
 
 
@@ -19,7 +19,7 @@ class Fork(wiring.Component):
         Of a token.
     readers : int
     depth : int
-        Tokens that a reader may be behind, at least.
+        Tokens that a reader may be behind, at least; of a power of two it may be one fewer.
 
     Members
     -------
@@ -40,7 +40,7 @@ class Fork(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = Shape.cast(self.token_i.payload.shape()).width
-        bits = ceil_log2(max(self._depth, 2) + 1)
+        bits = ceil_log2(max(self._depth, 4))
         # A short memory is to be made of logic where that can be done: its data come sooner than a block RAM's.
         attributes = {SHORT_ATTRIBUTE: 1} if bits <= SHORT_BITS else {}
         m.submodules.memory = store = memory.Memory(shape=width, depth=1 << bits, init=[], attrs=attributes)
@@ -82,7 +82,7 @@ class Queue(wiring.Component):
     shape : ShapeLike
         Of a token.
     depth : int
-        Tokens that it holds, at least.
+        Tokens that it holds, at least; of a power of two it may be one fewer.
     """
 
     def __init__(self, shape, depth: int) -> None:

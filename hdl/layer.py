@@ -108,7 +108,7 @@ class LayerEngine(wiring.Component):
         m.submodules.pipeline = pipeline = LayerPipeline(
             network, number, hardware, port.width if port else 0, port.read_latency if port else 0
         )
-        m.submodules.sweeps = sweeps = Queue(self._token, SWEEP_ROOM)
+        m.submodules.sweeps = sweeps = Queue(self._token, SWEEP_ROOM + 1)
 
         connect(m, flipped(self.event_i), control.event_i)
         connect(m, flipped(self.access_i), access.access_i)

@@ -130,7 +130,7 @@ class PredictionUnit(wiring.Component):
 
         feedback = FeedbackToken(network)
         # A tick begins when the queue has room for all that it can say: the last one's has left, but for its TICK.
-        m.submodules.queue = queue = Queue(feedback, classes + 3)
+        m.submodules.queue = queue = Queue(feedback, classes + 4)
         wiring.connect(m, queue.token_o, wiring.flipped(self.feedback_o))
         out, says = queue.token_i.payload, queue.token_i.valid
         erring, any_error = Signal(), Signal()

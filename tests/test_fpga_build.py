@@ -18,6 +18,7 @@ from erbium.fpga.build import BuildRequest, build
 from erbium.fpga.clock import clock_of
 from erbium.fpga.report import Cycles, read_report
 from erbium.fpga.top import BoardTop
+from erbium.gen import synthesis
 from erbium.gen.presets import preset
 from erbium.hdl.lane_group import COPY_ATTRIBUTE
 from erbium.sw_model.programs import DescriptionError
@@ -117,8 +118,8 @@ def flip_flops(prepared, folder, *without):
 def test_the_script_frees_collisions_and_keeps_copies(tmp_path):
     prepared = small_flow("ulx3s-25f")
     both = flip_flops(prepared, tmp_path)
-    assert flip_flops(prepared, tmp_path, *flow.COPIES_STAY) == both - 8
-    assert flip_flops(prepared, tmp_path, *flow.COLLISIONS_ARE_FREE) > both + 8
+    assert flip_flops(prepared, tmp_path, *synthesis.COPIES_STAY) == both - 8
+    assert flip_flops(prepared, tmp_path, *synthesis.collisions_are_free("*chip.array*")) > both + 8
 
 
 def test_a_program_that_fails_is_quoted(tmp_path, monkeypatch):

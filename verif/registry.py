@@ -664,6 +664,7 @@ REGISTRY: dict[str, Entry] = {
 COVERED_BY = {
     "LayerControl": "LayerEngine",
     "LayerPipeline": "LayerEngine",
+    "LaneGroup": "LayerEngine",
     "EntryCursor": "MessageLink",
     "LinkRegisters": "MessageLink",
     "ReplyWriter": "MessageLink",
