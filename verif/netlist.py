@@ -13,7 +13,7 @@ from amaranth.lib.wiring import Component
 from erbium.gen.synthesis import PREPARATION
 from erbium.gen.verilog import component_rtlil
 from erbium.verif.files import locked
-from erbium.verif.simulators import cell_names
+from erbium.verif.simulators import cell_models, cell_names
 from erbium.verif.yosys import cell_library, find_yosys, run_yosys
 
 FamilyName = Literal["ecp5", "ice40"]
@@ -31,16 +31,24 @@ class _Family:
         File of Yosys that says how the cells behave.
     macros : tuple of str
         What is to be defined for simulators that know Verilog-2005 only.
+    checked : tuple of str, optional
+        A cell of which ``verif/cells`` has a stricter form, and the name of that form.
     """
 
     command: str
     cells: str
     macros: tuple[str, ...] = ()
+    checked: tuple[str, str] | None = None
 
 
 FAMILIES: dict[FamilyName, _Family] = {
     "ecp5": _Family("synth_ecp5 -nodsp", "ecp5/cells_sim.v"),
-    "ice40": _Family("synth_ice40 -device u", "ice40/cells_sim.v", ("NO_ICE40_DEFAULT_ASSIGNMENTS",)),
+    "ice40": _Family(
+        "synth_ice40 -device u",
+        "ice40/cells_sim.v",
+        ("NO_ICE40_DEFAULT_ASSIGNMENTS",),
+        ("SB_RAM40_4K", "CHECKED_RAM40_4K"),
+    ),
 }
 """Families of FPGAs whose netlists can be simulated: ECP5, and iCE40 UltraPlus."""
 
@@ -71,14 +79,12 @@ def netlist(component: Component, top: str, family: FamilyName, folder: Path) ->
     ToolError
         When there is no Yosys, when it fails, or when nobody knows how one of the cells behaves.
     """
-    version = find_yosys().version
+    version, chosen = find_yosys().version, FAMILIES[family]
     rtlil = component_rtlil(component, top)
-    commands = (
-        f"read_rtlil {_NAME}.il",
-        *PREPARATION,
-        f"{FAMILIES[family].command} -top {top}",
-        f"write_verilog -noattr {_NAME}.v",
-    )
+    commands = [f"read_rtlil {_NAME}.il", *PREPARATION, f"{chosen.command} -top {top}"]
+    if chosen.checked:
+        commands.append("chtype -set {1} t:{0}".format(*chosen.checked))
+    commands.append(f"write_verilog -noattr {_NAME}.v")
     key = hashlib.sha256("\n".join([str(find_yosys().require()), str(version), *commands, rtlil]).encode())
     stamp = folder / "made"
     with locked(folder):
@@ -89,5 +95,6 @@ def netlist(component: Component, top: str, family: FamilyName, folder: Path) ->
             run_yosys(commands, folder, _NAME)
             stamp.write_text(key.hexdigest())
         verilog = (folder / f"{_NAME}.v").read_text()
-    macros = "".join(f"`define {name}\n" for name in FAMILIES[family].macros)
-    return verilog + macros + cell_library(FAMILIES[family].cells, verilog, but=cell_names())
+    own = "".join(path.read_text() for path in cell_models(verilog))
+    macros = "".join(f"`define {name}\n" for name in chosen.macros)
+    return verilog + macros + cell_library(chosen.cells, verilog + own, but=cell_names())
