@@ -87,10 +87,13 @@ class Encoder(wiring.Component):
         level, n_scanned = Signal(range(len(levels) + 1)), Signal(range(len(levels) + 1))
         learns, replaying = Signal(), Signal()
         scans: Value = Const(1)
+        due: list[Signal] = []
         if levels:
             # In a replay a level is due at once, not at its tick.
             tick_of_level = Array(at for _, at in (*levels, levels[-1]))[level]
-            scans = (level != len(levels)) & ((tick == tick_of_level) | replaying)
+            # Whether a level is due is compared when the tick changes, not when it is looked at.
+            due = [Signal(name=f"due_{number}") for number in range(len(levels))]
+            scans = (level != len(levels)) & (Array([*due, due[-1]])[level] | replaying)
             spikes = Cat(*[buffer.group[place].value == level + 1 for place in range(GROUP)])
         elif network.encoder == "bernoulli":
             spikes = self._bernoulli(m, buffer, begins, taken)
@@ -106,11 +109,17 @@ class Encoder(wiring.Component):
 
         # BEGIN leaves a clock after it has been read, which gives the seed its time.
         was_there = delayed(m, there, 1, "was_there")
+
+        def set_tick(value: Value) -> None:
+            m.d.sync += tick.eq(value)
+            m.d.sync += [flag.eq(value == at) for flag, (_, at) in zip(due, levels, strict=True)]
+
         with m.FSM():
             with m.State("IDLE"), m.If(there & was_there):
                 m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.BEGIN), out.data.eq(buffer.begin)]
                 with m.If(self.event_o.ready):
-                    m.d.sync += [tick.eq(0), level.eq(0), replaying.eq(0), learns.eq(buffer.begin.learn)]
+                    m.d.sync += [level.eq(0), replaying.eq(0), learns.eq(buffer.begin.learn)]
+                    set_tick(Const(0))
                     m.d.comb += [begins.eq(1), taken.eq(1)]
                     m.next = "DRAW" if network.encoder == "bernoulli" else "TICK"
             if network.encoder == "bernoulli":
@@ -159,7 +168,7 @@ class Encoder(wiring.Component):
                     m.next = "END"
                 with m.Elif(~heard | gate.complete):
                     m.d.comb += gate.release.eq(heard)
-                    m.d.sync += tick.eq(next_tick)
+                    set_tick(next_tick)
                     m.next = "TICK"
             with m.State("END"), m.If(~gate.draining):
                 m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.END)]

@@ -298,7 +298,13 @@ class HostLink(wiring.Component):
         if self._buffer_bytes:
             m.submodules.buffer = buffer = Queue(8, self._buffer_bytes)
             connect(m, receiver.byte_o, buffer.token_i)
-            connect(m, buffer.token_o, link.byte_i)
+            # A register behind a memory that is slow.
+            held = link.byte_i
+            m.d.comb += buffer.token_o.ready.eq(~held.valid | held.ready)
+            valid, byte = Signal(), Signal(8, reset_less=True)
+            m.d.comb += [held.valid.eq(valid), held.payload.eq(byte)]
+            with m.If(buffer.token_o.ready):
+                m.d.sync += [valid.eq(buffer.token_o.valid), byte.eq(buffer.token_o.payload)]
         else:
             connect(m, receiver.byte_o, link.byte_i)
         connect(m, link.byte_o, transmitter.byte_i)

@@ -98,10 +98,9 @@ class SampleBuffer(wiring.Component):
         takes, keeps, begins = Signal(), Signal(), Signal()
         value = Signal(self.entry["value"].width)
         behind = (at + (place != 0))[: len(at)]
-        # All places are taken when the ring comes to the start; the present word is never there.
-        full = (complete != 0) & Mux(
-            begins, base == self.start, (at == self.start) & (token.kind != SampleKind.END)
-        )
+        # All places are taken when the ring comes to the start. That stops an END, too, which would fit: so this is
+        # known before the token is.
+        full = (complete != 0) & ((base == self.start) | (at == self.start))
         m.d.comb += [
             value.eq(self._value(pixel.value)),
             begins.eq(token.kind == SampleKind.BEGIN),

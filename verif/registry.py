@@ -229,13 +229,22 @@ def _neuron_units() -> Iterator[Case]:
 
 
 def _files() -> Iterator[Case]:
-    for depth, latency in ((1, 0), (2, 1), (3, 1), (4, 2), (9, 2)):
+    for depth, width, latency in ((1, 12, 0), (2, 12, 1), (3, 12, 1), (4, 12, 2), (9, 12, 2), (400, 34, 2)):
         yield Case(
             f"depth-{depth}",
-            {"depth": depth, "width": 12},
+            {"depth": depth, "width": width},
             BOTH if depth in (3, 9) else ICARUS,
             {"kind": "file", "latency": latency},
         )
+
+
+def _roms() -> Iterator[Case]:
+    yield Case("five-words", {"words": [5, 4095, 0, 77, 2048], "width": 12}, BOTH, {"kind": "rom"})
+    # A synthesis makes block RAM of these; the test of the netlists runs on them.
+    for depth, width in ((700, 12), (3000, 3)):
+        draw = random.Random(depth)
+        words = [draw.getrandbits(width) for _ in range(depth)]
+        yield Case(f"{depth}-words", {"words": words, "width": width}, ICARUS, {"kind": "rom"})
 
 
 def _synapse_memories() -> Iterator[Case]:
@@ -594,12 +603,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
         None,
     ),
     WordFile: (list, "memories", _files(), None),
-    WordRom: (
-        list,
-        "memories",
-        iter([Case("five-words", {"words": [5, 4095, 0, 77, 2048], "width": 12}, BOTH, {"kind": "rom"})]),
-        None,
-    ),
+    WordRom: (list, "memories", _roms(), None),
     SynapseMemory: (list, "memories", _synapse_memories(), None),
     NeuronUnit: (Population.sweep, "neuron_unit", _neuron_units(), None),
     FeedbackGate: (

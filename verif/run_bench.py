@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import hashlib
 import importlib
 import logging
@@ -17,13 +16,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from xml.etree import ElementTree
 
 from erbium.gen.verilog import component_verilog
 from erbium.verif import simulators
+from erbium.verif.files import locked
+from erbium.verif.netlist import FAMILIES, FamilyName, netlist
 from erbium.verif.registry import BENCH_VARIABLE, REGISTRY, Case, Entry
 from erbium.verif.scoreboard import COMMAND_VARIABLE, SEED_VARIABLE, WAVE_VARIABLE
-from erbium.verif.simulators import SimulatorName
+from erbium.verif.simulators import SimulatorName, ToolError
+from erbium.verif.yosys import find_yosys
 
 TOP = "bench_top"
 WAVES_VARIABLE = "ERBIUM_WAVES"
@@ -40,6 +43,9 @@ _VERILATOR_FLAGS = (
 
 LONGEST_RUN = 300
 """Seconds after which a simulation is stopped; also what ends one that hangs without clocks."""
+
+NETLIST_SLOWNESS = 10
+"""How much longer the simulation of a netlist may take."""
 
 # Verilator's own run time takes longer to compile than most designs, and is the same for all.
 _RUNTIME_OBJECTS = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o")
@@ -65,6 +71,8 @@ class Run:
         The changed hardware.
     tests : str
         Regular expression: which tests of the bench to run; empty for all.
+    family : str
+        Run on what a synthesis for this family of FPGAs makes of the hardware; empty for the hardware itself.
     """
 
     entry: Entry
@@ -74,19 +82,47 @@ class Run:
     variant: str = ""
     verilog: str = ""
     tests: str = ""
+    family: FamilyName | Literal[""] = ""
 
     @property
     def folder(self) -> Path:
         """Where this bench is built and run."""
-        root = Path(os.environ.get(BUILD_VARIABLE, "build/benches")).resolve()
-        return root / "-".join(filter(None, (self.entry.name, self.case.name, self.variant, self.simulator)))
+        parts = (self.entry.name, self.case.name, self.family, self.variant, self.simulator)
+        return _root() / "-".join(filter(None, parts))
+
+    @property
+    def longest(self) -> int:
+        """Seconds that the simulation may take."""
+        return LONGEST_RUN * (NETLIST_SLOWNESS if self.family else 1)
+
+    def source(self) -> str:
+        """Return the Verilog of what is simulated: the hardware, what a synthesis makes of it, or a mutant.
+
+        Raises
+        ------
+        ToolError
+            When there is no Yosys for a netlist, or it fails.
+        """
+        if self.verilog:
+            return self.verilog
+        component = self.entry.build(self.case)
+        if not self.family:
+            return component_verilog(component, TOP)
+        kept = _root() / "netlists" / f"{self.entry.name}-{self.case.name}-{self.family}"
+        return netlist(component, TOP, self.family, kept)
 
     def command(self) -> str:
         """Return the command that repeats this run and writes its waveforms."""
         python = Path(sys.executable).name
         command = f"{WAVES_VARIABLE}=1 {python} -m erbium.verif.run_bench {self.entry.name} {self.case.name}"
         tests = f" --tests '{self.tests}'" if self.tests else ""
-        return f"{command} --simulator {self.simulator} --seed {self.seed}{tests}"
+        family = f" --netlist {self.family}" if self.family else ""
+        return f"{command}{family} --simulator {self.simulator} --seed {self.seed}{tests}"
+
+
+def _root() -> Path:
+    """Return the folder of everything that is built for benches."""
+    return Path(os.environ.get(BUILD_VARIABLE, "build/benches")).resolve()
 
 
 @cache
@@ -96,21 +132,12 @@ def _sources_hash() -> str:
     packages = (importlib.import_module(f"erbium.{name}") for name in ("hdl", "gen", "sw_model"))
     folders = [Path(package.__file__ or "").parent for package in packages]
     files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
-    files += [here / name for name in ("registry.py", "probes.py", "run_bench.py")]
+    files += [here / name for name in ("registry.py", "probes.py", "run_bench.py", "netlist.py", "yosys.py")]
     files += sorted(here.glob("cells/*.v"))
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes away from a folder."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / f"{folder.name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _build(run: Run, folder: Path, *, waves: bool) -> None:
@@ -120,12 +147,14 @@ def _build(run: Run, folder: Path, *, waves: bool) -> None:
     version = f"{tool.path} {tool.version}"
     changed = hashlib.sha256(run.verilog.encode()).hexdigest()
     key = f"{_sources_hash()} {changed} {version}"
+    if run.family:
+        key = f"{key} {find_yosys().path} {find_yosys().version}"
     if stamp.exists() and stamp.read_text() == key:
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     source = folder / f"{TOP}.v"
-    source.write_text(run.verilog or component_verilog(run.entry.build(run.case), TOP))
+    source.write_text(run.source())
     arguments = list(_VERILATOR_FLAGS) if run.simulator == "verilator" else []
     shared = folder.parent / f"runtime-{hashlib.sha256(f'{version} {waves}'.encode()).hexdigest()[:12]}"
     if run.simulator == "verilator" and shared.exists():
@@ -166,11 +195,11 @@ def _share_runtime(folder: Path, shared: Path) -> None:
 
 
 @contextlib.contextmanager
-def _time_limit() -> Iterator[None]:
+def _time_limit(seconds: int) -> Iterator[None]:
     """Let the runner start simulators under a time limit, where the system has the command for that."""
     before = os.environ.get("SIM_CMD_PREFIX")
     if before is None and shutil.which("timeout"):
-        os.environ["SIM_CMD_PREFIX"] = f"timeout {LONGEST_RUN}"
+        os.environ["SIM_CMD_PREFIX"] = f"timeout {seconds}"
     try:
         yield
     finally:
@@ -181,7 +210,7 @@ def _time_limit() -> Iterator[None]:
 def _simulate(run: Run, *, waves: bool) -> list[str]:
     """Build, run, and return what failed."""
     folder = run.folder.with_name(run.folder.name + ("-waves" if waves else ""))
-    with _locked(folder):
+    with locked(folder):
         _build(run, folder, waves=waves)
         # Verilator's runs write `dump.vcd` where they run, Icarus's `TOP.fst` where it was built.
         waveform = folder / (f"{TOP}.fst" if run.simulator == "icarus" else "dump.vcd") if waves else None
@@ -198,7 +227,7 @@ def _simulate(run: Run, *, waves: bool) -> list[str]:
         }
         results.unlink(missing_ok=True)
         # Under pytest the runner leaves by sys.exit when a test fails; the results say which.
-        with contextlib.suppress(SystemExit), _time_limit():
+        with contextlib.suppress(SystemExit), _time_limit(run.longest):
             simulators.runner(run.simulator).test(
                 test_module=f"erbium.verif.benches.{run.case.bench or run.entry.bench}",
                 hdl_toplevel=TOP,
@@ -264,17 +293,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--simulator", choices=("icarus", "verilator"), default="icarus")
     parser.add_argument("--seed", type=int, default=int(os.environ.get(SEED_VARIABLE, "1")))
     parser.add_argument("--tests", default="", help="regular expression of test names")
+    parser.add_argument(
+        "--netlist", choices=FAMILIES, default="", help="run on what Yosys makes for this family"
+    )
     options = parser.parse_args(arguments)
     entry = REGISTRY[options.component]
     for case in entry.cases:
         if options.case in (None, case.name):
-            run = Run(entry, case, options.simulator, options.seed, tests=options.tests)
+            run = Run(
+                entry, case, options.simulator, options.seed, tests=options.tests, family=options.netlist
+            )
             try:
                 run_bench(run)
-            except BenchError as failure:
+            except (BenchError, ToolError) as failure:
                 print(failure)
                 return 1
-            print(f"{entry.name} {case.name} passed under {run.simulator}; log: {run.folder}")
+            what = f"{entry.name} {case.name}{f' on {run.family}' if run.family else ''}"
+            print(f"{what} passed under {run.simulator}; log: {run.folder}")
     return 0
 
 

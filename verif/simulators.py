@@ -31,6 +31,8 @@ VERILATOR_OLDEST = (5, 36)
 
 SimulatorName = Literal["icarus", "verilator"]
 
+_CELLS = Path(__file__).parent / "cells"
+
 _COMPILERS = ("c++", "g++", "clang++")
 
 _INSTALL = {
@@ -331,7 +333,13 @@ def lint(verilog_paths: Sequence[Path | str], top: str, *, waive: Sequence[str] 
     return text.strip()
 
 
+def cell_names() -> tuple[str, ...]:
+    """Return the names of the FPGA's cells that ``verif/cells`` describes."""
+    return tuple(path.stem for path in sorted(_CELLS.glob("*.v")))
+
+
 def cell_models(verilog: str) -> list[Path]:
-    """Return the Verilog files that describe the FPGA's cells which a design names."""
-    folder = Path(__file__).parent / "cells"
-    return [path for path in sorted(folder.glob("*.v")) if re.search(rf"\b{path.stem}\b", verilog)]
+    """Return the Verilog files that describe the FPGA's cells which a design names, unless it describes them itself."""
+    named = [name for name in cell_names() if re.search(rf"\b{name}\b", verilog)]
+    described = [name for name in named if re.search(rf"^module {name}\b", verilog, re.MULTILINE)]
+    return [_CELLS / f"{name}.v" for name in named if name not in described]
