@@ -6,7 +6,7 @@ The messages, the registers and their addresses are those of :mod:`erbium.hdl.re
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -69,6 +69,31 @@ class _ByteRegister(wiring.Component):
             m.d.sync += [out.valid.eq(source.valid), out.payload.eq(source.payload)]
         with m.If(self.clear):
             m.d.sync += out.valid.eq(0)
+        return m
+
+
+class _Hold(wiring.Component):
+    """A register that cuts a stream in both directions: a token every other clock, latency 1 clock.
+
+    The link is as fast as its line, so nothing waits for that; and the paths of its two sides stay apart.
+
+    Members
+    -------
+    token_i : In(stream), token_o : Out(stream)
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
+        signature = stream.Signature(shape)
+        super().__init__({"token_i": In(signature), "token_o": Out(signature)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        source, out = self.token_i, self.token_o
+        m.d.comb += source.ready.eq(~out.valid)
+        with m.If(out.valid):
+            m.d.sync += out.valid.eq(~out.ready)
+        with m.Else():
+            m.d.sync += [out.valid.eq(source.valid), out.payload.eq(source.payload)]
         return m
 
 
@@ -139,11 +164,15 @@ class MessageLink(wiring.Component):
         m.d.comb += register.clear.eq(receiver.outcome_o.ready)
         connect(m, reader.sample_o, flipped(self.sample_o))
         connect(m, flipped(self.result_i), writer.result_i)
-        connect(m, writer.message_o, sender.message_i)
+        m.submodules.replies = replies = _Hold(MessageByte())
+        connect(m, writer.message_o, replies.token_i)
+        connect(m, replies.token_o, sender.message_i)
         connect(m, sender.byte_o, flipped(self.byte_o))
         connect(m, writer.counter_o, flipped(self.counter_o))
         connect(m, flipped(self.counter_i), writer.counter_i)
-        connect(m, flipped(self.access_i), writer.weight_i)
+        m.submodules.weights = weights = _Hold(Shape(16, signed=True))
+        connect(m, flipped(self.access_i), weights.token_i)
+        connect(m, weights.token_o, writer.weight_i)
         self._access(m, reader, writer)
         self._cursor(m, reader, writer, cursor)
         self._state(m, reader, writer, cursor, registers)
@@ -163,14 +192,17 @@ class MessageLink(wiring.Component):
 
     def _access(self, m: Module, reader: RequestReader, writer: ReplyWriter) -> None:
         """Hand the requests of both halves to the weights; there is one at a time."""
+        m.submodules.accesses = accesses = _Hold(AccessToken())
+        access = accesses.token_i
+        connect(m, accesses.token_o, flipped(self.access_o))
         m.d.comb += [
-            self.access_o.valid.eq(reader.access_o.valid | writer.read_o.valid),
-            self.access_o.payload.eq(reader.access_o.payload),
-            reader.access_o.ready.eq(self.access_o.ready),
-            writer.read_o.ready.eq(self.access_o.ready),
+            access.valid.eq(reader.access_o.valid | writer.read_o.valid),
+            access.payload.eq(reader.access_o.payload),
+            reader.access_o.ready.eq(access.ready),
+            writer.read_o.ready.eq(access.ready),
         ]
         with m.If(writer.read_o.valid):
-            m.d.comb += self.access_o.payload.kind.eq(AccessKind.READ)
+            m.d.comb += access.payload.kind.eq(AccessKind.READ)
 
     def _cursor(self, m: Module, reader: RequestReader, writer: ReplyWriter, cursor: EntryCursor) -> None:
         """Let both halves move the cursor; one waits for the other."""
