@@ -6,7 +6,7 @@ The messages, the registers and their addresses are those of :mod:`erbium.hdl.re
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal
+from amaranth.hdl import Module, Mux, ResetInserter, Shape, ShapeLike, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -137,7 +137,7 @@ class MessageLink(wiring.Component):
     Notes
     -----
     Bytes come and go faster than a serial line with four clocks per bit carries them: one per 5 clocks in each
-    direction. Pixels go into the array at one per clock, and weights take what the array takes. Latency from the end
+    direction. Pixels go into the array at one every other clock, and weights take what the array takes. Latency from the end
     of a frame to its reply: about 20 clocks, for a write of weights one more per byte and weight. Memory: two messages,
     512 bytes of replies, 512 bytes for constants, the last results and the tags of the samples under way, at most
     16 of them.
@@ -162,14 +162,22 @@ class MessageLink(wiring.Component):
         connect(m, receiver.message_o, register.message_i)
         connect(m, register.message_o, reader.message_i)
         m.d.comb += register.clear.eq(receiver.outcome_o.ready)
-        connect(m, reader.sample_o, flipped(self.sample_o))
+        samples = _Hold(SampleToken())
+        # A token that waits here would reach the array behind a soft reset.
+        m.submodules.samples = ResetInserter(self.array_reset)(samples)
+        connect(m, reader.sample_o, samples.token_i)
+        connect(m, samples.token_o, flipped(self.sample_o))
         connect(m, flipped(self.result_i), writer.result_i)
         m.submodules.replies = replies = _Hold(MessageByte())
         connect(m, writer.message_o, replies.token_i)
         connect(m, replies.token_o, sender.message_i)
         connect(m, sender.byte_o, flipped(self.byte_o))
-        connect(m, writer.counter_o, flipped(self.counter_o))
-        connect(m, flipped(self.counter_i), writer.counter_i)
+        m.submodules.asks = asks = _Hold(8)
+        connect(m, writer.counter_o, asks.token_i)
+        connect(m, asks.token_o, flipped(self.counter_o))
+        m.submodules.counts = counts = _Hold(COUNTER_WIDTH)
+        connect(m, flipped(self.counter_i), counts.token_i)
+        connect(m, counts.token_o, writer.counter_i)
         m.submodules.weights = weights = _Hold(Shape(16, signed=True))
         connect(m, flipped(self.access_i), weights.token_i)
         connect(m, weights.token_o, writer.weight_i)

@@ -81,7 +81,7 @@ class RequestReader(wiring.Component):
 
     Notes
     -----
-    One byte per clock in the header, one pixel per clock into the array, one weight per clock. A write of weights is
+    One byte per clock in the header, one pixel and one weight per clock. A write of weights is
     measured before its first one is written: one clock per byte.
     """
 
