@@ -137,8 +137,8 @@ class MessageLink(wiring.Component):
     Notes
     -----
     Bytes come and go faster than a serial line with four clocks per bit carries them: one per 5 clocks in each
-    direction. Pixels go into the array at one every other clock, and weights take what the array takes. Latency from the end
-    of a frame to its reply: about 20 clocks, for a write of weights one more per byte and weight. Memory: two messages,
+    direction. Pixels go into the array at one every other clock, and weights take what the array takes. Latency from
+    the end of a frame to its reply: about 20 clocks, for a write of weights two more per weight. Memory: two messages,
     512 bytes of replies, 512 bytes for constants, the last results and the tags of the samples under way, at most
     16 of them.
     """
