@@ -137,8 +137,8 @@ def _ulx3s(size: str, device: Device, lanes: int, buffer_bytes: int, clock: int)
 
 
 _ALL = (
-    _ulx3s("85F", LFE5U_85F, 64, 4096, 80_000_000),
-    _ulx3s("25F", LFE5U_25F, 16, 2048, 75_000_000),
+    _ulx3s("85F", LFE5U_85F, 64, 4096, 50_000_000),
+    _ulx3s("25F", LFE5U_25F, 16, 2048, 50_000_000),
     Board(
         name="ecpix5-85f",
         title="ECPIX-5 85F",
@@ -147,7 +147,7 @@ _ALL = (
         speed="8",
         platform="amaranth_boards.ecpix5:ECPIX585Platform",
         oscillator=100_000_000,
-        clock=80_000_000,
+        clock=50_000_000,
         baud_rate=4_000_000,
         serial_port="the debug USB port (FT2232H, its second port)",
         lights=Lights("rgb_led.0.r", "rgb_led.0.b", tuple(f"rgb_led.{number}.g" for number in range(4))),
@@ -163,7 +163,7 @@ _ALL = (
         speed="6",
         platform="amaranth_boards.icesugar_pro:ICESugarProPlatform",
         oscillator=25_000_000,
-        clock=75_000_000,
+        clock=50_000_000,
         baud_rate=1_000_000,
         serial_port="the USB port (iCELink)",
         lights=Lights("rgb_led.0.r", "rgb_led.0.g"),
@@ -179,7 +179,7 @@ _ALL = (
         speed="6",
         platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
         oscillator=25_000_000,
-        clock=75_000_000,
+        clock=50_000_000,
         baud_rate=1_000_000,
         serial_port="an adapter at J19: KEY+ receives, DATA_LED- sends, 3.3 V",
         # Its only light is the line on which the UART sends.
