@@ -162,7 +162,7 @@ class MessageLink(wiring.Component):
         connect(m, receiver.message_o, register.message_i)
         connect(m, register.message_o, reader.message_i)
         m.d.comb += register.clear.eq(receiver.outcome_o.ready)
-        samples = _Hold(SampleToken())
+        self._samples = samples = _Hold(SampleToken())
         # A token that waits here would reach the array behind a soft reset.
         m.submodules.samples = ResetInserter(self.array_reset)(samples)
         connect(m, reader.sample_o, samples.token_i)
@@ -237,6 +237,8 @@ class MessageLink(wiring.Component):
         registers: LinkRegisters,
     ) -> None:
         """Connect the registers, and what the two halves say to each other."""
+        # A sample whose last token has not entered the array yet keeps it from being idle, too.
+        idle = self.idle & ~self._samples.token_o.valid
         writes = ~reader.refused & (reader.kind == Request.WRITE) & (cursor.window == _REGISTERS)
         m.d.comb += [
             registers.address.eq(cursor.entry),
@@ -247,9 +249,9 @@ class MessageLink(wiring.Component):
             registers.code.eq(reader.code),
             registers.begins.eq(reader.begins),
             registers.ends.eq(writer.ends),
-            registers.idle.eq(self.idle),
+            registers.idle.eq(idle),
             registers.collision.eq(self.collision),
-            reader.idle.eq(self.idle),
+            reader.idle.eq(idle),
             reader.writable.eq(registers.writable),
             reader.fits.eq(registers.fits),
             reader.waits.eq(registers.waits),

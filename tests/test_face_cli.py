@@ -65,7 +65,7 @@ def test_examples_name_options_that_are_there(name):
     command = cli.cli.get_command(click.Context(cli.cli), name)
     assert command is not None
     lines = [line.strip() for line in (command.epilog or "").splitlines() if line.startswith("  ")]
-    assert lines or name in ("presets", "doctor", "version")
+    assert lines or name in ("presets", "boards", "doctor", "version")
     for line in lines:
         words = shlex.split(line.split(">")[0])
         assert words[:2] == ["erbium", name]

@@ -28,7 +28,7 @@ MHZ = 1_000_000
 
 FIGURES = (
     ("ulx3s-85f", "erbp-mnist-200"),
-    ("ulx3s-85f", "first-spike-mnist-24x24-700"),
+    ("ulx3s-85f", "first-spike-mnist-24x24-640"),
     ("ecpix5-85f", "erbp-mnist-200"),
     ("ulx3s-25f", "erbp-mnist-100"),
     ("icesugar-pro-25f", "erbp-mnist-100"),

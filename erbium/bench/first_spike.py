@@ -84,6 +84,7 @@ FIGURES = (
     Figure("first-spike-mnist-600-decay", 40),
     Figure("first-spike-mnist-800", 40),
     Figure("first-spike-mnist-24x24-700", 40),
+    Figure("first-spike-mnist-24x24-640", 40),
     Figure("first-spike-mnist-20x20-320", 40),
 )
 """What is published; targets as of MNIST's 10,000 test images."""

@@ -37,6 +37,8 @@ class TB:
         self.model = LinkModel(self.registers, self.array)
         self._serial: Serial | None = None
         if hasattr(dut, "rx"):
+            # The line rests during the reset, too.
+            self.harness.set(rx=1)
             self._serial = Serial(self, case.stimuli["period"])
             self.send = self._serial.send
         else:

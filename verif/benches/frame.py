@@ -308,7 +308,8 @@ async def two_buffers(dut: Any) -> None:
         frames = [frame_of(tb.message()) for _ in range(3)]
         for frame in frames:
             tb.send(frame)
-        for _ in range(sum(map(len, frames)) + 2 * tb.timeout):
+        # A byte takes 5 clocks.
+        for _ in range(5 * sum(map(len, frames)) + 2 * tb.timeout):
             await tb.clock()
         # The message of the first frame was read, but its outcome was not taken.
         expect_equal("bytes that wait", len(frames[2]), tb.input.left)
