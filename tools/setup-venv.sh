@@ -51,9 +51,19 @@ else
 fi
 
 echo "Installing Erbium and what it needs into $venv."
+# WebAssembly is compiled at its first call; two first calls at once get in each other's way.
+prepare() {
+    echo "Preparing the FPGA tools: once, about a minute."
+    for tool in yosys nextpnr-ecp5 nextpnr-ice40 nextpnr-himbaechel-gowin ecppack icepack; do
+        "$venv/bin/yowasp-$tool" --version >/dev/null 2>&1 || true
+    done
+}
+
 if [ -n "$uv" ] && "$uv" pip install -q -p "$venv/bin/python" -e '.[test,fpga]'; then
+    prepare
     exit 0
 fi
 echo "uv could not do it; trying pip."
 has_pip || "$venv/bin/python" -m ensurepip >/dev/null
 "$venv/bin/python" -m pip install -q --disable-pip-version-check -e '.[test,fpga]'
+prepare
