@@ -5,19 +5,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from erbium.fpga.report import Cycles
+from erbium.progress import Display
 from erbium.sw_model.network import Hardware, Network
 
 CYCLES = "cycles per sample"
 
 
-class BuildDisplay:
+class BuildDisplay(Display):
     """Shows the stages of a build within ``with``; without a terminal only those that are done.
 
     Parameters
@@ -37,15 +36,6 @@ class BuildDisplay:
             disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def show(self, stage: str, seconds: float | None) -> None:
         """Show that a stage begins (None) or took so many seconds."""

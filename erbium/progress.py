@@ -29,7 +29,22 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f} images/s")
 
 
-class ProgressDisplay:
+class Display:
+    """Something of rich that is there within ``with``."""
+
+    _progress: Progress
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+class ProgressDisplay(Display):
     """Bars of rich that are there within ``with`` and only on a terminal; without one, lines alone are shown.
 
     Parameters
@@ -50,15 +65,6 @@ class ProgressDisplay:
             console=console,
             disable=not console.is_terminal,
         )
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
 
 class TrainingDisplay(ProgressDisplay):

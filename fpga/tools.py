@@ -8,17 +8,15 @@ Yosys, nextpnr and the packers come from PyPI (YoWASP: WebAssembly, a few times 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 import sysconfig
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from erbium.fpga.boards import Family
-from erbium.verif.simulators import Tool, install_command
+from erbium.verif.simulators import Tool, install_command, output_of, version_in
+from erbium.verif.yosys import PATIENCE
 
 FPGA_EXTRA = "pip install 'erbium[fpga]'"
 
@@ -102,8 +100,8 @@ def find_loader() -> Tool:
     where = shutil.which(LOADER)
     if where is None:
         return Tool(LOADER, None, None, False, install_command(LOADER_PACKAGE))
-    match = re.search(r"(\d+(?:\.\d+)+)", _output(where, "--Version"))
-    return Tool(LOADER, Path(where), match.group(1) if match else None, True)
+    version = version_in(output_of(where, "--Version", seconds=PATIENCE), r"(\d+(?:\.\d+)+)")
+    return Tool(LOADER, Path(where), version, True)
 
 
 def _is_native(where: str) -> bool:
@@ -123,18 +121,8 @@ def _is_new_enough(where: str, program: _Program) -> bool:
 def _version_of(where: str | None, program: _Program) -> str | None:
     if where is None or not program.version_option:
         return None
-    match = re.search(r"(?:Yosys |nextpnr-)(\d+(?:\.\d+)+)", _output(where, program.version_option))
-    return match.group(1) if match else None
-
-
-@cache
-def _output(*command: str) -> str:
-    """Return what a command prints, on either stream; empty when it cannot be run."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout + done.stderr
+    said = output_of(where, program.version_option, seconds=PATIENCE)
+    return version_in(said, r"(?:Yosys |nextpnr-)(\d+(?:\.\d+)+)")
 
 
 def _package_version(distribution: str) -> str | None:

@@ -47,23 +47,23 @@ def array_side(registers: RegisterMap) -> dict[str, wiring.Member]:
     return members | {name: Out(registers[name].width) for name in setting_names(registers)}
 
 
-class _ByteRegister(wiring.Component):
-    """A register behind the slow memory of the messages: one byte per clock, latency 1 clock.
+class _Register(wiring.Component):
+    """A register behind a slow memory: one token per clock, latency 1 clock.
 
     Members
     -------
-    message_i : In(stream of MessageByte), message_o : Out(stream of MessageByte)
+    token_i : In(stream), token_o : Out(stream)
     clear : In(1)
-        Drop the byte: its message is done with.
+        Drop the token: its message is done with.
     """
 
-    def __init__(self) -> None:
-        byte = stream.Signature(MessageByte())
-        super().__init__({"message_i": In(byte), "message_o": Out(byte), "clear": In(1)})
+    def __init__(self, shape: ShapeLike) -> None:
+        signature = stream.Signature(shape)
+        super().__init__({"token_i": In(signature), "token_o": Out(signature), "clear": In(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        source, out = self.message_i, self.message_o
+        source, out = self.token_i, self.token_o
         m.d.comb += source.ready.eq(~out.valid | out.ready)
         with m.If(source.ready):
             m.d.sync += [out.valid.eq(source.valid), out.payload.eq(source.payload)]
@@ -158,9 +158,9 @@ class MessageLink(wiring.Component):
         m.submodules.sender = sender = FrameSender()
         connect(m, flipped(self.byte_i), receiver.byte_i)
         connect(m, receiver.outcome_o, reader.outcome_i)
-        m.submodules.register = register = _ByteRegister()
-        connect(m, receiver.message_o, register.message_i)
-        connect(m, register.message_o, reader.message_i)
+        m.submodules.register = register = _Register(MessageByte())
+        connect(m, receiver.message_o, register.token_i)
+        connect(m, register.token_o, reader.message_i)
         m.d.comb += register.clear.eq(receiver.outcome_o.ready)
         self._samples = samples = _Hold(SampleToken())
         # A token that waits here would reach the array behind a soft reset.
@@ -340,13 +340,9 @@ class HostLink(wiring.Component):
         if self._buffer_bytes:
             m.submodules.buffer = buffer = Queue(8, self._buffer_bytes)
             connect(m, receiver.byte_o, buffer.token_i)
-            # A register behind a memory that is slow.
-            held = link.byte_i
-            m.d.comb += buffer.token_o.ready.eq(~held.valid | held.ready)
-            valid, byte = Signal(), Signal(8, reset_less=True)
-            m.d.comb += [held.valid.eq(valid), held.payload.eq(byte)]
-            with m.If(buffer.token_o.ready):
-                m.d.sync += [valid.eq(buffer.token_o.valid), byte.eq(buffer.token_o.payload)]
+            m.submodules.bytes = behind = _Register(8)
+            connect(m, buffer.token_o, behind.token_i)
+            connect(m, behind.token_o, link.byte_i)
         else:
             connect(m, receiver.byte_o, link.byte_i)
         connect(m, link.byte_o, transmitter.byte_i)

@@ -85,13 +85,12 @@ class LayerPipeline(wiring.Component):
     ) -> None:
         self.layer = layer = network.layers[number]
         self.process = number + 1
-        self.margin = network.margin
         self.n_rows = network.n_rows(number)
         self.is_last = number == len(network.layers) - 1
         self.lanes, self.words = hardware.lanes_of(network, number), hardware.words_of(network, number)
         self.rest = layer.n_neurons - (self.words - 1) * self.lanes
         self.memory_kind, self.memory_latency = hardware.memory_of(number), hardware.latency_of(number)
-        self.feedback_width, self.feedback_latency = feedback_width, feedback_latency
+        self.feedback_latency = feedback_latency
         self.stage_x = operand_stage(network, number, hardware)
         self.stage_a = self.stage_x - self.memory_latency
         self.first_spike = network.is_first_spike

