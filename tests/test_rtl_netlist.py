@@ -20,7 +20,7 @@ pytestmark = pytest.mark.icarus
 TESTS = "samples/stall=1|reset_in_mid_sample/clocks=1"
 """Learning and inference under random stalls, and a reset in between: gates take Icarus a while."""
 
-ALSO = {"first-spike-tiny-spram": "|weights_at_once"}
+ALSO = dict.fromkeys(("first-spike-tiny-spram", "first-spike-small"), "|weights_at_once")
 """Learning behind the sample, which has to be over when it says so."""
 
 
@@ -37,6 +37,7 @@ def run_of(component, case, family, **options):
         ("first-spike-two-hidden-ecp5", "ecp5"),
         ("spram", "ice40"),
         ("first-spike-tiny-spram", "ice40"),
+        ("first-spike-small", "ice40"),
     ],
 )
 def test_a_network_learns_after_synthesis_as_before(case, family):
