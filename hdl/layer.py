@@ -65,8 +65,9 @@ class LayerEngine(wiring.Component):
     row, the sweep, and five clocks until a row may use the new plasticity words. A learning output layer
     takes ``words`` more for the margin. In a first-spike layer the tick takes ``n * words + words + 1`` clocks (up to
     2 more with few words); a plasticity word 1 (up to 4 behind one of the same word of neurons), a replayed row
-    ``words`` (of a memory with one port see `docs/hardware.md`), or 1 if an untouched one in the first layer. Behind an inference it takes no ``BEGIN`` for up to 3
-    clocks. Latency from the issue of a sweep word to its token: E + 1 clocks (E: :class:`LayerPipeline`).
+    ``words``, or 1 if an untouched one in the first layer. Rows that learn in a memory with one port take twice that,
+    in pairs of words none longer but one word if their number is odd. Behind an inference it takes no ``BEGIN`` for up
+    to 3 clocks. Latency from the issue of a sweep word to its token: E + 1 clocks (E: :class:`LayerPipeline`).
     Contract: ``docs/contract.md``, ``docs/contract-first-spike.md``.
     """
 
