@@ -65,8 +65,9 @@ class LayerEngine(wiring.Component):
     row, the sweep, and five clocks until a row may use the new plasticity words. A learning output layer
     takes ``words`` more for the margin. In a first-spike layer the tick takes ``n * words + words + 1`` clocks (up to
     2 more with few words); a plasticity word 1 (up to 4 behind one of the same word of neurons), a replayed row
-    ``words``, or 1 if an untouched one in the first layer. Behind an inference it takes no ``BEGIN`` for up to 3
-    clocks. Latency from the issue of a sweep word to its token: X + 4 clocks (X: :class:`LayerPipeline`).
+    ``words``, or 1 if an untouched one in the first layer. Rows that learn in a memory with one port take twice that,
+    in pairs of words none longer but one word if their number is odd. Behind an inference it takes no ``BEGIN`` for up
+    to 3 clocks. Latency from the issue of a sweep word to its token: E + 1 clocks (E: :class:`LayerPipeline`).
     Contract: ``docs/contract.md``, ``docs/contract-first-spike.md``.
     """
 
@@ -105,7 +106,8 @@ class LayerEngine(wiring.Component):
         m.submodules.access = access = WeightAccess(layer.n_neurons, self._lanes, layer.weight_width)
         port = None
         if self.has_feedback:
-            m.submodules.feedback = port = FeedbackPort(network, number, self._lanes)
+            short = hardware.short_pipelines
+            m.submodules.feedback = port = FeedbackPort(network, number, self._lanes, short=short)
         m.submodules.pipeline = pipeline = LayerPipeline(
             network, number, hardware, port.width if port else 0, port.read_latency if port else 0
         )

@@ -46,7 +46,7 @@ class LayerView:
             hardware.words_of(network, number),
         )
         self.weights = np.zeros((network.n_rows(number), layer.n_neurons), dtype=np.int64)
-        self._states, self._writes = StateCodec(layer, self.lanes), WriteCodec(network, number, self.lanes)
+        self._states, self._writes = StateCodec(layer, self.lanes), WriteCodec(network, number, hardware)
         self._expected: list[LayerTick] = []
         self._word = 0
 
@@ -70,8 +70,7 @@ class LayerView:
 
     def written(self, bits: int) -> None:
         """Take a write of the synapse memory."""
-        address, weights = self._writes.decode(bits)
-        row, word = divmod(address, self.words)
+        row, word, weights = self._writes.decode(bits)
         start = word * self.lanes
         here = self.weights[row, start : start + self.lanes]
         here[:] = weights[: here.size]
@@ -205,6 +204,7 @@ class TB(WeightPort):
         self.layer = self.network.layers[self.number]
         self.lanes = hardware.lanes_of(self.network, self.number)
         self.one_port = hardware.memory_of(self.number) == "spram"
+        self.pairs = hardware.pairs(self.network, self.number)
         self.is_last = self.number == len(self.network.layers) - 1
         self.model = ErbpLayer(self.network, self.number)
         self.harness = harness = Harness(dut, stall)
@@ -465,8 +465,8 @@ async def throughput(dut: Any) -> None:
             rows = (counts[tick] + 1) * words
             expected = rows + teach + words + TICK_OVERHEAD
             if tb.one_port and learn and tick >= tb.layer.rule.first_tick:
-                # Words that learn come every other clock; the first of them may have to wait for its turn.
-                expected += rows - 1
+                # Words that learn come every other clock, or in pairs; the first may have to wait for its turn.
+                expected += counts[tick] * (words % 2) if tb.pairs else rows - 1
                 expected += took == expected + 1
             expect_equal("clocks of a tick", expected, took, tick=tick, spikes=counts[tick])
     start = tb.harness.clocks
