@@ -69,7 +69,7 @@ class ErbiumArray(wiring.Component):
     -----
     A reset stops everything but keeps the weights. Cycles per sample are close to the sum over its ticks of
     those of the slowest layer (:class:`erbium.hdl.layer.LayerEngine`): layers, encoder and prediction work
-    on different ticks, and on different samples, at the same time. For some 20 clocks after a reset no sample is taken.
+    on different ticks, and on different samples, at the same time. For some 60 clocks after a reset no sample is taken.
     """
 
     def __init__(self, network: Network, hardware: Hardware | None = None) -> None:
