@@ -12,8 +12,6 @@ from erbium.hdl.neuron_unit import LATENCY, NeuronUnit
 from erbium.hdl.tokens import BeginRegister, FeedbackToken, Kind, Result, sweep_token
 from erbium.sw_model.network import Hardware, Network
 
-ERROR_WIDTH = 9
-
 
 class PredictionUnit(wiring.Component):
     """Takes the sweeps of the output layer class by class.
@@ -90,7 +88,8 @@ class PredictionUnit(wiring.Component):
             ]
 
         # What is kept of a class: its spike count and its two error neurons.
-        unit = NeuronUnit(network.error.program, None, 2, [ERROR_WIDTH])
+        error_width = bits_for(network.error.weight) + 1
+        unit = NeuronUnit(network.error.program, None, 2, [error_width])
         m.submodules.errors = unit
         errors_width = len(unit.neurons.as_value())
         m.submodules.classes = store = memory.Memory(
@@ -115,14 +114,14 @@ class PredictionUnit(wiring.Component):
 
         # Error neurons: a spike without label raises the first, a label without spike the second.
         is_label = at[latency] == begin.label
-        push = Signal(Shape(ERROR_WIDTH, signed=True))
+        push = Signal(Shape(error_width, signed=True))
         weight = network.error.weight
         m.d.comb += push.eq(Mux(now_spike, Mux(is_label, 0, weight), Mux(is_label, -weight, 0)))
         m.d.comb += [
             unit.valid.eq(now & begin.learn),
             unit.neurons.eq(read.data[count_width:]),
             unit.begin.eq(first_tick),
-            unit.ports.eq(Cat(push, (-push)[:ERROR_WIDTH])),
+            unit.ports.eq(Cat(push, (-push)[:error_width])),
         ]
         m.d.comb += [
             write.en.eq(delayed(m, now, LATENCY, "write_enable")),
