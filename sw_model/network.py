@@ -488,7 +488,8 @@ class Hardware:
     encoder_pixels : int
         Pixels that the encoder looks at in a clock: 4 of those that are not 0, or 1 of all, which takes less memory.
     short_pipelines : bool
-        Fewer registers along the way of a word through a layer: fewer cells, and more logic within a clock.
+        Fewer registers along the way of a word through a layer: fewer cells, and more logic within a clock. The readers
+        of the feedback share a memory.
     begin_pieces : int
         Tokens that take what a ``BEGIN`` says through the array, 1 ... 41: with more, channels are narrower.
     """

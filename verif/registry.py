@@ -344,6 +344,13 @@ def _sign_popcounts() -> Iterator[Case]:
     yield Case("256-neurons-1-lane", {"n_neurons": 256, "lanes": 1})
 
 
+def _forks() -> Iterator[Case]:
+    yield Case("readers-3", {"shape": 11, "readers": 3, "depth": 4}, BOTH)
+    for readers in (1, 2, 3):
+        options = {"shape": 11, "readers": readers, "depth": 7, "in_turn": True}
+        yield Case(f"in-turn-{readers}", options, BOTH if readers == 3 else ICARUS)
+
+
 def _serializers() -> Iterator[Case]:
     for lanes in (1, 5, 16, 37):
         yield Case(f"lanes-{lanes}", {"lanes": lanes}, BOTH if lanes in (1, 37) else ICARUS)
@@ -684,7 +691,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     CausalFifo: (list, "causal_fifo", _causal_fifos(), None),
     PredictionUnit: (ErbpPrediction, "prediction", _prediction_units(), None),
     CounterBank: (int, "counter_bank", _counter_banks(), None),
-    Fork: (list, "fork", iter([Case("readers-3", {"shape": 11, "readers": 3, "depth": 4}, BOTH)]), None),
+    Fork: (list, "fork", _forks(), None),
     Queue: (
         list,
         "fork",
