@@ -4,7 +4,7 @@
 from collections.abc import Callable
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
@@ -12,7 +12,7 @@ from erbium.hdl.fixed import delayed, product, quotient
 from erbium.hdl.neuron_unit import summed_state, sweep_latency
 from erbium.hdl.rng import Generator
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
-from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, ErrorToken, EventToken, Kind, Spike
+from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, BeginRegister, ErrorToken, Kind, event_token, piece_width
 from erbium.hdl.word_file import file_latency
 from erbium.sw_model.constants import STREAM_PLASTICITY, salt
 from erbium.sw_model.network import Hardware, Network
@@ -79,6 +79,8 @@ class LayerControl(wiring.Component):
         Work of this clock.
     begin : Out(Begin), load : Out(1)
         What the sample's ``BEGIN`` said; `load` for one clock when it is new.
+    begin_piece : Out, begin_left : In(1)
+        What its last token said; that token has left the pipeline, so another one may be taken.
     sweep_taken : In(1)
         A token left the space behind the pipeline.
     feedback_ready, feedback_draining : In(1)
@@ -107,6 +109,7 @@ class LayerControl(wiring.Component):
         self._words, self._lanes = hardware.words_of(network, number), hardware.lanes_of(network, number)
         self._teaches = number == len(network.layers) - 1 and network.margin > 0
         self._process = number + 1
+        self._token = event_token(network, hardware, number)
         self._drain = operand_stage(network, number, hardware) + COUNTED
         # A state that is the sum of all inputs stays in port 0 from tick to tick.
         self._fresh_ticks = summed_state(network, number) is None
@@ -118,7 +121,7 @@ class LayerControl(wiring.Component):
         members = {}
         if self._first_spike:
             members |= {
-                "error_i": In(stream.Signature(ErrorToken())),
+                "error_i": In(stream.Signature(ErrorToken(self._layer.n_neurons))),
                 "rate": In(RATE_WIDTH),
                 "busy": Out(1),
             }
@@ -135,10 +138,12 @@ class LayerControl(wiring.Component):
         super().__init__(
             members
             | {
-                "event_i": In(stream.Signature(EventToken())),
+                "event_i": In(stream.Signature(self._token)),
                 "slot": Out(shape),
                 "issue": Out(1),
                 "begin": Out(Begin()),
+                "begin_piece": Out(piece_width(self._token.begin_pieces)),
+                "begin_left": In(1),
                 "load": Out(1),
                 "sweep_taken": In(1),
                 "feedback_ready": In(1),
@@ -161,7 +166,10 @@ class LayerControl(wiring.Component):
         word = Signal(range(max(self._words, 2)))
         fresh, learning = Signal(), self.begin.learn
         tick = Signal(bits_for(network.n_ticks))
-        spike = data.View(Spike(), token.data[: Spike().size])
+        spike = self._token.spike_in(token)
+        begin, n_pieces = BeginRegister(self._token.begin_pieces), self._token.begin_pieces
+        n_taken = Signal(range(n_pieces))
+        m.d.comb += [self.begin.eq(begin.begin), self.begin_piece.eq(begin.newest)]
         last_word = Signal()
         m.d.comb += last_word.eq(word == self._words - 1)
 
@@ -226,10 +234,13 @@ class LayerControl(wiring.Component):
             with m.State("IDLE"):
                 with m.If(self.event_i.valid & has_room):
                     m.d.comb += self.event_i.ready.eq(1)
-                    m.d.sync += [self.begin.eq(token.data), self.load.eq(1), fresh.eq(1)]
+                    begin.take(m, token.data)
+                    m.d.sync += fresh.eq(1)
                     set_tick(Const(0), starts=True)
                     emit(Kind.BEGIN)
-                    m.next = "ROWS"
+                    m.next = "ROWS" if n_pieces == 1 else "BEGIN"
+                    if n_pieces == 1:
+                        m.d.sync += self.load.eq(1)
                 with m.Elif(self.access_request & ~self.event_i.valid):
                     m.d.comb += [
                         self.access_grant.eq(1),
@@ -238,6 +249,13 @@ class LayerControl(wiring.Component):
                         slot.row.eq(self.access_row),
                         slot.word.eq(self.access_word),
                     ]
+            if n_pieces > 1:
+                with m.State("BEGIN"), m.If(self.begin_left):
+                    m.d.sync += n_taken.eq(n_taken + 1)
+                    m.next = "IDLE"
+                    with m.If(n_taken == n_pieces - 1):
+                        m.d.sync += [n_taken.eq(0), self.load.eq(1)]
+                        m.next = "ROWS"
             with m.State("ROWS"), m.If(self.event_i.valid):
                 with m.Switch(token.kind):
                     with m.Case(Kind.SPIKE), m.If(may_row):
@@ -323,7 +341,7 @@ class LayerControl(wiring.Component):
             with m.If(quiet == 0):
                 m.next = "IDLE"
         if self._is_first:
-            spike = data.View(Spike(), token.data[: Spike().size])
+            spike = self._token.spike_in(token)
             with m.State("REPLAY"):
                 with m.If(~replay):
                     m.next = "WAIT"

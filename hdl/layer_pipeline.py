@@ -15,7 +15,7 @@ from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
 from erbium.hdl.sign_popcount import SignPopcount
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
 from erbium.hdl.synapse_memory import SynapseMemory
-from erbium.hdl.tokens import ADDRESS_WIDTH, LABEL_WIDTH, Begin, ErrorToken, Kind, SweepToken
+from erbium.hdl.tokens import ADDRESS_WIDTH, LABEL_WIDTH, Begin, ErrorToken, Kind, piece_width, sweep_token
 from erbium.hdl.word_file import WordRom
 from erbium.sw_model.constants import (
     STREAM_BLANK_NEURON,
@@ -65,6 +65,8 @@ class LayerPipeline(wiring.Component):
         Work of this clock.
     begin : In(Begin), load : In(1)
         The present sample; `load` restarts the random numbers.
+    begin_piece : In, begin_left : Out(1)
+        What a ``BEGIN`` token is to say; it leaves.
     feedback_address : Out, feedback_data : In, feedback_used : Out(1)
         Port 1; `feedback_used` with the last word of a sweep that read it.
     sweep_o : Out(stream of SweepToken)
@@ -116,7 +118,7 @@ class LayerPipeline(wiring.Component):
                 "spike_tick": Out(self.tick_width),
                 "next_spike": In(1),
                 "counted": Out(1),
-                "vote": Out(ErrorToken()),
+                "vote": Out(ErrorToken(network.shape[number])),
             }
         super().__init__(
             members
@@ -125,10 +127,12 @@ class LayerPipeline(wiring.Component):
                 "issue": In(1),
                 "begin": In(Begin()),
                 "load": In(1),
+                "begin_piece": In(piece_width(hardware.begin_pieces)),
+                "begin_left": Out(1),
                 "feedback_address": Out(range(max(self.words, 2))),
                 "feedback_data": In(self.lanes * max(feedback_width, 1)),
                 "feedback_used": Out(1),
-                "sweep_o": Out(stream.Signature(SweepToken(self.lanes, self.is_last), always_ready=True)),
+                "sweep_o": Out(stream.Signature(sweep_token(network, hardware, number), always_ready=True)),
                 "word_o": Out(weights),
                 "loaded": Out(1),
                 "word_i": In(weights),
@@ -336,7 +340,8 @@ class LayerPipeline(wiring.Component):
             self.feedback_used.eq(self._does(Work.SWEEP, x) & self.slots[x].last & self.slots[x].feedback),
             self.sweep_o.valid.eq(self.sweeps | self._does(Work.TOKEN, end)),
             out.kind.eq(Mux(self.sweeps, Kind.SPIKE, slot.kind)),
-            out.data.eq(Mux(self.sweeps, self._base(m, end), self.begin.as_value())),
+            out.data.eq(Mux(self.sweeps, self._base(m, end), self.begin_piece)),
+            self.begin_left.eq(self._does(Work.TOKEN, end) & (slot.kind == Kind.BEGIN)),
             out.spikes.eq(Mux(self.sweeps, self._all("spikes_o"), 0)),
         ]
         if self.is_last:

@@ -487,6 +487,8 @@ class Hardware:
         What holds the weights of the first layers, in order, see :data:`MEMORY_KINDS`; all others are ``"generic"``.
     short_pipelines : bool
         Fewer registers along the way of a word through a layer: fewer cells, and more logic within a clock.
+    begin_pieces : int
+        Tokens that take what a ``BEGIN`` says through the array, 1 ... 41: with more, channels are narrower.
     """
 
     lanes: int = 64
@@ -495,11 +497,13 @@ class Hardware:
     layer_lanes: tuple[int, ...] = ()
     layer_memories: tuple[str, ...] = ()
     short_pipelines: bool = False
+    begin_pieces: int = 1
 
     def __post_init__(self) -> None:
         check_range("lanes", self.lanes, 1, MAX_NEURONS)
         check_range("fifo_depth", self.fifo_depth, 2, 4096)
         check_range("memory_latency", self.memory_latency, 2, 3)
+        check_range("begin_pieces", self.begin_pieces, 1, 41)
         for lanes in self.layer_lanes:
             check_range("lanes of a layer", lanes, 0, MAX_NEURONS)
         for memory in self.layer_memories:

@@ -17,7 +17,7 @@ from erbium.hdl.array import ErbiumArray
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.neuron_unit import NeuronLayout, plasticity_word_width
 from erbium.hdl.slot import tick_width
-from erbium.hdl.tokens import ErrorToken, EventToken, FeedbackToken, SweepToken
+from erbium.hdl.tokens import ErrorToken, FeedbackToken, event_token, sweep_token
 from erbium.sw_model.network import Hardware, Layer, Network
 from erbium.verif.codecs import Packer, signed
 
@@ -236,17 +236,16 @@ def array_taps(network: Network, hardware: Hardware) -> list[Tap]:
     taps = [Tap("feedback", FeedbackToken(network).size)]
     for number, layer in enumerate(network.layers):
         prefix = f"layer{number + 1}_"
-        last = number == len(network.layers) - 1
         taps += [
-            Tap(f"{prefix}events", EventToken().size),
-            Tap(f"{prefix}event_i", EventToken().size),
-            Tap(f"{prefix}sweep", SweepToken(hardware.lanes_of(network, number), last).size),
+            Tap(f"{prefix}events", event_token(network, hardware, number).size),
+            Tap(f"{prefix}event_i", event_token(network, hardware, number).size),
+            Tap(f"{prefix}sweep", sweep_token(network, hardware, number).size),
             *layer_taps(network, number, hardware, prefix),
         ]
         if layer.feedback != "none":
             taps.append(Tap(f"{prefix}feedback", FeedbackToken(network).size))
         if network.is_first_spike:
-            taps.append(Tap(f"{prefix}errors", ErrorToken().size))
+            taps.append(Tap(f"{prefix}errors", ErrorToken(layer.n_neurons).size))
     return taps
 
 

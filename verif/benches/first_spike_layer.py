@@ -12,6 +12,7 @@ import numpy as np
 from erbium.hdl.layer import COUNTERS
 from erbium.hdl.layer_control import settle_clocks
 from erbium.hdl.slot import tick_width
+from erbium.hdl.tokens import event_token
 from erbium.hdl.word_file import file_latency
 from erbium.sw_model.constants import Array
 from erbium.sw_model.first_spike import FirstSpikeLayer
@@ -185,14 +186,15 @@ class TB(WeightPort):
         self.model = FirstSpikeLayer(self.network, self.number)
         self.harness = harness = Harness(dut, stall)
         self.random = harness.random
-        self.events = harness.drive("event_i", EventCodec(timed=True).encode)
-        self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
-        self.errors = harness.drive("error_i", ErrorCodec().encode)
-        self.sweeps = harness.check(
-            "sweep_o", SweepCodec(self.lanes, self.layer.n_neurons, self.is_last).decode
+        self.events = harness.drive(
+            "event_i", EventCodec(event_token(self.network, self.hardware, self.number)).encode
         )
+        self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
+        self.errors = harness.drive("error_i", ErrorCodec(self.layer.n_neurons).encode)
+        sweeps = SweepCodec.of(self.network, self.number, self.hardware)
+        self.sweeps = harness.check("sweep_o", sweeps.decode)
         if self.number > 0:
-            harness.check("error_o", ErrorCodec().decode)
+            harness.check("error_o", ErrorCodec(self.n_inputs).decode)
         self.read: list[int] = []
         harness.monitor("access_o", lambda bits: self.read.append(decode_int16(bits)[1]))
         self.view = FirstSpikeView(self.network, self.number, self.hardware, harness.board)

@@ -11,6 +11,7 @@ import numpy as np
 
 from erbium.hdl.layer import COUNTERS
 from erbium.hdl.neuron_unit import membrane_says_rest, rests_for_good
+from erbium.hdl.tokens import event_token
 from erbium.sw_model.constants import Array
 from erbium.sw_model.layer import ErbpLayer, LayerModel
 from erbium.sw_model.network import Hardware, Network
@@ -220,14 +221,16 @@ class TB(WeightPort):
         self.model = ErbpLayer(self.network, self.number)
         self.harness = harness = Harness(dut, stall)
         self.random = harness.random
-        self.events = harness.drive("event_i", EventCodec().encode)
+        self.events = harness.drive(
+            "event_i", EventCodec(event_token(self.network, hardware, self.number)).encode
+        )
         self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
         self.feedback = None
         if self.layer.feedback != "none":
             self.feedback = harness.drive("feedback_i", FeedbackCodec(self.network).encode)
             self.set_gain(self.layer.gain)
-        decode = SweepCodec(self.lanes, self.layer.n_neurons, self.is_last).decode
-        self.sweeps = harness.check("sweep_o", decode)
+        sweeps = SweepCodec.of(self.network, self.number, hardware)
+        self.sweeps = harness.check("sweep_o", sweeps.decode)
         self.read: list[int] = []
         harness.monitor("access_o", lambda bits: self.read.append(decode_int16(bits)[1]))
         self.view = LayerView(self.network, self.number, hardware)
