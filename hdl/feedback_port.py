@@ -28,6 +28,8 @@ class FeedbackPort(wiring.Component):
     number : int
         0-based layer.
     lanes : int
+    short : bool
+        The sums are read a clock sooner, see :class:`erbium.hdl.word_file.WordFile`.
 
     Members
     -------
@@ -54,7 +56,7 @@ class FeedbackPort(wiring.Component):
     One error spike takes ``words + read_latency + 4`` clocks. That is hidden behind the row passes of the layer.
     """
 
-    def __init__(self, network: Network, number: int, lanes: int) -> None:
+    def __init__(self, network: Network, number: int, lanes: int, *, short: bool = False) -> None:
         layer = network.layers[number]
         self._network, self._lanes = network, lanes
         self._kind = layer.feedback
@@ -62,7 +64,7 @@ class FeedbackPort(wiring.Component):
         self._words = -(-layer.n_neurons // lanes)
         reach = int(abs(self._matrix).sum(axis=1).max()) * layer.gain
         self.width = bits_for(reach) + 1
-        self._file = WordFile(self._words, lanes * self.width)
+        self._file = WordFile(self._words, lanes * self.width, registered=not short)
         self.read_latency = self._file.read_latency
         super().__init__(
             {
