@@ -117,10 +117,10 @@ MUTANTS = [
     Mutant(
         "causes-lost",
         "causal_fifo",
-        'Signal(range(room + 1), name=f"{name}_end")',
-        'Signal(range(room), name=f"{name}_end")',
+        "end, at = Signal(range(self._room + 1))",
+        "end, at = Signal(range(self._room))",
         "CausalFifo",
-        "2-inputs-1-words",
+        "2-inputs",
     ),
     Mutant(
         "causes-kept",
@@ -128,7 +128,7 @@ MUTANTS = [
         "[end.eq(0), at.eq(0), there.eq(0)]",
         "[end.eq(0), at.eq(0)]",
         "CausalFifo",
-        "5-inputs-3-words",
+        "5-inputs",
     ),
     Mutant(
         "increment-lost",
@@ -359,10 +359,8 @@ MUTANTS = [
         "transmitted/stall=0",
     ),
     Mutant("full-group-in", "cobs", "byte != GROUP + 1", "byte != 0", "CobsDecoder", "cobs"),
-    Mutant("full-group-out", "cobs", "count == GROUP - 1", "count == GROUP", "CobsEncoder", "cobs"),
-    Mutant(
-        "ring-overrun", "cobs", "has_room.eq(~(place - tail)[bits])", "has_room.eq(1)", "CobsEncoder", "cobs"
-    ),
+    Mutant("full-group-out", "cobs", "code == GROUP + 1", "code == GROUP", "CobsEncoder", "cobs"),
+    Mutant("group-overrun", "cobs", "Mux(complete, idle,", "Mux(complete, 1,", "CobsEncoder", "cobs"),
     Mutant(
         "half-a-group",
         "frame",
@@ -385,19 +383,19 @@ MUTANTS = [
         "no-crc", "frame", "m.Elif(~crc.match_detected)", "m.Elif(0)", "FrameReceiver", "length-24", "flipped"
     ),
     Mutant(
-        "crc-over-message",
+        "ring-overrun",
         "frame",
-        "is_byte & (count < self._max_length)",
-        "is_byte",
+        "full.eq(holds & (place == at))",
+        "full.eq(0)",
         "FrameReceiver",
-        "length-256",
-        "pace",
+        "length-300",
+        "slow_reader",
     ),
     Mutant(
         "time-out-late",
         "frame",
-        "silence == self._timeout - 1",
-        "silence == self._timeout",
+        "init=(1 << bits) - self._timeout)",
+        "init=(1 << bits) - self._timeout - 1)",
         "FrameReceiver",
         "length-24",
         "time_out",
@@ -405,8 +403,8 @@ MUTANTS = [
     Mutant(
         "stale-byte",
         "frame",
-        "                out.valid.eq(0),\n",
-        "",
+        "[out.valid.eq(0), fetched.eq(0), over.eq(0), at",
+        "[fetched.eq(0), over.eq(0), at",
         "FrameReceiver",
         "length-24",
         "received/stall=0",
@@ -423,8 +421,8 @@ MUTANTS = [
     Mutant(
         "half-a-row",
         "request_reader",
-        "~self.last_byte | several",
-        "several",
+        "m.If(~self.last_byte)",
+        "m.If(0)",
         "MessageLink",
         "small",
         "every_error",
