@@ -148,13 +148,17 @@ class LinkRegisters(wiring.Component):
 
     def _check(self, m: Module, control: Register) -> None:
         """Say whether the register takes the value."""
+        written = (control, *self._settings)
+        # Most of the bits are 0 in all of them.
+        width = bits_for(max(register.high for register in written))
+        beyond, value = Signal(), self.value[:width]
+        m.d.comb += beyond.eq(self.value[width:].any())
         with m.Switch(self.address):
-            for register in (control, *self._settings):
+            for register in written:
                 with m.Case(register.address):
+                    fits = ~exceeds(value, register.high) & exceeds(value, register.low - 1)
                     m.d.comb += [
                         self.writable.eq(1),
                         self.waits.eq(register is not control),
-                        self.fits.eq(
-                            ~exceeds(self.value, register.high) & exceeds(self.value, register.low - 1)
-                        ),
+                        self.fits.eq(fits & ~beyond),
                     ]

@@ -40,6 +40,7 @@ class _Found(NamedTuple):
     format: Signal
     label: Signal
     pixel: Signal
+    spikes: Signal
     ended: Signal
 
 
@@ -145,6 +146,7 @@ class RequestReader(wiring.Component):
             format=Signal(2),
             label=Signal(range(self._network.n_classes)),
             pixel=Signal(8),
+            spikes=Signal(),
             ended=Signal(),
         )
         m.d.comb += [self.byte.eq(byte), self.pair.eq(Cat(self.value[24:], byte))]
@@ -399,14 +401,17 @@ class RequestReader(wiring.Component):
         bit = self.byte.bit_select(self.entry[:3], 1)
         with self._fsm.state("PIXELS"), m.If(message.valid):
             # A register: the array does much with a pixel.
-            m.d.sync += found.pixel.eq(Mux(is_bits, bit.replicate(8), self.byte))
+            m.d.sync += [
+                found.pixel.eq(Mux(is_bits, bit.replicate(8), self.byte)),
+                found.spikes.eq(Mux(is_bits, bit, self.byte.any())),
+            ]
             self._fsm.go("PIXEL")
         with self._fsm.state("PIXEL"):
             m.d.comb += [
-                sample.valid.eq(found.pixel != 0),
+                sample.valid.eq(found.spikes),
                 sample.payload.kind.eq(SampleKind.PIXEL),
                 # In events the entry is an address, and the next one is at least one more.
-                passes.eq(~sample.valid | sample.ready),
+                passes.eq(~found.spikes | sample.ready),
                 self.next_entry.eq(passes),
                 ends.eq(self.entry == n_inputs - 1),
                 message.ready.eq(passes & (~is_bits | ends | self.entry[:3].all())),
