@@ -41,12 +41,12 @@ class OneHot:
             self._leaves[name] = Signal(name=f"leaves_{name.lower()}")
 
     @contextmanager
-    def state(self, name: str) -> Iterator[None]:
-        """Open the block of what is done in a state."""
+    def state(self, name: str) -> Iterator[Signal]:
+        """Open the block of what is done in a state; its value says whether this is the state."""
         self._add(name)
         self._here = name
         with self._m.If(self._is[name]):
-            yield
+            yield self._is[name]
 
     def go(self, name: str) -> None:
         """Go from the state whose block is open to another one."""

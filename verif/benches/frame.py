@@ -323,9 +323,9 @@ async def slow_reader(dut: Any) -> None:
     """Long messages that come in faster than they are read wait for room (receiver only)."""
     if hasattr(dut, "message_i_valid"):
         return
-    tb = Receiver(dut, "0", "0.9")
+    tb = Receiver(dut, "0", "0.98")
     await tb.harness.reset()
-    for _ in range(6):
+    for _ in range(4):
         tb.send(frame_of(tb.random.randbytes(tb.max_length)))
     await tb.finish()
 
