@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ResetInserter
+from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -17,16 +17,31 @@ _LIGHTS = {"learning": Out(1), "answer": Out(8), "active": Out(1)}
 
 
 def _connect(m: Module, link: HostLink | MessageLink, array: ErbiumArray, registers: RegisterMap) -> None:
-    """Put the array behind the link. A soft reset stops it and keeps its weights."""
+    """Put the array behind the link. A soft reset stops it and keeps its weights.
+
+    The array's reset is a register, one clock behind the link's: no logic lies before the many registers that it
+    reaches. In that clock nothing passes between the two.
+    """
     m.submodules.link = link
-    m.submodules.array = ResetInserter(link.array_reset)(array)
-    connect(m, link.sample_o, array.sample_i)
-    connect(m, array.result_o, link.result_i)
-    connect(m, link.access_o, array.access_i)
-    connect(m, array.access_o, link.access_i)
-    connect(m, link.counter_o, array.counter_i)
-    connect(m, array.counter_o, link.counter_i)
-    m.d.comb += [link.idle.eq(array.idle), link.collision.eq(array.collision)]
+    m.domains.array = ClockDomain(local=True)
+    reset = Signal(init=1, reset_less=True)
+    m.d.sync += reset.eq(ResetSignal() | link.array_reset)
+    m.d.comb += [ClockSignal("array").eq(ClockSignal()), ResetSignal("array").eq(reset)]
+    m.submodules.array = DomainRenamer("array")(array)
+    for source, sink in (
+        (link.sample_o, array.sample_i),
+        (array.result_o, link.result_i),
+        (link.access_o, array.access_i),
+        (array.access_o, link.access_i),
+        (link.counter_o, array.counter_i),
+        (array.counter_o, link.counter_i),
+    ):
+        m.d.comb += [
+            sink.payload.eq(source.payload),
+            sink.valid.eq(source.valid & ~reset),
+            source.ready.eq(sink.ready & ~reset),
+        ]
+    m.d.comb += [link.idle.eq(array.idle & ~reset), link.collision.eq(array.collision & ~reset)]
     m.d.comb += [getattr(array, name).eq(getattr(link, name)) for name in setting_names(registers)]
 
 

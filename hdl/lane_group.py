@@ -21,6 +21,7 @@ GROUP_LANES = 16
 """Lanes of a group: few enough that the copies of the control signals reach them in time on a large FPGA."""
 
 COPY_ATTRIBUTE = "lane_copy"
+COPY = {COPY_ATTRIBUTE: 1}
 """Attribute of registers that are alike in all groups, and that a synthesis must not make one of."""
 
 
@@ -72,7 +73,7 @@ class LaneGroup(wiring.Component):
     order : In(Order), issue : In(1)
         Work of this clock.
     learn : In(1), any_word : In(1)
-        The sample is learned; a plasticity word of the layer differs from 0 (eRBP).
+        The sample is learned, one clock before it matters; a plasticity word of the layer differs from 0 (eRBP).
     weights : In, feedback : In, noise : In, kept : In(lanes), silent : In(lanes), chosen : In(lanes)
         In stage X: the word of weights, port 1, noise; synapses that are not blanked out; neurons that neither spike
         nor learn; the neuron of a ``TEACH`` or ``WORD``.
@@ -166,10 +167,9 @@ class LaneGroup(wiring.Component):
     def _carry(self, m: Module) -> None:
         """Make the registers that carry an order from stage to stage."""
         self.orders, self.valid = [self.order], [self.issue]
-        copies = {COPY_ATTRIBUTE: 1}
         for stage in range(1, self.stage_x + SWEEP_LATENCY + 2):
-            order = Signal(self.order.shape(), name=f"order_{stage}", reset_less=True, attrs=copies)
-            valid = Signal(name=f"valid_{stage}", attrs=copies)
+            order = Signal(self.order.shape(), name=f"order_{stage}", reset_less=True, attrs=COPY)
+            valid = Signal(name=f"valid_{stage}", attrs=COPY)
             m.d.sync += [order.eq(self.orders[-1]), valid.eq(self.valid[-1])]
             self.orders.append(order)
             self.valid.append(valid)
@@ -230,7 +230,9 @@ class LaneGroup(wiring.Component):
             if self.is_last and not self.first_spike:
                 push = Mux(teach, Mux(self.chosen[lane], -self.margin, 0), push)
             sums.append(saturated_sum(old, extended(push, PORT_WIDTH)))
-        self._write(m, file, x, self._does(Work.ROW, x) | teach, Cat(*sums))
+        adds = Signal(attrs=COPY)
+        m.d.sync += adds.eq(self._does(Work.ROW, x - 1) | self._does(Work.TEACH, x - 1))
+        self._write(m, file, x, adds, Cat(*sums))
 
     # --- tick sweep ----------------------------------------------------------------------------------
 
@@ -241,15 +243,17 @@ class LaneGroup(wiring.Component):
             ports.append(Mux(self.orders[x].feedback, self.feedback, 0))
         m.submodules.neurons = unit
         states = self._file(m, "states", unit.layout.size, Work.SWEEP)
+        sweeps, learn = Signal(attrs=COPY), Signal(reset_less=True, attrs=COPY)
+        m.d.sync += [sweeps.eq(self._does(Work.SWEEP, x - 1)), learn.eq(self.learn)]
         m.d.comb += [
-            unit.valid.eq(self._does(Work.SWEEP, x)),
+            unit.valid.eq(sweeps),
             unit.neurons.eq(states.read_data),
             unit.begin.eq(self.orders[x].begin),
             unit.ports.eq(Cat(*ports)),
             unit.noise.eq(self.noise),
             unit.dither.eq(self.orders[x].tick),
             unit.silent.eq(self.silent),
-            unit.learn.eq(self.learn),
+            unit.learn.eq(learn),
             self.valid_o.eq(unit.valid_o),
             self.neurons_o.eq(unit.neurons_o),
             self.spikes_o.eq(unit.spikes_o),
@@ -264,10 +268,12 @@ class LaneGroup(wiring.Component):
         x, width = self.stage_x, self.neurons.word_width
         words = self._file(m, "plasticity", width, Work.ROW)
         self._write(m, words, x + SWEEP_LATENCY, self.neurons.valid_o, self.neurons.words_o)
+        words_any = Signal(self.lanes, reset_less=True)
+        m.d.comb += self.words_any.eq(words_any)
         with m.If(self.neurons.valid_o):
             for lane in range(self.lanes):
-                m.d.sync += self.words_any[lane].eq(self.neurons.words_o.word_select(lane, width).any())
-        learns = Signal(attrs={COPY_ATTRIBUTE: 1})
+                m.d.sync += words_any[lane].eq(self.neurons.words_o.word_select(lane, width).any())
+        learns = Signal(attrs=COPY)
         m.d.sync += learns.eq(self._does(Work.ROW, x - 1) & self.orders[x - 1].armed & self.any_word)
         shift = self.layer.rounding_shift
         word_min, word_max = -(1 << (width - 1)), (1 << (width - 1)) - 1
@@ -283,7 +289,7 @@ class LaneGroup(wiring.Component):
         layer = self.layer
         stages = [learns]
         for stage in ("x1", "x2"):
-            copy = Signal(name=f"learns_{stage}", attrs={COPY_ATTRIBUTE: 1})
+            copy = Signal(name=f"learns_{stage}", attrs=COPY)
             m.d.sync += copy.eq(stages[-1])
             stages.append(copy)
         changes = []
@@ -336,7 +342,7 @@ class LaneGroup(wiring.Component):
             )
             for lane in range(lanes)
         ]
-        learns = Signal(attrs={COPY_ATTRIBUTE: 1})
+        learns = Signal(attrs=COPY)
         m.d.sync += learns.eq(self._does(Work.LEARN, x - 1) & self.orders[x - 1].armed)
         self._change(m, learns, deltas, signed_width(-rule.step, rule.step))
 

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.fixed import delayed, product, total_of
-from erbium.hdl.lane_group import COPY_ATTRIBUTE, LaneGroup, lane_groups
+from erbium.hdl.lane_group import COPY, LaneGroup, lane_groups
 from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
 from erbium.hdl.neuron_unit import NOISE_WIDTH
 from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
@@ -27,8 +27,6 @@ from erbium.sw_model.constants import (
     salt,
 )
 from erbium.sw_model.network import Hardware, Network
-
-COPY = {COPY_ATTRIBUTE: 1}
 
 
 class LayerPipeline(wiring.Component):
@@ -70,7 +68,7 @@ class LayerPipeline(wiring.Component):
     sweep_o : Out(stream of SweepToken)
         Never waits for ready: the front end sees to it that there is room.
     word_o : Out, loaded : Out(1), word_i : In, stored : Out(1)
-        Words of weights for the host.
+        Words of weights for the host; `word_o` is there one clock behind `loaded`.
     rows_transmitted, rows_learned, row_words : Out(1), weights_changed : Out
         What is to be counted in this clock, see :class:`erbium.hdl.layer.LayerEngine`.
     collision : Out(1)
@@ -192,14 +190,14 @@ class LayerPipeline(wiring.Component):
         m.d.comb += [
             memory.read_address.eq(address),
             memory.read_enable.eq(reads),
-            memory.write_address.eq(delayed(m, address, x + 2 - a, "address")),
+            memory.write_address.eq(delayed(m, address, x + 2 - a, "address", cleared=False)),
             self.word_o.eq(memory.read_data),
-            self.loaded.eq(self._does(Work.LOAD, x)),
+            self.loaded.eq(self._does(Work.LOAD, x - 1)),
             self.stored.eq(self._does(Work.STORE, x + 2)),
             self.collision.eq(memory.collision),
         ]
         self.learned = Signal()
-        m.d.comb += memory.write_enable.eq(self.learned | self.stored)
+        m.d.sync += memory.write_enable.eq(self.learned | self._does(Work.STORE, x + 1))
 
     # --- lanes ---------------------------------------------------------------------------------------
 
@@ -341,7 +339,7 @@ class LayerPipeline(wiring.Component):
                 m.d.comb += [group.any_word.eq(any_word), group.random.eq(random)]
         learns = delayed(m, learns, 1, "learns")
         m.d.comb += self.rows_learned.eq(learns & self.slots[x].first)
-        m.d.comb += self.learned.eq(delayed(m, learns, 2, "learned"))
+        m.d.comb += self.learned.eq(delayed(m, learns, 1, "learned"))
         changes = total_of(group.changes for group in self.groups)
         m.d.sync += self.weights_changed.eq(changes)
 
