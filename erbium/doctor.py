@@ -78,6 +78,7 @@ def report() -> list[Row]:
         _tool(simulators.find_perl(), "runs Verilator's command", "required"),
         _data(),
         _tool(simulators.find_icarus(), "runs the small benches", "optional"),
+        _package("pyserial", "pyserial", "talks to a board", "optional"),
         _package("cocotb", "cocotb", "runs the benches", "optional", extra="test"),
         _package("pytest", "pytest", "runs the tests", "optional", extra="test"),
     ]

@@ -23,7 +23,7 @@ def synapse_memories(network: Network, hardware: Hardware) -> list[Memory]:
     return [
         Memory(
             SYNAPSES.format(number + 1),
-            network.n_rows(number) * hardware.words_of(network, number),
+            network.n_rows(number) * hardware.stride_of(network, number),
             hardware.lanes_of(network, number) * layer.weight_width,
             cast(MemoryKind, hardware.memory_of(number)),
         )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from erbium.fpga.boards import Family
-from erbium.hdl.synapse_memory import SPRAM_DEPTH, SPRAM_WIDTH, ecp5_blocks, spram_blocks
+from erbium.hdl.synapse_memory import SPRAM_DEPTH, ecp5_blocks, spram_blocks
+from erbium.sw_model.network import SPRAM_WIDTH
 
 MemoryKind = Literal["generic", "ecp5", "spram", "rom", "distributed"]
 Resource = Literal["block RAM", "SPRAM", "LUT RAM", "LUTs", "flip-flops"]

@@ -18,11 +18,11 @@ from erbium.hdl.registers import COUNTER_WIDTH, counter_names, performance_names
 from erbium.hdl.serializer import SpikeSerializer
 from erbium.hdl.tokens import (
     AccessToken,
-    EventToken,
     FeedbackToken,
     Result,
     SampleKind,
     SampleToken,
+    event_token,
 )
 from erbium.sw_model.network import Hardware, Network
 
@@ -94,7 +94,7 @@ class ErbiumArray(wiring.Component):
         m = Module()
         network, hardware = self.network, self.hardware
         counts: dict[str, tuple[Value, Count]] = {}
-        m.submodules.encoder = encoder = Encoder(network)
+        m.submodules.encoder = encoder = Encoder(network, hardware)
         unit = FirstSpikePrediction if network.is_first_spike else PredictionUnit
         m.submodules.prediction = prediction = unit(network, hardware)
         connect(m, prediction.result_o, flipped(self.result_o))
@@ -118,14 +118,20 @@ class ErbiumArray(wiring.Component):
         for number in range(len(network.layers)):
             name = f"layer{number + 1}"
             m.submodules[name] = layer = LayerEngine(network, number, hardware)
-            m.submodules[f"{name}_events"] = queue = Queue(EventToken(), hardware.fifo_depth)
+            m.submodules[f"{name}_events"] = queue = Queue(
+                event_token(network, hardware, number), hardware.fifo_depth
+            )
             connect(m, events, queue.token_i)
             connect(m, queue.token_o, layer.event_i)
             if number == len(network.layers) - 1:
                 connect(m, layer.sweep_o, prediction.sweep_i)
                 spikes = prediction.output_spikes
             else:
-                serializer = SpikeSerializer(hardware.lanes_of(network, number))
+                serializer = SpikeSerializer(
+                    hardware.lanes_of(network, number),
+                    network.layers[number].n_neurons,
+                    hardware.begin_pieces,
+                )
                 m.submodules[f"{name}_serializer"] = serializer
                 connect(m, layer.sweep_o, serializer.sweep_i)
                 spikes, events = serializer.spikes, serializer.event_o

@@ -11,9 +11,9 @@ from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.fixed import delayed
 from erbium.hdl.rng import Generator
 from erbium.hdl.sample_buffer import GROUP, SampleBuffer
-from erbium.hdl.tokens import EventToken, FeedbackToken, Kind, SampleToken, Spike
+from erbium.hdl.tokens import FeedbackToken, Kind, SampleToken, event_token, piece_width
 from erbium.sw_model.constants import STREAM_ENCODER, salt
-from erbium.sw_model.network import Network
+from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import LatencyEncoder
 
 
@@ -35,6 +35,7 @@ class Encoder(wiring.Component):
     Parameters
     ----------
     network : Network
+    hardware : Hardware
 
     Members
     -------
@@ -56,13 +57,14 @@ class Encoder(wiring.Component):
     a level, 2 more, and ``feedback_delay`` to drop what is left of the feedback.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, hardware: Hardware) -> None:
         self._network = network
+        self._token = event_token(network, hardware, 0)
         super().__init__(
             {
                 "sample_i": In(stream.Signature(SampleToken())),
                 "feedback_i": In(stream.Signature(FeedbackToken(network))),
-                "event_o": Out(stream.Signature(EventToken())),
+                "event_o": Out(stream.Signature(self._token)),
                 "n_ticks": In(16),
                 "input_spikes": Out(1),
                 "ticks": Out(1),
@@ -102,12 +104,14 @@ class Encoder(wiring.Component):
 
         # The spikes of the group in hand leave one per clock; the next group follows without a bubble.
         pending = Signal(GROUP)
-        event = data.View(Spike(), out.data[: Spike().size])
+        event = self._token.spike_in(out)
         addresses = Signal(data.ArrayLayout(buffer.entry["address"].shape, GROUP), reset_less=True)
         lowest = pending & (~pending + 1)[:GROUP]
         moving = Signal()
 
         # BEGIN leaves a clock after it has been read, which gives the seed its time.
+        pieces = self._token.begin_pieces
+        n_sent = Signal(range(pieces))
         was_there = delayed(m, there, 1, "was_there")
 
         def set_tick(value: Value) -> None:
@@ -116,8 +120,13 @@ class Encoder(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"), m.If(there & was_there):
-                m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.BEGIN), out.data.eq(buffer.begin)]
+                width, said = piece_width(pieces), buffer.begin.as_value()
+                piece = Array(said[width * k : width * (k + 1)] for k in range(pieces))[n_sent]
+                m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.BEGIN), out.data.eq(piece)]
                 with m.If(self.event_o.ready):
+                    m.d.sync += n_sent.eq(n_sent + 1)
+                with m.If(self.event_o.ready & (n_sent == pieces - 1)):
+                    m.d.sync += n_sent.eq(0)
                     m.d.sync += [level.eq(0), replaying.eq(0), learns.eq(buffer.begin.learn)]
                     set_tick(Const(0))
                     m.d.comb += [begins.eq(1), taken.eq(1)]

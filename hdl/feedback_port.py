@@ -29,6 +29,8 @@ class FeedbackPort(wiring.Component):
     number : int
         0-based layer.
     lanes : int
+    short : bool
+        The sums are read a clock sooner, see :class:`erbium.hdl.word_file.WordFile`.
 
     Members
     -------
@@ -55,7 +57,7 @@ class FeedbackPort(wiring.Component):
     One error spike takes ``words + read_latency + 3`` clocks. That is hidden behind the row passes of the layer.
     """
 
-    def __init__(self, network: Network, number: int, lanes: int) -> None:
+    def __init__(self, network: Network, number: int, lanes: int, *, short: bool = False) -> None:
         layer = network.layers[number]
         self._network, self._lanes = network, lanes
         self._kind = layer.feedback
@@ -63,8 +65,9 @@ class FeedbackPort(wiring.Component):
         self._words = -(-layer.n_neurons // lanes)
         reach = int(abs(self._matrix).sum(axis=1).max()) * layer.gain
         self.width = bits_for(reach) + 1
+        self._short = short
         # One clock more than the files take: each group of lanes has an address register of its own.
-        self.read_latency = file_latency(self._words)[0] + 1
+        self.read_latency = file_latency(self._words, registered=not short)[0] + 1
         super().__init__(
             {
                 "feedback_i": In(stream.Signature(FeedbackToken(network))),
@@ -152,7 +155,9 @@ class FeedbackPort(wiring.Component):
             bits = ROM_BITS[self._kind]
             codes = code[start * bits : (start + lanes) * bits]
             start += lanes
-            m.submodules[f"file_{index}"] = file = WordFile(self._words, lanes * self.width)
+            m.submodules[f"file_{index}"] = file = WordFile(
+                self._words, lanes * self.width, registered=not self._short
+            )
             m.d.comb += file.read_address.eq(copy(address, "address"))
             data = Mux(copy(fresh, "fresh"), 0, file.read_data)
             sums.append(data)

@@ -10,14 +10,13 @@ from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import total_of
 from erbium.hdl.tokens import (
-    ADDRESS_WIDTH,
     STATE_WIDTH,
-    Begin,
+    BeginRegister,
     ErrorToken,
     FeedbackToken,
     Kind,
     Result,
-    SweepToken,
+    sweep_token,
 )
 from erbium.sw_model.network import Hardware, Network
 
@@ -59,13 +58,14 @@ class FirstSpikePrediction(wiring.Component):
     def __init__(self, network: Network, hardware: Hardware) -> None:
         self._network = network
         self._lanes = hardware.lanes_of(network, len(network.layers) - 1)
+        self._token = sweep_token(network, hardware, len(network.layers) - 1)
         self._words = hardware.words_of(network, len(network.layers) - 1)
         super().__init__(
             {
-                "sweep_i": In(stream.Signature(SweepToken(self._lanes, True))),
+                "sweep_i": In(stream.Signature(self._token)),
                 "feedback_o": Out(stream.Signature(FeedbackToken(network))),
                 "result_o": Out(stream.Signature(Result())),
-                "error_o": Out(stream.Signature(ErrorToken())),
+                "error_o": Out(stream.Signature(ErrorToken(network.n_classes))),
                 "decide_after": In(16),
                 "n_ticks": In(16),
                 "output_spikes": Out(range(self._lanes + 1)),
@@ -77,7 +77,8 @@ class FirstSpikePrediction(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         network, token = self._network, self.sweep_i.payload
-        self.begin = Signal(Begin())
+        register = BeginRegister(self._token.begin_pieces)
+        self.begin = register.begin
         self.tick = Signal(range(network.n_ticks + 1))
         self.next_tick = (self.tick + 1)[: len(self.tick)]
         takes, starts = Signal(), Signal()
@@ -107,7 +108,8 @@ class FirstSpikePrediction(wiring.Component):
                 with m.Switch(token.kind):
                     with m.Case(Kind.BEGIN):
                         m.d.comb += [self.sweep_i.ready.eq(1), starts.eq(1)]
-                        m.d.sync += [self.begin.eq(token.data), self.tick.eq(0)]
+                        register.take(m, token.data)
+                        m.d.sync += self.tick.eq(0)
                     with m.Case(Kind.SPIKE):
                         m.d.comb += self.sweep_i.ready.eq(~scanning)
                     with m.Case(Kind.TICK), m.If(~scanning):
@@ -193,7 +195,7 @@ class FirstSpikePrediction(wiring.Component):
         age = Signal(range(network.n_ticks + 1))
         self.labelled, self.in_time = Signal(), Signal()
         labels_now, closed = Signal(), Signal()
-        base = token.data[:ADDRESS_WIDTH]
+        base = token.data
         is_label = Signal(lanes)
         m.d.comb += is_label.eq(
             Cat(*[self.begin.label == (base + lane)[: bits_for(classes + lanes)] for lane in range(lanes)])

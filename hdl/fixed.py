@@ -41,6 +41,15 @@ def product(value: Value, factor: int) -> Value:
     return total_of(terms)
 
 
+def quotient(value: Value, divisor: int, limit: int) -> Value:
+    """Return ``value // divisor``, divisor a constant > 0, for values below `limit`, as a product and a shift."""
+    shift = (divisor - 1).bit_length()
+    # The reciprocal, rounded up, is too large by `excess` parts in ``divisor << shift``: that must not show.
+    while (excess := -(1 << shift) % divisor) * limit > 1 << shift:
+        shift += 1
+    return product(value[: max(limit - 1, 1).bit_length()], ((1 << shift) + excess) // divisor) >> shift
+
+
 def total_of(terms: Iterable[Value]) -> Value:
     """Return the sum of any number of values, added in pairs."""
     level = list(terms) or [Const(0)]

@@ -8,11 +8,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.fixed import clamped, delayed, extended, saturated_sum, total_of
-from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
 from erbium.hdl.neuron_unit import NOISE_WIDTH, PORT_WIDTH, NeuronUnit, signed_width
-from erbium.hdl.slot import Work
+from erbium.hdl.slot import Work, operand_stage, tick_width
 from erbium.hdl.word_file import WordFile
-from erbium.sw_model.network import Network
+from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import FirstSpikeRule, LatencyEncoder
 
 TRANSMITTED_WIDTH = 8
@@ -61,10 +60,9 @@ class LaneGroup(wiring.Component):
     network : Network
     number : int
         0-based layer.
-    lanes, words : int
-        Lanes of the group, words of a row.
-    stage_x : int
-        Stage in which the operands meet.
+    hardware : Hardware
+    lanes : int
+        Lanes of the group.
     feedback_width : int
         Bits of port 1; 0 without feedback.
 
@@ -86,7 +84,7 @@ class LaneGroup(wiring.Component):
     changes : Out
         In stage X + 3: how many weights of the word have changed.
     valid_o, neurons_o, spikes_o, words_o : Out
-        Of the :class:`NeuronUnit`, in stage X + 3 of a sweep.
+        Of the :class:`NeuronUnit`, in stage E of a sweep.
     words_any : Out(lanes)
         One clock later: the plasticity words that differ from 0.
     later, earlier, causal, negative : Out(lanes)
@@ -102,28 +100,29 @@ class LaneGroup(wiring.Component):
         self,
         network: Network,
         number: int,
+        hardware: Hardware,
         lanes: int,
-        words: int,
-        stage_x: int,
-        tick_width: int,
         feedback_width: int,
     ) -> None:
         self.layer = layer = network.layers[number]
-        self.lanes, self.words, self.stage_x = lanes, words, stage_x
+        self.lanes, self.words = lanes, hardware.words_of(network, number)
+        self.short = hardware.short_pipelines
         self.margin = network.margin
         self.is_last = number == len(network.layers) - 1
         self.first_spike = network.is_first_spike
-        self.n_ticks, self.tick_width = network.n_ticks, tick_width
+        self.n_ticks, self.tick_width = network.n_ticks, tick_width(network)
         levels = network.encoder.levels if isinstance(network.encoder, LatencyEncoder) else ()
         self.remembers = self.first_spike and number > 0
         self.timed = self.remembers or len(levels) > 1
         widths = [PORT_WIDTH] + [max(feedback_width, 1)] * (layer.program.n_ports - 1)
-        self.neurons = NeuronUnit(layer.program, layer.rule, lanes, widths)
+        self.neurons = NeuronUnit(layer.program, layer.rule, lanes, widths, short=self.short)
+        self.stage_x = operand_stage(network, number, hardware)
+        self.stage_e = self.stage_x + self.neurons.latency
         self.random_width = max(layer.rounding_shift, 0)
         weights = lanes * layer.weight_width
         super().__init__(
             {
-                "order": In(Order(words, tick_width)),
+                "order": In(Order(self.words, self.tick_width)),
                 "issue": In(1),
                 "learn": In(1),
                 "any_word": In(1),
@@ -167,7 +166,7 @@ class LaneGroup(wiring.Component):
     def _carry(self, m: Module) -> None:
         """Make the registers that carry an order from stage to stage."""
         self.orders, self.valid = [self.order], [self.issue]
-        for stage in range(1, self.stage_x + SWEEP_LATENCY + 2):
+        for stage in range(1, self.stage_e + 2):
             order = Signal(self.order.shape(), name=f"order_{stage}", reset_less=True, attrs=COPY)
             valid = Signal(name=f"valid_{stage}", attrs=COPY)
             m.d.sync += [order.eq(self.orders[-1]), valid.eq(self.valid[-1])]
@@ -180,7 +179,7 @@ class LaneGroup(wiring.Component):
 
     def _file(self, m: Module, name: str, lane_width: int, *works: Work) -> WordFile:
         """Make a file with one value per neuron, read for some kinds of work, data there in stage X."""
-        file = WordFile(self.words, self.lanes * lane_width)
+        file = WordFile(self.words, self.lanes * lane_width, registered=not self.short)
         m.submodules[name] = file
         stage = self.stage_x - file.read_latency
         enable: Value = Const(0)
@@ -259,7 +258,7 @@ class LaneGroup(wiring.Component):
             self.spikes_o.eq(unit.spikes_o),
             self.words_o.eq(unit.words_o),
         ]
-        self._write(m, states, x + SWEEP_LATENCY, unit.valid_o, unit.neurons_o.as_value())
+        self._write(m, states, self.stage_e, unit.valid_o, unit.neurons_o.as_value())
 
     # --- learning ------------------------------------------------------------------------------------
 
@@ -267,7 +266,7 @@ class LaneGroup(wiring.Component):
         """Change the weights by the plasticity words, stochastically rounded."""
         x, width = self.stage_x, self.neurons.word_width
         words = self._file(m, "plasticity", width, Work.ROW)
-        self._write(m, words, x + SWEEP_LATENCY, self.neurons.valid_o, self.neurons.words_o)
+        self._write(m, words, self.stage_e, self.neurons.valid_o, self.neurons.words_o)
         words_any = Signal(self.lanes, reset_less=True)
         m.d.comb += self.words_any.eq(words_any)
         with m.If(self.neurons.valid_o):
@@ -348,10 +347,10 @@ class LaneGroup(wiring.Component):
 
     def _spike_ticks(self, m: Module) -> Value:
         """Keep the spike tick of each neuron; return which had not spiked before the row in stage X did."""
-        x, width, end = self.stage_x, self.tick_width, self.stage_x + SWEEP_LATENCY
+        x, width, end = self.stage_x, self.tick_width, self.stage_e
         file = self._file(m, "spike_ticks", width, Work.ROW, Work.SWEEP, Work.LEARN)
         order, unit, never = self.orders[x], self.neurons, Const(self.n_ticks, width)
-        kept, ticks, causal = delayed(m, file.read_data, SWEEP_LATENCY, "kept_ticks", cleared=False), [], []
+        kept, ticks, causal = delayed(m, file.read_data, end - x, "kept_ticks", cleared=False), [], []
         for lane in range(self.lanes):
             old = Mux(self.orders[end].begin, never, kept.word_select(lane, width))
             ticks.append(Mux(unit.spikes_o[lane], self.orders[end].tick, old))

@@ -11,7 +11,7 @@ from erbium.hdl.feedback_port import FeedbackPort
 from erbium.hdl.fork import Queue
 from erbium.hdl.layer_control import RATE_WIDTH, LayerControl
 from erbium.hdl.layer_pipeline import LayerPipeline
-from erbium.hdl.tokens import ErrorToken, EventToken, FeedbackToken, Kind, SweepToken
+from erbium.hdl.tokens import ErrorToken, FeedbackToken, Kind, event_token, sweep_token
 from erbium.hdl.weight_access import AccessRequest, WeightAccess
 from erbium.sw_model.network import Hardware, Network
 
@@ -65,8 +65,9 @@ class LayerEngine(wiring.Component):
     row, the sweep, and five clocks until a row may use the new plasticity words. A learning output layer
     takes ``words`` more for the margin. In a first-spike layer the tick takes ``n * words + words + 1`` clocks (up to
     2 more with few words); a plasticity word 1 (up to 4 behind one of the same word of neurons), a replayed row
-    ``words``, or 1 if an untouched one in the first layer. Behind an inference it takes no ``BEGIN`` for up to 3
-    clocks. Latency from the issue of a sweep word to its token: X + 4 clocks (X: :class:`LayerPipeline`).
+    ``words``, or 1 if an untouched one in the first layer. Rows that learn in a memory with one port take twice that,
+    in pairs of words none longer but one word if their number is odd. Behind an inference it takes no ``BEGIN`` for up
+    to 3 clocks. Latency from the issue of a sweep word to its token: E + 1 clocks (E: :class:`LayerPipeline`).
     Contract: ``docs/contract.md``, ``docs/contract-first-spike.md``.
     """
 
@@ -75,10 +76,11 @@ class LayerEngine(wiring.Component):
         self._layer = layer = network.layers[number]
         self._lanes = hardware.lanes_of(network, number)
         self.has_feedback = layer.feedback != "none"
-        is_last = number == len(network.layers) - 1
-        self._token = SweepToken(self._lanes, is_last)
+        self._token = sweep_token(network, hardware, number)
+        # Errors of this layer, and those that it hands down to the layer before.
+        error, self._vote = ErrorToken(layer.n_neurons), ErrorToken(network.shape[number])
         members = {
-            "event_i": In(stream.Signature(EventToken())),
+            "event_i": In(stream.Signature(event_token(network, hardware, number))),
             "sweep_o": Out(stream.Signature(self._token)),
             "access_i": In(stream.Signature(AccessRequest())),
             "access_o": Out(stream.Signature(Shape(16, signed=True))),
@@ -92,9 +94,9 @@ class LayerEngine(wiring.Component):
             members |= {"feedback_i": In(stream.Signature(FeedbackToken(network))), "gain": In(8)}
         self.hands_down = network.is_first_spike and number > 0
         if network.is_first_spike:
-            members |= {"error_i": In(stream.Signature(ErrorToken())), "rate": In(RATE_WIDTH), "busy": Out(1)}
+            members |= {"error_i": In(stream.Signature(error)), "rate": In(RATE_WIDTH), "busy": Out(1)}
         if self.hands_down:
-            members |= {"error_o": Out(stream.Signature(ErrorToken()))}
+            members |= {"error_o": Out(stream.Signature(self._vote))}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -104,7 +106,8 @@ class LayerEngine(wiring.Component):
         m.submodules.access = access = WeightAccess(layer.n_neurons, self._lanes, layer.weight_width)
         port = None
         if self.has_feedback:
-            m.submodules.feedback = port = FeedbackPort(network, number, self._lanes)
+            short = hardware.short_pipelines
+            m.submodules.feedback = port = FeedbackPort(network, number, self._lanes, short=short)
         m.submodules.pipeline = pipeline = LayerPipeline(
             network, number, hardware, port.width if port else 0, port.read_latency if port else 0
         )
@@ -119,6 +122,8 @@ class LayerEngine(wiring.Component):
             pipeline.issue.eq(control.issue),
             pipeline.begin.eq(control.begin),
             pipeline.load.eq(control.load),
+            pipeline.begin_piece.eq(control.begin_piece),
+            control.begin_left.eq(pipeline.begin_left),
             control.access_request.eq(access.request),
             control.access_store.eq(access.store),
             control.access_row.eq(access.row),
@@ -156,9 +161,9 @@ class LayerEngine(wiring.Component):
 
     def _hand_down(self, m: Module, control: LayerControl, pipeline: LayerPipeline) -> None:
         """Send the votes of the replayed rows, those for nothing left out, and an ``END`` behind them."""
-        m.submodules.votes = queue = Queue(ErrorToken(), VOTE_ROOM + 1)
+        m.submodules.votes = queue = Queue(self._vote, VOTE_ROOM + 1)
         connect(m, queue.token_o, flipped(self.error_o))
-        end = Signal(ErrorToken())
+        end = Signal(self._vote)
         votes = pipeline.counted & (pipeline.vote.kind == Kind.SPIKE)
         taken = self.error_o.valid & self.error_o.ready & (self.error_o.payload.kind == Kind.SPIKE)
         m.d.comb += [

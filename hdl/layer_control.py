@@ -4,15 +4,15 @@
 from collections.abc import Callable
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from erbium.hdl.fixed import delayed
-from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
+from erbium.hdl.fixed import delayed, product, quotient
+from erbium.hdl.neuron_unit import sweep_latency
 from erbium.hdl.rng import Generator
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
-from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, ErrorToken, EventToken, Kind, Spike
+from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, BeginRegister, ErrorToken, Kind, event_token, piece_width
 from erbium.hdl.word_file import file_latency
 from erbium.sw_model.constants import STREAM_PLASTICITY, salt
 from erbium.sw_model.network import Hardware, Network
@@ -28,25 +28,28 @@ RATE_WIDTH = 17
 """Bits of the probability, 0 ... 65536, that a replayed row is touched."""
 
 
-def settle_clocks(words: int, first_spike: bool) -> int:
+def settle_clocks(network: Network, number: int, hardware: Hardware) -> int:
     """Return the clocks behind a ``TICK`` token in which nothing is issued.
 
     Rows of a first-spike layer use nothing that a sweep wrote but spike ticks. Those, and the states of the
     next sweep, have to be stored by the time that their word comes around again.
     """
-    if not first_spike:
+    if not network.is_first_spike:
         return SETTLE
-    read_latency, write_delay = file_latency(words)
-    return max(0, SWEEP_LATENCY + 1 + write_delay + read_latency - words - 1)
+    words, short = hardware.words_of(network, number), hardware.short_pipelines
+    read_latency, write_delay = file_latency(words, registered=not short)
+    return max(0, sweep_latency(short=short) + 1 + write_delay + read_latency - words - 1)
 
 
-def leave_clocks(words: int, stage_x: int) -> int:
+def leave_clocks(network: Network, number: int, hardware: Hardware) -> int:
     """Return the clocks behind the ``END`` of a first-spike inference in which no ``BEGIN`` is taken.
 
-    What a ``BEGIN`` said has to stay for its own token, which leaves X + 3 clocks behind its issue, and for the last
-    word of the last sweep, which uses it in stage X.
+    What a ``BEGIN`` said has to stay for its own token, which leaves in stage E, and for the last word of the last
+    sweep, which uses it in stage X.
     """
-    return max(0, stage_x - settle_clocks(words, True) - min(words, SWEEP_LATENCY))
+    stage_x, settle = operand_stage(network, number, hardware), settle_clocks(network, number, hardware)
+    beside = sweep_latency(short=hardware.short_pipelines) - hardware.words_of(network, number)
+    return max(0, stage_x - 3 - settle + max(0, beside))
 
 
 class LayerControl(wiring.Component):
@@ -76,6 +79,8 @@ class LayerControl(wiring.Component):
         Work of this clock.
     begin : Out(Begin), load : Out(1)
         What the sample's ``BEGIN`` said; `load` for one clock when it is new.
+    begin_piece : Out, begin_left : In(1)
+        What its last token said; that token has left the pipeline, so another one may be taken.
     sweep_taken : In(1)
         A token left the space behind the pipeline.
     feedback_ready, feedback_draining : In(1)
@@ -104,22 +109,24 @@ class LayerControl(wiring.Component):
         self._words, self._lanes = hardware.words_of(network, number), hardware.lanes_of(network, number)
         self._teaches = number == len(network.layers) - 1 and network.margin > 0
         self._process = number + 1
+        self._token = event_token(network, hardware, number)
         self._drain = operand_stage(network, number, hardware) + COUNTED
-        self._settle = settle_clocks(self._words, self._first_spike)
-        self._leave = leave_clocks(self._words, operand_stage(network, number, hardware))
-        self._one_port = hardware.memory_of(number) == "spram"
-        word = range(max(self._words, 2))
+        self._settle = settle_clocks(network, number, hardware)
+        self._leave = leave_clocks(network, number, hardware)
+        self._one_port, self._pairs = hardware.memory_of(number) == "spram", hardware.pairs(network, number)
+        self._file_latency = file_latency(self._words, registered=not hardware.short_pipelines)
+        word, shape = range(max(self._words, 2)), Slot(network, number, hardware)
         members = {}
         if self._first_spike:
             members |= {
-                "error_i": In(stream.Signature(ErrorToken())),
+                "error_i": In(stream.Signature(ErrorToken(self._layer.n_neurons))),
                 "rate": In(RATE_WIDTH),
                 "busy": Out(1),
             }
             if not self._is_first:
                 members |= {
                     "spike_available": In(1),
-                    "spike_row": In(ADDRESS_WIDTH),
+                    "spike_row": In(shape["row"].shape),
                     "spike_tick": In(tick_width(network)),
                     "next_spike": Out(1),
                     "votes_retired": In(2),
@@ -129,10 +136,12 @@ class LayerControl(wiring.Component):
         super().__init__(
             members
             | {
-                "event_i": In(stream.Signature(EventToken())),
-                "slot": Out(Slot(self._words, tick_width(network))),
+                "event_i": In(stream.Signature(self._token)),
+                "slot": Out(shape),
                 "issue": Out(1),
                 "begin": Out(Begin()),
+                "begin_piece": Out(piece_width(self._token.begin_pieces)),
+                "begin_left": In(1),
                 "load": Out(1),
                 "sweep_taken": In(1),
                 "feedback_ready": In(1),
@@ -153,10 +162,12 @@ class LayerControl(wiring.Component):
         has_feedback = layer.feedback != "none"
 
         word = Signal(range(max(self._words, 2)))
-        base = Signal(ADDRESS_WIDTH)
         fresh, learning = Signal(), self.begin.learn
-        tick = Signal(bits_for(max(network.n_ticks, 255)))
-        spike = data.View(Spike(), token.data[: Spike().size])
+        tick = Signal(bits_for(network.n_ticks))
+        spike = self._token.spike_in(token)
+        begin, n_pieces = BeginRegister(self._token.begin_pieces), self._token.begin_pieces
+        n_taken = Signal(range(n_pieces))
+        m.d.comb += [self.begin.eq(begin.begin), self.begin_piece.eq(begin.newest)]
         last_word = Signal()
         m.d.comb += last_word.eq(word == self._words - 1)
 
@@ -185,16 +196,15 @@ class LayerControl(wiring.Component):
         def walk(work: Work) -> None:
             """Issue the present word of a pass and step to the next."""
             m.d.comb += [self.issue.eq(1), slot.work.eq(work)]
-            m.d.sync += [word.eq(word + 1), base.eq(base + self._lanes)]
+            m.d.sync += word.eq(word + 1)
             with m.If(last_word):
-                m.d.sync += [word.eq(0), base.eq(0)]
+                m.d.sync += word.eq(0)
 
         def emit(kind: Kind) -> None:
             m.d.comb += [self.issue.eq(1), slot.work.eq(Work.TOKEN), slot.kind.eq(kind)]
 
         m.d.comb += [
             slot.word.eq(word),
-            slot.base.eq(base),
             slot.first.eq(word == 0),
             slot.last.eq(last_word),
             slot.fresh.eq(fresh),
@@ -206,12 +216,12 @@ class LayerControl(wiring.Component):
         if isinstance(layer.rule, ErbpRule):
             m.d.comb += slot.armed.eq(learning & late_enough)
         # A memory with one port is written an odd number of clocks behind each read that learns: so such words are
-        # issued in every other clock only.
+        # issued in every other clock only. The second word of a pair is read and written along with the first.
         may_write: Value = Const(1)
         if self._one_port:
             odd = Signal()
             m.d.sync += odd.eq(~odd)
-            may_write = ~odd
+            may_write = ~odd | word[0] if self._pairs else ~odd
         may_row = may_write | ~slot.armed
         m.d.sync += self.load.eq(0)
         self._quiet = Signal(range(self._drain + 1), name="quiet")
@@ -222,10 +232,13 @@ class LayerControl(wiring.Component):
             with m.State("IDLE"):
                 with m.If(self.event_i.valid & has_room):
                     m.d.comb += self.event_i.ready.eq(1)
-                    m.d.sync += [self.begin.eq(token.data), self.load.eq(1), fresh.eq(1)]
+                    begin.take(m, token.data)
+                    m.d.sync += fresh.eq(1)
                     set_tick(Const(0), starts=True)
                     emit(Kind.BEGIN)
-                    m.next = "ROWS"
+                    m.next = "ROWS" if n_pieces == 1 else "BEGIN"
+                    if n_pieces == 1:
+                        m.d.sync += self.load.eq(1)
                 with m.Elif(self.access_request & ~self.event_i.valid):
                     m.d.comb += [
                         self.access_grant.eq(1),
@@ -234,6 +247,13 @@ class LayerControl(wiring.Component):
                         slot.row.eq(self.access_row),
                         slot.word.eq(self.access_word),
                     ]
+            if n_pieces > 1:
+                with m.State("BEGIN"), m.If(self.begin_left):
+                    m.d.sync += n_taken.eq(n_taken + 1)
+                    m.next = "IDLE"
+                    with m.If(n_taken == n_pieces - 1):
+                        m.d.sync += [n_taken.eq(0), self.load.eq(1)]
+                        m.next = "ROWS"
             with m.State("ROWS"), m.If(self.event_i.valid):
                 with m.Switch(token.kind):
                     with m.Case(Kind.SPIKE), m.If(may_row):
@@ -318,7 +338,7 @@ class LayerControl(wiring.Component):
             with m.If(quiet == 0):
                 m.next = "IDLE"
         if self._is_first:
-            spike = data.View(Spike(), token.data[: Spike().size])
+            spike = self._token.spike_in(token)
             with m.State("REPLAY"):
                 with m.If(~replay):
                     m.next = "WAIT"
@@ -358,11 +378,10 @@ class LayerControl(wiring.Component):
         collides: Value = Const(0)
         unsettled: Value = held
         address, later = Signal(ADDRESS_WIDTH), Signal()
-        word, base = Signal.like(slot.word, name="error_word"), Signal(ADDRESS_WIDTH, name="error_base")
+        word = Signal.like(slot.word, name="error_word")
         # The word is read and written back: the next one that is the same, and what follows, has to wait for that.
-        read_latency, write_delay = file_latency(self._words)
         busy, at = issues, word
-        for clock in range(read_latency + write_delay):
+        for clock in range(sum(self._file_latency)):
             busy = delayed(m, busy, 1, f"error_busy_{clock}")
             at = delayed(m, at, 1, f"error_at_{clock}")
             collides, unsettled = collides | (busy & (at == word)), unsettled | busy
@@ -371,18 +390,20 @@ class LayerControl(wiring.Component):
             with m.If(held & ~collides):
                 m.d.comb += [issues.eq(1), self.issue.eq(1), slot.work.eq(Work.WORD)]
                 m.d.comb += [
-                    slot.row.eq(address),
                     slot.later.eq(later),
                     slot.word.eq(word),
-                    slot.base.eq(base),
                 ]
+                if self._lanes > 1:
+                    m.d.comb += slot.lane.eq(address - product(word, self._lanes))
                 m.d.sync += [any_word.eq(1), held.eq(0)]
             with m.If(takes):
                 m.d.comb += self.error_i.ready.eq(1)
-                m.d.sync += [held.eq(1), address.eq(error.address), later.eq(error.later)]
-                for number in range(self._words):
-                    with m.If(error.address >= number * self._lanes):
-                        m.d.sync += [word.eq(number), base.eq(number * self._lanes)]
+                m.d.sync += [
+                    held.eq(1),
+                    later.eq(error.later),
+                    address.eq(error.address),
+                    word.eq(quotient(error.address, self._lanes, self._layer.n_neurons)),
+                ]
             with m.Elif(self.error_i.valid & (error.kind == Kind.END) & ~unsettled):
                 m.d.comb += [self.error_i.ready.eq(1), draws.advance.eq(1)]
                 m.d.sync += [replay.eq(error.later), quiet.eq(Mux(any_word, self._drain, 0))]

@@ -10,13 +10,12 @@ from amaranth.lib.wiring import In, Out
 from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.fixed import delayed, product, total_of
 from erbium.hdl.lane_group import COPY, LaneGroup, lane_groups
-from erbium.hdl.neuron_unit import LATENCY as SWEEP_LATENCY
-from erbium.hdl.neuron_unit import NOISE_WIDTH
+from erbium.hdl.neuron_unit import NOISE_WIDTH, sweep_latency
 from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
 from erbium.hdl.sign_popcount import SignPopcount
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
 from erbium.hdl.synapse_memory import SynapseMemory
-from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, ErrorToken, Kind, SweepToken
+from erbium.hdl.tokens import ADDRESS_WIDTH, LABEL_WIDTH, Begin, ErrorToken, Kind, piece_width, sweep_token
 from erbium.hdl.word_file import WordRom
 from erbium.sw_model.constants import (
     STREAM_BLANK_NEURON,
@@ -33,14 +32,15 @@ class LayerPipeline(wiring.Component):
     """Does one slot of work per clock and never stalls.
 
     Stages are counted from the issue of a slot. A is the clock of the weight address (1 if a row is a power
-    of two of words, else 3), X = A + memory latency the clock in which all operands meet.
+    of two of words or the pipelines are short, else 3), X = A + memory latency the clock in which all operands meet,
+    E = X + 3, with short pipelines X + 2.
 
     ===== =======================================================================================
     A     the weight word is addressed
     X     row: ``u0 <- sat16(u0 + w)``; ``d + r`` is formed. Sweep: the neuron unit takes the word
     X + 1 row: ``w' = clamp(w - ((d + r) >> shift))``
     X + 2 row: ``w'`` is written
-    X + 3 sweep: states, plasticity words and the sweep token are written
+    E     sweep: states, plasticity words and the sweep token are written
     ===== =======================================================================================
 
     A first-spike layer learns in replayed rows instead: their operands meet in stage X, too, and their weights
@@ -63,6 +63,8 @@ class LayerPipeline(wiring.Component):
         Work of this clock.
     begin : In(Begin), load : In(1)
         The present sample; `load` restarts the random numbers.
+    begin_piece : In, begin_left : Out(1)
+        What a ``BEGIN`` token is to say; it leaves.
     feedback_address : Out, feedback_data : In, feedback_used : Out(1)
         Port 1; `feedback_used` with the last word of a sweep that read it.
     sweep_o : Out(stream of SweepToken)
@@ -87,15 +89,21 @@ class LayerPipeline(wiring.Component):
         self.is_last = number == len(network.layers) - 1
         self.lanes, self.words = hardware.lanes_of(network, number), hardware.words_of(network, number)
         self.rest = layer.n_neurons - (self.words - 1) * self.lanes
-        self.memory_kind, self.memory_latency = hardware.memory_of(number), hardware.latency_of(number)
+        self.stride, self.pairs = hardware.stride_of(network, number), hardware.pairs(network, number)
+        self.memory_kind, self.memory_latency = (
+            hardware.memory_of(number),
+            hardware.latency_of(network, number),
+        )
         self.feedback_latency = feedback_latency
+        self.short = hardware.short_pipelines
         self.stage_x = operand_stage(network, number, hardware)
         self.stage_a = self.stage_x - self.memory_latency
+        self.stage_e = self.stage_x + sweep_latency(short=self.short)
+        self.shape = Slot(network, number, hardware)
         self.first_spike = network.is_first_spike
         self.n_ticks, self.tick_width = network.n_ticks, tick_width(network)
         self.groups = [
-            LaneGroup(network, number, lanes, self.words, self.stage_x, self.tick_width, feedback_width)
-            for lanes in lane_groups(self.lanes)
+            LaneGroup(network, number, hardware, lanes, feedback_width) for lanes in lane_groups(self.lanes)
         ]
         # A later layer remembers its presynaptic spikes; the encoder keeps those of the first one.
         self.remembers = self.first_spike and number > 0
@@ -104,23 +112,25 @@ class LayerPipeline(wiring.Component):
         if self.remembers:
             members |= {
                 "spike_available": Out(1),
-                "spike_row": Out(ADDRESS_WIDTH),
+                "spike_row": Out(self.shape["row"].shape),
                 "spike_tick": Out(self.tick_width),
                 "next_spike": In(1),
                 "counted": Out(1),
-                "vote": Out(ErrorToken()),
+                "vote": Out(ErrorToken(network.shape[number])),
             }
         super().__init__(
             members
             | {
-                "slot": In(Slot(self.words, self.tick_width)),
+                "slot": In(self.shape),
                 "issue": In(1),
                 "begin": In(Begin()),
                 "load": In(1),
+                "begin_piece": In(piece_width(hardware.begin_pieces)),
+                "begin_left": Out(1),
                 "feedback_address": Out(range(max(self.words, 2))),
                 "feedback_data": In(self.lanes * max(feedback_width, 1)),
                 "feedback_used": Out(1),
-                "sweep_o": Out(stream.Signature(SweepToken(self.lanes, self.is_last), always_ready=True)),
+                "sweep_o": Out(stream.Signature(sweep_token(network, hardware, number), always_ready=True)),
                 "word_o": Out(weights),
                 "loaded": Out(1),
                 "word_i": In(weights),
@@ -151,8 +161,8 @@ class LayerPipeline(wiring.Component):
     def _delay_slots(self, m: Module) -> None:
         """Make the registers that carry a slot from stage to stage."""
         self.slots, self.valid = [self.slot], [self.issue]
-        for stage in range(1, self.stage_x + SWEEP_LATENCY + 2):
-            slot = Signal(Slot(self.words, self.tick_width), name=f"slot_{stage}", reset_less=True)
+        for stage in range(1, self.stage_e + 2):
+            slot = Signal(self.shape, name=f"slot_{stage}", reset_less=True)
             valid = Signal(name=f"valid_{stage}")
             m.d.sync += [slot.eq(self.slots[-1]), valid.eq(self.valid[-1])]
             self.slots.append(slot)
@@ -167,47 +177,66 @@ class LayerPipeline(wiring.Component):
         """Return whether the slot in a stage does this work."""
         return self.valid[stage] & (self.slots[stage].work == work)
 
+    def _base(self, m: Module, stage: int) -> Value:
+        """Return the address of the neuron in lane 0 of the word in a stage."""
+        if self.lanes & (self.lanes - 1) == 0:
+            return product(self.slots[stage].word, self.lanes)
+        base = Signal(ADDRESS_WIDTH, name=f"base_{stage}", reset_less=True)
+        m.d.sync += base.eq(product(self.slots[stage - 1].word, self.lanes))
+        return base
+
     # --- weights -------------------------------------------------------------------------------------
 
     def _memory(self, m: Module) -> None:
         m.submodules.memory = self.memory = memory = SynapseMemory(
-            self.n_rows * self.words,
+            self.n_rows * self.stride,
             self.lanes * self.layer.weight_width,
             self.memory_latency,
             self.memory_kind,
         )
         at = self.slots[1]
         address = Signal.like(memory.read_address)
-        if self.stage_a == 1:
-            m.d.comb += address.eq(Cat(at.word[: (self.words - 1).bit_length()], at.row))
+        if self.stride & (self.stride - 1) == 0:
+            m.d.comb += address.eq(Cat(at.word[: (self.stride - 1).bit_length()], at.row))
+        elif self.short:
+            m.d.comb += address.eq(product(at.row, self.stride) + at.word)
         else:
             start = Signal.like(memory.read_address)
-            m.d.sync += [start.eq(product(at.row, self.words)), address.eq(start + self.slots[2].word)]
+            m.d.sync += [start.eq(product(at.row, self.stride)), address.eq(start + self.slots[2].word)]
         a, x = self.stage_a, self.stage_x
+        self.learns_next, writes = Signal(), Signal()
+        m.d.comb += writes.eq(self.learns_next | self._does(Work.STORE, x + 1))
+        # The address of a write stays until the next one: a word that waits for the other of its pair needs it.
+        written = Signal.like(address, reset_less=True)
+        read_before = delayed(m, address, x + 1 - a, "address", cleared=False)
+        with m.If(writes):
+            m.d.sync += written.eq(read_before)
         reads = self._does(Work.ROW, a) | self._does(Work.LOAD, a)
         if self.first_spike:
             reads = reads | (self._does(Work.LEARN, a) & self.slots[a].armed)
         m.d.comb += [
             memory.read_address.eq(address),
             memory.read_enable.eq(reads),
-            memory.write_address.eq(delayed(m, address, x + 2 - a, "address", cleared=False)),
+            memory.write_address.eq(written),
             self.word_o.eq(memory.read_data),
             self.loaded.eq(self._does(Work.LOAD, x - 1)),
             self.stored.eq(self._does(Work.STORE, x + 2)),
             self.collision.eq(memory.collision),
         ]
-        self.learned = Signal()
-        m.d.sync += memory.write_enable.eq(self.learned | self._does(Work.STORE, x + 1))
+        m.d.sync += memory.write_enable.eq(writes)
 
     # --- lanes ---------------------------------------------------------------------------------------
 
     def _group(self, m: Module) -> None:
         """Make the groups of lanes, and hand each its part of every word."""
         # Which lane is the label's, or the one whose plasticity word is set: compared one clock ahead.
-        before, chosen = self.slots[self.stage_x - 2], Signal(self.lanes)
-        distance = Signal(range(-(1 << 16), 1 << 16))
-        m.d.sync += distance.eq((before.row if self.first_spike else self.begin.label) - before.base)
-        m.d.sync += chosen.eq(Cat(*[distance == lane for lane in range(self.lanes)]))
+        chosen = Signal(self.lanes)
+        if self.first_spike:
+            place: Value = self.slots[self.stage_x - 1].lane
+        else:
+            place = Signal(range(-self.layer.n_neurons, 1 << LABEL_WIDTH))
+            m.d.sync += place.eq(self.begin.label - self._base(m, self.stage_x - 2))
+        m.d.sync += chosen.eq(Cat(*[place == lane for lane in range(self.lanes)]))
         at = 0
         for index, group in enumerate(self.groups):
             lanes = slice(at, at + group.lanes)
@@ -302,15 +331,15 @@ class LayerPipeline(wiring.Component):
     # --- tick sweep ----------------------------------------------------------------------------------
 
     def _sweep(self, m: Module) -> None:
-        x = self.stage_x
-        end = x + SWEEP_LATENCY
+        x, end = self.stage_x, self.stage_e
         slot, out = self.slots[end], self.sweep_o.payload
         m.d.comb += [
             self.feedback_address.eq(self.slots[x - self.feedback_latency].word),
             self.feedback_used.eq(self._does(Work.SWEEP, x) & self.slots[x].last & self.slots[x].feedback),
             self.sweep_o.valid.eq(self.sweeps | self._does(Work.TOKEN, end)),
             out.kind.eq(Mux(self.sweeps, Kind.SPIKE, slot.kind)),
-            out.data.eq(Mux(self.sweeps, slot.base, self.begin.as_value())),
+            out.data.eq(Mux(self.sweeps, self._base(m, end), self.begin_piece)),
+            self.begin_left.eq(self._does(Work.TOKEN, end) & (slot.kind == Kind.BEGIN)),
             out.spikes.eq(Mux(self.sweeps, self._all("spikes_o"), 0)),
         ]
         if self.is_last:
@@ -339,13 +368,13 @@ class LayerPipeline(wiring.Component):
                 m.d.comb += [group.any_word.eq(any_word), group.random.eq(random)]
         learns = delayed(m, learns, 1, "learns")
         m.d.comb += self.rows_learned.eq(learns & self.slots[x].first)
-        m.d.comb += self.learned.eq(delayed(m, learns, 1, "learned"))
+        m.d.sync += self.learns_next.eq(learns)
         changes = total_of(group.changes for group in self.groups)
         m.d.sync += self.weights_changed.eq(changes)
 
     def _any_word(self, m: Module) -> Value:
         """Return whether any plasticity word of the last whole sweep differs from 0, two clocks after it."""
-        slot = self.slots[self.stage_x + SWEEP_LATENCY]
+        slot = self.slots[self.stage_e]
         valid = delayed(m, self.sweeps, 1, "words_valid")
         first, last = (delayed(m, flag, 1, "end") for flag in (slot.first, slot.last))
         running, result = Signal(), Signal(name="any_word")

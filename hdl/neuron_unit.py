@@ -19,6 +19,11 @@ NOISE_WIDTH = 11
 LATENCY = 3
 
 
+def sweep_latency(*, short: bool) -> int:
+    """Return the clocks of a :class:`NeuronUnit`."""
+    return LATENCY - short
+
+
 def signed_width(low: int, high: int) -> int:
     """Return the bits of a signed number that holds ``low ... high``."""
     return max(bits_for(low, require_sign_bit=True), bits_for(high, require_sign_bit=True))
@@ -69,6 +74,8 @@ class NeuronUnit(wiring.Component):
     lanes : int
     port_widths : sequence of int
         Bits of each port, at most 16: a port whose range is known to be smaller may be narrower.
+    short : bool
+        Clip within the same clock as threshold, gate and reset.
 
     Members
     -------
@@ -87,11 +94,16 @@ class NeuronUnit(wiring.Component):
         Lanes that neither spike nor learn.
     learn : In(1)
     valid_o, neurons_o, spikes_o, words_o : Out
-        The same word three clocks later: new states, spikes, plasticity words (`word_width` bits each).
+        The same word `latency` clocks later: new states, spikes, plasticity words (`word_width` bits each).
+
+    Attributes
+    ----------
+    latency : int
+        3 clocks: sums and dither; clip; threshold, gate and reset. Two if `short`.
 
     Notes
     -----
-    Latency 3 clocks (sums and dither; clip; threshold, gate and reset), one word per clock, no stall.
+    One word per clock, no stall.
     """
 
     def __init__(
@@ -100,7 +112,10 @@ class NeuronUnit(wiring.Component):
         rule: object,
         lanes: int,
         port_widths: Sequence[int],
+        *,
+        short: bool = False,
     ) -> None:
+        self.latency = sweep_latency(short=short)
         # Only eRBP forms its plasticity words in the sweep.
         self.rule = rule if isinstance(rule, ErbpRule) else None
         self.program, self.lanes, self.port_widths = program, lanes, tuple(port_widths)
@@ -126,11 +141,11 @@ class NeuronUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         valids = [self.valid]
-        for stage in range(LATENCY):
+        for stage in range(self.latency):
             valids.append(delayed(m, valids[-1], 1, f"valid_{stage}"))
-        m.d.comb += self.valid_o.eq(valids[LATENCY])
-        learn = delayed(m, self.learn, 2, "learn", cleared=False)
-        silent = delayed(m, self.silent, 2, "silent", cleared=False)
+        m.d.comb += self.valid_o.eq(valids[-1])
+        learn = delayed(m, self.learn, self.latency - 1, "learn", cleared=False)
+        silent = delayed(m, self.silent, self.latency - 1, "silent", cleared=False)
         spikes = Signal(self.lanes, reset_less=True)
         neurons = Signal.like(self.neurons_o, name="neurons_after", reset_less=True)
         words = Signal(len(self.words_o), reset_less=True)
@@ -176,18 +191,22 @@ class NeuronUnit(wiring.Component):
                 m.d.sync += y.eq(total)
             low, high = program.lower[state], program.upper[state]
             x = Signal(Shape(signed_width(low, high), signed=True), name=f"x{state}_{lane}", reset_less=True)
-            with m.If(valids[1]):
-                m.d.sync += x.eq(clamped(y.shift_right(fraction), low, high))
+            within = clamped(y.shift_right(fraction), low, high)
+            if self.latency == 2:
+                m.d.comb += x.eq(within)
+            else:
+                with m.If(valids[1]):
+                    m.d.sync += x.eq(within)
             clipped.append(x)
 
         rest: Value = Const(0)
         if program.refractory:
             rest = Mux(self.begin, 0, stored.refractory)
-            rest = delayed(m, rest, 2, f"rest_{lane}", cleared=False)
+            rest = delayed(m, rest, self.latency - 1, f"rest_{lane}", cleared=False)
         resting = rest.any()
         threshold = program.threshold + clipped[1] if program.adaptive else Const(program.threshold)
         spike = (clipped[0] >= threshold) & ~resting & ~silent
-        with m.If(valids[2]):
+        with m.If(valids[-2]):
             m.d.sync += spikes.eq(spike)
             for state, x in enumerate(clipped):
                 m.d.sync += after[f"x{state}"].eq(self._after(state, x, spike, resting))

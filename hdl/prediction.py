@@ -9,7 +9,7 @@ from amaranth.utils import bits_for
 from erbium.hdl.fixed import delayed
 from erbium.hdl.fork import Queue
 from erbium.hdl.neuron_unit import LATENCY, NeuronUnit
-from erbium.hdl.tokens import Begin, FeedbackToken, Kind, Result, SweepToken
+from erbium.hdl.tokens import BeginRegister, FeedbackToken, Kind, Result, sweep_token
 from erbium.sw_model.network import Hardware, Network
 
 ERROR_WIDTH = 9
@@ -47,9 +47,10 @@ class PredictionUnit(wiring.Component):
     def __init__(self, network: Network, hardware: Hardware) -> None:
         self._network = network
         self._lanes = hardware.lanes_of(network, len(network.layers) - 1)
+        self._token = sweep_token(network, hardware, len(network.layers) - 1)
         super().__init__(
             {
-                "sweep_i": In(stream.Signature(SweepToken(self._lanes, True))),
+                "sweep_i": In(stream.Signature(self._token)),
                 "feedback_o": Out(stream.Signature(FeedbackToken(network))),
                 "result_o": Out(stream.Signature(Result())),
                 "decide_after": In(16),
@@ -64,7 +65,8 @@ class PredictionUnit(wiring.Component):
         network, lanes, token = self._network, self._lanes, self.sweep_i.payload
         classes = network.n_classes
         count_width = bits_for(network.n_ticks)
-        begin = Signal(Begin())
+        register = BeginRegister(self._token.begin_pieces)
+        begin = register.begin
         tick = Signal(range(network.n_ticks + 1))
         first_tick = Signal()
 
@@ -166,8 +168,8 @@ class PredictionUnit(wiring.Component):
             with m.Switch(token.kind):
                 with m.Case(Kind.BEGIN):
                     m.d.comb += self.sweep_i.ready.eq(1)
+                    register.take(m, token.data)
                     m.d.sync += [
-                        begin.eq(token.data),
                         tick.eq(0),
                         first_tick.eq(1),
                         here.eq(0),

@@ -45,34 +45,50 @@ class SpikeSerializer(wiring.Component):
     Parameters
     ----------
     lanes : int
+    n_neurons : int
+        Of the population.
+    begin_pieces : int
+        Tokens that a ``BEGIN`` is.
 
     Members
     -------
     sweep_i : In(stream of SweepToken)
     event_o : Out(stream of EventToken)
     spikes : Out(1)
-        A spike leaves in this clock.
+        A spike leaves in this clock; with one lane, it did in the last.
 
     Notes
     -----
-    A word with n spikes takes ``max(n, 1)`` clocks, other tokens one. Latency two clocks.
+    A word with n spikes takes ``max(n, 1)`` clocks, other tokens one. Latency two clocks; none with one lane, whose
+    words are spikes already.
     """
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, lanes: int, n_neurons: int = 1 << ADDRESS_WIDTH, begin_pieces: int = 1) -> None:
         self._lanes = lanes
+        event = EventToken(n_neurons, begin_pieces=begin_pieces)
+        self._address_width = event.spike.size
         super().__init__(
             {
-                "sweep_i": In(stream.Signature(SweepToken(lanes, False))),
-                "event_o": Out(stream.Signature(EventToken())),
+                "sweep_i": In(stream.Signature(SweepToken(lanes, False, n_neurons, begin_pieces))),
+                "event_o": Out(stream.Signature(event)),
                 "spikes": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        token, out = self.sweep_i.payload, self.event_o.payload
+        token, out, width = self.sweep_i.payload, self.event_o.payload, self._address_width
+        if self._lanes == 1:
+            silent = (token.kind == Kind.SPIKE) & ~token.spikes[0]
+            m.d.comb += [
+                *(out.kind.eq(token.kind), out.data.eq(token.data)),
+                self.event_o.valid.eq(self.sweep_i.valid & ~silent),
+                self.sweep_i.ready.eq(self.event_o.ready | silent),
+            ]
+            m.d.sync += self.spikes.eq(self.event_o.valid & self.event_o.ready & (token.kind == Kind.SPIKE))
+            return m
         pending = Signal(self._lanes)
-        base = Signal(ADDRESS_WIDTH)
+        base = Signal(width)
         # What is known of the pending spikes beforehand: that there is one, and that there is just one.
         any_pending, last_pending = Signal(), Signal()
         place = lowest_bit(m, pending)[1]
@@ -88,7 +104,7 @@ class SpikeSerializer(wiring.Component):
             moves.eq(~valid | self.event_o.ready),
             self.event_o.valid.eq(valid),
             out.kind.eq(kind),
-            out.data.eq(Cat((held[:ADDRESS_WIDTH] + spike)[:ADDRESS_WIDTH], held[ADDRESS_WIDTH:])),
+            out.data.eq(Cat((held[:width] + spike)[:width], held[width:])),
             self.spikes.eq(valid & self.event_o.ready & (kind == Kind.SPIKE)),
         ]
         with m.If(moves):

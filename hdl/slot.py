@@ -4,19 +4,23 @@
 from amaranth.lib import data, enum
 from amaranth.utils import bits_for
 
-from erbium.hdl.tokens import ADDRESS_WIDTH, Kind
+from erbium.hdl.tokens import Kind
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.programs import FRACTION_BITS
 
 
 def tick_width(network: Network) -> int:
     """Return the bits of a tick number in a slot; a first-spike layer needs room for "never", too."""
-    return max(8, bits_for(network.n_ticks)) if network.is_first_spike else 8
+    return (
+        bits_for(network.n_ticks) if network.is_first_spike else min(bits_for(network.n_ticks), FRACTION_BITS)
+    )
 
 
 def operand_stage(network: Network, number: int, hardware: Hardware) -> int:
     """Return the stage X of the pipeline, counted from the issue of a slot, in which all operands meet."""
-    words = hardware.words_of(network, number)
-    return (1 if words & (words - 1) == 0 else 3) + hardware.latency_of(number)
+    words = hardware.stride_of(network, number)
+    at_once = hardware.short_pipelines or words & (words - 1) == 0
+    return (1 if at_once else 3) + hardware.latency_of(network, number)
 
 
 class Work(enum.Enum, shape=3):
@@ -49,31 +53,32 @@ class Slot(data.StructLayout):
     Members
     -------
     work : what to do
-    row, word, base : synapse row (``WORD``: address of the neuron), word within it, address of the neuron in lane 0
+    row, word : synapse row, word within it
+    lane : of the neuron of a ``WORD``
     first, last : first and last word of the row or population
     fresh : port 0 holds nothing yet, so the old sum counts as 0
     armed : the row learns, with eRBP if a plasticity word of the layer is not 0
     begin : first tick of the sample: states count as initial
     feedback : the sweep takes port 1 from the feedback port
-    tick : low bits, at least 8, of the tick number (``LEARN``: the whole number of the tick of the replayed spike)
+    tick : low bits of the tick number (``LEARN``: the whole number of the tick of the replayed spike)
     later : of a ``WORD``
     kind : of a token
     """
 
-    def __init__(self, words: int, width: int = 8) -> None:
+    def __init__(self, network: Network, number: int, hardware: Hardware) -> None:
         super().__init__(
             {
                 "work": Work,
-                "row": ADDRESS_WIDTH,
-                "word": range(max(words, 2)),
-                "base": ADDRESS_WIDTH,
+                "row": range(max(network.n_rows(number), 2)),
+                "word": range(max(hardware.words_of(network, number), 2)),
+                "lane": range(hardware.lanes_of(network, number)),
                 "first": 1,
                 "last": 1,
                 "fresh": 1,
                 "armed": 1,
                 "begin": 1,
                 "feedback": 1,
-                "tick": width,
+                "tick": tick_width(network),
                 "later": 1,
                 "kind": Kind,
             }

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.fixed import delayed
+from erbium.sw_model.network import SPRAM_WIDTH
 
-SPRAM_WIDTH, SPRAM_DEPTH = 16, 1 << 14
-"""One SB_SPRAM256KA."""
+SPRAM_DEPTH = 1 << 14
+"""Words of SPRAM_WIDTH bits of one SB_SPRAM256KA."""
 
 DP16KD_ADDRESS = 14
 """Address bits of a DP16KD; with words of 9 bits the lowest 3 are not used, with words of 18 bits the lowest 4."""
@@ -34,8 +35,15 @@ def ecp5_blocks(depth: int, width: int) -> int:
     return sum(-(-width // columns) for _, columns in ecp5_banks(depth))
 
 
+def keeps_pairs(width: int) -> bool:
+    """Whether two words of so many bits go in one of SPRAM."""
+    return 2 * width <= SPRAM_WIDTH
+
+
 def spram_blocks(depth: int, width: int) -> int:
     """Return the SB_SPRAM256KA blocks of a memory of so many words of so many bits."""
+    if keeps_pairs(width):
+        return -(-depth // (2 * SPRAM_DEPTH))
     return -(-width // SPRAM_WIDTH) * -(-depth // SPRAM_DEPTH)
 
 
@@ -53,6 +61,11 @@ class SynapseMemory(wiring.Component):
     ``spram``   SB_SPRAM256KA blocks, which have one port: a read and a write never come in the same clock
     =========== ======================================================================================
 
+    Words of up to 8 bits lie in SPRAM in pairs, an even address and the odd one behind it. In the clock behind a
+    read of an even address only the other word of its pair may be read, which then needs no access: it came along.
+    A write to an even address is done a clock later, together with one to the odd address if that comes then, so
+    `write_address` stays, or goes on to the odd one, and a read that needs an access must not come.
+
     Parameters
     ----------
     depth : int
@@ -60,7 +73,7 @@ class SynapseMemory(wiring.Component):
     width : int
         Bits of a word (lanes times weight width).
     latency : int
-        Clocks from address to data, 2 or 3; the kinds other than ``generic`` take 3.
+        Clocks from address to data, 2 or 3; the kinds other than ``generic`` take 3, pairs take 2.
     kind : str
         One of :data:`erbium.sw_model.network.MEMORY_KINDS`.
 
@@ -74,6 +87,7 @@ class SynapseMemory(wiring.Component):
 
     def __init__(self, depth: int, width: int, latency: int = 2, kind: str = "generic") -> None:
         self.depth, self.latency, self.kind = depth, latency, kind
+        self.pairs = kind == "spram" and keeps_pairs(width)
         address = range(max(depth, 2))
         super().__init__(
             {
@@ -89,15 +103,12 @@ class SynapseMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        met = self.read_enable & self.write_enable
-        if self.kind == "ecp5":
-            self._ecp5(m)
-        elif self.kind == "spram":
-            self._spram(m)
+        if self.kind == "spram":
+            reads, writes = self._pairs(m) if self.pairs else self._singles(m)
+            met = reads & writes
         else:
-            self._generic(m)
-        if self.kind != "spram":
-            met &= self.read_address == self.write_address
+            self._ecp5(m) if self.kind == "ecp5" else self._generic(m)
+            met = self.read_enable & self.write_enable & (self.read_address == self.write_address)
         with m.If(met):
             m.d.sync += self.collision.eq(1)
         return m
@@ -164,47 +175,69 @@ class SynapseMemory(wiring.Component):
                     m.d.comb += value.eq(outputs[-1])
         m.d.sync += self.read_data.eq(value)
 
-    def _spram(self, m: Module) -> None:
-        width = len(self.read_data)
-        low = min(SPRAM_DEPTH.bit_length() - 1, len(self.read_address))
-        address = Signal(14)
-        high = Signal(max(len(self.read_address) - low, 1))
-        with m.If(self.write_enable):
-            m.d.comb += [address.eq(self.write_address[:low]), high.eq(self.write_address[low:])]
-        with m.Else():
-            m.d.comb += [address.eq(self.read_address[:low]), high.eq(self.read_address[low:])]
+    def _singles(self, m: Module) -> tuple[Value, Value]:
+        """Make SPRAM of whole words; return when it is read and written."""
+        address = Mux(self.write_enable, self.write_address, self.read_address)
+        read = self._spram(m, address, self.read_enable, self.write_enable, self.write_data, Const(0b1111, 4))
+        # The second register costs cells and no time: the lanes need the data three clocks behind the address.
+        m.d.comb += self.read_data.eq(self._registered(m, read, self.read_enable, self.latency - 1))
+        return self.read_enable, self.write_enable
+
+    def _pairs(self, m: Module) -> tuple[Value, Value]:
+        """Make SPRAM of pairs of words; return when it is read and written."""
+        width, odd = len(self.read_data), self.read_address[0]
+        fetches, stores, waits = Signal(), Signal(), Signal()
+        came = delayed(m, self.read_enable & ~odd, 1, "even_came")
+        first = Signal(width, reset_less=True)
+        m.d.sync += waits.eq(self.write_enable & ~self.write_address[0])
+        with m.If(~self.write_address[0]):
+            m.d.sync += first.eq(self.write_data)
+        second = self.write_enable & self.write_address[0]
+        m.d.comb += [fetches.eq(self.read_enable & ~(odd & came)), stores.eq(waits | second)]
+        address = Mux(stores, self.write_address[1:], self.read_address[1:])
+        half = SPRAM_WIDTH // 2
+        data = Cat(first, Const(0, half - width), self.write_data)
+        mask = Cat(waits.replicate(2), second.replicate(2))
+        read = self._spram(m, address, fetches, stores, data, mask)
+        pair = self._registered(m, read, fetches, 1)
+        shown = delayed(m, odd, 2, "odd", cleared=False)
+        m.d.comb += self.read_data.eq(Mux(shown, pair[half:], pair))
+        return fetches, stores
+
+    def _spram(
+        self, m: Module, address: Value, reads: Value, writes: Value, data: Value, mask: Value
+    ) -> Value:
+        """Make the blocks; return what is read, in the clock behind its address."""
+        at = Signal(max(len(address), SPRAM_DEPTH.bit_length()))
+        m.d.comb += at.eq(address)
+        address, high = at[: SPRAM_DEPTH.bit_length() - 1], at[SPRAM_DEPTH.bit_length() - 1 :]
         outputs = []
-        banks = -(-self.depth // SPRAM_DEPTH)
+        banks = -(-self.depth // ((1 + self.pairs) * SPRAM_DEPTH))
         for number in range(banks):
-            output = Signal(-(-width // SPRAM_WIDTH) * SPRAM_WIDTH, name=f"output_{number}")
-            for place, start in enumerate(range(0, width, SPRAM_WIDTH)):
+            output = Signal(-(-len(data) // SPRAM_WIDTH) * SPRAM_WIDTH, name=f"output_{number}")
+            for place, start in enumerate(range(0, len(data), SPRAM_WIDTH)):
                 m.submodules[f"block_{number}_{place}"] = Instance(
                     "SB_SPRAM256KA",
                     i_ADDRESS=address,
-                    i_DATAIN=Cat(self.write_data[start : start + SPRAM_WIDTH], Const(0, SPRAM_WIDTH))[
-                        :SPRAM_WIDTH
-                    ],
-                    i_MASKWREN=Const(0b1111, 4),
-                    i_WREN=self.write_enable & (high == number),
-                    i_CHIPSELECT=(self.write_enable | self.read_enable) & (high == number),
+                    i_DATAIN=Cat(data[start : start + SPRAM_WIDTH], Const(0, SPRAM_WIDTH))[:SPRAM_WIDTH],
+                    i_MASKWREN=mask,
+                    i_WREN=writes & (high == number),
+                    i_CHIPSELECT=(reads | writes) & (high == number),
                     i_CLOCK=ClockSignal(),
                     i_STANDBY=Const(0, 1),
                     i_SLEEP=Const(0, 1),
                     i_POWEROFF=Const(1, 1),
                     o_DATAOUT=output[start : start + SPRAM_WIDTH],
                 )
-            outputs.append(output[:width])
-        value: Value = outputs[0]
-        if banks > 1:
-            bank = delayed(m, high, 1, "bank", cleared=False)
-            chosen = Signal(width, name="chosen")
-            with m.Switch(bank):
-                for number, output in enumerate(outputs):
-                    with m.Case(number):
-                        m.d.comb += chosen.eq(output)
-            value = chosen
-        # The second register costs cells and no time: the lanes need the data three clocks behind the address.
-        m.d.comb += self.read_data.eq(self._registered(m, value, self.read_enable, self.latency - 1))
+            outputs.append(output)
+        if banks == 1:
+            return outputs[0][: len(data)]
+        chosen = Signal(len(data), name="chosen")
+        with m.Switch(delayed(m, high, 1, "bank", cleared=False)):
+            for number, output in enumerate(outputs):
+                with m.Case(number):
+                    m.d.comb += chosen.eq(output)
+        return chosen
 
 
 def _dp16kd(

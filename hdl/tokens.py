@@ -6,11 +6,11 @@ tokens in order and never looks at time in clock cycles; so the sequence on a ch
 inputs alone.
 """
 
-from amaranth.hdl import Shape
+from amaranth.hdl import Cat, Module, Shape, Signal, Value
 from amaranth.lib import data, enum
 from amaranth.utils import bits_for
 
-from erbium.sw_model.network import Network
+from erbium.sw_model.network import Hardware, Network
 
 LABEL_WIDTH = 8
 SEED_WIDTH = 32
@@ -42,21 +42,71 @@ class Begin(data.StructLayout):
         super().__init__({"seed": SEED_WIDTH, "label": LABEL_WIDTH, "learn": 1})
 
 
+def piece_width(begin_pieces: int) -> int:
+    """Return the bits of one of the tokens that a ``BEGIN`` is."""
+    return -(-Begin().size // begin_pieces)
+
+
+class BeginRegister:
+    """Keeps what a ``BEGIN`` says, whose pieces are shifted in.
+
+    Attributes
+    ----------
+    begin : View of Begin
+        Whole from the clock behind the last piece until the next sample's first one is taken.
+    newest : Value
+        The piece taken last.
+    """
+
+    def __init__(self, begin_pieces: int) -> None:
+        self._bits = Signal(piece_width(begin_pieces) * begin_pieces, name="begin")
+        self.begin = data.View(Begin(), self._bits[: Begin().size])
+        self.newest = self._bits[-piece_width(begin_pieces) :]
+
+    def take(self, m: Module, piece: Value) -> None:
+        """Take a piece in this clock; the first one comes to lie lowest."""
+        m.d.sync += self._bits.eq(Cat(self._bits, piece[: len(self.newest)])[len(self.newest) :])
+
+
 class Spike(data.StructLayout):
     """Payload of a ``SPIKE`` token: address, and in a replay the tick at which the spike had come."""
 
-    def __init__(self) -> None:
-        super().__init__({"address": ADDRESS_WIDTH, "tick": 16})
+    def __init__(self, n_addresses: int, n_ticks: int) -> None:
+        super().__init__(
+            {"address": bits_for(n_addresses - 1), "tick": bits_for(n_ticks - 1) if n_ticks else 0}
+        )
 
 
 class EventToken(data.StructLayout):
-    """Token of an event channel: ``kind`` and ``data``, a :class:`Begin` or a :class:`Spike`.
+    """Token of an event channel: ``kind`` and ``data``, a piece of a :class:`Begin` or a :class:`Spike`.
 
     In a learned sample of a first-spike network, ``SPIKE* END`` may follow its ``END``: the replay.
+
+    Parameters
+    ----------
+    n_addresses : int
+        Neurons or pixels that can spike.
+    n_ticks : int
+        Longest sample, if spikes carry their tick; else 0.
+    begin_pieces : int
+        Tokens that a ``BEGIN`` is, the lowest bits first.
     """
 
-    def __init__(self) -> None:
-        super().__init__({"kind": Kind, "data": Begin().size})
+    def __init__(
+        self, n_addresses: int = 1 << ADDRESS_WIDTH, n_ticks: int = 0, begin_pieces: int = 1
+    ) -> None:
+        self.spike, self.begin_pieces = Spike(n_addresses, n_ticks), begin_pieces
+        super().__init__({"kind": Kind, "data": max(piece_width(begin_pieces), self.spike.size)})
+
+    def spike_in(self, token: data.View) -> data.View:
+        """Return the payload of a ``SPIKE`` token."""
+        return data.View(self.spike, token.data[: self.spike.size])
+
+
+def event_token(network: Network, hardware: Hardware, number: int) -> EventToken:
+    """Return the token of the channel to a layer, counted from 0."""
+    timed = network.is_first_spike and number == 0
+    return EventToken(network.shape[number], network.n_ticks if timed else 0, hardware.begin_pieces)
 
 
 class SweepToken(data.StructLayout):
@@ -65,13 +115,32 @@ class SweepToken(data.StructLayout):
     ``kind`` and ``data`` as in :class:`EventToken`; a ``SPIKE`` token stands for one word of neurons: its
     ``data`` is the address of lane 0, ``spikes`` has one bit per lane, and ``v`` the membranes after the
     reset (int16 per lane, only if `with_membranes`).
+
+    Parameters
+    ----------
+    lanes : int
+    with_membranes : bool
+    n_neurons : int
+        Of the layer.
+    begin_pieces : int
+        Tokens that a ``BEGIN`` is, the lowest bits first.
     """
 
-    def __init__(self, lanes: int, with_membranes: bool) -> None:
-        members: dict[str, object] = {"kind": Kind, "data": Begin().size, "spikes": lanes}
+    def __init__(
+        self, lanes: int, with_membranes: bool, n_neurons: int = 1 << ADDRESS_WIDTH, begin_pieces: int = 1
+    ) -> None:
+        self.begin_pieces = begin_pieces
+        width = max(piece_width(begin_pieces), bits_for(n_neurons - 1))
+        members: dict[str, object] = {"kind": Kind, "data": width, "spikes": lanes}
         if with_membranes:
             members["v"] = data.ArrayLayout(Shape(STATE_WIDTH, signed=True), lanes)
         super().__init__(members)
+
+
+def sweep_token(network: Network, hardware: Hardware, number: int) -> SweepToken:
+    """Return the token of the channel from a layer, counted from 0."""
+    lanes, last = hardware.lanes_of(network, number), number == len(network.layers) - 1
+    return SweepToken(lanes, last, network.layers[number].n_neurons, hardware.begin_pieces)
 
 
 class FeedbackToken(data.StructLayout):
@@ -90,10 +159,15 @@ class ErrorToken(data.StructLayout):
 
     A ``SPIKE`` names a neuron that is to spike later (or earlier, if `later` is 0) in the layer that reads the
     channel. The `later` of an ``END`` says whether the sample is replayed at all.
+
+    Parameters
+    ----------
+    n_neurons : int
+        Of that layer.
     """
 
-    def __init__(self) -> None:
-        super().__init__({"kind": Kind, "address": ADDRESS_WIDTH, "later": 1})
+    def __init__(self, n_neurons: int = 1 << ADDRESS_WIDTH) -> None:
+        super().__init__({"kind": Kind, "address": bits_for(n_neurons - 1), "later": 1})
 
 
 class SampleKind(enum.Enum, shape=2):

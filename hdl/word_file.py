@@ -6,12 +6,13 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 REGISTERS_UP_TO = 3
-"""A file of at most so many words is made of registers, a longer one of block RAM with an output register."""
+"""A file of at most so many words is made of registers, a longer one of block RAM."""
 
 
-def file_latency(depth: int) -> tuple[int, int]:
+def file_latency(depth: int, *, registered: bool = True) -> tuple[int, int]:
     """Return the read latency and the write delay of a file of so many words, see :class:`WordFile`."""
-    return 0 if depth == 1 else 1 if depth <= REGISTERS_UP_TO else 2, int(depth > REGISTERS_UP_TO)
+    slow = registered and depth > REGISTERS_UP_TO
+    return 0 if depth == 1 else 1 + slow, int(slow)
 
 
 class WordFile(wiring.Component):
@@ -27,6 +28,8 @@ class WordFile(wiring.Component):
         Words.
     width : int
         Bits of a word.
+    registered : bool
+        Block RAM has an output register.
 
     Members
     -------
@@ -38,14 +41,14 @@ class WordFile(wiring.Component):
     Attributes
     ----------
     read_latency : int
-        0 for one word, 1 for two or three, 2 for more.
+        0 for one word, 1 for two or three, 2 for more, or 1 without an output register.
     write_delay : int
-        Clocks by which a write may come later and still be seen in time: 1 for block RAM, else 0.
+        Clocks by which a write may come later and still be seen in time: 1 behind an output register, else 0.
     """
 
-    def __init__(self, depth: int, width: int) -> None:
+    def __init__(self, depth: int, width: int, *, registered: bool = True) -> None:
         self.depth = depth
-        self.read_latency, self.write_delay = file_latency(depth)
+        self.read_latency, self.write_delay = file_latency(depth, registered=registered)
         address = range(max(depth, 2))
         super().__init__(
             {
@@ -83,11 +86,14 @@ class WordFile(wiring.Component):
                 write.data.eq(self.write_data),
                 write.en.eq(self.write_enable),
             ]
-            # It begins at 1, so that it is no register where reads are always enabled.
-            enabled = Signal(init=1)
-            m.d.sync += enabled.eq(self.read_enable)
-            with m.If(enabled):
-                m.d.sync += value.eq(read.data)
+            if self.read_latency == 1:
+                m.d.comb += value.eq(read.data)
+            else:
+                # It begins at 1, so that it is no register where reads are always enabled.
+                enabled = Signal(init=1)
+                m.d.sync += enabled.eq(self.read_enable)
+                with m.If(enabled):
+                    m.d.sync += value.eq(read.data)
         return m
 
 

@@ -42,6 +42,9 @@ MAX_CAUSES = 1_024
 MEMORY_KINDS = ("generic", "ecp5", "spram")
 """Synapse memories: inferred by the synthesis, block RAM of an ECP5, single-port RAM of an iCE40 UltraPlus."""
 
+SPRAM_WIDTH = 16
+"""Bits at an address of that single-port RAM: two words of weights if they are narrow enough."""
+
 FORMAT = "erbium-network"
 FORMAT_VERSION = 1
 
@@ -476,11 +479,16 @@ class Hardware:
     fifo_depth : int
         Tokens that each event channel holds, 2 ... 4096.
     memory_latency : int
-        Clocks from an address to the weight word, 2 (block RAM and register) or 3; the memories of a family take 3.
+        Clocks from an address to the weight word, 2 (block RAM and register) or 3; the memories of a family take 3, or
+        2 if two words are at an address.
     layer_lanes : tuple of int
         Lanes of the first layers, in order, instead of `lanes`; 0 leaves a layer its `lanes`.
     layer_memories : tuple of str
         What holds the weights of the first layers, in order, see :data:`MEMORY_KINDS`; all others are ``"generic"``.
+    short_pipelines : bool
+        Fewer registers along the way of a word through a layer: fewer cells, and more logic within a clock.
+    begin_pieces : int
+        Tokens that take what a ``BEGIN`` says through the array, 1 ... 41: with more, channels are narrower.
     """
 
     lanes: int = 64
@@ -488,11 +496,14 @@ class Hardware:
     memory_latency: int = 2
     layer_lanes: tuple[int, ...] = ()
     layer_memories: tuple[str, ...] = ()
+    short_pipelines: bool = False
+    begin_pieces: int = 1
 
     def __post_init__(self) -> None:
         check_range("lanes", self.lanes, 1, MAX_NEURONS)
         check_range("fifo_depth", self.fifo_depth, 2, 4096)
         check_range("memory_latency", self.memory_latency, 2, 3)
+        check_range("begin_pieces", self.begin_pieces, 1, 41)
         for lanes in self.layer_lanes:
             check_range("lanes of a layer", lanes, 0, MAX_NEURONS)
         for memory in self.layer_memories:
@@ -511,6 +522,18 @@ class Hardware:
         """What holds the weights of a layer, counted from 0."""
         return self.layer_memories[number] if number < len(self.layer_memories) else "generic"
 
-    def latency_of(self, number: int) -> int:
+    def pairs(self, network: Network, number: int) -> bool:
+        """Whether the memory of a layer, counted from 0, keeps two words of weights at an address."""
+        width = self.lanes_of(network, number) * network.layers[number].weight_width
+        return self.memory_of(number) == "spram" and 2 * width <= SPRAM_WIDTH
+
+    def stride_of(self, network: Network, number: int) -> int:
+        """Words from a synapse row to the next one of a layer, counted from 0: whole pairs where there are pairs."""
+        words = self.words_of(network, number)
+        return words + words % 2 if self.pairs(network, number) else words
+
+    def latency_of(self, network: Network, number: int) -> int:
         """Clocks from an address to the weight word of a layer, counted from 0."""
-        return self.memory_latency if self.memory_of(number) == "generic" else 3
+        if self.memory_of(number) == "generic":
+            return self.memory_latency
+        return 2 if self.pairs(network, number) else 3

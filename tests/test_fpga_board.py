@@ -23,10 +23,11 @@ from erbium.fpga.simulated_port import SimulatedPort
 from erbium.fpga.transport import BoardLostError, BoardMismatchError
 from erbium.fpga.transport_serial import SerialTransport
 from erbium.gen.presets import preset
-from erbium.sw_model.array import ArrayModel, Results
+from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.constants import sample_seeds
 from erbium.sw_model.network import Hardware, Network
 from erbium.train import Trainer
+from erbium.verif.equality import assert_same_results, assert_same_state
 
 pytestmark = [pytest.mark.verilator, pytest.mark.slow]
 
@@ -36,33 +37,24 @@ FIRST_SPIKE = preset("first-spike-tiny").network
 DATA = load_named("tiny")
 
 
-def same(got: Results, expected: Results) -> None:
-    for name in ("answers", "ticks", "ticks_to_decision"):
-        np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), name)
-
-
-def same_state(board: BoardArray, model: ArrayModel) -> None:
-    assert board.counters() == model.counters()
-    for got, expected in zip(board.weights, model.weights, strict=True):
-        np.testing.assert_array_equal(got, expected)
-
-
 def work(board: BoardArray, network: Network, n_learn: int = 60) -> None:
     """Learn and infer on the board and on the model, and compare everything."""
     model = ArrayModel(network)
-    same_state(board, model)
+    assert_same_state(board, model)
     for number, factor in enumerate((1.0, 0.3)):
         rates = network.scaled_rates(factor)
         board.set_rates(rates)
         model.set_rates(rates)
         images, labels = DATA.train.images[:n_learn], DATA.train.labels[:n_learn]
         seeds = sample_seeds(network.seed, True, number * n_learn, n_learn)
-        same(board.run(images, seeds, labels), model.run(images, seeds, labels))
-        same_state(board, model)
+        assert_same_results(board.run(images, seeds, labels), model.run(images, seeds, labels))
+        assert_same_state(board, model)
         board.decide_after = model.prediction.decide_after = 1
-        same(board.run(images[:20], seeds[:20], n_ticks=3), model.run(images[:20], seeds[:20], n_ticks=3))
+        assert_same_results(
+            board.run(images[:20], seeds[:20], n_ticks=3), model.run(images[:20], seeds[:20], n_ticks=3)
+        )
         board.decide_after = model.prediction.decide_after = network.decide_after
-    same_state(board, model)
+    assert_same_state(board, model)
 
 
 @pytest.mark.parametrize("network", [TINY, FIRST_SPIKE], ids=["erbp", "first-spike"])

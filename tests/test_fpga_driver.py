@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,9 +23,10 @@ from erbium.fpga.driver_protocol import (
 from erbium.fpga.transport import BoardLostError, BoardMismatchError, LineLostError, LinkError, NoAnswerError
 from erbium.gen.presets import erbp_network, preset
 from erbium.hdl.registers import ErrorCode, PixelFormat
-from erbium.sw_model.array import ArrayModel, Results
+from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.constants import Array, sample_seeds
 from erbium.sw_model.network import Network
+from erbium.verif.equality import assert_same_results, assert_same_state
 from erbium.verif.model_board import Fault, ModelBoard
 
 TINY = preset("tiny").network
@@ -48,32 +48,21 @@ def batch(network: Network, count: int, seed: int = 1) -> tuple[Array, Array, Ar
     return images, sample_seeds(network.seed, True, seed, count), random.integers(0, network.n_classes, count)
 
 
-def same(got: Results, expected: Results) -> None:
-    for name in ("answers", "ticks", "ticks_to_decision"):
-        np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), name)
-
-
-def same_state(board: Any, model: ArrayModel) -> None:
-    assert board.counters() == model.counters()
-    for got, expected in zip(board.weights, model.weights, strict=True):
-        np.testing.assert_array_equal(got, expected)
-
-
 def work(board: BoardArray, network: Network, n_learn: int = 20, n_infer: int = 9) -> None:
     """Learn and infer on the board and on the model, and compare everything."""
     model = ArrayModel(network)
-    same_state(board, model)
+    assert_same_state(board, model)
     for number, factor in enumerate((1.0, 0.3)):
         rates = network.scaled_rates(factor)
         board.set_rates(rates)
         model.set_rates(rates)
         images, seeds, labels = batch(network, n_learn, number)
-        same(board.run(images, seeds, labels), model.run(images, seeds, labels))
+        assert_same_results(board.run(images, seeds, labels), model.run(images, seeds, labels))
         board.decide_after = model.prediction.decide_after = 1
         part = images[:n_infer], seeds[:n_infer]
-        same(board.run(*part, n_ticks=3), model.run(*part, n_ticks=3))
+        assert_same_results(board.run(*part, n_ticks=3), model.run(*part, n_ticks=3))
         board.decide_after = model.prediction.decide_after = network.decide_after
-    same_state(board, model)
+    assert_same_state(board, model)
 
 
 @pytest.mark.parametrize("buffer_bytes", [0, 64, 4096])
@@ -93,8 +82,8 @@ def test_many_samples_go_round_all_turns() -> None:
     board, model = BoardArray(SMALL, ModelBoard(SMALL, buffer_bytes=4096)), ArrayModel(SMALL)
     for number in range(2):
         images, seeds, labels = batch(SMALL, 300, number)
-        same(board.run(images, seeds, labels), model.run(images, seeds, labels))
-    same_state(board, model)
+        assert_same_results(board.run(images, seeds, labels), model.run(images, seeds, labels))
+    assert_same_state(board, model)
 
 
 @pytest.mark.parametrize("width", [4, 8, 9, 16])
@@ -155,7 +144,7 @@ def test_a_board_that_goes_away_is_one_clear_error(after: int, requests: dict[in
         assert "\n" not in str(error)
     if isinstance(error, BoardLostError) and error.results is not None:
         done = slice(0, error.n_done)
-        same(error.results, model.run(images[done], seeds[done], labels[done]))
+        assert_same_results(error.results, model.run(images[done], seeds[done], labels[done]))
 
 
 def test_a_board_that_falls_silent() -> None:

@@ -98,6 +98,8 @@ def test_blocks_as_yosys_counts_them(family, depth, width, tmp_path):
         # 785 rows of 160 weights in words of four: the four blocks of an iCE40 UltraPlus, and no more.
         ("ice40", Memory("m", 785 * 40, 32, "spram"), ("SPRAM", 4)),
         ("ice40", Memory("m", 16_385, 17, "spram"), ("SPRAM", 4)),
+        ("ice40", Memory("m", 785 * 160, 8, "spram"), ("SPRAM", 4)),
+        ("ice40", Memory("m", 131_073, 8, "spram"), ("SPRAM", 5)),
     ],
 )
 def test_what_holds_a_memory(family, memory, expected):

@@ -20,6 +20,7 @@ from erbium.sw_model.first_spike import NEVER, FirstSpikeLayer
 from erbium.sw_model.network import Layer, Network
 from erbium.sw_model.programs import DescriptionError, NeuronProgram, Operation
 from erbium.sw_model.rules import FirstSpikeErrors, FirstSpikeRule, LatencyEncoder
+from erbium.verif.equality import assert_same_results, assert_same_state
 
 
 def pictures(network, count, seed=0):
@@ -31,20 +32,6 @@ def pictures(network, count, seed=0):
         images[1], images[2] = 0, 255
     labels = random.integers(0, network.n_classes, count)
     return images, sample_seeds(seed, True, 0, count), labels
-
-
-def assert_same_results(slow, fast):
-    for name in ("answers", "ticks", "ticks_to_decision"):
-        a, b = getattr(slow, name), getattr(fast, name)
-        assert a.dtype == b.dtype == np.int64
-        assert a.tolist() == b.tolist(), name
-
-
-def assert_same_state(slow, fast):
-    assert list(slow.counters().items()) == list(fast.counters().items())
-    for number, (a, b) in enumerate(zip(slow.weights, fast.weights, strict=True), 1):
-        assert a.dtype == b.dtype == np.int16
-        assert (a == b).all(), f"weights of layer {number}"
 
 
 def assert_equal(network, *, count=8, n_ticks=None, weights=None, seed=0, rates=None):

@@ -337,6 +337,19 @@ def test_a_layer_without_lanes_of_its_own_has_those_of_all() -> None:
     assert [hardware.memory_of(number) for number in range(2)] == ["spram", "generic"]
 
 
+def test_narrow_words_lie_in_pairs() -> None:
+    network = replace(TINY, layers=(replace(HIDDEN, n_neurons=13), *TINY.layers[1:]))
+    for lanes, kind, pairs, stride, latency in (
+        (1, "spram", True, 14, 2),
+        (2, "spram", False, 7, 3),
+        (1, "ecp5", False, 13, 3),
+        (1, "generic", False, 13, 2),
+    ):
+        hardware = Hardware(lanes=lanes, layer_memories=(kind,))
+        assert hardware.pairs(network, 0) == pairs
+        assert (hardware.stride_of(network, 0), hardware.latency_of(network, 0)) == (stride, latency)
+
+
 @pytest.mark.parametrize(
     "field", [{"layer_lanes": (-1,)}, {"layer_lanes": (5000,)}, {"layer_memories": ("tape",)}]
 )

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from erbium.gen.presets import erbp_network, first_spike_network, preset
-from erbium.sw_model.array import ArrayModel, Results
+from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.constants import Array, sample_seeds
 from erbium.sw_model.network import Hardware, Network
+from erbium.verif.equality import assert_same_results, assert_same_weights
 from erbium.verif.library import RtlArray
 
 SMALL: dict[str, Any] = {"n_inputs": 16, "n_ticks": 10, "margin": 4, "deadline": 6}
@@ -50,16 +51,6 @@ def batch(network: Network, count: int, seed: int) -> tuple[Array, Array, Array]
     return images, sample_seeds(network.seed, True, seed, count), random.integers(0, network.n_classes, count)
 
 
-def same(got: Results, expected: Results) -> None:
-    for name in ("answers", "ticks", "ticks_to_decision"):
-        np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), name)
-
-
-def same_weights(chip: RtlArray, model: ArrayModel) -> None:
-    for got, expected in zip(chip.weights, model.weights, strict=True):
-        np.testing.assert_array_equal(got, expected)
-
-
 def test_batches(chip: RtlArray) -> None:
     network, model = chip.network, ArrayModel(chip.network)
     chip.load(model.weights)
@@ -69,11 +60,13 @@ def test_batches(chip: RtlArray) -> None:
         chip.set_rates(rates)
         model.set_rates(rates)
         images, seeds, labels = batch(network, 40, number)
-        same(chip.run(images, seeds, labels), model.run(images, seeds, labels))
-        same_weights(chip, model)
+        assert_same_results(chip.run(images, seeds, labels), model.run(images, seeds, labels))
+        assert_same_weights(chip, model)
         for n_ticks, decide_after in ((None, 1), (None, 0), (3, 1), (1, 0)):
             chip.decide_after = model.prediction.decide_after = decide_after
-            same(chip.run(images, seeds, n_ticks=n_ticks), model.run(images, seeds, n_ticks=n_ticks))
+            assert_same_results(
+                chip.run(images, seeds, n_ticks=n_ticks), model.run(images, seeds, n_ticks=n_ticks)
+            )
         chip.decide_after = model.prediction.decide_after = network.decide_after
     counted = {name: value - before[name] for name, value in chip.counters().items()}
     assert counted == model.counters()
@@ -89,8 +82,10 @@ def test_the_weights_of_each_sample_can_be_read_at_once(chip: RtlArray) -> None:
     images, seeds, labels = batch(network, 12, 5)
     for sample in range(12):
         one = slice(sample, sample + 1)
-        same(chip.run(images[one], seeds[one], labels[one]), model.run(images[one], seeds[one], labels[one]))
-        same_weights(chip, model)
+        assert_same_results(
+            chip.run(images[one], seeds[one], labels[one]), model.run(images[one], seeds[one], labels[one])
+        )
+        assert_same_weights(chip, model)
     assert model.counters()["updates"] > 0
 
 
@@ -99,6 +94,6 @@ def test_single_bits_are_added_up_rightly() -> None:
     network = erbp_network("erbp-17", (17,), n_inputs=16, n_classes=4, n_ticks=8)
     chip, model = RtlArray(network, Hardware(lanes=64)), ArrayModel(network)
     images, seeds, labels = batch(network, 40, 17)
-    same(chip.run(images, seeds, labels), model.run(images, seeds, labels))
+    assert_same_results(chip.run(images, seeds, labels), model.run(images, seeds, labels))
     assert chip.counters() == model.counters()
-    same_weights(chip, model)
+    assert_same_weights(chip, model)

@@ -296,8 +296,8 @@ MUTANTS = [
     Mutant(
         "begin-too-soon",
         "layer_control",
-        "max(0, stage_x -",
-        "min(0, stage_x -",
+        "max(0, stage_x - 3",
+        "min(0, stage_x - 3",
         "LayerEngine",
         "first-spike-later-lanes-5",
         "samples/stall=0",
@@ -305,8 +305,8 @@ MUTANTS = [
     Mutant(
         "vote-settle",
         "layer_control",
-        "SWEEP_LATENCY + 1 + write_delay",
-        "SWEEP_LATENCY - 1 + write_delay",
+        "sweep_latency(short=short) + 1 + write_delay",
+        "sweep_latency(short=short) - 1 + write_delay",
         "LayerEngine",
         "first-spike-later-lanes-13",
         "samples/stall=0",

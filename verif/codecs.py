@@ -21,11 +21,11 @@ from erbium.hdl.tokens import (
     Result,
     SampleKind,
     SampleToken,
-    Spike,
     SweepToken,
+    piece_width,
 )
 from erbium.hdl.weight_access import AccessRequest
-from erbium.sw_model.network import Network
+from erbium.sw_model.network import Hardware, Network
 
 Token = tuple[Any, ...]
 """First what it says, as a word, then its values; such as ``("SPIKE", 7)``."""
@@ -87,7 +87,6 @@ _KINDS, _SAMPLE_KINDS, _ACCESS_KINDS = _numbers(Kind), _numbers(SampleKind), _nu
 _KIND_NAMES = {number: name for name, number in _KINDS.items()}
 _BEGIN = Packer(Begin())
 _PIXEL = Packer(Pixel())
-_SPIKE = Packer(Spike())
 
 
 def _begin_bits(seed: int, label: int, learn: int) -> int:
@@ -99,41 +98,75 @@ def _begin_token(bits: int) -> Token:
     return ("BEGIN", fields["seed"], fields["label"], fields["learn"])
 
 
+class _BeginPieces:
+    """Takes what a ``BEGIN`` says apart, and puts it together again.
+
+    Parameters
+    ----------
+    count : int
+        Payloads that it takes.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count, self._width = count, piece_width(count)
+        self._taken: list[int] = []
+
+    def apart(self, token: Token) -> list[int]:
+        """Return the pieces, the lowest bits first."""
+        bits, mask = _begin_bits(*token[1:]), (1 << self._width) - 1
+        return [bits >> self._width * k & mask for k in range(self._count)]
+
+    def together(self, piece: int) -> Token | None:
+        """Return the token with its last piece."""
+        self._taken.append(piece & ((1 << self._width) - 1))
+        if len(self._taken) < self._count:
+            return None
+        bits = sum(part << self._width * k for k, part in enumerate(self._taken))
+        self.clear()
+        return _begin_token(bits)
+
+    def clear(self) -> None:
+        """Forget pieces of a token that is not whole: the hardware was reset."""
+        self._taken.clear()
+
+
 class EventCodec:
     """``("BEGIN", seed, label, learn)``, ``("SPIKE", address)``, ``("TICK",)``, ``("END",)``.
 
     Parameters
     ----------
-    timed : bool
-        Spikes carry their tick, as those that the first layer of a first-spike network gets do:
-        ``("SPIKE", address, tick)``.
+    layout : EventToken, optional
+        Of the channel. If its spikes carry their tick, they are ``("SPIKE", address, tick)``.
     """
 
-    def __init__(self, *, timed: bool = False) -> None:
-        self._timed = timed
-        self._packer = Packer(EventToken())
+    def __init__(self, layout: EventToken | None = None) -> None:
+        layout = layout or EventToken()
+        self._packer, self._spike = Packer(layout), Packer(layout.spike)
+        self._pieces = _BeginPieces(layout.begin_pieces)
+        self.clear = self._pieces.clear
+        self._names = [name for name, field in layout.spike if field.width]
         self.size = self._packer.size
 
-    def encode(self, token: Token) -> int:
-        """Return the payload of a token."""
+    def encode(self, token: Token) -> list[int]:
+        """Return the payloads of a token; what its channel does not carry is left out."""
         kind = token[0]
-        content = 0
+        contents = [0]
         if kind == "BEGIN":
-            content = _begin_bits(*token[1:])
+            contents = self._pieces.apart(token)
         elif kind == "SPIKE":
-            content = _SPIKE.pack(dict(zip(("address", "tick"), token[1:], strict=False)))
-        return self._packer.pack({"kind": _KINDS[kind], "data": content})
+            contents = [self._spike.pack(dict(zip(self._names, token[1:], strict=False)))]
+        return [self._packer.pack({"kind": _KINDS[kind], "data": content}) for content in contents]
 
-    def decode(self, bits: int) -> Token:
-        """Return the token of a payload; what a kind does not carry is left out."""
+    def decode(self, bits: int) -> Token | None:
+        """Return the token of a payload, without what its kind does not carry; none before the last piece."""
         fields = self._packer.unpack(bits)
         kind = _KIND_NAMES[fields["kind"]]
         if kind == "BEGIN":
-            return _begin_token(fields["data"])
-        if kind == "SPIKE" and self._timed:
-            spike = _SPIKE.unpack(fields["data"])
-            return ("SPIKE", spike["address"], spike["tick"])
-        return ("SPIKE", fields["data"]) if kind == "SPIKE" else (kind,)
+            return self._pieces.together(fields["data"])
+        if kind == "SPIKE":
+            spike = self._spike.unpack(fields["data"] & (1 << self._spike.size) - 1)
+            return ("SPIKE", *(spike[name] for name in self._names))
+        return (kind,)
 
 
 class SweepCodec:
@@ -146,31 +179,40 @@ class SweepCodec:
     ----------
     lanes, n_neurons : int
     with_membranes : bool
+    begin_pieces : int
     """
 
-    def __init__(self, lanes: int, n_neurons: int, with_membranes: bool) -> None:
+    def __init__(self, lanes: int, n_neurons: int, with_membranes: bool, begin_pieces: int = 1) -> None:
         self.lanes, self.n_neurons, self.with_membranes = lanes, n_neurons, with_membranes
-        self._packer = Packer(SweepToken(lanes, with_membranes))
+        self._packer = Packer(SweepToken(lanes, with_membranes, n_neurons, begin_pieces))
+        self._pieces = _BeginPieces(begin_pieces)
+        self.clear = self._pieces.clear
         self.size = self._packer.size
 
-    def encode(self, token: Token) -> int:
-        """Return the payload of a token."""
+    @classmethod
+    def of(cls, network: Network, number: int, hardware: Hardware) -> SweepCodec:
+        """Return the codec of the channel from a layer, counted from 0."""
+        lanes, last = hardware.lanes_of(network, number), number == len(network.layers) - 1
+        return cls(lanes, network.layers[number].n_neurons, last, hardware.begin_pieces)
+
+    def encode(self, token: Token) -> list[int]:
+        """Return the payloads of a token."""
         kind = token[0]
         fields: dict[str, Any] = {"kind": _KINDS[kind]}
         if kind == "BEGIN":
-            fields["data"] = _begin_bits(*token[1:])
-        elif kind == "SPIKE":
+            return [self._packer.pack(fields | {"data": piece}) for piece in self._pieces.apart(token)]
+        if kind == "SPIKE":
             fields |= {"data": token[1], "spikes": token[2]}
             if self.with_membranes:
                 fields["v"] = token[3]
-        return self._packer.pack(fields)
+        return [self._packer.pack(fields)]
 
-    def decode(self, bits: int) -> Token:
-        """Return the token of a payload."""
+    def decode(self, bits: int) -> Token | None:
+        """Return the token of a payload; none before the last piece of a ``BEGIN``."""
         fields = self._packer.unpack(bits)
         kind = _KIND_NAMES[fields["kind"]]
         if kind == "BEGIN":
-            return _begin_token(fields["data"])
+            return self._pieces.together(fields["data"])
         if kind != "SPIKE":
             return (kind,)
         here = min(self.lanes, self.n_neurons - fields["data"])
@@ -201,10 +243,10 @@ class FeedbackCodec:
 
 
 class ErrorCodec:
-    """``("SPIKE", neuron, later)``, ``("END", replay)``."""
+    """``("SPIKE", neuron, later)``, ``("END", replay)``, for a layer of so many neurons."""
 
-    def __init__(self) -> None:
-        self._packer = Packer(ErrorToken())
+    def __init__(self, n_neurons: int) -> None:
+        self._packer = Packer(ErrorToken(n_neurons))
         self.size = self._packer.size
 
     def encode(self, token: Token) -> int:

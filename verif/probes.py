@@ -17,7 +17,7 @@ from erbium.hdl.array import ErbiumArray
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.neuron_unit import NeuronLayout, plasticity_word_width
 from erbium.hdl.slot import tick_width
-from erbium.hdl.tokens import ADDRESS_WIDTH, ErrorToken, EventToken, FeedbackToken, SweepToken
+from erbium.hdl.tokens import ADDRESS_WIDTH, ErrorToken, FeedbackToken, event_token, sweep_token
 from erbium.sw_model.network import Hardware, Layer, Network
 from erbium.verif.codecs import Packer, signed
 
@@ -68,21 +68,21 @@ class StateCodec:
 
 
 class WriteCodec:
-    """A write of the synapse memory: ``(address of the word, weight of each lane)``."""
+    """A write of the synapse memory: ``(row, word of the row, weight of each lane)``."""
 
-    def __init__(self, network: Network, number: int, lanes: int) -> None:
+    def __init__(self, network: Network, number: int, hardware: Hardware) -> None:
         layer = network.layers[number]
-        self._weight_width, self._lanes = layer.weight_width, lanes
-        words = network.n_rows(number) * -(-layer.n_neurons // lanes)
-        self._address_width = (max(words, 2) - 1).bit_length()
-        self.width = self._address_width + lanes * layer.weight_width
+        self._weight_width, self._lanes = layer.weight_width, hardware.lanes_of(network, number)
+        self._stride = hardware.stride_of(network, number)
+        self._address_width = (max(network.n_rows(number) * self._stride, 2) - 1).bit_length()
+        self.width = self._address_width + self._lanes * layer.weight_width
 
-    def decode(self, bits: int) -> tuple[int, list[int]]:
-        """Return the address and the weights."""
+    def decode(self, bits: int) -> tuple[int, int, list[int]]:
+        """Return row, word and weights."""
         address = bits & ((1 << self._address_width) - 1)
         bits >>= self._address_width
         mask = (1 << self._weight_width) - 1
-        return address, [
+        return *divmod(address, self._stride), [
             signed(bits >> lane * self._weight_width & mask, self._weight_width)
             for lane in range(self._lanes)
         ]
@@ -185,7 +185,7 @@ def layer_taps(network: Network, number: int, hardware: Hardware, prefix: str) -
     """Return the taps of one layer, their names behind a prefix."""
     layer = network.layers[number]
     lanes = hardware.lanes_of(network, number)
-    writes = WriteCodec(network, number, lanes).width
+    writes = WriteCodec(network, number, hardware).width
     taps = [Tap(f"{prefix}states", StateCodec(layer, lanes).width), Tap(f"{prefix}writes", writes)]
     if network.is_first_spike:
         taps += [Tap(f"{prefix}learned", writes), Tap(f"{prefix}words", WordCodec(layer, lanes, 2).width)]
@@ -244,17 +244,16 @@ def array_taps(network: Network, hardware: Hardware) -> list[Tap]:
     taps = [Tap("feedback", FeedbackToken(network).size)]
     for number, layer in enumerate(network.layers):
         prefix = f"layer{number + 1}_"
-        last = number == len(network.layers) - 1
         taps += [
-            Tap(f"{prefix}events", EventToken().size),
-            Tap(f"{prefix}event_i", EventToken().size),
-            Tap(f"{prefix}sweep", SweepToken(hardware.lanes_of(network, number), last).size),
+            Tap(f"{prefix}events", event_token(network, hardware, number).size),
+            Tap(f"{prefix}event_i", event_token(network, hardware, number).size),
+            Tap(f"{prefix}sweep", sweep_token(network, hardware, number).size),
             *layer_taps(network, number, hardware, prefix),
         ]
         if layer.feedback != "none":
             taps.append(Tap(f"{prefix}feedback", FeedbackToken(network).size))
         if network.is_first_spike:
-            taps.append(Tap(f"{prefix}errors", ErrorToken().size))
+            taps.append(Tap(f"{prefix}errors", ErrorToken(layer.n_neurons).size))
     return taps
 
 

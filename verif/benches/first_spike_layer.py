@@ -12,6 +12,7 @@ import numpy as np
 from erbium.hdl.layer import COUNTERS
 from erbium.hdl.layer_control import settle_clocks
 from erbium.hdl.slot import tick_width
+from erbium.hdl.tokens import event_token
 from erbium.hdl.word_file import file_latency
 from erbium.sw_model.constants import Array
 from erbium.sw_model.first_spike import FirstSpikeLayer
@@ -56,7 +57,7 @@ class FirstSpikeView(LayerView):
 
     def __init__(self, network: Network, number: int, hardware: Hardware, board: Scoreboard) -> None:
         super().__init__(network, number, hardware)
-        self.network, self.number, self.board = network, number, board
+        self.network, self.number, self.hardware, self.board = network, number, hardware, board
         self.order: list[int] | None = None
         self.votes: list[Token] = []
         self.before: FirstSpikeView | None = None
@@ -76,12 +77,11 @@ class FirstSpikeView(LayerView):
         """Return what is called with the payloads of the taps, by their names without the layer's prefix."""
         words, causes = WordCodec(self.layer, self.lanes, 2), CauseCodec(self.network, self.lanes)
         ticks = WordCodec(self.layer, self.lanes, tick_width(self.network))
-        writes = WriteCodec(self.network, self.number, self.lanes)
+        writes = WriteCodec(self.network, self.number, self.hardware)
 
-        def learned(bits: int) -> tuple[int, tuple[int, ...]]:
-            address, weights = writes.decode(bits)
-            start = address % self.words * self.lanes
-            return address, tuple(weights[: self.layer.n_neurons - start])
+        def learned(bits: int) -> tuple[int, int, tuple[int, ...]]:
+            row, word, weights = writes.decode(bits)
+            return row, word, tuple(weights[: self.layer.n_neurons - word * self.lanes])
 
         def cause(bits: int) -> tuple[int, ...]:
             """Decode; the row and the tick count only with the first word, and lanes without neuron never."""
@@ -140,7 +140,7 @@ class FirstSpikeView(LayerView):
         self._change(k, delta)
         for word, base in enumerate(self._bases):
             weights = tuple(int(w) for w in self.model.weights[k, base : base + self.lanes])
-            self.channel("learned").expect((k * self.words + word, weights), row=k)
+            self.channel("learned").expect((k, word, weights))
 
     def replay(self, word: Array) -> Array | None:
         """Let the model learn behind a sample."""
@@ -191,18 +191,23 @@ class TB(WeightPort):
         self.lanes = self.hardware.lanes_of(self.network, self.number)
         self.words = self.hardware.words_of(self.network, self.number)
         self.one_port = self.hardware.memory_of(self.number) == "spram"
+        # A memory with one port takes a word that learns every other clock, or a pair of words.
+        self.clocks_of_row = self.words * (1 + self.one_port)
+        if self.hardware.pairs(self.network, self.number):
+            self.clocks_of_row = self.words + self.words % 2
         self.is_last = self.number == len(self.network.layers) - 1
         self.model = FirstSpikeLayer(self.network, self.number)
         self.harness = harness = Harness(dut, stall)
         self.random = harness.random
-        self.events = harness.drive("event_i", EventCodec(timed=True).encode)
-        self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
-        self.errors = harness.drive("error_i", ErrorCodec().encode)
-        self.sweeps = harness.check(
-            "sweep_o", SweepCodec(self.lanes, self.layer.n_neurons, self.is_last).decode
+        self.events = harness.drive(
+            "event_i", EventCodec(event_token(self.network, self.hardware, self.number)).encode
         )
+        self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
+        self.errors = harness.drive("error_i", ErrorCodec(self.layer.n_neurons).encode)
+        sweeps = SweepCodec.of(self.network, self.number, self.hardware)
+        self.sweeps = harness.check("sweep_o", sweeps.decode)
         if self.number > 0:
-            harness.check("error_o", ErrorCodec().decode)
+            harness.check("error_o", ErrorCodec(self.n_inputs).decode)
         self.read: list[int] = []
         harness.monitor("access_o", lambda bits: self.read.append(decode_int16(bits)[1]))
         self.view = FirstSpikeView(self.network, self.number, self.hardware, harness.board)
@@ -367,7 +372,7 @@ async def throughput(dut: Any) -> None:
     await tb.harness.reset()
     await tb.load(tb.model.weights.copy())
     n, sweeps = tb.n_inputs, tb.harness.board.channel("sweep_o")
-    settle = settle_clocks(tb.words, True)
+    settle = settle_clocks(tb.network, tb.number, tb.hardware)
     assert settle <= 2
     counts = [n // 2, 0, 1, n - n // 2 - 1, 0]
     first = len(sweeps.history)
@@ -393,7 +398,7 @@ async def throughput(dut: Any) -> None:
         await tb.harness.run_until(lambda: not tb.harness.get("busy"))
         took = tb.harness.clocks - at_end
         await tb.finish()
-        row = tb.words * (1 + tb.one_port) if tb.number > 0 or rate else 1
+        row = tb.clocks_of_row if tb.number > 0 or rate else 1
         return took - len(neurons) - n_events * row
 
     always = FULL_PROBABILITY
@@ -405,5 +410,6 @@ async def throughput(dut: Any) -> None:
     assert max(clocks) - min(clocks) <= loose, f"clocks beyond those of words and rows: {clocks}"
     if tb.lanes > 1 and not tb.number:
         together = await beyond(always, 1, [0, 1])
-        more, expected = together - clocks[0], sum(file_latency(tb.words))
+        registered = not tb.hardware.short_pipelines
+        more, expected = together - clocks[0], sum(file_latency(tb.words, registered=registered))
         assert abs(more - expected) <= tb.one_port, f"clocks more for two of one word: {more}, not {expected}"

@@ -33,11 +33,12 @@ class TB:
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
         self.model = FirstSpikePrediction(self.network)
-        self.input = self.harness.drive("sweep_i", SweepCodec(self.lanes, self.n, True).encode)
+        sweeps = SweepCodec.of(self.network, len(self.network.layers) - 1, hardware)
+        self.input = self.harness.drive("sweep_i", sweeps.encode)
         self.counted = {name: self.harness.tally(name) for name in ("output_spikes", "updates", "samples")}
         self.feedback = self.harness.check("feedback_o", FeedbackCodec(self.network).decode)
         self.results = self.harness.check("result_o", ResultCodec().decode)
-        self.errors = self.harness.check("error_o", ErrorCodec().decode)
+        self.errors = self.harness.check("error_o", ErrorCodec(self.n).decode)
         self.presented = self.spikes = 0
         self.set_limits(self.network.n_ticks, self.network.decide_after)
 

@@ -10,6 +10,7 @@ import cocotb
 import numpy as np
 
 from erbium.hdl.layer import COUNTERS
+from erbium.hdl.tokens import event_token
 from erbium.sw_model.constants import Array
 from erbium.sw_model.layer import ErbpLayer, LayerModel
 from erbium.sw_model.network import Hardware, Network
@@ -45,7 +46,7 @@ class LayerView:
             hardware.words_of(network, number),
         )
         self.weights = np.zeros((network.n_rows(number), layer.n_neurons), dtype=np.int64)
-        self._states, self._writes = StateCodec(layer, self.lanes), WriteCodec(network, number, self.lanes)
+        self._states, self._writes = StateCodec(layer, self.lanes), WriteCodec(network, number, hardware)
         self._expected: list[LayerTick] = []
         self._word = 0
 
@@ -69,8 +70,7 @@ class LayerView:
 
     def written(self, bits: int) -> None:
         """Take a write of the synapse memory."""
-        address, weights = self._writes.decode(bits)
-        row, word = divmod(address, self.words)
+        row, word, weights = self._writes.decode(bits)
         start = word * self.lanes
         here = self.weights[row, start : start + self.lanes]
         here[:] = weights[: here.size]
@@ -204,18 +204,21 @@ class TB(WeightPort):
         self.layer = self.network.layers[self.number]
         self.lanes = hardware.lanes_of(self.network, self.number)
         self.one_port = hardware.memory_of(self.number) == "spram"
+        self.pairs = hardware.pairs(self.network, self.number)
         self.is_last = self.number == len(self.network.layers) - 1
         self.model = ErbpLayer(self.network, self.number)
         self.harness = harness = Harness(dut, stall)
         self.random = harness.random
-        self.events = harness.drive("event_i", EventCodec().encode)
+        self.events = harness.drive(
+            "event_i", EventCodec(event_token(self.network, hardware, self.number)).encode
+        )
         self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
         self.feedback = None
         if self.layer.feedback != "none":
             self.feedback = harness.drive("feedback_i", FeedbackCodec(self.network).encode)
             self.set_gain(self.layer.gain)
-        decode = SweepCodec(self.lanes, self.layer.n_neurons, self.is_last).decode
-        self.sweeps = harness.check("sweep_o", decode)
+        sweeps = SweepCodec.of(self.network, self.number, hardware)
+        self.sweeps = harness.check("sweep_o", sweeps.decode)
         self.read: list[int] = []
         harness.monitor("access_o", lambda bits: self.read.append(decode_int16(bits)[1]))
         self.view = LayerView(self.network, self.number, hardware)
@@ -462,8 +465,8 @@ async def throughput(dut: Any) -> None:
             rows = (counts[tick] + 1) * words
             expected = rows + teach + words + TICK_OVERHEAD
             if tb.one_port and learn and tick >= tb.layer.rule.first_tick:
-                # Words that learn come every other clock; the first of them may have to wait for its turn.
-                expected += rows - 1
+                # Words that learn come every other clock, or in pairs; the first may have to wait for its turn.
+                expected += counts[tick] * (words % 2) if tb.pairs else rows - 1
                 expected += took == expected + 1
             expect_equal("clocks of a tick", expected, took, tick=tick, spikes=counts[tick])
     start = tb.harness.clocks

@@ -8,6 +8,7 @@ from typing import Any
 
 import cocotb
 
+from erbium.hdl.synapse_memory import keeps_pairs
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
 from erbium.verif.streams import Harness
@@ -21,6 +22,7 @@ class TB:
         self.options = self.case.options
         self.kind: str = self.case.stimuli["kind"]
         self.harness = Harness(dut)
+        self.pairs = False
         self.random = self.harness.random
         if self.kind == "rom":
             self.contents: list[int] = list(self.options["words"])
@@ -29,6 +31,7 @@ class TB:
             self.contents = [0] * self.options["depth"]
             self.latency = self.case.stimuli["latency"]
             self.width: int = self.options["width"]
+            self.pairs = self.options.get("kind") == "spram" and keeps_pairs(self.width)
             self.harness.set(read_address=0, read_enable=0, write_address=0, write_enable=0, write_data=0)
 
     async def cycle(self, **inputs: int) -> None:
@@ -49,12 +52,14 @@ class TB:
 async def words(dut: Any) -> None:
     """Random reads and writes; what is read was in the memory when its address was given."""
     tb = TB(dut)
+    if tb.pairs:
+        return
     await tb.harness.reset()
     if tb.kind != "rom":
         await tb.fill()
     expected: deque[int | None] = deque([None] * tb.latency)
     # Registers of a word file may be written where they are read; memories may not.
-    may_collide = tb.kind == "file" and tb.latency < 2
+    may_collide = tb.kind == "file" and tb.latency < 2 and not tb.case.stimuli.get("collides")
     one_port = tb.case.stimuli.get("ports") == 1
     held: int | None = None
     for clock in range(2000):
@@ -85,6 +90,40 @@ async def words(dut: Any) -> None:
             expect_equal("read data", held, got, clock=clock)
     if tb.kind == "synapses":
         expect_equal("collision", 0, tb.harness.get("collision"))
+
+
+@cocotb.test()
+async def pairs(dut: Any) -> None:
+    """Words that lie in pairs: of one pair both words or one are read, while those of another one are written."""
+    tb = TB(dut)
+    if not tb.pairs:
+        return
+    await tb.harness.reset()
+    await tb.fill()
+    expected: deque[int | None] = deque([None] * tb.latency)
+    for clock in range(0, 3000, 2):
+        read, write = (2 * tb.random.randrange(len(tb.contents) // 2) for _ in range(2))
+        reads, writes = (tb.random.choice(((), (0,), (1,), (0, 1))) for _ in range(2))
+        data = [tb.random.getrandbits(tb.width) for _ in range(2)]
+        # An access to read in each first clock and one to write in each second: the even word waits for it.
+        alone = reads == (1,)
+        for place in range(2):
+            wanted = place in reads if not alone else place == 0
+            word = read + (place or alone)
+            expected.append(tb.contents[word] if wanted else None)
+            await tb.cycle(
+                read_address=word,
+                read_enable=int(wanted),
+                write_address=write + (place and 1 in writes),
+                write_enable=int(place in writes),
+                write_data=data[place],
+            )
+            held = expected.popleft()
+            if held is not None:
+                expect_equal("read data", held, tb.harness.get("read_data"), clock=clock + place)
+        for place in writes:
+            tb.contents[write + place] = data[place]
+    expect_equal("collision", 0, tb.harness.get("collision"))
 
 
 @cocotb.test()

@@ -10,7 +10,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from erbium.hdl.neuron_unit import LATENCY, NOISE_WIDTH, NeuronLayout, state_range
+from erbium.hdl.neuron_unit import NOISE_WIDTH, NeuronLayout, state_range, sweep_latency
 from erbium.sw_model.neuron import Population
 from erbium.sw_model.programs import NeuronProgram
 from erbium.sw_model.rules import ErbpRule
@@ -30,6 +30,7 @@ class TB:
         self.program: NeuronProgram = options["program"]
         self.rule: ErbpRule | None = options["rule"]
         self.lanes: int = options["lanes"]
+        self.latency = sweep_latency(short=options.get("short", False))
         self.widths: tuple[int, ...] = tuple(options["port_widths"])
         self.harness = Harness(dut)
         self.random = self.harness.random
@@ -139,7 +140,7 @@ async def words(dut: Any) -> None:
     """Words with and without gaps between them."""
     tb = TB(dut)
     await tb.harness.reset()
-    line: deque[dict[str, Any] | None] = deque([None] * LATENCY)
+    line: deque[dict[str, Any] | None] = deque([None] * tb.latency)
     for number in range(600):
         inputs: dict[str, int] = {"valid": 0}
         word = None
@@ -150,6 +151,6 @@ async def words(dut: Any) -> None:
         await tb.harness.settle()
         line.append(word)
         due = line.popleft()
-        expect_equal("valid_o", int(due is not None), tb.harness.get("valid_o"), word=number - LATENCY)
+        expect_equal("valid_o", int(due is not None), tb.harness.get("valid_o"), word=number - tb.latency)
         if due is not None:
-            tb.check(due, number - LATENCY)
+            tb.check(due, number - tb.latency)

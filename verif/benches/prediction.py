@@ -32,7 +32,8 @@ class TB:
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
         self.model = ErbpPrediction(self.network)
-        self.input = self.harness.drive("sweep_i", SweepCodec(self.lanes, self.n, True).encode)
+        sweeps = SweepCodec.of(self.network, len(self.network.layers) - 1, hardware)
+        self.input = self.harness.drive("sweep_i", sweeps.encode)
         self.counted = {
             name: self.harness.tally(name) for name in ("output_spikes", "error_spikes", "samples")
         }
