@@ -25,8 +25,9 @@ STAGES = ("synthesis", "place and route", "packing")
 PLACER_REPORT, PLACER_LOG = "nextpnr.json", f"{NAME}.tim"
 LOGS = {"synthesis": f"{NAME}.rpt", "place and route": PLACER_LOG}
 
-PREPARATION = (*collisions_are_free("*chip.array*"), *COPIES_STAY, *NAMES_APART)
-"""Commands behind the reading of a design. The host link's memories may be read where they are written."""
+PREPARATION = (*collisions_are_free("*chip*"), *COPIES_STAY, *NAMES_APART)
+"""Commands behind the reading of a design: no memory of the chip is read where it is being written, or the data that
+come of it are not looked at."""
 
 _ECP5_FLIP_FLOPS = (
     "-cell $_DFF_?_ 01 -cell $_DFF_?P?_ r -cell $_SDFF_?P?_ r "

@@ -8,15 +8,15 @@ ends the frame. ``n`` bytes, n at least 1, become at most ``n + 1 + (n - 1) // 2
 Source: S. Cheshire and M. Baker, Consistent Overhead Byte Stuffing, IEEE/ACM Transactions on Networking 7(2), 1999.
 """
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 GROUP = 254
 """Most bytes of a group."""
 
-ROOM = 512
-"""Bytes that the encoder holds: the group that is being collected and one that is being sent."""
+BANK = 256
+"""Bytes of each of the encoder's two banks: a group that is being collected, and one that is being sent."""
 
 
 class CobsKind(enum.Enum, shape=2):
@@ -69,23 +69,24 @@ class CobsDecoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         byte, token = self.byte_i.payload, self.token_o.payload
-        left = Signal(8)  # bytes of the group to come
+        left = Signal(8, init=1)  # bytes of the group to come, and one
         zero = Signal()  # the zero byte behind the group, if another group follows
         inside = Signal()
-        says = Signal()
+        says, ends = Signal(), Signal()
         m.d.comb += [
+            ends.eq(left == 1),
             self.token_o.valid.eq(self.byte_i.valid & says),
             self.byte_i.ready.eq(self.token_o.ready | ~says),
         ]
         taken = self.byte_i.valid & self.byte_i.ready
         with m.If(byte == 0):
-            m.d.comb += [says.eq(inside), token.kind.eq(Mux(left == 0, CobsKind.END, CobsKind.MALFORMED))]
+            m.d.comb += [says.eq(inside), token.kind.eq(Mux(ends, CobsKind.END, CobsKind.MALFORMED))]
             with m.If(taken):
-                m.d.sync += [left.eq(0), zero.eq(0), inside.eq(0)]
-        with m.Elif(left == 0):
+                m.d.sync += [left.eq(1), zero.eq(0), inside.eq(0)]
+        with m.Elif(ends):
             m.d.comb += says.eq(zero)
             with m.If(taken):
-                m.d.sync += [left.eq(byte - 1), zero.eq(byte != GROUP + 1), inside.eq(1)]
+                m.d.sync += [left.eq(byte), zero.eq(byte != GROUP + 1), inside.eq(1)]
         with m.Else():
             m.d.comb += [says.eq(1), token.byte.eq(byte)]
             with m.If(taken):
@@ -96,8 +97,8 @@ class CobsDecoder(wiring.Component):
 class CobsEncoder(wiring.Component):
     """Stuffs messages, and sends a zero byte behind each.
 
-    The bytes are written to a ring, where a place is kept free for the length of their group. When the group
-    ends, its length is written there and the whole group is released to the reader.
+    The bytes of a group are collected in one bank of a memory, while those of the group before are sent from the
+    other one: the length of a group is known only at its end, and goes before it.
 
     Members
     -------
@@ -106,9 +107,9 @@ class CobsEncoder(wiring.Component):
 
     Notes
     -----
-    One byte per clock in and out, but that a group of 254 bytes takes one clock more and the end of a message two: a
-    message of n bytes takes at most ``n + 2 + (n - 1) // 254`` clocks. Latency: 2 clocks from the one that closes a
-    group to its first byte. Memory: 512 bytes; it takes bytes until they are full. Source: see the module.
+    One byte per clock in, but that the end of a group waits until the group before has been sent; one byte every other
+    clock out. A message of n bytes takes at most ``3 (n + 2)`` clocks. Latency: 1 clock from the one that
+    closes a group to its first byte. Memory: 512 bytes. Source: see the module.
     """
 
     def __init__(self) -> None:
@@ -118,63 +119,67 @@ class CobsEncoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = store = memory.Memory(shape=8, depth=ROOM, init=[])
+        m.submodules.memory = store = memory.Memory(shape=8, depth=2 * BANK, init=[])
         write, read = store.write_port(), store.read_port()
-        # Places count on modulo twice the room, so that full and empty differ.
-        bits = (ROOM - 1).bit_length()
-        tail = Signal(bits + 1)  # the reader's
-        head = Signal(bits + 1)  # where the length of the group goes; the reader stops here
-        place = Signal(bits + 1, init=1)  # where the next byte goes
-        count = Signal(range(GROUP + 1))
-        has_room = Signal()
-        m.d.comb += has_room.eq(~(place - tail)[bits])
+        bank = Signal()  # of the group that is being collected
+        code = Signal(8, init=1)  # its bytes and one, which is how its length is sent
+        ending = Signal()  # it is the last one of its message
+        idle, closes = Signal(), Signal()
 
         message = self.message_i.payload
-        closes = Signal()
-        with m.FSM():
-            with m.State("COLLECT"):
-                taken = self.message_i.valid & has_room
-                m.d.comb += [
-                    self.message_i.ready.eq(has_room),
-                    write.addr.eq(place),
-                    write.data.eq(message.byte),
-                    write.en.eq(taken),
-                ]
-                with m.If(taken):
-                    with m.If(message.byte == 0):
-                        m.d.comb += closes.eq(1)
-                    with m.Else():
-                        m.d.sync += [count.eq(count + 1), place.eq(place + 1)]
-                    with m.If(message.last):
-                        m.next = "LAST"
-                    with m.Elif((message.byte != 0) & (count == GROUP - 1)):
-                        m.next = "FULL"
-            with m.State("FULL"):
-                m.d.comb += closes.eq(has_room)
-                with m.If(has_room):
-                    m.next = "COLLECT"
-            with m.State("LAST"):
-                m.d.comb += closes.eq(has_room)
-                with m.If(has_room):
-                    m.next = "END"
-            with m.State("END"):
-                # The place kept for the next group takes the zero byte.
-                m.d.comb += [write.addr.eq(head), write.en.eq(has_room)]
-                with m.If(has_room):
-                    m.d.sync += [head.eq(place), place.eq(place + 1)]
-                    m.next = "COLLECT"
-        with m.If(closes):
-            m.d.comb += [write.addr.eq(head), write.data.eq(count + 1), write.en.eq(1)]
-            m.d.sync += [head.eq(place), place.eq(place + 1), count.eq(0)]
-
-        out = self.byte_o
+        is_zero, complete, takes = Signal(), Signal(), Signal()
         m.d.comb += [
-            read.addr.eq(tail),
-            read.en.eq((tail != head) & (~out.valid | out.ready)),
-            out.payload.eq(read.data),
+            is_zero.eq(message.byte == 0),
+            complete.eq(ending | (code == GROUP + 1)),
+            self.message_i.ready.eq(~complete & (idle | ~is_zero)),
+            takes.eq(self.message_i.valid & self.message_i.ready),
+            closes.eq(Mux(complete, idle, takes & is_zero)),
+            write.addr.eq(Cat(code, bank)),
+            write.data.eq(message.byte),
+            write.en.eq(takes),
         ]
-        with m.If(read.en):
-            m.d.sync += [tail.eq(tail + 1), out.valid.eq(1)]
-        with m.Elif(out.ready):
-            m.d.sync += out.valid.eq(0)
+        with m.If(closes):
+            m.d.sync += [code.eq(1), bank.eq(~bank)]
+        with m.Elif(takes):
+            m.d.sync += code.eq(code + 1)
+        with m.If(takes & message.last):
+            m.d.sync += ending.eq(1)
+        with m.Elif(closes):
+            m.d.sync += ending.eq(0)
+        self._send(m, read, bank, code, ending, idle, closes)
         return m
+
+    def _send(
+        self, m: Module, read, bank: Signal, code: Signal, ending: Signal, idle: Signal, closes: Signal
+    ) -> None:
+        """Send the group that `closes`."""
+        length, place = Signal(8), Signal(8)
+        last = Signal()
+        out = self.byte_o
+        m.d.comb += [read.addr.eq(Cat(place, ~bank)), read.en.eq(1)]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += idle.eq(1)
+                m.d.sync += [length.eq(code), last.eq(ending), place.eq(1)]
+                with m.If(closes):
+                    m.next = "LENGTH"
+            with m.State("LENGTH"):
+                m.d.comb += [out.valid.eq(1), out.payload.eq(length)]
+                with m.If(out.ready):
+                    m.next = "READ"
+            with m.State("READ"):
+                with m.If(place != length):
+                    m.next = "BYTE"
+                with m.Elif(last):
+                    m.next = "END"
+                with m.Else():
+                    m.next = "IDLE"
+            with m.State("BYTE"):
+                m.d.comb += [out.valid.eq(1), out.payload.eq(read.data)]
+                with m.If(out.ready):
+                    m.d.sync += place.eq(place + 1)
+                    m.next = "READ"
+            with m.State("END"):
+                m.d.comb += out.valid.eq(1)
+                with m.If(out.ready):
+                    m.next = "IDLE"

@@ -15,7 +15,7 @@ BITS = 2
 """Bits of one clock: with two, each bit of the register still follows from at most four bits."""
 
 CLOCKS = 8 // BITS
-"""Clocks that a byte takes behind the one in which it is given."""
+"""Clocks of a byte."""
 
 
 class Crc(wiring.Component):
@@ -24,19 +24,21 @@ class Crc(wiring.Component):
     Members
     -------
     start : In(1)
-        Forget all bytes.
+        Forget all bytes; not within a byte.
     valid : In(1), data : In(8)
-        A byte; only while not `busy`.
-    busy : Out(1)
-        The last byte is not in the CRC yet.
+        A byte; both stay until `ready`.
+    append : In(1)
+        With `valid`: the byte is the lowest one of `crc`, which makes room for the next one.
+    first, ready : Out(1)
+        Of the clocks of a byte it is the first one, or the last one.
     crc : Out(32)
-        Its lowest byte is the first one on the line.
+        Its lowest byte is the first one on the line. Behind four bytes that were appended a start is due.
     match_detected : Out(1)
         The last four bytes were the CRC of those before them.
 
     Notes
     -----
-    One byte per 5 clocks. Eight bits in one clock would take three times the logic.
+    One byte per 4 clocks. Eight bits in one clock would take three times the logic.
     """
 
     def __init__(self) -> None:
@@ -45,7 +47,9 @@ class Crc(wiring.Component):
                 "start": In(1),
                 "valid": In(1),
                 "data": In(8),
-                "busy": Out(1),
+                "append": In(1),
+                "first": Out(1),
+                "ready": Out(1),
                 "crc": Out(32),
                 "match_detected": Out(1),
             }
@@ -54,21 +58,24 @@ class Crc(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         ones = (1 << 32) - 1
-        register, rest = Signal(32, init=ones), Signal(8)
-        left = Signal(range(CLOCKS + 1))
+        register = Signal(32, init=ones)
+        place = Signal(range(CLOCKS))
+        bits = Signal(BITS)
+        m.d.comb += bits.eq(self.data.word_select(place, BITS))
         following: Value = register
         for bit in range(BITS):
-            feedback = following[0] ^ rest[bit]
+            feedback = Signal(name=f"feedback_{bit}")
+            m.d.comb += feedback.eq((following[0] ^ bits[bit]) & ~self.append)
             following = (following >> 1) ^ Mux(feedback, Const(POLYNOMIAL, 32), 0)
         m.d.comb += [
-            self.busy.eq(left != 0),
+            self.first.eq(place == 0),
+            self.ready.eq(self.valid & (place == CLOCKS - 1)),
             self.crc.eq(~register),
             self.match_detected.eq(register == RESIDUE),
         ]
-        with m.If(self.valid):
-            m.d.sync += [rest.eq(self.data), left.eq(CLOCKS)]
-        with m.Elif(self.busy):
-            m.d.sync += [rest.eq(rest >> BITS), left.eq(left - 1), register.eq(following)]
+        m.d.sync += place.eq(place + self.valid)
         with m.If(self.start):
-            m.d.sync += [register.eq(ones), left.eq(0)]
+            m.d.sync += register.eq(ones)
+        with m.Elif(self.valid):
+            m.d.sync += register.eq(following)
         return m

@@ -4,15 +4,18 @@
 The CRC is that of IEEE 802.3, as of ``zlib.crc32``; its lowest byte comes first.
 """
 
-from amaranth.hdl import Array, Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, enum, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import bits_for, ceil_log2
 
 from erbium.hdl.cobs import CobsDecoder, CobsEncoder, CobsKind, MessageByte
 from erbium.hdl.crc import Crc
 
 CRC_BYTES = 4
+SPARE = 96
+"""Room in front of the longest message: that of the next one which is read while more of it come in."""
+
 LONGEST = 1 << 16
 """Bytes of the longest message that a receiver can be built for."""
 
@@ -63,13 +66,16 @@ class FrameReceiver(wiring.Component):
     """Turns the bytes of a line into verified messages.
 
     Every frame gives one outcome, in the order of the frames, so that whoever answers them answers in order, too. The
-    outcome waits while the message is read; taking it frees the buffer, and drops what has not been read. So a
-    reader knows status and length before the first byte, and can refuse a message without reading it. The message
-    is a stream and not a memory with addresses, since it is turned into streams of pixels and weights.
+    outcome waits while the message is read; taking it drops what has not been read. So a reader knows status and
+    length before the first byte, and can refuse a message without reading it. The message is a stream and not
+    a memory with addresses, since it is turned into streams of pixels and weights.
 
-    A frame that is not verified occupies a buffer until its outcome is taken, and leaves nothing else behind. If
-    there is more than one thing wrong, the status is the first of ``TIMED_OUT``, ``TOO_LONG``, ``MALFORMED``,
-    ``TOO_SHORT``, ``DAMAGED``. Frames without a byte are ignored.
+    The bytes stand in a ring, where a message makes room as it is read. So the ring need not hold two of the longest
+    messages: while one of them waits, whoever sent it has no reason to send another one.
+
+    A frame that is not verified leaves nothing but its outcome behind. If there is more than one thing wrong, the
+    status is the first of ``TIMED_OUT``, ``TOO_LONG``, ``MALFORMED``, ``TOO_SHORT``, ``DAMAGED``. Frames
+    without a byte are ignored.
 
     Parameters
     ----------
@@ -81,16 +87,20 @@ class FrameReceiver(wiring.Component):
     Members
     -------
     byte_i : In(stream of 8)
-        Waits for longer than the CRC only between frames, while there are two outcomes that have not been taken.
+        The end of a frame waits while the outcome of the one before has not been taken, and a byte while there is no
+        room for it; that is for no longer than the CRC takes if all messages but the one that is read fit in `SPARE`.
     outcome_o : Out(stream of FrameOutcome)
     message_o : Out(stream of MessageByte)
         Message of the outcome that waits. A byte that waits is withdrawn when the outcome is taken.
+    skip : In(1)
+        Move `last` on to the next byte without the byte, which waits: so a message can be measured before it is read.
+        It is not known then where the message ends.
 
     Notes
     -----
-    One byte per 5 clocks in, while the message before is read at one byte per clock. The outcome comes one clock after
-    the zero byte or the time-out, the first byte one clock after the outcome. Memory: twice `max_length`, rounded up to
-    a power of two. Of the frames damaged at random, one in about 2**32 passes for a message.
+    One byte per 4 clocks in, one per 2 clocks out. The outcome comes one clock after the zero byte or two after the
+    time-out, the first byte two clocks after the outcome. Memory: `max_length`, the CRC and `SPARE`, rounded up to a
+    power of two. Of the frames damaged at random, one in about 2**32 passes for a message.
     """
 
     def __init__(self, max_length: int, timeout: int) -> None:
@@ -102,65 +112,57 @@ class FrameReceiver(wiring.Component):
                 "byte_i": In(stream.Signature(8)),
                 "outcome_o": Out(stream.Signature(self.outcome)),
                 "message_o": Out(stream.Signature(MessageByte())),
+                "skip": In(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = ceil_log2(self._max_length)
-        m.submodules.memory = store = memory.Memory(shape=8, depth=2 << bits, init=[])
-        full = Signal(2)
-        reading = Signal()
-        writing = Signal()
-        outcomes = Array(Signal(self.outcome, name=f"outcome_{bank}") for bank in range(2))
-        self._receive(m, store.write_port(), bits, full, writing, outcomes[writing])
-        self._offer(m, store.read_port(), bits, full, reading, outcomes[reading])
+        bits = ceil_log2(self._max_length + CRC_BYTES + SPARE)
+        m.submodules.memory = store = memory.Memory(shape=8, depth=1 << bits, init=[])
+        start = Signal(bits)  # of the frame that comes in, and so behind the message that is read
+        at = Signal(bits)  # where the next byte of that is
+        self._receive(m, store.write_port(), start, at)
+        self._offer(m, store.read_port(), start, at)
         return m
 
-    def _receive(self, m: Module, write: object, bits: int, full: Signal, writing: Signal, outcome) -> None:
-        """Write frames to the bank `writing`."""
+    def _receive(self, m: Module, write: memory.WritePort, start: Signal, at: Signal) -> None:
+        """Write frames, and make their outcomes."""
         expired = Signal()
-        silence = Signal(range(self._timeout))
         decoder = CobsDecoder()
         m.submodules.decoder = ResetInserter(expired)(decoder)
         m.submodules.crc = crc = Crc()
         token = decoder.token_o.payload
+        is_byte, is_end = Signal(), Signal()
+        silent = self._silence(m)
+
         # One more than the longest frame stands for all that are longer.
         beyond = self._max_length + CRC_BYTES + 1
         count = Signal(range(beyond + 1))
-
-        waits = full.bit_select(writing, 1) | crc.busy
-        takes = self.byte_i.valid & ~waits
+        place, holds = Signal.like(start), Signal()
+        full = Signal()
+        m.d.sync += [place.eq(start + count), full.eq(holds & (place == at))]
         m.d.comb += [
-            self.byte_i.ready.eq(~waits),
-            decoder.byte_i.valid.eq(takes),
+            decoder.byte_i.valid.eq(self.byte_i.valid & ~silent),
             decoder.byte_i.payload.eq(self.byte_i.payload),
-            decoder.token_o.ready.eq(1),
-        ]
-        is_byte = decoder.token_o.valid & (token.kind == CobsKind.BYTE)
-        is_end = decoder.token_o.valid & (token.kind != CobsKind.BYTE)
-        m.d.comb += [
-            write.addr.eq(Cat(count[:bits], writing)),
-            write.data.eq(token.byte),
-            # The CRC of the longest message has no place, and needs none.
-            write.en.eq(is_byte & (count < self._max_length)),
+            self.byte_i.ready.eq(decoder.byte_i.ready & ~silent),
+            is_byte.eq(decoder.token_o.valid & (token.kind == CobsKind.BYTE)),
+            is_end.eq(decoder.token_o.valid & (token.kind != CobsKind.BYTE) & ~self.outcome_o.valid),
+            decoder.token_o.ready.eq(Mux(token.kind == CobsKind.BYTE, crc.ready, ~self.outcome_o.valid)),
+            expired.eq(silent & ~self.outcome_o.valid),
             crc.data.eq(token.byte),
-            crc.valid.eq(is_byte),
+            crc.valid.eq(is_byte & ~full),
             crc.start.eq(is_end | expired),
+            write.addr.eq(place),
+            write.data.eq(token.byte),
+            write.en.eq(crc.ready),
         ]
-        with m.If(is_byte & (count != beyond)):
-            m.d.sync += count.eq(count + 1)
+        with m.If(crc.ready):
+            m.d.sync += holds.eq(1)
+            with m.If(count != beyond):
+                m.d.sync += count.eq(count + 1)
 
-        inside = Signal()
-        m.d.comb += expired.eq(inside & ~self.byte_i.valid & (silence == self._timeout - 1))
-        with m.If(takes):
-            m.d.sync += [inside.eq(self.byte_i.payload != 0), silence.eq(0)]
-        with m.Elif(expired):
-            m.d.sync += [inside.eq(0), silence.eq(0)]
-        with m.Elif(inside):
-            m.d.sync += silence.eq(silence + 1)
-
-        status = Signal(FrameStatus)
+        status, outcome = Signal(FrameStatus), self.outcome_o
         with m.If(expired):
             m.d.comb += status.eq(FrameStatus.TIMED_OUT)
         with m.Elif(count == beyond):
@@ -171,40 +173,62 @@ class FrameReceiver(wiring.Component):
             m.d.comb += status.eq(FrameStatus.TOO_SHORT)
         with m.Elif(~crc.match_detected):
             m.d.comb += status.eq(FrameStatus.DAMAGED)
-        with m.If(is_end | expired):
-            length = Mux(status == FrameStatus.VERIFIED, count - CRC_BYTES, 0)
+        verified = status == FrameStatus.VERIFIED
+        with m.If(outcome.valid):
+            m.d.sync += outcome.valid.eq(~outcome.ready)
+        with m.Elif(is_end | expired):
             m.d.sync += [
-                outcome.status.eq(status),
-                outcome.length.eq(length),
-                full.bit_select(writing, 1).eq(1),
-                writing.eq(~writing),
+                outcome.valid.eq(1),
+                outcome.payload.status.eq(status),
+                outcome.payload.length.eq(Mux(verified, count - CRC_BYTES, 0)),
                 count.eq(0),
+                holds.eq(0),
             ]
+            with m.If(verified):
+                m.d.sync += start.eq(place)
 
-    def _offer(self, m: Module, read: object, bits: int, full: Signal, reading: Signal, outcome) -> None:
-        """Offer the outcome in the bank `reading`, and the bytes of its message."""
-        offer, out = self.outcome_o, self.message_o
-        place = Signal(range(self._max_length + 1))
-        last = Signal()
+    def _silence(self, m: Module) -> Signal:
+        """Return whether the line has fallen silent within a frame; that stays until its outcome is there."""
+        # It counts up to a power of two: one bit says that it is there.
+        bits = bits_for(self._timeout)
+        count = Signal(bits + 1, init=(1 << bits) - self._timeout)
+        silent, inside = count[bits], Signal()
+        takes = self.byte_i.valid & self.byte_i.ready
+        with m.If(takes | (silent & ~self.outcome_o.valid)):
+            m.d.sync += [inside.eq(takes & (self.byte_i.payload != 0)), count.eq(count.init)]
+        with m.Elif(inside & ~silent & ~self.byte_i.valid):
+            m.d.sync += count.eq(count + 1)
+        return silent
+
+    def _offer(self, m: Module, read: memory.ReadPort, start: Signal, at: Signal) -> None:
+        """Offer the bytes of the message whose outcome waits."""
+        outcome, out = self.outcome_o, self.message_o
+        place = Signal.like(outcome.payload.length)
+        fetched = Signal()  # the memory gives the byte of `at`
+        over, loads, is_last = Signal(), Signal(), Signal()
+        verified = outcome.payload.status == FrameStatus.VERIFIED
         m.d.comb += [
-            offer.valid.eq(full.bit_select(reading, 1)),
-            offer.payload.eq(outcome),
-            read.addr.eq(Cat(place[:bits], reading)),
-            read.en.eq(offer.valid & (place != outcome.length) & (~out.valid | out.ready)),
-            out.payload.byte.eq(read.data),
-            out.payload.last.eq(last),
+            read.addr.eq(at),
+            read.en.eq(1),
+            is_last.eq(place + 1 == outcome.payload.length),
+            loads.eq(fetched & ~over & (~out.valid | out.ready)),
         ]
-        with m.If(read.en):
-            m.d.sync += [out.valid.eq(1), place.eq(place + 1), last.eq(place + 1 == outcome.length)]
+        m.d.sync += fetched.eq(outcome.valid & verified)
+        with m.If(loads | self.skip):
+            m.d.sync += [out.payload.last.eq(is_last), place.eq(place + 1)]
+        with m.If(loads):
+            # A register, since the memory is slow.
+            m.d.sync += [
+                out.payload.byte.eq(read.data),
+                out.valid.eq(1),
+                over.eq(is_last),
+                at.eq(at + 1),
+                fetched.eq(0),
+            ]
         with m.Elif(out.ready):
             m.d.sync += out.valid.eq(0)
-        with m.If(offer.valid & offer.ready):
-            m.d.sync += [
-                out.valid.eq(0),
-                place.eq(0),
-                full.bit_select(reading, 1).eq(0),
-                reading.eq(~reading),
-            ]
+        with m.If(outcome.ready):
+            m.d.sync += [out.valid.eq(0), fetched.eq(0), over.eq(0), at.eq(start), place.eq(0)]
 
 
 class FrameSender(wiring.Component):
@@ -218,8 +242,9 @@ class FrameSender(wiring.Component):
 
     Notes
     -----
-    One byte per 5 clocks; a message of n bytes takes at most ``5 n + 6 + (n + 3) // 254`` clocks. The first byte comes
-    when the first group is complete, see :class:`erbium.hdl.cobs.CobsEncoder`, which holds 512 bytes.
+    One byte per 4 clocks, but that a group may have to wait for the one before: a message of n bytes takes at most
+    ``6 (n + 5)`` clocks. The first byte comes when the first group is complete, see
+    :class:`erbium.hdl.cobs.CobsEncoder`, which holds two.
     """
 
     def __init__(self) -> None:
@@ -236,24 +261,22 @@ class FrameSender(wiring.Component):
         appends = Signal()
         place = Signal(range(CRC_BYTES))
         ends = Signal()
-        m.d.comb += ends.eq(appends & out.valid & out.ready & (place == CRC_BYTES - 1))
-        with m.If(~appends):
-            m.d.comb += [
-                out.valid.eq(message.valid & ~crc.busy),
-                message.ready.eq(out.ready & ~crc.busy),
-                out.payload.byte.eq(message.payload.byte),
-                crc.data.eq(message.payload.byte),
-                crc.valid.eq(message.valid & message.ready),
-            ]
-            with m.If(crc.valid & message.payload.last):
-                m.d.sync += appends.eq(1)
-        with m.Else():
-            m.d.comb += [
-                out.valid.eq(~crc.busy),
-                out.payload.byte.eq(crc.crc.word_select(place, 8)),
-                out.payload.last.eq(place == CRC_BYTES - 1),
-                crc.start.eq(ends),
-            ]
-            with m.If(out.valid & out.ready):
-                m.d.sync += [place.eq(place + 1), appends.eq(~ends)]
+        m.d.comb += [
+            # The encoder takes a byte in the first clock of those that the CRC takes.
+            out.valid.eq((message.valid | appends) & crc.first),
+            out.payload.byte.eq(Mux(appends, crc.crc[:8], message.payload.byte)),
+            out.payload.last.eq(appends & (place == CRC_BYTES - 1)),
+            crc.valid.eq((out.valid & out.ready) | ~crc.first),
+            crc.data.eq(message.payload.byte),
+            crc.append.eq(appends),
+            message.ready.eq(crc.ready & ~appends),
+            ends.eq(crc.ready & out.payload.last),
+            crc.start.eq(ends),
+        ]
+        with m.If(message.ready):
+            m.d.sync += appends.eq(message.payload.last)
+        with m.If(crc.ready & appends):
+            m.d.sync += place.eq(place + 1)
+        with m.If(ends):
+            m.d.sync += appends.eq(0)
         return m

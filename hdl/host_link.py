@@ -6,11 +6,10 @@ The messages, the registers and their addresses are those of :mod:`erbium.hdl.re
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, ResetInserter, Shape, ShapeLike, Signal
+from amaranth.hdl import Module, Mux, ShapeLike, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from erbium.hdl.cobs import MessageByte
 from erbium.hdl.entry_cursor import EntryCursor
 from erbium.hdl.fork import Queue
 from erbium.hdl.frame import FrameReceiver, FrameSender
@@ -72,10 +71,11 @@ class _Register(wiring.Component):
         return m
 
 
-class _Hold(wiring.Component):
-    """A register that cuts a stream in both directions: a token every other clock, latency 1 clock.
+class _Handshake(wiring.Component):
+    """Cuts the way back of a stream: a token counts as taken in the clock behind the one in which it was taken.
 
-    The link is as fast as its line, so nothing waits for that; and the paths of its two sides stay apart.
+    A token every other clock; valid and payload pass at once. The link is as fast as its line, so nothing
+    waits for that, and no path goes through the link and back into the array.
 
     Members
     -------
@@ -89,11 +89,8 @@ class _Hold(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         source, out = self.token_i, self.token_o
-        m.d.comb += source.ready.eq(~out.valid)
-        with m.If(out.valid):
-            m.d.sync += out.valid.eq(~out.ready)
-        with m.Else():
-            m.d.sync += [out.valid.eq(source.valid), out.payload.eq(source.payload)]
+        m.d.comb += [out.valid.eq(source.valid & ~source.ready), out.payload.eq(source.payload)]
+        m.d.sync += source.ready.eq(out.valid & out.ready)
         return m
 
 
@@ -136,11 +133,12 @@ class MessageLink(wiring.Component):
 
     Notes
     -----
-    Bytes come and go faster than a serial line with four clocks per bit carries them: one per 5 clocks in each
-    direction. Pixels go into the array at one every other clock, and weights take what the array takes. Latency from
-    the end of a frame to its reply: about 20 clocks, for a write of weights two more per weight. Memory: two messages,
-    512 bytes of replies, 512 bytes for constants, the last results and the tags of the samples under way, at most
-    16 of them.
+    Bytes come and go faster than a serial line with four clocks per bit carries them: one per 4 clocks in, one per 5
+    out, but that a group of a reply may have to wait for the one before. Pixels go into the array at one per 3
+    clocks, and weights take what the array takes. Latency from the end of a frame to its reply: about 30 clocks, for
+    a write of weights four more per byte. Memory: a message and what comes in while it is read
+    (:class:`erbium.hdl.frame.FrameReceiver`), 512 bytes of replies, 512 bytes for
+    constants, the last results and the tags of the samples under way, at most 16 of them.
     """
 
     def __init__(self, registers: RegisterMap, timeout: int) -> None:
@@ -158,29 +156,17 @@ class MessageLink(wiring.Component):
         m.submodules.sender = sender = FrameSender()
         connect(m, flipped(self.byte_i), receiver.byte_i)
         connect(m, receiver.outcome_o, reader.outcome_i)
-        m.submodules.register = register = _Register(MessageByte())
-        connect(m, receiver.message_o, register.token_i)
-        connect(m, register.token_o, reader.message_i)
-        m.d.comb += register.clear.eq(receiver.outcome_o.ready)
-        self._samples = samples = _Hold(SampleToken())
-        # A token that waits here would reach the array behind a soft reset.
-        m.submodules.samples = ResetInserter(self.array_reset)(samples)
+        connect(m, receiver.message_o, reader.message_i)
+        m.d.comb += receiver.skip.eq(reader.skip)
+        m.submodules.samples = samples = _Handshake(SampleToken())
         connect(m, reader.sample_o, samples.token_i)
         connect(m, samples.token_o, flipped(self.sample_o))
         connect(m, flipped(self.result_i), writer.result_i)
-        m.submodules.replies = replies = _Hold(MessageByte())
-        connect(m, writer.message_o, replies.token_i)
-        connect(m, replies.token_o, sender.message_i)
+        connect(m, writer.message_o, sender.message_i)
         connect(m, sender.byte_o, flipped(self.byte_o))
-        m.submodules.asks = asks = _Hold(8)
-        connect(m, writer.counter_o, asks.token_i)
-        connect(m, asks.token_o, flipped(self.counter_o))
-        m.submodules.counts = counts = _Hold(COUNTER_WIDTH)
-        connect(m, flipped(self.counter_i), counts.token_i)
-        connect(m, counts.token_o, writer.counter_i)
-        m.submodules.weights = weights = _Hold(Shape(16, signed=True))
-        connect(m, flipped(self.access_i), weights.token_i)
-        connect(m, weights.token_o, writer.weight_i)
+        connect(m, writer.counter_o, flipped(self.counter_o))
+        connect(m, flipped(self.counter_i), writer.counter_i)
+        connect(m, flipped(self.access_i), writer.weight_i)
         self._access(m, reader, writer)
         self._cursor(m, reader, writer, cursor)
         self._state(m, reader, writer, cursor, registers)
@@ -200,7 +186,7 @@ class MessageLink(wiring.Component):
 
     def _access(self, m: Module, reader: RequestReader, writer: ReplyWriter) -> None:
         """Hand the requests of both halves to the weights; there is one at a time."""
-        m.submodules.accesses = accesses = _Hold(AccessToken())
+        m.submodules.accesses = accesses = _Handshake(AccessToken())
         access = accesses.token_i
         connect(m, accesses.token_o, flipped(self.access_o))
         m.d.comb += [
@@ -223,7 +209,7 @@ class MessageLink(wiring.Component):
         for name in ("clear", "set_window", "set_first", "set_count", "add_first", "next_end"):
             m.d.comb += getattr(cursor, name).eq(getattr(reader, name))
         for half, names in (
-            (reader, ("window", "known", "entry", "last_byte", "beyond")),
+            (reader, ("window", "known", "entry", "last_byte", "last_entry", "beyond")),
             (writer, ("window", "entry", "place", "last_byte", "last_entry")),
         ):
             m.d.comb += [getattr(half, name).eq(getattr(cursor, name)) for name in names]
@@ -237,8 +223,6 @@ class MessageLink(wiring.Component):
         registers: LinkRegisters,
     ) -> None:
         """Connect the registers, and what the two halves say to each other."""
-        # A sample whose last token has not entered the array yet keeps it from being idle, too.
-        idle = self.idle & ~self._samples.token_o.valid
         writes = ~reader.refused & (reader.kind == Request.WRITE) & (cursor.window == _REGISTERS)
         m.d.comb += [
             registers.address.eq(cursor.entry),
@@ -249,9 +233,9 @@ class MessageLink(wiring.Component):
             registers.code.eq(reader.code),
             registers.begins.eq(reader.begins),
             registers.ends.eq(writer.ends),
-            registers.idle.eq(idle),
+            registers.idle.eq(self.idle),
             registers.collision.eq(self.collision),
-            reader.idle.eq(idle),
+            reader.idle.eq(self.idle),
             reader.writable.eq(registers.writable),
             reader.fits.eq(registers.fits),
             reader.waits.eq(registers.waits),

@@ -28,11 +28,10 @@ _REGISTERS, _RESULTS, _WEIGHTS = 0, 1, 2
 class _Found(NamedTuple):
     """What is known of the message.
 
-    Bytes taken, that number plus one, what is wrong with it, and what it says of a sample.
+    Bytes of its header that were taken, what is wrong with it, and what it says of a sample.
     """
 
     count: Signal
-    following: Signal
     unknown: Signal
     wrong_turn: Signal
     wrong_flags: Signal
@@ -60,11 +59,13 @@ class RequestReader(wiring.Component):
     sample_o : Out(stream of SampleToken)
     access_o : Out(stream of AccessToken)
         ``SEEK`` and ``WRITE``.
+    skip : Out(1)
+        To the receiver, too.
     idle : In(1)
         Of the array.
     byte, pair, clear, set_window, set_first, set_count, add_first, next_byte, next_entry, next_end : Out
         To :class:`erbium.hdl.entry_cursor.EntryCursor`.
-    window, known, entry, last_byte, beyond : In
+    window, known, entry, last_byte, last_entry, beyond : In
         From there.
     value : Out(32)
         Last bytes that were kept.
@@ -81,8 +82,8 @@ class RequestReader(wiring.Component):
 
     Notes
     -----
-    One byte per clock in the header, one pixel and one weight per clock. A write of weights is
-    measured before its first one is written: one clock per byte.
+    A byte as it comes, and a clock per step of what is checked. Pixels take two clocks each, those that are not 0
+    three. What is written is measured before, one byte per clock.
     """
 
     def __init__(self, registers: RegisterMap) -> None:
@@ -93,6 +94,7 @@ class RequestReader(wiring.Component):
             {
                 "outcome_i": In(stream.Signature(FrameOutcome(registers.max_message))),
                 "message_i": In(stream.Signature(MessageByte())),
+                "skip": Out(1),
                 "sample_o": Out(stream.Signature(SampleToken())),
                 "access_o": Out(stream.Signature(AccessToken())),
                 "idle": In(1),
@@ -110,6 +112,7 @@ class RequestReader(wiring.Component):
                 "known": In(1),
                 "entry": In(bits_for(entries)),
                 "last_byte": In(1),
+                "last_entry": In(1),
                 "beyond": In(1),
                 "value": Out(32),
                 "writable": In(1),
@@ -133,8 +136,7 @@ class RequestReader(wiring.Component):
         m = Module()
         message, byte = self.message_i, self.message_i.payload.byte
         found = _Found(
-            count=Signal.like(self.outcome_i.payload.length),
-            following=Signal(range(self._registers.max_message + 2)),
+            count=Signal(_COUNT_BITS),
             unknown=Signal(),
             wrong_turn=Signal(),
             wrong_flags=Signal(),
@@ -145,7 +147,6 @@ class RequestReader(wiring.Component):
             ended=Signal(),
         )
         shifts = Signal()
-        m.d.comb += found.following.eq(found.count + 1)
         m.d.comb += [self.byte.eq(byte), self.pair.eq(Cat(self.value[24:], byte))]
         with m.If(shifts):
             m.d.sync += self.value.eq(Cat(self.value[8:], byte))
@@ -154,11 +155,8 @@ class RequestReader(wiring.Component):
             for number, layer in enumerate(self._network.layers):
                 with m.Case(_WEIGHTS + number):
                     m.d.comb += wide.eq(weight_bytes(layer.weight_width) == 2)
-        bit = byte.bit_select(self.entry[:3], 1)
-        is_bits = found.format == PixelFormat.BITS
         begin = data.View(Begin(), self.sample_o.payload.data)
         m.d.comb += [
-            found.pixel.eq(Mux(is_bits, bit.replicate(8), byte)),
             # What is not looked at is not cleared: that would take logic.
             begin.seed.eq(self.value),
             begin.label.eq(found.label),
@@ -202,8 +200,8 @@ class RequestReader(wiring.Component):
         byte, last = self.byte, self.message_i.payload.last
         unknown, final, fails = Signal(), Signal(), Signal()
         m.d.comb += [unknown.eq(found.unknown), fails.eq(last)]
-        m.d.sync += found.count.eq(found.following)
-        with m.Switch(found.count[:_COUNT_BITS]):
+        m.d.sync += found.count.eq(found.count + 1)
+        with m.Switch(found.count):
             with m.Case(_TYPE):
                 m.d.comb += unknown.eq((byte == 0) | exceeds(byte, max(Request)))
                 m.d.sync += [self.kind.eq(byte), found.unknown.eq(unknown)]
@@ -243,29 +241,31 @@ class RequestReader(wiring.Component):
 
     def _entries(self, m: Module, found: _Found, shifts: Signal) -> None:
         """Check the entries of a READ or WRITE, and the value of a register."""
+        message = self.message_i
         is_read = self.kind == Request.READ
-        several = Signal()
         with m.State("WINDOW"):
             m.d.comb += self.add_first.eq(is_read)
-            m.d.sync += several.eq(0)
             with m.If(~self.known):
                 self._refuse(m, ErrorCode.UNKNOWN_WINDOW)
             with m.Elif(is_read):
                 m.next = "RANGE"
             with m.Else():
                 m.next = "MEASURE"
-        with m.State("MEASURE"):
+        with m.State("MEASURE"), m.If(message.valid):
             # As if the bytes were read: do they end where an entry ends?
-            m.d.comb += [self.next_byte.eq(1), self.next_end.eq(self.last_byte)]
-            m.d.sync += found.count.eq(found.following)
-            with m.If(found.following == self.outcome_i.payload.length):
+            m.d.comb += [
+                self.skip.eq(~message.payload.last),
+                self.next_byte.eq(1),
+                self.next_end.eq(self.last_byte),
+            ]
+            with m.If(message.payload.last):
                 m.next = "RANGE"
-                with m.If(~self.last_byte | several):
+                with m.If(~self.last_byte):
                     self._refuse(m, ErrorCode.BAD_LENGTH)
-            with m.Elif(self.last_byte & (self.window == _REGISTERS)):
-                m.d.sync += several.eq(1)
         with m.State("RANGE"):
-            with m.If(self.beyond):
+            with m.If((self.window == _REGISTERS) & ~is_read & ~self.last_entry):
+                self._refuse(m, ErrorCode.BAD_LENGTH)
+            with m.Elif(self.beyond):
                 self._refuse(m, ErrorCode.OUT_OF_WINDOW)
             with m.Elif(self.window > _RESULTS):
                 m.next = "QUIET"
@@ -275,9 +275,10 @@ class RequestReader(wiring.Component):
                 self._refuse(m, ErrorCode.READ_ONLY)
             with m.Else():
                 m.next = "VALUE"
-        with m.State("VALUE"), m.If(self.message_i.valid):
-            m.d.comb += [self.message_i.ready.eq(1), shifts.eq(1)]
-            with m.If(self.message_i.payload.last):
+        # What was skipped is read now: the cursor knows where it ends.
+        with m.State("VALUE"), m.If(message.valid):
+            m.d.comb += [message.ready.eq(1), shifts.eq(1), self.next_byte.eq(1)]
+            with m.If(self.last_byte):
                 m.next = "FITS"
         with m.State("FITS"):
             with m.If(~self.fits):
@@ -309,11 +310,13 @@ class RequestReader(wiring.Component):
                 message.ready.eq(access.ready | wide & ~waiting),
             ]
             with m.If(message.valid & message.ready):
-                m.d.comb += shifts.eq(1)
+                m.d.comb += [shifts.eq(1), self.next_byte.eq(1)]
                 m.d.sync += waiting.eq(wide & ~waiting)
-                with m.If(message.payload.last):
-                    # Another SEEK waits until the last weight is in its memory.
-                    m.next = "FLUSH"
+                with m.If(self.last_byte):
+                    m.d.comb += self.next_entry.eq(~self.last_entry)
+                    with m.If(self.last_entry):
+                        # Another SEEK waits until the last weight is in its memory.
+                        m.next = "FLUSH"
 
     def _sample(self, m: Module, found: _Found) -> None:
         """Check what is said of a sample, begin it and end it."""
@@ -371,7 +374,12 @@ class RequestReader(wiring.Component):
                 self._refuse(m, ErrorCode.BAD_EVENT)
         passes, ends = Signal(), Signal()
         is_bits, is_events = found.format == PixelFormat.BITS, found.format == PixelFormat.EVENTS
+        bit = self.byte.bit_select(self.entry[:3], 1)
         with m.State("PIXELS"), m.If(message.valid):
+            # A register: the array does much with a pixel.
+            m.d.sync += found.pixel.eq(Mux(is_bits, bit.replicate(8), self.byte))
+            m.next = "PIXEL"
+        with m.State("PIXEL"):
             m.d.comb += [
                 sample.valid.eq(found.pixel != 0),
                 sample.payload.kind.eq(SampleKind.PIXEL),
@@ -381,6 +389,8 @@ class RequestReader(wiring.Component):
                 ends.eq(self.entry == n_inputs - 1),
                 message.ready.eq(passes & (~is_bits | ends | self.entry[:3].all())),
             ]
+            with m.If(passes):
+                m.next = "PIXELS"
             with m.If(message.ready):
                 with m.If(last & (is_events | ends)):
                     m.next = "KEEP"

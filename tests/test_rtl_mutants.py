@@ -359,10 +359,8 @@ MUTANTS = [
         "transmitted/stall=0",
     ),
     Mutant("full-group-in", "cobs", "byte != GROUP + 1", "byte != 0", "CobsDecoder", "cobs"),
-    Mutant("full-group-out", "cobs", "count == GROUP - 1", "count == GROUP", "CobsEncoder", "cobs"),
-    Mutant(
-        "ring-overrun", "cobs", "has_room.eq(~(place - tail)[bits])", "has_room.eq(1)", "CobsEncoder", "cobs"
-    ),
+    Mutant("full-group-out", "cobs", "code == GROUP + 1", "code == GROUP", "CobsEncoder", "cobs"),
+    Mutant("group-overrun", "cobs", "Mux(complete, idle,", "Mux(complete, 1,", "CobsEncoder", "cobs"),
     Mutant(
         "half-a-group",
         "frame",
@@ -385,19 +383,19 @@ MUTANTS = [
         "no-crc", "frame", "m.Elif(~crc.match_detected)", "m.Elif(0)", "FrameReceiver", "length-24", "flipped"
     ),
     Mutant(
-        "crc-over-message",
+        "ring-overrun",
         "frame",
-        "is_byte & (count < self._max_length)",
-        "is_byte",
+        "full.eq(holds & (place == at))",
+        "full.eq(0)",
         "FrameReceiver",
-        "length-256",
-        "pace",
+        "length-300",
+        "slow_reader",
     ),
     Mutant(
         "time-out-late",
         "frame",
-        "silence == self._timeout - 1",
-        "silence == self._timeout",
+        "init=(1 << bits) - self._timeout)",
+        "init=(1 << bits) - self._timeout - 1)",
         "FrameReceiver",
         "length-24",
         "time_out",
@@ -405,8 +403,8 @@ MUTANTS = [
     Mutant(
         "stale-byte",
         "frame",
-        "                out.valid.eq(0),\n",
-        "",
+        "[out.valid.eq(0), fetched.eq(0), over.eq(0), at",
+        "[fetched.eq(0), over.eq(0), at",
         "FrameReceiver",
         "length-24",
         "received/stall=0",
@@ -423,8 +421,8 @@ MUTANTS = [
     Mutant(
         "half-a-row",
         "request_reader",
-        "~self.last_byte | several",
-        "several",
+        "m.If(~self.last_byte)",
+        "m.If(0)",
         "MessageLink",
         "small",
         "every_error",
