@@ -202,7 +202,7 @@ _ALL = (
         # 0 and 1 are on the board itself, 2 to 6 on the part that can be broken off.
         lights=Lights("led.0", "led.1", ("led.3", "led.4", "led.5", "led.6")),
         loader=("--board", "ice40_generic"),
-        lanes=4,
+        lanes=1,
         buffer_bytes=0,
     ),
     Board(
@@ -218,7 +218,7 @@ _ALL = (
         serial_port="the USB port (iCELink)",
         lights=Lights("led_r.0", "led_g.0"),
         by_hand="copy the file to the drive iCELink that the board shows, or use 'icesprog FILE'",
-        lanes=4,
+        lanes=1,
         buffer_bytes=0,
     ),
     Board(

@@ -16,10 +16,13 @@ from erbium.fpga.memories import BLOCK_BITS, LUTS_PER_CELL, SPRAM_BITS, Memory, 
 from erbium.sw_model.network import MAX_NEURONS, Hardware, Network
 from erbium.sw_model.programs import DescriptionError, check_range
 
-LATER_LANES_ICE40 = 2
+LATER_LANES_ICE40 = 1
 """Lanes of the layers behind the first in an iCE40: they have few rows, and cells are scarce there."""
 
-MIN_LANES = 2
+BEGIN_PIECES_ICE40, FIFO_DEPTH_ICE40 = 4, 16
+"""Tokens of a ``BEGIN`` and room of a channel in an iCE40, whose block RAMs are narrow: one for each channel."""
+
+MIN_LANES = 1
 """Fewest lanes that are tried where the user asks for no number."""
 
 
@@ -139,8 +142,11 @@ def _hardware(board: Board, network: Network, lanes: int) -> Hardware:
         case "ice40":
             return Hardware(
                 lanes=lanes,
-                layer_lanes=(lanes, *[min(LATER_LANES_ICE40, lanes)] * (len(network.layers) - 1)),
+                layer_lanes=(lanes, *[LATER_LANES_ICE40] * (len(network.layers) - 1)),
                 layer_memories=("spram",),
+                fifo_depth=FIFO_DEPTH_ICE40,
+                begin_pieces=BEGIN_PIECES_ICE40,
+                short_pipelines=True,
             )
         case "gowin":
             return Hardware(lanes=lanes)

@@ -8,10 +8,19 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.fixed import clamped, delayed, extended, saturated_sum, total_of
-from erbium.hdl.neuron_unit import NOISE_WIDTH, PORT_WIDTH, NeuronUnit, signed_width
+from erbium.hdl.neuron_unit import (
+    NOISE_WIDTH,
+    PORT_WIDTH,
+    NeuronUnit,
+    membrane_says_rest,
+    rests_for_good,
+    signed_width,
+    summed_state,
+)
 from erbium.hdl.slot import Work, operand_stage, tick_width
 from erbium.hdl.word_file import WordFile
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.programs import STATE_MAX
 from erbium.sw_model.rules import FirstSpikeRule, LatencyEncoder
 
 TRANSMITTED_WIDTH = 8
@@ -118,6 +127,12 @@ class LaneGroup(wiring.Component):
         self.neurons = NeuronUnit(layer.program, layer.rule, lanes, widths, short=self.short)
         self.stage_x = operand_stage(network, number, hardware)
         self.stage_e = self.stage_x + self.neurons.latency
+        # What is not stored: a sum of inputs, and the rest of a neuron if its spike tick or its membrane tells.
+        self.summed = summed_state(network, number)
+        self.derived = {f"x{self.summed}"} if self.summed is not None else set()
+        self.stays_up = not self.timed and membrane_says_rest(network, number)
+        if self.stays_up or (self.timed and rests_for_good(network, number)):
+            self.derived.add("refractory")
         self.random_width = max(layer.rounding_shift, 0)
         weights = lanes * layer.weight_width
         super().__init__(
@@ -221,7 +236,10 @@ class LaneGroup(wiring.Component):
         teach = Signal()
         m.d.sync += teach.eq(self._does(Work.TEACH, x - 1))
         # With a bias row, a sweep comes after the first row of its tick and may take the sums as they are.
-        self.port0 = Mux(fresh, 0, file.read_data) if self.first_spike else file.read_data
+        self.port0: Value = file.read_data
+        if self.first_spike:
+            self.port0 = Signal(len(file.read_data), name="port0_value")
+            m.d.comb += self.port0.eq(Mux(fresh, 0, file.read_data))
         sums = []
         for lane in range(self.lanes):
             old = Mux(fresh, 0, file.read_data.word_select(lane, PORT_WIDTH)).as_signed()
@@ -240,13 +258,31 @@ class LaneGroup(wiring.Component):
         ports: list[Value] = [self.port0]
         if self.layer.program.n_ports == 2:
             ports.append(Mux(self.orders[x].feedback, self.feedback, 0))
+        if self.summed is not None:
+            # In the first tick the sum comes by the port; then it is the state, and no input comes.
+            ports[0] = Mux(self.orders[x].begin, self.port0, 0)
         m.submodules.neurons = unit
-        states = self._file(m, "states", unit.layout.size, Work.SWEEP)
+        stored = [name for name, _ in unit.layout if name not in self.derived]
+        width = sum(unit.layout[name].width for name in stored)
+        states = self._file(m, "states", width, Work.SWEEP)
+        after = []
+        for lane in range(self.lanes):
+            word, neuron = states.read_data.word_select(lane, width), unit.neurons[lane]
+            m.d.comb += Cat(*[neuron[name] for name in stored]).eq(word)
+            fields = {name: unit.neurons_o[lane][name] for name in stored}
+            if self.stays_up:
+                resting, top = unit.neurons_o[lane].refractory.any(), Const(STATE_MAX, fields["x0"].shape())
+                fields["x0"] = Mux(resting, top, fields["x0"])
+                rest = Mux(neuron.x0 == STATE_MAX, self.layer.program.refractory, 0)
+                m.d.comb += neuron.refractory.eq(rest)
+            after += fields.values()
+            if self.summed is not None:
+                sums = self.port0.word_select(lane, PORT_WIDTH)
+                m.d.comb += neuron[f"x{self.summed}"].eq(sums)
         sweeps, learn = Signal(attrs=COPY), Signal(reset_less=True, attrs=COPY)
         m.d.sync += [sweeps.eq(self._does(Work.SWEEP, x - 1)), learn.eq(self.learn)]
         m.d.comb += [
             unit.valid.eq(sweeps),
-            unit.neurons.eq(states.read_data),
             unit.begin.eq(self.orders[x].begin),
             unit.ports.eq(Cat(*ports)),
             unit.noise.eq(self.noise),
@@ -258,7 +294,7 @@ class LaneGroup(wiring.Component):
             self.spikes_o.eq(unit.spikes_o),
             self.words_o.eq(unit.words_o),
         ]
-        self._write(m, states, self.stage_e, unit.valid_o, unit.neurons_o.as_value())
+        self._write(m, states, self.stage_e, unit.valid_o, Cat(*after))
 
     # --- learning ------------------------------------------------------------------------------------
 
@@ -350,11 +386,15 @@ class LaneGroup(wiring.Component):
         x, width, end = self.stage_x, self.tick_width, self.stage_e
         file = self._file(m, "spike_ticks", width, Work.ROW, Work.SWEEP, Work.LEARN)
         order, unit, never = self.orders[x], self.neurons, Const(self.n_ticks, width)
+        resting = Const(self.layer.program.refractory)
         kept, ticks, causal = delayed(m, file.read_data, end - x, "kept_ticks", cleared=False), [], []
         for lane in range(self.lanes):
+            tick = file.read_data.word_select(lane, width)
+            if "refractory" in self.derived:
+                m.d.comb += unit.neurons[lane].refractory.eq(Mux(tick == never, 0, resting))
             old = Mux(self.orders[end].begin, never, kept.word_select(lane, width))
             ticks.append(Mux(unit.spikes_o[lane], self.orders[end].tick, old))
-            causal.append(order.tick <= file.read_data.word_select(lane, width))
+            causal.append(order.tick <= tick)
         self._write(m, file, end, unit.valid_o, Cat(*ticks))
         # In the first tick the file still holds the last sample's ticks, but tick 0 comes before none of them.
         return Cat(*causal)

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import delayed, product, quotient
-from erbium.hdl.neuron_unit import sweep_latency
+from erbium.hdl.neuron_unit import summed_state, sweep_latency
 from erbium.hdl.rng import Generator
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
 from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, BeginRegister, ErrorToken, Kind, event_token, piece_width
@@ -111,6 +111,8 @@ class LayerControl(wiring.Component):
         self._process = number + 1
         self._token = event_token(network, hardware, number)
         self._drain = operand_stage(network, number, hardware) + COUNTED
+        # A state that is the sum of all inputs stays in port 0 from tick to tick.
+        self._fresh_ticks = summed_state(network, number) is None
         self._settle = settle_clocks(network, number, hardware)
         self._leave = leave_clocks(network, number, hardware)
         self._one_port, self._pairs = hardware.memory_of(number) == "spram", hardware.pairs(network, number)
@@ -303,7 +305,8 @@ class LayerControl(wiring.Component):
                         m.next = "TICK"
             with m.State("TICK"), m.If(has_room):
                 emit(Kind.TICK)
-                m.d.sync += fresh.eq(1)
+                if self._fresh_ticks:
+                    m.d.sync += fresh.eq(1)
                 set_tick(tick + 1, starts=False)
                 m.next = "SETTLE 1" if self._settle else "ROWS"
             for clock in range(1, self._settle + 1):

@@ -213,7 +213,8 @@ class LayerPipeline(wiring.Component):
             m.d.sync += written.eq(read_before)
         reads = self._does(Work.ROW, a) | self._does(Work.LOAD, a)
         if self.first_spike:
-            reads = reads | (self._does(Work.LEARN, a) & self.slots[a].armed)
+            # A row that votes is read even if it does not learn.
+            reads = reads | (self._does(Work.LEARN, a) & (self.slots[a].armed | self.remembers))
         m.d.comb += [
             memory.read_address.eq(address),
             memory.read_enable.eq(reads),
@@ -389,31 +390,27 @@ class LayerPipeline(wiring.Component):
 
     def _vote(self, m: Module) -> None:
         """Remember what was transmitted, and let each replayed row vote on its presynaptic neuron."""
-        x, lanes, slot = self.stage_x, self.lanes, self.slots[self.stage_x]
-        m.submodules.causes = causes = CausalFifo(self.n_rows, self.words, lanes, self.n_ticks)
-        m.submodules.votes = votes = SignPopcount(self.layer.n_neurons, lanes)
-        row, learn = self._does(Work.ROW, x), self._does(Work.LEARN, x)
+        x, slot = self.stage_x, self.slots[self.stage_x]
+        m.submodules.causes = causes = CausalFifo(self.n_rows, self.n_ticks)
+        m.submodules.votes = votes = SignPopcount(self.layer.n_neurons, self.lanes)
+        row, learn = self._does(Work.ROW, 1) & self.slots[1].first, self._does(Work.LEARN, x)
         m.d.comb += [
             causes.clear.eq(self.load),
             causes.push.eq(row & self.begin.learn),
-            causes.first.eq(slot.first),
-            causes.row.eq(slot.row),
-            causes.tick.eq(slot.tick),
-            causes.negative.eq(self._all("negative")),
-            causes.causal.eq(self._all("causal")),
+            causes.row.eq(self.slots[1].row),
+            causes.tick.eq(self.slots[1].tick),
             self.spike_available.eq(causes.available),
             self.spike_row.eq(causes.row_o),
             self.spike_tick.eq(causes.tick_o),
             causes.next_row.eq(self.next_spike),
-            causes.next_word.eq(learn),
             votes.valid.eq(learn),
             votes.first.eq(slot.first),
             votes.last.eq(slot.last),
             votes.address.eq(slot.row),
             votes.later.eq(self._all("later")),
             votes.earlier.eq(self._all("earlier")),
-            votes.negative.eq(causes.negative_o),
-            votes.causal.eq(causes.causal_o),
+            votes.negative.eq(self._all("negative")),
+            votes.causal.eq(self._all("causal")),
             self.counted.eq(votes.valid_o),
             self.vote.kind.eq(Mux(votes.later_o | votes.earlier_o, Kind.SPIKE, Kind.END)),
             self.vote.address.eq(votes.address_o),

@@ -37,7 +37,7 @@ MAX_NEURONS = 4_096
 MAX_CLASSES = 256
 MAX_LAYERS = 8
 MAX_CAUSES = 1_024
-"""Neurons behind a first-spike layer: each of its spikes stores a sign and a causal bit for every one of them."""
+"""Neurons behind a first-spike layer: each of its spikes is replayed to every one of them, and they vote on it."""
 
 MEMORY_KINDS = ("generic", "ecp5", "spram")
 """Synapse memories: inferred by the synthesis, block RAM of an ECP5, single-port RAM of an iCE40 UltraPlus."""
@@ -281,7 +281,7 @@ class Network:
                 layer.n_neurons,
                 1,
                 MAX_CAUSES,
-                ", the signs and causal bits that are stored of a spike of the layer before",
+                ", the votes on a spike of the layer before",
             )
         if number == len(self.layers) and layer.neuron_keep != 256:
             raise DescriptionError(

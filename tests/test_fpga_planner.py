@@ -62,19 +62,22 @@ def test_the_blocks_of_a_synapse_memory_are_those_of_the_design(described, cell)
 def test_an_ultraplus_keeps_the_first_layer_in_single_port_ram():
     planned = plan(ICEBREAKER, network("first-spike-tiny"), 4)
     assert planned.lanes == 4
-    assert planned.hardware.layer_lanes == (4, 2)
+    assert planned.hardware.layer_lanes == (4, 1)
+    assert planned.hardware.short_pipelines
     assert planned.hardware.layer_memories == ("spram",)
     first, second = planned.memories[:2]
     assert first.memory == Memory("layer1_synapses", 48, 32, "spram")
     assert (first.resource, first.count) == ("SPRAM", 2)
-    assert second.memory == Memory("layer2_synapses", 24, 16, "generic")
+    assert second.memory == Memory("layer2_synapses", 48, 8, "generic")
     assert (second.resource, second.count) == ("block RAM", 1)
 
 
-@pytest.mark.parametrize(("size", "blocks"), [(160, 4), (168, 6)])
-def test_weights_that_fill_the_single_port_ram(size, blocks):
+@pytest.mark.parametrize(
+    ("size", "lanes", "blocks"), [(160, 4, 4), (168, 4, 6), (160, 1, 4), (166, 1, 4), (168, 1, 5)]
+)
+def test_weights_that_fill_the_single_port_ram(size, lanes, blocks):
     described = with_hidden(network("erbp-mnist-200"), size)
-    assert plan(ICEBREAKER, described, lanes=4).memories[0].count == blocks
+    assert plan(ICEBREAKER, described, lanes=lanes).memories[0].count == blocks
 
 
 def test_lanes_that_the_user_asks_for():

@@ -117,10 +117,10 @@ MUTANTS = [
     Mutant(
         "causes-lost",
         "causal_fifo",
-        'Signal(range(room + 1), name=f"{name}_end")',
-        'Signal(range(room), name=f"{name}_end")',
+        "end, at = Signal(range(self._room + 1))",
+        "end, at = Signal(range(self._room))",
         "CausalFifo",
-        "2-inputs-1-words",
+        "2-inputs",
     ),
     Mutant(
         "causes-kept",
@@ -128,7 +128,7 @@ MUTANTS = [
         "[end.eq(0), at.eq(0), there.eq(0)]",
         "[end.eq(0), at.eq(0)]",
         "CausalFifo",
-        "5-inputs-3-words",
+        "5-inputs",
     ),
     Mutant(
         "increment-lost",

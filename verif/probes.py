@@ -17,7 +17,7 @@ from erbium.hdl.array import ErbiumArray
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.neuron_unit import NeuronLayout, plasticity_word_width
 from erbium.hdl.slot import tick_width
-from erbium.hdl.tokens import ADDRESS_WIDTH, ErrorToken, FeedbackToken, event_token, sweep_token
+from erbium.hdl.tokens import ErrorToken, FeedbackToken, event_token, sweep_token
 from erbium.sw_model.network import Hardware, Layer, Network
 from erbium.verif.codecs import Packer, signed
 
@@ -106,22 +106,15 @@ class WordCodec:
 
 
 class CauseCodec:
-    """What a first-spike layer remembers of a word of a row: ``(first, row, tick, negative, causal)``.
+    """What a first-spike layer remembers of a spike: ``(row, tick)``."""
 
-    `negative` and `causal` are bits, lane 0 lowest.
-    """
+    def __init__(self, network: Network, number: int) -> None:
+        self._row_width = (max(network.n_rows(number), 2) - 1).bit_length()
+        self.width = self._row_width + network.n_ticks.bit_length()
 
-    def __init__(self, network: Network, lanes: int) -> None:
-        self._widths = (1, ADDRESS_WIDTH, network.n_ticks.bit_length(), lanes, lanes)
-        self.width = sum(self._widths)
-
-    def decode(self, bits: int) -> tuple[int, ...]:
-        """Return the fields."""
-        fields = []
-        for width in self._widths:
-            fields.append(bits & ((1 << width) - 1))
-            bits >>= width
-        return tuple(fields)
+    def decode(self, bits: int) -> tuple[int, int]:
+        """Return row and tick."""
+        return bits & ((1 << self._row_width) - 1), bits >> self._row_width
 
 
 def keeps_spike_ticks(network: Network, number: int) -> bool:
@@ -193,7 +186,7 @@ def layer_taps(network: Network, number: int, hardware: Hardware, prefix: str) -
             ticks = WordCodec(layer, lanes, tick_width(network))
             taps.append(Tap(f"{prefix}spike_ticks", ticks.width))
         if number > 0:
-            taps.append(Tap(f"{prefix}causes", CauseCodec(network, lanes).width))
+            taps.append(Tap(f"{prefix}causes", CauseCodec(network, number).width))
     return taps
 
 
@@ -217,8 +210,7 @@ def _inside_layer(network: Network, number: int, layer: Any, prefix: str) -> dic
             inside[name] = (parts_of[0].write_enable, written)
         if number > 0:
             causes = parts.causes
-            remembered = Cat(causes.first, causes.row, causes.tick, causes.negative, causes.causal)
-            inside["causes"] = (causes.push, remembered)
+            inside["causes"] = (causes.push, Cat(causes.row, causes.tick))
     return {f"{prefix}{name}": tap for name, tap in inside.items()}
 
 

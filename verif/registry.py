@@ -343,15 +343,9 @@ def _serializers() -> Iterator[Case]:
 
 
 def _causal_fifos() -> Iterator[Case]:
-    for n, words, lanes, n_ticks in (
-        (1, 1, 1, 1),
-        (2, 1, 4, 8),
-        (5, 3, 4, 16),
-        (16, 1, 10, 16),
-        (9, 10, 1, 300),
-    ):
-        options = {"n_inputs": n, "words": words, "lanes": lanes, "n_ticks": n_ticks}
-        yield Case(f"{n}-inputs-{words}-words", options, BOTH if n == 5 else ICARUS)
+    for n, n_ticks in ((1, 1), (2, 8), (5, 16), (16, 16), (9, 300)):
+        options = {"n_inputs": n, "n_ticks": n_ticks}
+        yield Case(f"{n}-inputs", options, BOTH if n == 5 else ICARUS)
 
 
 def _prediction_units() -> Iterator[Case]:

@@ -62,7 +62,6 @@ class FirstSpikeView(LayerView):
         self.votes: list[Token] = []
         self.before: FirstSpikeView | None = None
         self.words_replayed = 0
-        self._word_of_row = 0
         self._bases = range(0, self.layer.n_neurons, self.lanes)
 
     def follow(self, model: FirstSpikeLayer) -> None:
@@ -75,7 +74,7 @@ class FirstSpikeView(LayerView):
 
     def handlers(self) -> dict[str, Any]:
         """Return what is called with the payloads of the taps, by their names without the layer's prefix."""
-        words, causes = WordCodec(self.layer, self.lanes, 2), CauseCodec(self.network, self.lanes)
+        words, causes = WordCodec(self.layer, self.lanes, 2), CauseCodec(self.network, self.number)
         ticks = WordCodec(self.layer, self.lanes, tick_width(self.network))
         writes = WriteCodec(self.network, self.number, self.hardware)
 
@@ -83,14 +82,8 @@ class FirstSpikeView(LayerView):
             row, word, weights = writes.decode(bits)
             return row, word, tuple(weights[: self.layer.n_neurons - word * self.lanes])
 
-        def cause(bits: int) -> tuple[int, ...]:
-            """Decode; the row and the tick count only with the first word, and lanes without neuron never."""
-            first, row, tick, negative, causal = causes.decode(bits)
-            self._word_of_row = 0 if first else self._word_of_row + 1
-            mask = (1 << min(self.lanes, self.layer.n_neurons - self._word_of_row * self.lanes)) - 1
-            return (first, row * first, tick * first, negative & mask, causal & mask)
-
-        decoders = {"learned": learned, "words": words.decode, "spike_ticks": ticks.decode, "causes": cause}
+        decoders = {"learned": learned, "words": words.decode, "spike_ticks": ticks.decode}
+        decoders["causes"] = causes.decode
         result: dict[str, Any] = {"states": self.swept, "writes": self.written}
         for name, decode in decoders.items():
             result[name] = self._checker(name, decode)
@@ -104,17 +97,11 @@ class FirstSpikeView(LayerView):
         channel = self.channel(name)
         return lambda bits: channel.check(decode(bits))
 
-    def _bits(self, flags: Array, base: int) -> int:
-        return sum(int(flag) << lane for lane, flag in enumerate(flags[base : base + self.lanes]))
-
     def row(self, k: int) -> None:
         """Let the model transmit a row."""
         model = self.model
         if self.number > 0 and model.learn:
-            negative, causal = model.weights[k] < 0, model.tick_number <= model.spike_tick
-            for base in self._bases:
-                head = (1, k, model.tick_number) if base == 0 else (0, 0, 0)
-                self.channel("causes").expect((*head, self._bits(negative, base), self._bits(causal, base)))
+            self.channel("causes").expect((k, model.tick_number))
         self._row(k)
 
     def after_sweep(self, result: Sweep) -> None:
