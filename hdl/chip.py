@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.host_link import HostLink, MessageLink
+from erbium.hdl.lane_group import COPY
 from erbium.hdl.link_registers import setting_names
 from erbium.hdl.registers import RegisterMap
 from erbium.sw_model.network import Hardware, Network
@@ -20,12 +21,12 @@ def _connect(m: Module, link: HostLink | MessageLink, array: ErbiumArray, regist
     """Put the array behind the link. A soft reset stops it and keeps its weights.
 
     The array's reset is a register, one clock behind the link's: no logic lies before the many registers that it
-    reaches. In that clock nothing passes between the two.
+    reaches. In that clock nothing passes between the two, which a register of its own sees to.
     """
     m.submodules.link = link
     m.domains.array = ClockDomain(local=True)
-    reset = Signal(init=1, reset_less=True)
-    m.d.sync += reset.eq(ResetSignal() | link.array_reset)
+    reset, apart = (Signal(name=name, init=1, reset_less=True, attrs=COPY) for name in ("reset", "apart"))
+    m.d.sync += [register.eq(ResetSignal() | link.array_reset) for register in (reset, apart)]
     m.d.comb += [ClockSignal("array").eq(ClockSignal()), ResetSignal("array").eq(reset)]
     m.submodules.array = DomainRenamer("array")(array)
     for source, sink in (
@@ -38,10 +39,10 @@ def _connect(m: Module, link: HostLink | MessageLink, array: ErbiumArray, regist
     ):
         m.d.comb += [
             sink.payload.eq(source.payload),
-            sink.valid.eq(source.valid & ~reset),
-            source.ready.eq(sink.ready & ~reset),
+            sink.valid.eq(source.valid & ~apart),
+            source.ready.eq(sink.ready & ~apart),
         ]
-    m.d.comb += [link.idle.eq(array.idle & ~reset), link.collision.eq(array.collision & ~reset)]
+    m.d.comb += [link.idle.eq(array.idle & ~apart), link.collision.eq(array.collision & ~apart)]
     m.d.comb += [getattr(array, name).eq(getattr(link, name)) for name in setting_names(registers)]
 
 

@@ -204,7 +204,8 @@ class LayerPipeline(wiring.Component):
             start = Signal.like(memory.read_address)
             m.d.sync += [start.eq(product(at.row, self.stride)), address.eq(start + self.slots[2].word)]
         a, x = self.stage_a, self.stage_x
-        self.learns_next, writes = Signal(), Signal()
+        # What is written in this clock was learned, or will be in the next one.
+        self.learned, self.learns_next, writes = Signal(), Signal(), Signal()
         m.d.comb += writes.eq(self.learns_next | self._does(Work.STORE, x + 1))
         # The address of a write stays until the next one: a word that waits for the other of its pair needs it.
         written = Signal.like(address, reset_less=True)
@@ -369,7 +370,7 @@ class LayerPipeline(wiring.Component):
                 m.d.comb += [group.any_word.eq(any_word), group.random.eq(random)]
         learns = delayed(m, learns, 1, "learns")
         m.d.comb += self.rows_learned.eq(learns & self.slots[x].first)
-        m.d.sync += self.learns_next.eq(learns)
+        m.d.sync += [self.learns_next.eq(learns), self.learned.eq(self.learns_next)]
         changes = total_of(group.changes for group in self.groups)
         m.d.sync += self.weights_changed.eq(changes)
 
