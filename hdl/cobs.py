@@ -58,9 +58,9 @@ class CobsDecoder(wiring.Component):
 
     Notes
     -----
-    One byte per clock, latency 0: a byte in gives at most one token out, in the same clock. A zero byte that follows
-    a zero byte, or a reset, ends nothing and is dropped. A group of 254 bytes may be followed by an empty one.
-    Source: see the module.
+    One byte every other clock: it is looked at for a clock, and gives at most one token, in the clock in which it is
+    taken. A zero byte that follows a zero byte, or a reset, ends nothing and is dropped. A group of 254 bytes may be
+    followed by an empty one. Source: see the module.
     """
 
     def __init__(self) -> None:
@@ -72,14 +72,20 @@ class CobsDecoder(wiring.Component):
         left = Signal(8, init=1)  # bytes of the group to come, and one
         zero = Signal()  # the zero byte behind the group, if another group follows
         inside = Signal()
-        says, ends = Signal(), Signal()
-        m.d.comb += [
+        says = Signal()
+        # What is known of the byte and its group; the paths of those that follow begin here.
+        looked, is_zero, ends = Signal(), Signal(), Signal()
+        m.d.sync += [
+            looked.eq(self.byte_i.valid & ~self.byte_i.ready),
+            is_zero.eq(byte == 0),
             ends.eq(left == 1),
-            self.token_o.valid.eq(self.byte_i.valid & says),
-            self.byte_i.ready.eq(self.token_o.ready | ~says),
+        ]
+        m.d.comb += [
+            self.token_o.valid.eq(looked & says),
+            self.byte_i.ready.eq(looked & (self.token_o.ready | ~says)),
         ]
         taken = self.byte_i.valid & self.byte_i.ready
-        with m.If(byte == 0):
+        with m.If(is_zero):
             m.d.comb += [says.eq(inside), token.kind.eq(Mux(ends, CobsKind.END, CobsKind.MALFORMED))]
             with m.If(taken):
                 m.d.sync += [left.eq(1), zero.eq(0), inside.eq(0)]

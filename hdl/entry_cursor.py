@@ -47,7 +47,7 @@ class EntryCursor(wiring.Component):
     last_byte, last_entry : Out(1)
         It is at the last byte of an entry, and at the last entry.
     beyond : Out(1)
-        The last entry is not in the window.
+        The last entry is not in the window; a clock later than the others.
 
     Notes
     -----
@@ -110,8 +110,8 @@ class EntryCursor(wiring.Component):
             following.eq(self.entry + 1),
             self.last_byte.eq(self.place == last_place),
             self.last_entry.eq(following == end),
-            self.beyond.eq(far | (end > entries)),
         ]
+        m.d.sync += self.beyond.eq(far | (end > entries))
         pair = self.pair[: self.width]
         with m.If(self.clear):
             m.d.sync += [self.entry.eq(0), self.place.eq(0), far.eq(0)]

@@ -8,7 +8,7 @@ from amaranth.utils import bits_for
 
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.fixed import delayed, product
-from erbium.hdl.lane_group import COPY, lane_groups
+from erbium.hdl.lane_group import copies_of, lane_groups
 from erbium.hdl.tokens import FeedbackToken
 from erbium.hdl.word_file import WordFile, WordRom, file_latency
 from erbium.sw_model.network import Network
@@ -148,7 +148,9 @@ class FeedbackPort(wiring.Component):
 
             def copy(signal: Signal, name: str, index: int = index) -> Signal:
                 """Return a register of the group for what all its lanes wait for."""
-                register = Signal.like(signal, name=f"{name}_of_{index}", reset_less=True, attrs=COPY)
+                register = Signal.like(
+                    signal, name=f"{name}_of_{index}", reset_less=True, attrs=copies_of(self._lanes)
+                )
                 m.d.sync += register.eq(signal)
                 return register
 

@@ -98,7 +98,7 @@ class FrameReceiver(wiring.Component):
 
     Notes
     -----
-    One byte per 4 clocks in, one per 2 clocks out. The outcome comes one clock after the zero byte or two after the
+    One byte per 5 clocks in, one per 2 clocks out. The outcome comes one clock after the zero byte or two after the
     time-out, the first byte two clocks after the outcome. Memory: `max_length`, the CRC and `SPARE`, rounded up to a
     power of two. Of the frames damaged at random, one in about 2**32 passes for a message.
     """
@@ -203,14 +203,14 @@ class FrameReceiver(wiring.Component):
     def _offer(self, m: Module, read: memory.ReadPort, start: Signal, at: Signal) -> None:
         """Offer the bytes of the message whose outcome waits."""
         outcome, out = self.outcome_o, self.message_o
-        place = Signal.like(outcome.payload.length)
+        place = Signal.like(outcome.payload.length, init=1)  # counted from 1
         fetched = Signal()  # the memory gives the byte of `at`
         over, loads, is_last = Signal(), Signal(), Signal()
         verified = outcome.payload.status == FrameStatus.VERIFIED
         m.d.comb += [
             read.addr.eq(at),
             read.en.eq(1),
-            is_last.eq(place + 1 == outcome.payload.length),
+            is_last.eq(place == outcome.payload.length),
             loads.eq(fetched & ~over & (~out.valid | out.ready)),
         ]
         m.d.sync += fetched.eq(outcome.valid & verified)
@@ -228,7 +228,7 @@ class FrameReceiver(wiring.Component):
         with m.Elif(out.ready):
             m.d.sync += out.valid.eq(0)
         with m.If(outcome.ready):
-            m.d.sync += [out.valid.eq(0), fetched.eq(0), over.eq(0), at.eq(start), place.eq(0)]
+            m.d.sync += [out.valid.eq(0), fetched.eq(0), over.eq(0), at.eq(start), place.eq(1)]
 
 
 class FrameSender(wiring.Component):

@@ -133,7 +133,7 @@ class MessageLink(wiring.Component):
 
     Notes
     -----
-    Bytes come and go faster than a serial line with four clocks per bit carries them: one per 4 clocks in, one per 5
+    Bytes come and go faster than a serial line with four clocks per bit carries them: one per 5 clocks in, one per 6
     out, but that a group of a reply may have to wait for the one before. Pixels go into the array at one per 3
     clocks, and weights take what the array takes. Latency from the end of a frame to its reply: about 30 clocks, for
     a write of weights four more per byte. Memory: a message and what comes in while it is read
@@ -227,6 +227,8 @@ class MessageLink(wiring.Component):
         m.d.comb += [
             registers.address.eq(cursor.entry),
             registers.place.eq(cursor.place),
+            registers.show_turn.eq(writer.of_sample),
+            registers.show_error.eq(reader.refused),
             registers.value.eq(reader.value),
             registers.write.eq(writer.accepts & writes),
             registers.refuse.eq(writer.accepts & reader.refused),
@@ -245,7 +247,6 @@ class MessageLink(wiring.Component):
             writer.kind.eq(reader.kind),
             writer.tag.eq(reader.tag),
             writer.refused.eq(reader.refused),
-            writer.code.eq(reader.code),
             writer.live.eq(registers.byte_o),
             writer.turn.eq(registers.turns_done),
             self.array_reset.eq(registers.soft_reset),
@@ -258,8 +259,8 @@ class MessageLink(wiring.Component):
         image = store_image(self._registers)
         m.submodules.store = store = memory.Memory(shape=8, depth=STORE_BYTES, init=image)
         write, read = store.write_port(), store.read_port()
-        m.d.sync += writer.read_data.eq(read.data)
         m.d.comb += [
+            writer.read_data.eq(read.data),
             read.addr.eq(writer.read_address),
             read.en.eq(1),
             reader.kept.eq(~writer.notes),

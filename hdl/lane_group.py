@@ -39,6 +39,11 @@ def lane_groups(lanes: int) -> list[int]:
     return [(lanes + index) // count for index in range(count)]
 
 
+def copies_of(lanes: int) -> dict[str, int]:
+    """Return the attributes of a register that each group of a layer's lanes has of its own."""
+    return COPY if lanes > GROUP_LANES else {}
+
+
 class Order(data.StructLayout):
     """What a group has to know of a slot of work; see :class:`erbium.hdl.slot.Slot`."""
 
@@ -116,6 +121,7 @@ class LaneGroup(wiring.Component):
         self.layer = layer = network.layers[number]
         self.lanes, self.words = lanes, hardware.words_of(network, number)
         self.short = hardware.short_pipelines
+        self.copies = copies_of(hardware.lanes_of(network, number))
         self.margin = network.margin
         self.is_last = number == len(network.layers) - 1
         self.first_spike = network.is_first_spike
@@ -182,8 +188,8 @@ class LaneGroup(wiring.Component):
         """Make the registers that carry an order from stage to stage."""
         self.orders, self.valid = [self.order], [self.issue]
         for stage in range(1, self.stage_e + 2):
-            order = Signal(self.order.shape(), name=f"order_{stage}", reset_less=True, attrs=COPY)
-            valid = Signal(name=f"valid_{stage}", attrs=COPY)
+            order = Signal(self.order.shape(), name=f"order_{stage}", reset_less=True, attrs=self.copies)
+            valid = Signal(name=f"valid_{stage}", attrs=self.copies)
             m.d.sync += [order.eq(self.orders[-1]), valid.eq(self.valid[-1])]
             self.orders.append(order)
             self.valid.append(valid)
@@ -247,7 +253,7 @@ class LaneGroup(wiring.Component):
             if self.is_last and not self.first_spike:
                 push = Mux(teach, Mux(self.chosen[lane], -self.margin, 0), push)
             sums.append(saturated_sum(old, extended(push, PORT_WIDTH)))
-        adds = Signal(attrs=COPY)
+        adds = Signal(attrs=self.copies)
         m.d.sync += adds.eq(self._does(Work.ROW, x - 1) | self._does(Work.TEACH, x - 1))
         self._write(m, file, x, adds, Cat(*sums))
 
@@ -279,7 +285,7 @@ class LaneGroup(wiring.Component):
             if self.summed is not None:
                 sums = self.port0.word_select(lane, PORT_WIDTH)
                 m.d.comb += neuron[f"x{self.summed}"].eq(sums)
-        sweeps, learn = Signal(attrs=COPY), Signal(reset_less=True, attrs=COPY)
+        sweeps, learn = Signal(attrs=self.copies), Signal(reset_less=True, attrs=self.copies)
         m.d.sync += [sweeps.eq(self._does(Work.SWEEP, x - 1)), learn.eq(self.learn)]
         m.d.comb += [
             unit.valid.eq(sweeps),
@@ -308,7 +314,7 @@ class LaneGroup(wiring.Component):
         with m.If(self.neurons.valid_o):
             for lane in range(self.lanes):
                 m.d.sync += words_any[lane].eq(self.neurons.words_o.word_select(lane, width).any())
-        learns = Signal(attrs=COPY)
+        learns = Signal(attrs=self.copies)
         m.d.sync += learns.eq(self._does(Work.ROW, x - 1) & self.orders[x - 1].armed & self.any_word)
         shift = self.layer.rounding_shift
         word_min, word_max = -(1 << (width - 1)), (1 << (width - 1)) - 1
@@ -324,7 +330,7 @@ class LaneGroup(wiring.Component):
         layer = self.layer
         stages = [learns]
         for stage in ("x1", "x2"):
-            copy = Signal(name=f"learns_{stage}", attrs=COPY)
+            copy = Signal(name=f"learns_{stage}", attrs=self.copies)
             m.d.sync += copy.eq(stages[-1])
             stages.append(copy)
         changes = []
@@ -377,7 +383,7 @@ class LaneGroup(wiring.Component):
             )
             for lane in range(lanes)
         ]
-        learns = Signal(attrs=COPY)
+        learns = Signal(attrs=self.copies)
         m.d.sync += learns.eq(self._does(Work.LEARN, x - 1) & self.orders[x - 1].armed)
         self._change(m, learns, deltas, signed_width(-rule.step, rule.step))
 

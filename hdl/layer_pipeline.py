@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.fixed import delayed, product, total_of
-from erbium.hdl.lane_group import COPY, LaneGroup, lane_groups
+from erbium.hdl.lane_group import LaneGroup, copies_of, lane_groups
 from erbium.hdl.neuron_unit import NOISE_WIDTH, sweep_latency
 from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
 from erbium.hdl.sign_popcount import SignPopcount
@@ -365,7 +365,8 @@ class LayerPipeline(wiring.Component):
             first_draw = delayed(m, self.load, 1, "first_draw")
             m.d.comb += draws.advance.eq(first_draw | (learns & before.last))
             for index, group in enumerate(self.groups):
-                random = Signal.like(group.random, name=f"random_{index}", reset_less=True, attrs=COPY)
+                copies = copies_of(self.lanes)
+                random = Signal.like(group.random, name=f"random_{index}", reset_less=True, attrs=copies)
                 m.d.sync += random.eq(draws.value[: len(random)])
                 m.d.comb += [group.any_word.eq(any_word), group.random.eq(random)]
         learns = delayed(m, learns, 1, "learns")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, ResetInserter, Signal, Value
+from amaranth.hdl import Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -32,6 +32,8 @@ class LinkRegisters(wiring.Component):
         Number of the register word, for reading and writing.
     place : In(2)
         Byte of the word that is read.
+    show_turn, show_error : In(1)
+        Whatever the address: read the turn of the next result, or else the last error.
     byte_o : Out(8)
         That byte; 0 if the register is a constant, a counter or not there.
     value : In(32)
@@ -65,6 +67,8 @@ class LinkRegisters(wiring.Component):
         members = {
             "address": In(bits_for(registers.n_words - 1)),
             "place": In(2),
+            "show_turn": In(1),
+            "show_error": In(1),
             "byte_o": Out(8),
             "value": In(32),
             "writable": Out(1),
@@ -110,15 +114,22 @@ class LinkRegisters(wiring.Component):
             "next_turn": next_turn,
             "turns_done": turns_done,
         } | held
-        with m.Switch(self.address):
-            for name, value in live.items():
-                with m.Case(self._registers[name].address):
-                    bits = Value.cast(value)
-                    for place in range(-(-len(bits) // 8)):
-                        with m.If(self.place == place):
-                            m.d.comb += self.byte_o.eq(bits[8 * place : 8 * place + 8])
+        self._show(m, live)
         self._check(m, control)
         return m
+
+    def _show(self, m: Module, live: dict[str, Value]) -> None:
+        """Show the byte that is asked for."""
+        asked = {"turns_done": self.show_turn, "last_error": self.show_error & ~self.show_turn}
+        byte: Value = Const(0, 8)
+        for name, value in live.items():
+            bits = Value.cast(value)
+            for place in range(-(-len(bits) // 8)):
+                shown = Signal(name=f"shows_{name}_{place}")
+                here = (self.address == self._registers[name].address) & (self.place == place)
+                m.d.comb += shown.eq(here & ~self.show_turn & ~self.show_error | asked.get(name, 0))
+                byte |= Mux(shown, bits[8 * place : 8 * place + 8], 0)
+        m.d.comb += self.byte_o.eq(byte)
 
     def _flag(self, flag: Control) -> Value:
         """Return a bit of what is written to the register ``control``."""
@@ -137,13 +148,17 @@ class LinkRegisters(wiring.Component):
 
     def _check(self, m: Module, control: Register) -> None:
         """Say whether the register takes the value."""
+        written = (control, *self._settings)
+        # Most of the bits are 0 in all of them.
+        width = bits_for(max(register.high for register in written))
+        beyond, value = Signal(), self.value[:width]
+        m.d.comb += beyond.eq(self.value[width:].any())
         with m.Switch(self.address):
-            for register in (control, *self._settings):
+            for register in written:
                 with m.Case(register.address):
+                    fits = ~exceeds(value, register.high) & exceeds(value, register.low - 1)
                     m.d.comb += [
                         self.writable.eq(1),
                         self.waits.eq(register is not control),
-                        self.fits.eq(
-                            ~exceeds(self.value, register.high) & exceeds(self.value, register.low - 1)
-                        ),
+                        self.fits.eq(fits & ~beyond),
                     ]

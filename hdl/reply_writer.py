@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.cobs import MessageByte
+from erbium.hdl.one_hot import OneHot
 from erbium.hdl.registers import (
     COUNTER_WIDTH,
     ERROR_REPLY,
@@ -19,6 +20,7 @@ from erbium.hdl.registers import (
     RegisterMap,
     Request,
     counter_names,
+    performance_names,
     weight_bytes,
 )
 from erbium.hdl.tokens import Result
@@ -78,13 +80,15 @@ class ReplyWriter(wiring.Component):
         Of :class:`erbium.hdl.entry_cursor.EntryCursor`.
     next_byte, next_entry : Out(1)
         To there.
-    live : In(8), code : In, turn : In(8)
-        Of :class:`erbium.hdl.link_registers.LinkRegisters`: the byte that the cursor is at, the last error, and the
-        turn of the next result.
+    of_sample : Out(1)
+        The reply is that to a sample.
+    live : In(8), turn : In(8)
+        Of :class:`erbium.hdl.link_registers.LinkRegisters`: the turn of the next result if the reply is `of_sample`,
+        else the last error if it refuses, else the byte that the cursor is at; and that turn.
     ends : Out(1)
         One clock: the reply with a result has been sent.
     read_address : Out(9), read_data : In(8)
-        Of the store, with two clocks of latency.
+        Of the store, with one clock of latency.
     notes : Out(1), write_address : Out(9), write_data : Out(8)
         What is written to the store.
     read_o : Out(stream of nothing), weight_i : In(stream of int16)
@@ -94,7 +98,8 @@ class ReplyWriter(wiring.Component):
 
     Notes
     -----
-    A byte takes 4 clocks, and those that the array takes for a weight or a counter; a result 5 more to be noted.
+    A byte takes 3 clocks, and those that the array takes for a weight or a counter, and the sender for a byte; a result
+    5 more to be noted.
     """
 
     def __init__(self, registers: RegisterMap) -> None:
@@ -118,7 +123,7 @@ class ReplyWriter(wiring.Component):
                 "next_byte": Out(1),
                 "next_entry": Out(1),
                 "live": In(8),
-                "code": In(8),
+                "of_sample": Out(1),
                 "turn": In(8),
                 "ends": Out(1),
                 "read_address": Out(_ADDRESS_BITS),
@@ -136,76 +141,85 @@ class ReplyWriter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         index = Signal(range(_LAST + 1))
-        of_sample, busy, loads, in_entries = Signal(), Signal(), Signal(), Signal()
-        body, ready = self._body(m, busy & in_entries)
+        of_sample, loads, in_entries = Signal(), Signal(), Signal()
+        is_type, is_tag, is_body = index == _TYPE, index == _TAG, index == _BODY
+        refuses = self.refused & ~of_sample
+        entries = is_body & ~of_sample & ~self.refused
+        is_weight, is_counter, array_byte, ready = self._from_array(m, loads & in_entries)
         self._store(m, index, of_sample)
 
         out = self.message_o
-        byte, last, takes = Signal(8), Signal(), Signal()
+        takes, last = Signal(), Signal()
         m.d.comb += [
-            in_entries.eq((index == _BODY) & ~of_sample & ~self.refused),
             takes.eq(loads & (ready | ~in_entries)),
             self.next_byte.eq(takes & in_entries),
             self.next_entry.eq(takes & in_entries & self.last_byte),
+            self.of_sample.eq(of_sample),
             self.ends.eq(out.valid & out.ready & out.payload.last & of_sample),
             self.done.eq(out.valid & out.ready & out.payload.last & ~of_sample),
-            byte.eq(self.read_data),
         ]
-        # A register: the store and the stuffing behind it are slow.
+        # Which byte it is has been known for a clock when it is loaded.
+        types, tags, lives, stored = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [
+            in_entries.eq(entries),
+            types.eq(is_type),
+            tags.eq(is_tag & ~of_sample),
+            lives.eq(is_body & (of_sample | self.refused | (self.window == _REGISTERS))),
+            stored.eq(Mux(of_sample, ~is_type & ~is_body, entries & ~is_weight & ~is_counter)),
+            # Only READ has something behind the tag.
+            last.eq(
+                (is_tag & ~of_sample & ~self.refused & (self.kind != Request.READ))
+                | (index == _LAST)
+                | (is_body & refuses)
+                | (entries & self.last_byte & self.last_entry)
+            ),
+        ]
+        # All bits of the error reply's type are 1.
+        kind = Mux(of_sample, Request.SAMPLE, self.kind) | REPLY_BIT | Mux(refuses, ERROR_REPLY, 0)
         with m.If(takes):
-            m.d.sync += [out.payload.byte.eq(byte), out.payload.last.eq(last)]
-        # Only READ has something behind the tag.
-        short = (index == _TAG) & ~of_sample & ~self.refused & (self.kind != Request.READ)
-        m.d.comb += last.eq(
-            short
-            | (index == _LAST)
-            | (index == _BODY) & ~of_sample & (self.refused | (self.last_byte & self.last_entry))
-        )
-        with m.Switch(index):
-            with m.Case(_TYPE):
-                kind = Mux(of_sample, Request.SAMPLE, self.kind)
-                m.d.comb += byte.eq(Mux(self.refused & ~of_sample, ERROR_REPLY, kind | REPLY_BIT))
-            with m.Case(_TAG), m.If(~of_sample):
-                m.d.comb += byte.eq(self.tag)
-            with m.Case(_BODY):
-                m.d.comb += byte.eq(body)
-                with m.If(of_sample):
-                    m.d.comb += byte.eq(self.turn)
-                with m.Elif(self.refused):
-                    m.d.comb += byte.eq(self.code)
+            m.d.sync += [
+                # What is not there is 0.
+                out.payload.byte.eq(
+                    Mux(types, kind, 0)
+                    | Mux(tags, self.tag, 0)
+                    | Mux(lives, self.live, 0)
+                    | Mux(stored, self.read_data, 0)
+                    | Mux(in_entries, array_byte, 0)
+                ),
+                out.payload.last.eq(last),
+            ]
 
-        with m.FSM():
-            with m.State("IDLE"):
-                m.d.sync += [of_sample.eq(self.result_i.valid), index.eq(_TYPE)]
-                with m.If(self.result_i.valid):
-                    m.d.sync += index.eq(_ANSWER)
-                    m.next = "NOTE"
-                with m.Elif(self.ask):
-                    m.d.comb += self.accepts.eq(1)
-                    m.next = "FETCH"
-            with m.State("NOTE"):
-                # The place runs over from the last byte to the type.
-                m.d.comb += [self.notes.eq(1), self.result_i.ready.eq(index == _LAST)]
-                m.d.sync += index.eq(index + 1)
-                with m.If(index == _LAST):
-                    m.next = "FETCH"
-            with m.State("FETCH"):
-                m.d.comb += busy.eq(1)
-                m.next = "READ"
-            with m.State("READ"):
-                m.d.comb += busy.eq(1)
-                m.next = "LOAD"
-            with m.State("LOAD"):
-                m.d.comb += [busy.eq(1), loads.eq(1)]
-                with m.If(takes):
-                    m.d.sync += index.eq(index + ~in_entries)
-                    m.next = "SEND"
-            with m.State("SEND"):
-                m.d.comb += out.valid.eq(1)
-                with m.If(out.ready):
-                    m.next = "FETCH"
-                    with m.If(out.payload.last):
-                        m.next = "IDLE"
+        fsm = OneHot(m, "IDLE")
+        with fsm.state("IDLE"):
+            m.d.sync += [
+                of_sample.eq(self.result_i.valid),
+                index.eq(Mux(self.result_i.valid, _ANSWER, _TYPE)),
+            ]
+            with m.If(self.result_i.valid):
+                fsm.go("NOTE")
+            with m.Elif(self.ask):
+                m.d.comb += self.accepts.eq(1)
+                fsm.go("FETCH")
+        with fsm.state("NOTE"):
+            # The place runs over from the last byte to the type.
+            m.d.comb += [self.notes.eq(1), self.result_i.ready.eq(index == _LAST)]
+            m.d.sync += index.eq(index + 1)
+            with m.If(index == _LAST):
+                fsm.go("FETCH")
+        with fsm.state("FETCH"):
+            fsm.go("LOAD")
+        with fsm.state("LOAD"):
+            m.d.comb += loads.eq(1)
+            with m.If(takes):
+                m.d.sync += index.eq(index + ~in_entries)
+                fsm.go("SEND")
+        with fsm.state("SEND"):
+            m.d.comb += out.valid.eq(1)
+            with m.If(out.ready & out.payload.last):
+                fsm.go("IDLE")
+            with m.Elif(out.ready):
+                fsm.go("FETCH")
+        fsm.close()
         return m
 
     def _store(self, m: Module, index: Signal, of_sample: Signal) -> None:
@@ -228,18 +242,24 @@ class ReplyWriter(wiring.Component):
                 Cat(self.place[:3], self.entry[:_TURN_BITS], Const(RESULTS_AT >> 3 + _TURN_BITS, 2))
             )
 
-    def _body(self, m: Module, active: Value) -> tuple[Value, Value]:
-        """Return the byte that the cursor is at, and whether it is there."""
+    def _from_array(self, m: Module, active: Value) -> tuple[Value, Value, Value, Value]:
+        """Return whether the cursor is at a weight or a counter, the byte of that, else 0, and whether it is there."""
         registers = self._registers
+        n_counters = len(counter_names(registers.network) + performance_names(registers.network))
         first = registers[f"count_{counter_names(registers.network)[0]}"].address
-        is_counter = (self.window == _REGISTERS) & (self.entry >= first)
-        is_weight = self.window >= _WEIGHTS
+        is_weight, is_counter = Signal(), Signal()
+        # What is beyond the registers is never asked for.
+        word = self.entry[: bits_for(registers.n_words - 1)]
+        m.d.sync += [
+            is_weight.eq(self.window >= _WEIGHTS),
+            is_counter.eq((self.window == _REGISTERS) & (word >= first)),
+        ]
         wide = Signal()
         with m.Switch(self.window):
             for number, layer in enumerate(registers.network.layers):
                 with m.Case(_WEIGHTS + number):
                     m.d.comb += wide.eq(weight_bytes(layer.weight_width) == 2)
-        body, ready = Signal(8), Signal()
+        ready = Signal()
         asked = Signal()  # and not yet answered
         answered = Signal()
         takes = self.next_byte
@@ -247,29 +267,21 @@ class ReplyWriter(wiring.Component):
         m.d.comb += second.eq(wide & self.place[0])
         with m.If(self.weight_i.valid & self.weight_i.ready):
             m.d.sync += high.eq(self.weight_i.payload[8:])
-        with m.If(is_weight):
-            m.d.comb += [
-                self.read_o.valid.eq(active & ~asked & ~second),
-                body.eq(Mux(second, high, self.weight_i.payload[:8])),
-                ready.eq(self.weight_i.valid | second),
-                self.weight_i.ready.eq(takes & ~second),
-                answered.eq(self.weight_i.valid & self.weight_i.ready),
-            ]
-        with m.Elif(is_counter):
-            word = Cat(self.counter_i.payload, Const(0, 64 - COUNTER_WIDTH))
-            m.d.comb += [
-                self.counter_o.valid.eq(active & ~asked),
-                self.counter_o.payload.eq((self.entry - first)[1:]),
-                body.eq(word.word_select(Cat(self.place[:2], self.entry[0]), 8)),
-                ready.eq(self.counter_i.valid),
-                self.counter_i.ready.eq(takes & self.last_byte),
-                answered.eq(self.counter_i.valid & self.counter_i.ready),
-            ]
-        with m.Else():
-            m.d.comb += [
-                body.eq(self.read_data | Mux(self.window == _REGISTERS, self.live, 0)),
-                ready.eq(1),
-            ]
+        m.d.comb += [
+            self.read_o.valid.eq(active & is_weight & ~asked & ~second),
+            self.weight_i.ready.eq(takes & is_weight & ~second),
+            self.counter_o.valid.eq(active & is_counter & ~asked),
+            self.counter_o.payload.eq((word - first)[1 : 1 + bits_for(n_counters - 1)]),
+            self.counter_i.ready.eq(takes & is_counter & self.last_byte),
+            ready.eq(Mux(is_weight, self.weight_i.valid | second, self.counter_i.valid | ~is_counter)),
+            answered.eq(
+                (self.weight_i.valid & self.weight_i.ready) | (self.counter_i.valid & self.counter_i.ready)
+            ),
+        ]
         asks = (self.read_o.valid & self.read_o.ready) | (self.counter_o.valid & self.counter_o.ready)
         m.d.sync += asked.eq((asked | asks) & ~answered)
-        return body, ready
+        counter = Cat(self.counter_i.payload, Const(0, 64 - COUNTER_WIDTH))
+        byte = Mux(is_weight, Mux(second, high, self.weight_i.payload[:8]), 0) | Mux(
+            is_counter, counter.word_select(Cat(self.place[:2], self.entry[0]), 8), 0
+        )
+        return is_weight, is_counter, byte, ready

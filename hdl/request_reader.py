@@ -14,6 +14,7 @@ from erbium.hdl.bounds import exceeds
 from erbium.hdl.cobs import MessageByte
 from erbium.hdl.frame import FrameOutcome, FrameStatus
 from erbium.hdl.link_registers import CODE_WIDTH
+from erbium.hdl.one_hot import OneHot
 from erbium.hdl.registers import ErrorCode, PixelFormat, RegisterMap, Request, weight_bytes
 from erbium.hdl.tokens import AccessKind, AccessToken, Begin, Pixel, SampleKind, SampleToken
 
@@ -39,6 +40,7 @@ class _Found(NamedTuple):
     format: Signal
     label: Signal
     pixel: Signal
+    spikes: Signal
     ended: Signal
 
 
@@ -144,11 +146,11 @@ class RequestReader(wiring.Component):
             format=Signal(2),
             label=Signal(range(self._network.n_classes)),
             pixel=Signal(8),
+            spikes=Signal(),
             ended=Signal(),
         )
-        shifts = Signal()
         m.d.comb += [self.byte.eq(byte), self.pair.eq(Cat(self.value[24:], byte))]
-        with m.If(shifts):
+        with m.If(message.valid & message.ready):
             m.d.sync += self.value.eq(Cat(self.value[8:], byte))
         wide = Signal()
         with m.Switch(self.window):
@@ -165,35 +167,49 @@ class RequestReader(wiring.Component):
             self.access_o.payload.layer.eq(self.window - _WEIGHTS),
             self.access_o.payload.data.eq(Mux(wide, self.pair, byte)),
         ]
-        with m.FSM():
-            with m.State("WAIT"):
-                self._wait(m, found)
-            with m.State("HEADER"), m.If(message.valid):
-                m.d.comb += [message.ready.eq(1), shifts.eq(1)]
-                self._header(m, found)
-            self._entries(m, found, shifts)
-            self._weights(m, wide, shifts)
-            self._sample(m, found)
-            self._pixels(m, found, shifts)
-            with m.State("ANSWER"):
-                m.d.comb += [self.ask.eq(1), self.outcome_i.ready.eq(self.done)]
-                with m.If(self.done):
-                    m.next = "WAIT"
+        self._fsm = fsm = OneHot(m, "WAIT")
+        self._wrong = Signal(len(ErrorCode))  # by the number of the code less one
+        with fsm.state("WAIT"):
+            self._wait(m, found)
+        with fsm.state("HEADER"), m.If(message.valid):
+            m.d.comb += [message.ready.eq(1)]
+            self._header(m, found)
+        self._entries(m, found)
+        self._weights(m, wide)
+        self._sample(m, found)
+        self._pixels(m, found)
+        with fsm.state("ANSWER"):
+            m.d.comb += [self.ask.eq(1), self.outcome_i.ready.eq(self.done)]
+            with m.If(self.done):
+                fsm.go("WAIT")
+        fsm.close()
+        self._note(m)
         return m
 
-    def _refuse(self, m: Module, code: Value | ErrorCode) -> None:
-        m.d.sync += [self.refused.eq(1), self.code.eq(code)]
-        m.next = "ANSWER"
+    def _refuse(self, m: Module, code: ErrorCode) -> None:
+        m.d.comb += self._wrong[code - 1].eq(1)
+        self._fsm.go("ANSWER")
+
+    def _note(self, m: Module) -> None:
+        """Note what was refused, for which only one reason holds in a clock."""
+        with m.If(self._wrong.any()):
+            m.d.sync += self.refused.eq(1)
+            for place in range(CODE_WIDTH):
+                reasons = [self._wrong[code - 1] for code in ErrorCode if code >> place & 1]
+                m.d.sync += self.code[place].eq(Cat(*reasons).any())
 
     def _wait(self, m: Module, found: _Found) -> None:
         """Wait for a frame."""
         m.d.comb += self.clear.eq(1)
         m.d.sync += [found.count.eq(0), found.unknown.eq(0), self.refused.eq(0), self.tag.eq(0)]
         with m.If(self.outcome_i.valid):
-            m.next = "HEADER"
-            with m.If(self.outcome_i.payload.status != FrameStatus.VERIFIED):
+            with m.If(self.outcome_i.payload.status == FrameStatus.VERIFIED):
+                self._fsm.go("HEADER")
+            with m.Else():
                 # The error codes begin with the numbers of the statuses.
-                self._refuse(m, Value.cast(self.outcome_i.payload.status))
+                status = Value.cast(self.outcome_i.payload.status)
+                m.d.sync += [self.refused.eq(1), self.code.eq(status)]
+                self._fsm.go("ANSWER")
 
     def _header(self, m: Module, found: _Found) -> None:
         """Take one byte in front of the entries or pixels."""
@@ -232,26 +248,28 @@ class RequestReader(wiring.Component):
             with m.Case(_SEED):
                 m.d.comb += [final.eq(1), fails.eq(0)]
                 m.d.sync += found.ended.eq(last)
-        with m.If(fails):
-            self._refuse(m, Mux(unknown, ErrorCode.UNKNOWN_REQUEST, ErrorCode.BAD_LENGTH))
+        with m.If(fails & unknown):
+            self._refuse(m, ErrorCode.UNKNOWN_REQUEST)
+        with m.Elif(fails):
+            self._refuse(m, ErrorCode.BAD_LENGTH)
         with m.Elif(final & (self.kind == Request.SAMPLE)):
-            m.next = "SAMPLE"
+            self._fsm.go("SAMPLE")
         with m.Elif(final):
-            m.next = "WINDOW"
+            self._fsm.go("WINDOW")
 
-    def _entries(self, m: Module, found: _Found, shifts: Signal) -> None:
+    def _entries(self, m: Module, found: _Found) -> None:
         """Check the entries of a READ or WRITE, and the value of a register."""
         message = self.message_i
         is_read = self.kind == Request.READ
-        with m.State("WINDOW"):
+        with self._fsm.state("WINDOW"):
             m.d.comb += self.add_first.eq(is_read)
             with m.If(~self.known):
                 self._refuse(m, ErrorCode.UNKNOWN_WINDOW)
             with m.Elif(is_read):
-                m.next = "RANGE"
+                self._fsm.go("MEASURED")
             with m.Else():
-                m.next = "MEASURE"
-        with m.State("MEASURE"), m.If(message.valid):
+                self._fsm.go("MEASURE")
+        with self._fsm.state("MEASURE"), m.If(message.valid):
             # As if the bytes were read: do they end where an entry ends?
             m.d.comb += [
                 self.skip.eq(~message.payload.last),
@@ -259,142 +277,150 @@ class RequestReader(wiring.Component):
                 self.next_end.eq(self.last_byte),
             ]
             with m.If(message.payload.last):
-                m.next = "RANGE"
-                with m.If(~self.last_byte):
+                with m.If(self.last_byte):
+                    self._fsm.go("MEASURED")
+                with m.Else():
                     self._refuse(m, ErrorCode.BAD_LENGTH)
-        with m.State("RANGE"):
+        with self._fsm.state("MEASURED"):
+            self._fsm.go("RANGE")
+        with self._fsm.state("RANGE"):
             with m.If((self.window == _REGISTERS) & ~is_read & ~self.last_entry):
                 self._refuse(m, ErrorCode.BAD_LENGTH)
             with m.Elif(self.beyond):
                 self._refuse(m, ErrorCode.OUT_OF_WINDOW)
             with m.Elif(self.window > _RESULTS):
-                m.next = "QUIET"
+                self._fsm.go("QUIET")
             with m.Elif(is_read):
-                m.next = "ANSWER"
+                self._fsm.go("ANSWER")
             with m.Elif((self.window == _RESULTS) | ~self.writable):
                 self._refuse(m, ErrorCode.READ_ONLY)
             with m.Else():
-                m.next = "VALUE"
+                self._fsm.go("VALUE")
         # What was skipped is read now: the cursor knows where it ends.
-        with m.State("VALUE"), m.If(message.valid):
-            m.d.comb += [message.ready.eq(1), shifts.eq(1), self.next_byte.eq(1)]
+        with self._fsm.state("VALUE"), m.If(message.valid):
+            m.d.comb += [message.ready.eq(1), self.next_byte.eq(1)]
             with m.If(self.last_byte):
-                m.next = "FITS"
-        with m.State("FITS"):
+                self._fsm.go("FITS")
+        with self._fsm.state("FITS"):
             with m.If(~self.fits):
                 self._refuse(m, ErrorCode.BAD_VALUE)
             with m.Elif(self.idle | ~self.waits):
-                m.next = "ANSWER"
+                self._fsm.go("ANSWER")
 
-    def _weights(self, m: Module, wide: Signal, shifts: Signal) -> None:
+    def _weights(self, m: Module, wide: Signal) -> None:
         """Go to the first row, and write rows."""
         message, access = self.message_i, self.access_o
-        with m.State("QUIET"), m.If(self.idle):
-            m.next = "SEEK"
+        with self._fsm.state("QUIET"), m.If(self.idle):
+            self._fsm.go("SEEK")
         waiting = Signal()  # for the high byte of the weight
         for state, following in (("SEEK", "STORE"), ("FLUSH", "ANSWER")):
-            with m.State(state):
+            with self._fsm.state(state):
                 m.d.comb += [
                     access.valid.eq(1),
                     access.payload.kind.eq(AccessKind.SEEK),
                     access.payload.data.eq(self.entry),
                 ]
-                with m.If(access.ready):
-                    m.next = following
-                    with m.If(self.kind == Request.READ):
-                        m.next = "ANSWER"
-        with m.State("STORE"):
+                with m.If(access.ready & (self.kind == Request.READ)):
+                    self._fsm.go("ANSWER")
+                with m.Elif(access.ready):
+                    self._fsm.go(following)
+        with self._fsm.state("STORE"):
             m.d.comb += [
                 access.valid.eq(message.valid & (waiting | ~wide)),
                 access.payload.kind.eq(AccessKind.WRITE),
                 message.ready.eq(access.ready | wide & ~waiting),
             ]
             with m.If(message.valid & message.ready):
-                m.d.comb += [shifts.eq(1), self.next_byte.eq(1)]
+                m.d.comb += [self.next_byte.eq(1)]
                 m.d.sync += waiting.eq(wide & ~waiting)
                 with m.If(self.last_byte):
                     m.d.comb += self.next_entry.eq(~self.last_entry)
                     with m.If(self.last_entry):
                         # Another SEEK waits until the last weight is in its memory.
-                        m.next = "FLUSH"
+                        self._fsm.go("FLUSH")
 
     def _sample(self, m: Module, found: _Found) -> None:
         """Check what is said of a sample, begin it and end it."""
         sample = self.sample_o
         pixel = sample.payload.data[: Pixel().size]
-        with m.State("SAMPLE"):
-            m.next = "BEGIN"
-            for wrong, code in (
-                (found.ended & (found.format != PixelFormat.EVENTS), ErrorCode.BAD_LENGTH),
-                (found.wrong_turn, ErrorCode.OUT_OF_TURN),
-                (found.wrong_label, ErrorCode.BAD_LABEL),
-                (found.wrong_flags, ErrorCode.BAD_FORMAT),
-            ):
-                # What comes last counts.
-                with m.If(wrong):
-                    self._refuse(m, code)
-        with m.State("BEGIN"):
+        with self._fsm.state("SAMPLE"):
+            with m.If(found.wrong_flags):
+                self._refuse(m, ErrorCode.BAD_FORMAT)
+            with m.Elif(found.wrong_label):
+                self._refuse(m, ErrorCode.BAD_LABEL)
+            with m.Elif(found.wrong_turn):
+                self._refuse(m, ErrorCode.OUT_OF_TURN)
+            with m.Elif(found.ended & (found.format != PixelFormat.EVENTS)):
+                self._refuse(m, ErrorCode.BAD_LENGTH)
+            with m.Else():
+                self._fsm.go("BEGIN")
+        with self._fsm.state("BEGIN"):
             m.d.comb += [
                 sample.valid.eq(1),
                 sample.payload.kind.eq(SampleKind.BEGIN),
                 pixel.eq(self.value),
             ]
             with m.If(sample.ready):
-                m.next = "PIXELS"
                 with m.If(found.ended):
-                    m.next = "KEEP"
+                    self._fsm.go("KEEP")
                 with m.Elif(found.format == PixelFormat.EVENTS):
-                    m.next = "LOW"
-        with m.State("KEEP"):
+                    self._fsm.go("LOW")
+                with m.Else():
+                    self._fsm.go("PIXELS")
+        with self._fsm.state("KEEP"):
             # The result may come at once behind the END.
             m.d.comb += self.keep.eq(1)
             with m.If(self.kept):
-                m.next = "END"
-        with m.State("END"):
+                self._fsm.go("END")
+        with self._fsm.state("END"):
             m.d.comb += [sample.valid.eq(1), sample.payload.kind.eq(SampleKind.END)]
             with m.If(sample.ready):
                 m.d.comb += [self.begins.eq(1), self.outcome_i.ready.eq(1)]
-                m.next = "WAIT"
+                self._fsm.go("WAIT")
 
-    def _pixels(self, m: Module, found: _Found, shifts: Signal) -> None:
+    def _pixels(self, m: Module, found: _Found) -> None:
         """Send pixels as they come."""
         message, sample = self.message_i, self.sample_o
         last, n_inputs = message.payload.last, self._network.n_inputs
-        with m.State("LOW"), m.If(message.valid):
-            m.d.comb += [message.ready.eq(1), shifts.eq(1)]
-            m.next = "HIGH"
+        with self._fsm.state("LOW"), m.If(message.valid):
+            m.d.comb += [message.ready.eq(1)]
             with m.If(last):
                 self._refuse(m, ErrorCode.BAD_LENGTH)
-        with m.State("HIGH"), m.If(message.valid):
+            with m.Else():
+                self._fsm.go("HIGH")
+        with self._fsm.state("HIGH"), m.If(message.valid):
             m.d.comb += [message.ready.eq(1), self.set_first.eq(1)]
-            m.next = "PIXELS"
             with m.If(last):
                 self._refuse(m, ErrorCode.BAD_LENGTH)
             with m.Elif((self.pair[: len(self.entry)] < self.entry) | exceeds(self.pair, n_inputs - 1)):
                 self._refuse(m, ErrorCode.BAD_EVENT)
+            with m.Else():
+                self._fsm.go("PIXELS")
         passes, ends = Signal(), Signal()
         is_bits, is_events = found.format == PixelFormat.BITS, found.format == PixelFormat.EVENTS
         bit = self.byte.bit_select(self.entry[:3], 1)
-        with m.State("PIXELS"), m.If(message.valid):
+        with self._fsm.state("PIXELS"), m.If(message.valid):
             # A register: the array does much with a pixel.
-            m.d.sync += found.pixel.eq(Mux(is_bits, bit.replicate(8), self.byte))
-            m.next = "PIXEL"
-        with m.State("PIXEL"):
+            m.d.sync += [
+                found.pixel.eq(Mux(is_bits, bit.replicate(8), self.byte)),
+                found.spikes.eq(Mux(is_bits, bit, self.byte.any())),
+            ]
+            self._fsm.go("PIXEL")
+        with self._fsm.state("PIXEL"):
             m.d.comb += [
-                sample.valid.eq(found.pixel != 0),
+                sample.valid.eq(found.spikes),
                 sample.payload.kind.eq(SampleKind.PIXEL),
                 # In events the entry is an address, and the next one is at least one more.
-                passes.eq(~sample.valid | sample.ready),
+                passes.eq(~found.spikes | sample.ready),
                 self.next_entry.eq(passes),
                 ends.eq(self.entry == n_inputs - 1),
                 message.ready.eq(passes & (~is_bits | ends | self.entry[:3].all())),
             ]
-            with m.If(passes):
-                m.next = "PIXELS"
-            with m.If(message.ready):
-                with m.If(last & (is_events | ends)):
-                    m.next = "KEEP"
-                with m.Elif(is_events):
-                    m.next = "LOW"
-                with m.Elif(last | ends):
-                    self._refuse(m, ErrorCode.BAD_LENGTH)
+            with m.If(message.ready & last & (is_events | ends)):
+                self._fsm.go("KEEP")
+            with m.Elif(message.ready & is_events):
+                self._fsm.go("LOW")
+            with m.Elif(message.ready & (last | ends)):
+                self._refuse(m, ErrorCode.BAD_LENGTH)
+            with m.Elif(passes):
+                self._fsm.go("PIXELS")

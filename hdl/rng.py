@@ -56,10 +56,17 @@ class Generator(wiring.Component):
         total = Signal(32, reset_less=True)
         home = m.d.sync if self._early_seed else m.d.comb
         home += total.eq(self.seed + Const(self._salt, 32))
+        state = Signal(32, reset_less=True)
+        m.d.comb += self.value.eq(state)
         with m.If(self.load):
-            m.d.sync += self.value.eq(Mux(total == 0, Const(self._salt, 32), total))
+            m.d.sync += state.eq(total)
         with m.Elif(self.advance):
-            m.d.sync += self.value.eq(xorshift32(self.value))
+            m.d.sync += state.eq(xorshift32(state))
+        # Where the sum is 0 the salt takes its place: a synthesis makes this the set inputs of flip-flops.
+        with m.If(self.load & (self.seed == -self._salt % (1 << 32))):
+            for bit in range(32):
+                if self._salt >> bit & 1:
+                    m.d.sync += state[bit].eq(1)
         return m
 
 

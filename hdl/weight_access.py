@@ -5,7 +5,7 @@ from amaranth.hdl import Cat, Module, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.lane_group import COPY, lane_groups
+from erbium.hdl.lane_group import copies_of, lane_groups
 from erbium.hdl.tokens import ADDRESS_WIDTH, AccessKind
 
 
@@ -155,7 +155,9 @@ class WeightAccess(wiring.Component):
         at = 0
         for index, lanes in enumerate(lane_groups(self._lanes)):
             bits = slice(at, at := at + lanes * self._width)
-            move, load = (Signal(name=f"{name}_{index}", attrs=COPY) for name in ("move", "load"))
+            move, load = (
+                Signal(name=f"{name}_{index}", attrs=copies_of(self._lanes)) for name in ("move", "load")
+            )
             m.d.sync += [move.eq(shifts), load.eq(self.loaded)]
             with m.If(load):
                 m.d.sync += held[bits].eq(self.word_i[bits])

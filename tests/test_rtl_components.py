@@ -6,9 +6,12 @@ import os
 import pkgutil
 
 import pytest
+from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component
+from amaranth.sim import Simulator
 
 from erbium import hdl
+from erbium.hdl.one_hot import OneHot
 from erbium.verif.registry import COVERED_BY, REGISTRY
 from erbium.verif.run_bench import Run, run_bench
 from erbium.verif.scoreboard import SEED_VARIABLE
@@ -66,3 +69,32 @@ def test_every_component_runs_on_both_simulators():
         assert seen == {"icarus", "verilator"}, entry.name
         names = [case.name for case in entry.cases]
         assert len(set(names)) == len(names), entry.name
+
+
+def test_a_state_machine_with_a_flip_flop_per_state_is_in_one_state():
+    m, forward, jumps = Module(), Signal(), Signal()
+    fsm = OneHot(m, "A")
+    with fsm.state("A") as a, m.If(forward):
+        fsm.go("B")
+    with fsm.state("B") as b:
+        with m.If(jumps):
+            fsm.go("B")
+        with m.Elif(forward):
+            fsm.go("C")
+    with fsm.state("C") as c, m.If(forward):
+        fsm.go("A")
+    fsm.close()
+    seen = []
+
+    async def bench(ctx):
+        for go, jump in ((0, 0), (1, 0), (0, 0), (1, 1), (1, 0), (0, 1), (1, 0), (0, 0)):
+            ctx.set(forward, go)
+            ctx.set(jumps, jump)
+            seen.append("".join(name for name, here in zip("ABC", (a, b, c), strict=True) if ctx.get(here)))
+            await ctx.tick()
+
+    simulation = Simulator(m)
+    simulation.add_clock(1e-6)
+    simulation.add_testbench(bench)
+    simulation.run()
+    assert seen == ["A", "A", "B", "B", "B", "C", "C", "A"]

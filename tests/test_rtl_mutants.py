@@ -383,7 +383,7 @@ MUTANTS = [
         "no-crc", "frame", "m.Elif(~crc.match_detected)", "m.Elif(0)", "FrameReceiver", "length-24", "flipped"
     ),
     Mutant(
-        "ring-overrun",
+        "room-overrun",
         "frame",
         "full.eq(holds & (place == at))",
         "full.eq(0)",
@@ -421,8 +421,8 @@ MUTANTS = [
     Mutant(
         "half-a-row",
         "request_reader",
-        "m.If(~self.last_byte)",
-        "m.If(0)",
+        'm.If(self.last_byte):\n                    self._fsm.go("MEASURED")',
+        'm.If(1):\n                    self._fsm.go("MEASURED")',
         "MessageLink",
         "small",
         "every_error",
@@ -472,7 +472,7 @@ MUTANTS = [
         "small",
         "soft_resets",
     ),
-    Mutant("crc-start", "crc", "left.eq(0)]", "left.eq(left)]", "Crc", "crc"),
+    Mutant("crc-start", "crc", "register.eq(ones)", "register.eq(register)", "Crc", "crc"),
     Mutant(
         "idle-too-soon",
         "array",

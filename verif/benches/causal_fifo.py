@@ -85,6 +85,9 @@ async def samples(dut: Any, stall: str) -> None:
         left = tb.random.randrange(1 + len(tb.stored)) if sample % 4 > 1 else 0
         while len(tb.stored) > left:
             await tb.clock(read=True)
+        # Nothing more comes than was pushed.
+        for _ in range(READ_LATENCY):
+            await tb.clock()
         await tb.forget()
 
 

@@ -19,7 +19,7 @@ from erbium.verif.registry import current
 from erbium.verif.scoreboard import MismatchError, expect_equal, repeat_hint
 from erbium.verif.streams import PATIENCE, STALLS, Harness
 
-PACE = 4
+PACE = 5
 """Clocks per byte."""
 
 Outcome = tuple[str, bytes]
@@ -323,9 +323,9 @@ async def slow_reader(dut: Any) -> None:
     """Long messages that come in faster than they are read wait for room (receiver only)."""
     if hasattr(dut, "message_i_valid"):
         return
-    tb = Receiver(dut, "0", "0.9")
+    tb = Receiver(dut, "0", "0.98")
     await tb.harness.reset()
-    for _ in range(6):
+    for _ in range(4):
         tb.send(frame_of(tb.random.randbytes(tb.max_length)))
     await tb.finish()
 
@@ -349,7 +349,7 @@ async def measured(dut: Any) -> None:
             expect_equal("byte", byte | last << 8, harness.get("message_o_payload"), place=place)
             harness.set(skip=1 - last)
             await harness.run_for(1)
-        found = []
+        found: list[int] = []
         harness.set(message_o_ready=1)
         while len(found) < length:
             if harness.get("message_o_valid"):
@@ -381,7 +381,7 @@ async def reset(dut: Any) -> None:
 
 @cocotb.test()
 async def pace(dut: Any) -> None:
-    """One byte per 4 clocks in, and one out at the same time (receiver only)."""
+    """One byte per 5 clocks in, and one out at the same time (receiver only)."""
     if hasattr(dut, "message_i_valid"):
         return
     tb = Receiver(dut, "0")
