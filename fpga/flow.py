@@ -14,7 +14,7 @@ from typing import Any
 from erbium.fpga import tools
 from erbium.fpga.boards import Board, Family
 from erbium.fpga.platforms import platform_of
-from erbium.gen.synthesis import COPIES_STAY, SHORT_MEMORIES_OF_LOGIC, collisions_are_free
+from erbium.gen.synthesis import COPIES_STAY, NAMES_APART, SHORT_MEMORIES_OF_LOGIC, collisions_are_free
 from erbium.verif.simulators import ToolError
 
 NAME = "erbium"
@@ -25,13 +25,24 @@ STAGES = ("synthesis", "place and route", "packing")
 PLACER_REPORT, PLACER_LOG = "nextpnr.json", f"{NAME}.tim"
 LOGS = {"synthesis": f"{NAME}.rpt", "place and route": PLACER_LOG}
 
-PREPARATION = (*collisions_are_free("*chip*"), *COPIES_STAY)
+PREPARATION = (*collisions_are_free("*chip*"), *COPIES_STAY, *NAMES_APART)
 """Commands behind the reading of a design: no memory of the chip is read where it is being written, or the data that
 come of it are not looked at."""
 
-_SYNTHESIS_OPTIONS: dict[Family, str] = {"ecp5": "-nodsp", "ice40": "", "gowin": ""}
+_ECP5_FLIP_FLOPS = (
+    "-cell $_DFF_?_ 01 -cell $_DFF_?P?_ r -cell $_SDFF_?P?_ r "
+    "-cell $_DFFE_??_ 01 -cell $_DFFE_?P??_ r -cell $_SDFFE_?P??_ r"
+)
+_FEW_CONTROL_SETS = (
+    f"synth_ecp5 -nodsp -top {NAME} -run begin:map_ffs",
+    f"dfflegalize -minsrst 64 -mince 8 {_ECP5_FLIP_FLOPS}",
+)
+"""The eight flip-flops of a tile share two resets and two enables. Yosys finds hundreds of resets for a few flip-flops
+each in clamped values: that takes neurons apart, and costs more time on the way than the logic would."""
+
+_SYNTHESIS_OPTIONS: dict[Family, str] = {"ecp5": "-nodsp -run map_ffs:", "ice40": "", "gowin": ""}
 _PREPARATION: dict[Family, tuple[str, ...]] = {
-    "ecp5": (*PREPARATION, *SHORT_MEMORIES_OF_LOGIC),
+    "ecp5": (*PREPARATION, *SHORT_MEMORIES_OF_LOGIC, *_FEW_CONTROL_SETS),
     "ice40": PREPARATION,
     "gowin": PREPARATION,
 }

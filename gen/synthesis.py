@@ -26,5 +26,8 @@ COPIES_STAY = ("proc", f"setattr -set keep 1 {_COPIES} */t:$*dff* %i")
 SHORT_MEMORIES_OF_LOGIC = (f'setattr -set ram_style "distributed" a:{SHORT_ATTRIBUTE}',)
 """For an FPGA whose logic cells can be RAM, such as the ECP5: short queues are made of them, not of block RAM."""
 
-PREPARATION = (*collisions_are_free(), *COPIES_STAY)
+NAMES_APART = ("rename -hide w:*\\[*",)
+"""Amaranth calls a part of an array ``x[7]`` beside the array ``x``; ``abc9`` takes one for a bit of the other."""
+
+PREPARATION = (*collisions_are_free(), *COPIES_STAY, *NAMES_APART)
 """The commands to be given between reading an array and ``synth_...``."""

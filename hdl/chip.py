@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ResetInserter
+from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.host_link import HostLink, MessageLink
+from erbium.hdl.lane_group import COPY
 from erbium.hdl.link_registers import setting_names
 from erbium.hdl.registers import RegisterMap
 from erbium.sw_model.network import Hardware, Network
@@ -17,16 +18,31 @@ _LIGHTS = {"learning": Out(1), "answer": Out(8), "active": Out(1)}
 
 
 def _connect(m: Module, link: HostLink | MessageLink, array: ErbiumArray, registers: RegisterMap) -> None:
-    """Put the array behind the link. A soft reset stops it and keeps its weights."""
+    """Put the array behind the link. A soft reset stops it and keeps its weights.
+
+    The array's reset is a register, one clock behind the link's: no logic lies before the many registers that it
+    reaches. In that clock nothing passes between the two, which a register of its own sees to.
+    """
     m.submodules.link = link
-    m.submodules.array = ResetInserter(link.array_reset)(array)
-    connect(m, link.sample_o, array.sample_i)
-    connect(m, array.result_o, link.result_i)
-    connect(m, link.access_o, array.access_i)
-    connect(m, array.access_o, link.access_i)
-    connect(m, link.counter_o, array.counter_i)
-    connect(m, array.counter_o, link.counter_i)
-    m.d.comb += [link.idle.eq(array.idle), link.collision.eq(array.collision)]
+    m.domains.array = ClockDomain(local=True)
+    reset, apart = (Signal(name=name, init=1, reset_less=True, attrs=COPY) for name in ("reset", "apart"))
+    m.d.sync += [register.eq(ResetSignal() | link.array_reset) for register in (reset, apart)]
+    m.d.comb += [ClockSignal("array").eq(ClockSignal()), ResetSignal("array").eq(reset)]
+    m.submodules.array = DomainRenamer("array")(array)
+    for source, sink in (
+        (link.sample_o, array.sample_i),
+        (array.result_o, link.result_i),
+        (link.access_o, array.access_i),
+        (array.access_o, link.access_i),
+        (link.counter_o, array.counter_i),
+        (array.counter_o, link.counter_i),
+    ):
+        m.d.comb += [
+            sink.payload.eq(source.payload),
+            sink.valid.eq(source.valid & ~apart),
+            source.ready.eq(sink.ready & ~apart),
+        ]
+    m.d.comb += [link.idle.eq(array.idle & ~apart), link.collision.eq(array.collision & ~apart)]
     m.d.comb += [getattr(array, name).eq(getattr(link, name)) for name in setting_names(registers)]
 
 

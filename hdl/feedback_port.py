@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Port 1 of a layer: error spikes spread over the population by fixed random weights."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.fixed import delayed, product
+from erbium.hdl.lane_group import copies_of, lane_groups
 from erbium.hdl.tokens import FeedbackToken
-from erbium.hdl.word_file import WordFile, WordRom
+from erbium.hdl.word_file import WordFile, WordRom, file_latency
 from erbium.sw_model.network import Network
 
 ROM_BITS = {"sign": 1, "wide": 3, "direct": 1}
@@ -53,7 +54,7 @@ class FeedbackPort(wiring.Component):
 
     Notes
     -----
-    One error spike takes ``words + read_latency + 4`` clocks. That is hidden behind the row passes of the layer.
+    One error spike takes ``words + read_latency + 3`` clocks. That is hidden behind the row passes of the layer.
     """
 
     def __init__(self, network: Network, number: int, lanes: int, *, short: bool = False) -> None:
@@ -64,8 +65,9 @@ class FeedbackPort(wiring.Component):
         self._words = -(-layer.n_neurons // lanes)
         reach = int(abs(self._matrix).sum(axis=1).max()) * layer.gain
         self.width = bits_for(reach) + 1
-        self._file = WordFile(self._words, lanes * self.width, registered=not short)
-        self.read_latency = self._file.read_latency
+        self._short = short
+        # One clock more than the files take: each group of lanes has an address register of its own.
+        self.read_latency = file_latency(self._words, registered=not short)[0] + 1
         super().__init__(
             {
                 "feedback_i": In(stream.Signature(FeedbackToken(network))),
@@ -105,7 +107,6 @@ class FeedbackPort(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.gate = gate = FeedbackGate(self._network)
-        m.submodules.file = file = self._file
         m.submodules.rom = rom = self._rom()
         wiring.connect(m, wiring.flipped(self.feedback_i), gate.feedback_i)
 
@@ -129,38 +130,58 @@ class FeedbackPort(wiring.Component):
         with m.If(walking):
             m.d.sync += [word.eq(word + 1), rom_address.eq(rom_address + 1)]
             with m.If(word == self._words - 1):
-                m.d.sync += [walking.eq(0), word.eq(0), tail.eq(self.read_latency + 3)]
+                m.d.sync += [walking.eq(0), word.eq(0), tail.eq(self.read_latency + 2)]
         with m.If(tail != 0):
             m.d.sync += tail.eq(tail - 1)
 
-        # Data of the file and of the ROM meet `meet` clocks after the address.
-        meet = max(self.read_latency, 1)
+        # Data of the files and of the ROM meet `meet` clocks after the address.
+        meet = max(self.read_latency, 2)
         m.d.comb += rom.address.eq(rom_address)
-        code = delayed(m, rom.data, meet - 1, "code")
-        reading = Signal.like(word)
-        m.d.comb += reading.eq(delayed(m, word, meet - self.read_latency, "reading"))
-        m.d.comb += file.read_address.eq(Mux(self.ready, self.read_address, reading))
-        old_valid = delayed(m, walking, meet, "active")
-        old_word = delayed(m, word, meet, "at")
+        code = delayed(m, rom.data, meet - 1, "code", cleared=False)
+        address = Signal.like(word)
+        m.d.comb += address.eq(Mux(self.ready, self.read_address, word))
+        active = delayed(m, walking, meet - 1, "active")
+        at = delayed(m, word, meet - 1, "at", cleared=False)
 
-        shape = Shape(self.width, signed=True)
-        total = []
-        bits = ROM_BITS[self._kind]
-        for lane in range(self._lanes):
-            amplitude = self._amplitude(code.word_select(lane, bits), self.gain, negative)
-            old = Mux(first, Const(0, shape), file.read_data.word_select(lane, self.width).as_signed())
-            total.append((old + amplitude)[: self.width])
-        m.d.sync += [
-            file.write_enable.eq(old_valid),
-            file.write_address.eq(old_word),
-        ]
-        with m.If(old_valid):
-            m.d.sync += file.write_data.eq(Cat(*total))
+        sums, start = [], 0
+        for index, lanes in enumerate(lane_groups(self._lanes)):
 
-        shown = Mux(fresh, 0, file.read_data)
+            def copy(signal: Signal, name: str, index: int = index) -> Signal:
+                """Return a register of the group for what all its lanes wait for."""
+                register = Signal.like(
+                    signal, name=f"{name}_of_{index}", reset_less=True, attrs=copies_of(self._lanes)
+                )
+                m.d.sync += register.eq(signal)
+                return register
+
+            bits = ROM_BITS[self._kind]
+            codes = code[start * bits : (start + lanes) * bits]
+            start += lanes
+            m.submodules[f"file_{index}"] = file = WordFile(
+                self._words, lanes * self.width, registered=not self._short
+            )
+            m.d.comb += file.read_address.eq(copy(address, "address"))
+            data = Mux(copy(fresh, "fresh"), 0, file.read_data)
+            sums.append(data)
+            valid, minus, begins = copy(active, "active"), copy(negative, "negative"), copy(first, "first")
+            gain = copy(self.gain, "gain")
+            total = []
+            for lane in range(lanes):
+                amplitude = self._amplitude(codes.word_select(lane, bits), gain, minus)
+                old = file.read_data.word_select(lane, self.width)
+                total.append((Mux(begins, 0, old) + amplitude)[: self.width])
+            new = Signal(lanes * self.width, name=f"new_{index}", reset_less=True)
+            with m.If(valid):
+                m.d.sync += new.eq(Cat(*total))
+            m.d.comb += [
+                file.write_enable.eq(delayed(m, valid, 1, f"write_{index}")),
+                file.write_address.eq(delayed(m, copy(at, "at"), 1, f"write_at_{index}", cleared=False)),
+                file.write_data.eq(new),
+            ]
+
         m.d.comb += [
             self.ready.eq(gate.complete & ~walking & (tail == 0)),
-            self.read_data.eq(shown),
+            self.read_data.eq(Cat(*sums)),
             gate.release.eq(self.release),
             gate.finish.eq(self.finish),
             self.draining.eq(gate.draining),

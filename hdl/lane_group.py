@@ -29,6 +29,7 @@ GROUP_LANES = 16
 """Lanes of a group: few enough that the copies of the control signals reach them in time on a large FPGA."""
 
 COPY_ATTRIBUTE = "lane_copy"
+COPY = {COPY_ATTRIBUTE: 1}
 """Attribute of registers that are alike in all groups, and that a synthesis must not make one of."""
 
 
@@ -40,7 +41,7 @@ def lane_groups(lanes: int) -> list[int]:
 
 def copies_of(lanes: int) -> dict[str, int]:
     """Return the attributes of a register that each group of a layer's lanes has of its own."""
-    return {COPY_ATTRIBUTE: 1} if lanes > GROUP_LANES else {}
+    return COPY if lanes > GROUP_LANES else {}
 
 
 class Order(data.StructLayout):
@@ -84,7 +85,7 @@ class LaneGroup(wiring.Component):
     order : In(Order), issue : In(1)
         Work of this clock.
     learn : In(1), any_word : In(1)
-        The sample is learned; a plasticity word of the layer differs from 0 (eRBP).
+        The sample is learned, one clock before it matters; a plasticity word of the layer differs from 0 (eRBP).
     weights : In, feedback : In, noise : In, kept : In(lanes), silent : In(lanes), chosen : In(lanes)
         In stage X: the word of weights, port 1, noise; synapses that are not blanked out; neurons that neither spike
         nor learn; the neuron of a ``TEACH`` or ``WORD``.
@@ -252,7 +253,9 @@ class LaneGroup(wiring.Component):
             if self.is_last and not self.first_spike:
                 push = Mux(teach, Mux(self.chosen[lane], -self.margin, 0), push)
             sums.append(saturated_sum(old, extended(push, PORT_WIDTH)))
-        self._write(m, file, x, self._does(Work.ROW, x) | teach, Cat(*sums))
+        adds = Signal(attrs=self.copies)
+        m.d.sync += adds.eq(self._does(Work.ROW, x - 1) | self._does(Work.TEACH, x - 1))
+        self._write(m, file, x, adds, Cat(*sums))
 
     # --- tick sweep ----------------------------------------------------------------------------------
 
@@ -282,14 +285,16 @@ class LaneGroup(wiring.Component):
             if self.summed is not None:
                 sums = self.port0.word_select(lane, PORT_WIDTH)
                 m.d.comb += neuron[f"x{self.summed}"].eq(sums)
+        sweeps, learn = Signal(attrs=self.copies), Signal(reset_less=True, attrs=self.copies)
+        m.d.sync += [sweeps.eq(self._does(Work.SWEEP, x - 1)), learn.eq(self.learn)]
         m.d.comb += [
-            unit.valid.eq(self._does(Work.SWEEP, x)),
+            unit.valid.eq(sweeps),
             unit.begin.eq(self.orders[x].begin),
             unit.ports.eq(Cat(*ports)),
             unit.noise.eq(self.noise),
             unit.dither.eq(self.orders[x].tick),
             unit.silent.eq(self.silent),
-            unit.learn.eq(self.learn),
+            unit.learn.eq(learn),
             self.valid_o.eq(unit.valid_o),
             self.neurons_o.eq(unit.neurons_o),
             self.spikes_o.eq(unit.spikes_o),
@@ -304,9 +309,11 @@ class LaneGroup(wiring.Component):
         x, width = self.stage_x, self.neurons.word_width
         words = self._file(m, "plasticity", width, Work.ROW)
         self._write(m, words, self.stage_e, self.neurons.valid_o, self.neurons.words_o)
+        words_any = Signal(self.lanes, reset_less=True)
+        m.d.comb += self.words_any.eq(words_any)
         with m.If(self.neurons.valid_o):
             for lane in range(self.lanes):
-                m.d.sync += self.words_any[lane].eq(self.neurons.words_o.word_select(lane, width).any())
+                m.d.sync += words_any[lane].eq(self.neurons.words_o.word_select(lane, width).any())
         learns = Signal(attrs=self.copies)
         m.d.sync += learns.eq(self._does(Work.ROW, x - 1) & self.orders[x - 1].armed & self.any_word)
         shift = self.layer.rounding_shift

@@ -70,7 +70,7 @@ class LayerPipeline(wiring.Component):
     sweep_o : Out(stream of SweepToken)
         Never waits for ready: the front end sees to it that there is room.
     word_o : Out, loaded : Out(1), word_i : In, stored : Out(1)
-        Words of weights for the host.
+        Words of weights for the host; `word_o` is there one clock behind `loaded`.
     rows_transmitted, rows_learned, row_words : Out(1), weights_changed : Out
         What is to be counted in this clock, see :class:`erbium.hdl.layer.LayerEngine`.
     collision : Out(1)
@@ -204,11 +204,13 @@ class LayerPipeline(wiring.Component):
             start = Signal.like(memory.read_address)
             m.d.sync += [start.eq(product(at.row, self.stride)), address.eq(start + self.slots[2].word)]
         a, x = self.stage_a, self.stage_x
-        self.learns_next, self.learned = Signal(), Signal()
+        # What is written in this clock was learned, or will be in the next one.
+        self.learned, self.learns_next, writes = Signal(), Signal(), Signal()
+        m.d.comb += writes.eq(self.learns_next | self._does(Work.STORE, x + 1))
         # The address of a write stays until the next one: a word that waits for the other of its pair needs it.
         written = Signal.like(address, reset_less=True)
         read_before = delayed(m, address, x + 1 - a, "address", cleared=False)
-        with m.If(self.learns_next | self._does(Work.STORE, x + 1)):
+        with m.If(writes):
             m.d.sync += written.eq(read_before)
         reads = self._does(Work.ROW, a) | self._does(Work.LOAD, a)
         if self.first_spike:
@@ -219,11 +221,11 @@ class LayerPipeline(wiring.Component):
             memory.read_enable.eq(reads),
             memory.write_address.eq(written),
             self.word_o.eq(memory.read_data),
-            self.loaded.eq(self._does(Work.LOAD, x)),
+            self.loaded.eq(self._does(Work.LOAD, x - 1)),
             self.stored.eq(self._does(Work.STORE, x + 2)),
             self.collision.eq(memory.collision),
         ]
-        m.d.comb += memory.write_enable.eq(self.learned | self.stored)
+        m.d.sync += memory.write_enable.eq(writes)
 
     # --- lanes ---------------------------------------------------------------------------------------
 

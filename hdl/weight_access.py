@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The host's way to the weights of a layer, one weight at a time."""
 
-from amaranth.hdl import Cat, Module, Shape, Signal
+from amaranth.hdl import Cat, Module, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from erbium.hdl.lane_group import copies_of, lane_groups
 from erbium.hdl.tokens import ADDRESS_WIDTH, AccessKind
 
 
@@ -33,13 +34,13 @@ class WeightAccess(wiring.Component):
         A word is to be loaded or stored; stays until `grant`.
     grant : In(1)
     loaded : In(1), word_i : In(lanes * width)
-        The word that was asked for.
+        The word that was asked for, one clock behind `loaded`.
     stored : In(1), word_o : Out(lanes * width)
         The word to store, stable until `stored`.
 
     Notes
     -----
-    One weight per clock, and at most ``lanes + 12`` clocks more for each word. A row must be written whole,
+    One weight per two clocks, and at most ``lanes + 12`` clocks more for each word. A row must be written whole,
     from its first weight; a partly written word is dropped by the next ``SEEK``.
     """
 
@@ -64,24 +65,23 @@ class WeightAccess(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        width, held = self._width, self.word_o
+        width = self._width
         lane = Signal(range(self._lanes))
-        have = Signal()
+        have, shifts = Signal(), Signal()
         request = self.access_i.payload
         last_lane = lane == self._lanes - 1
         last_word = self.word == self._words - 1
         # The last word of a row may be partly filled.
         rest = self._n_neurons - (self._words - 1) * self._lanes
         end_of_word = last_lane | (last_word & (lane == rest - 1))
-        m.d.comb += self.access_o.payload.eq(held[:width].as_signed())
+        incoming = Signal(width)
+        held = self._held(m, shifts, incoming)
+        m.d.comb += [self.word_o.eq(held), self.access_o.payload.eq(held[:width].as_signed())]
 
         def next_word() -> None:
             m.d.sync += [lane.eq(0), have.eq(0), self.word.eq(self.word + 1)]
             with m.If(last_word):
                 m.d.sync += [self.word.eq(0), self.row.eq(self.row + 1)]
-
-        def shift(incoming) -> None:
-            m.d.sync += held.eq(Cat(held[width:], incoming[:width]))
 
         with m.FSM():
             with m.State("READY"), m.If(self.access_i.valid):
@@ -103,24 +103,32 @@ class WeightAccess(wiring.Component):
                                 self.access_i.ready.eq(self.access_o.ready),
                             ]
                             with m.If(self.access_o.ready):
-                                shift(held)
+                                m.d.comb += shifts.eq(1)
                                 m.d.sync += lane.eq(lane + 1)
                                 with m.If(end_of_word):
                                     next_word()
+                                m.next = "MOVED"
                     with m.Case(AccessKind.WRITE):
-                        m.d.comb += self.access_i.ready.eq(1)
-                        shift(request.data)
-                        m.d.sync += lane.eq(lane + 1)
-                        with m.If(last_lane):
-                            m.next = "STORE"
-                        with m.Elif(end_of_word):
-                            m.next = "ALIGN"
+                        m.d.comb += shifts.eq(1)
+                        m.next = "WRITE"
+            with m.State("MOVED"):
+                m.next = "READY"
+            with m.State("WRITE"):
+                m.d.comb += [incoming.eq(request.data), self.access_i.ready.eq(1)]
+                m.d.sync += lane.eq(lane + 1)
+                m.next = "READY"
+                with m.If(last_lane):
+                    m.next = "STORE"
+                with m.Elif(end_of_word):
+                    m.d.comb += shifts.eq(1)
+                    m.next = "ALIGN"
             with m.State("ALIGN"):
                 # Lane 0 must come to lie lowest in a partly filled word, too.
                 m.d.sync += lane.eq(lane + 1)
-                shift(request.data & 0)
                 with m.If(last_lane):
                     m.next = "STORE"
+                with m.Else():
+                    m.d.comb += shifts.eq(1)
             with m.State("STORE"):
                 m.d.comb += [self.request.eq(1), self.store.eq(1)]
                 with m.If(self.grant):
@@ -133,6 +141,26 @@ class WeightAccess(wiring.Component):
                 with m.If(self.grant):
                     m.next = "LOADED"
             with m.State("LOADED"), m.If(self.loaded):
-                m.d.sync += [held.eq(self.word_i), have.eq(1)]
-                m.next = "READY"
+                m.d.sync += have.eq(1)
+                m.next = "MOVED"
         return m
+
+    def _held(self, m: Module, shifts: Value, incoming: Value) -> Value:
+        """Return the word: one clock behind `shifts` it moves by a lane, one clock behind `loaded` it is new.
+
+        Each group of lanes has registers of its own for the two, since every bit of the word waits for them.
+        """
+        held = Signal(len(self.word_o), reset_less=True)
+        moved = Cat(held[self._width :], incoming)
+        at = 0
+        for index, lanes in enumerate(lane_groups(self._lanes)):
+            bits = slice(at, at := at + lanes * self._width)
+            move, load = (
+                Signal(name=f"{name}_{index}", attrs=copies_of(self._lanes)) for name in ("move", "load")
+            )
+            m.d.sync += [move.eq(shifts), load.eq(self.loaded)]
+            with m.If(load):
+                m.d.sync += held[bits].eq(self.word_i[bits])
+            with m.Elif(move):
+                m.d.sync += held[bits].eq(moved[bits])
+        return held

@@ -5,8 +5,6 @@ from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.fixed import delayed
-
 REGISTERS_UP_TO = 3
 """A file of at most so many words is made of registers, a longer one of block RAM."""
 
@@ -91,7 +89,10 @@ class WordFile(wiring.Component):
             if self.read_latency == 1:
                 m.d.comb += value.eq(read.data)
             else:
-                with m.If(delayed(m, self.read_enable, 1, "read_enable")):
+                # It begins at 1, so that it is no register where reads are always enabled.
+                enabled = Signal(init=1)
+                m.d.sync += enabled.eq(self.read_enable)
+                with m.If(enabled):
                     m.d.sync += value.eq(read.data)
         return m
 

@@ -36,7 +36,7 @@ class TB:
             self.lanes, self.n_neurons = lanes, layer.n_neurons
             self.words = -(-layer.n_neurons // lanes)
             self.width = len(dut.read_data) // lanes
-            self.read_latency = 0 if self.words == 1 else 1 if self.words <= 3 else 2
+            self.read_latency = 1 if self.words == 1 else 2 if self.words <= 3 else 3
             self.matrix = self.network.feedback_weights(number).astype(np.int64)
             self.gain = layer.gain
             self.harness.set(gain=self.gain, read_address=0)
@@ -165,4 +165,4 @@ async def throughput(dut: Any) -> None:
             taken.append(tb.harness.clocks)
     spikes = taken[: tb.network.n_classes]
     for first, last in itertools.pairwise(spikes):
-        expect_equal("clocks of an error spike", tb.words + tb.read_latency + 4, last - first)
+        expect_equal("clocks of an error spike", tb.words + tb.read_latency + 3, last - first)

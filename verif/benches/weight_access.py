@@ -59,7 +59,9 @@ class TB:
                 self.memory[at] = self.harness.get("word_o")
                 await self.step(stored=1)
             else:
-                await self.step(loaded=1, word_i=self.memory[at])
+                await self.step(loaded=1, word_i=0)
+                await self.step(loaded=0, word_i=self.memory[at])
+                await self.step(word_i=0)
 
     def write(self, row: int, *, seek: bool = True) -> None:
         """Write random weights to a row."""
