@@ -146,6 +146,7 @@ def _hardware(board: Board, network: Network, lanes: int) -> Hardware:
                 layer_memories=("spram",),
                 fifo_depth=FIFO_DEPTH_ICE40,
                 begin_pieces=BEGIN_PIECES_ICE40,
+                encoder_pixels=1,
                 short_pipelines=True,
             )
         case "gowin":

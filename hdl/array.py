@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from erbium.hdl.counter_bank import Count, CounterBank
 from erbium.hdl.encoder import Encoder
 from erbium.hdl.first_spike_prediction import FirstSpikePrediction
-from erbium.hdl.fork import Fork, Queue
+from erbium.hdl.fork import Queue
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.layer_control import RATE_WIDTH
 from erbium.hdl.prediction import PredictionUnit
@@ -69,7 +69,7 @@ class ErbiumArray(wiring.Component):
     -----
     A reset stops everything but keeps the weights. Cycles per sample are close to the sum over its ticks of
     those of the slowest layer (:class:`erbium.hdl.layer.LayerEngine`): layers, encoder and prediction work
-    on different ticks, and on different samples, at the same time. For some 20 clocks after a reset no sample is taken.
+    on different ticks, and on different samples, at the same time. For some 60 clocks after a reset no sample is taken.
     """
 
     def __init__(self, network: Network, hardware: Hardware | None = None) -> None:
@@ -95,8 +95,19 @@ class ErbiumArray(wiring.Component):
         network, hardware = self.network, self.hardware
         counts: dict[str, tuple[Value, Count]] = {}
         m.submodules.encoder = encoder = Encoder(network, hardware)
-        unit = FirstSpikePrediction if network.is_first_spike else PredictionUnit
-        m.submodules.prediction = prediction = unit(network, hardware)
+        # Each layer with feedback reads it, and the encoder.
+        n_listening = sum(layer.feedback != "none" for layer in network.layers)
+        if network.is_first_spike:
+            prediction = FirstSpikePrediction(network, hardware)
+            m.submodules.feedback = queue = Queue(
+                FeedbackToken(network), 2 * (network.feedback_delay + 2) + 1
+            )
+            connect(m, prediction.feedback_o, queue.token_i)
+            feedback = [queue.token_o]
+        else:
+            prediction = PredictionUnit(network, hardware, n_listening + 1)
+            feedback = prediction.feedback_o
+        m.submodules.prediction = prediction
         connect(m, prediction.result_o, flipped(self.result_o))
         m.d.comb += [
             encoder.n_ticks.eq(self.n_ticks),
@@ -142,15 +153,10 @@ class ErbiumArray(wiring.Component):
                 m.d.comb += layer.rate.eq(getattr(self, f"rate_{number + 1}"))
             layers.append(layer)
 
-        # The feedback loop never blocks: at most `feedback_delay` ticks and what a finished sample left
-        # behind are under way, each with at most one spike per class.
+        connect(m, feedback[0], encoder.feedback_i)
         listening = [layer for layer in layers if layer.has_feedback]
-        depth = (network.feedback_delay + 2) * (network.n_classes + 2) + 1
-        m.submodules.feedback = fork = Fork(FeedbackToken(network), len(listening) + 1, depth)
-        connect(m, prediction.feedback_o, fork.token_i)
-        connect(m, fork.token_o[0], encoder.feedback_i)
-        for layer, tokens in zip(listening, fork.token_o[1:], strict=True):
-            connect(m, tokens, layer.feedback_i)
+        for number, layer in enumerate(listening, 1):
+            connect(m, feedback[number], layer.feedback_i)
 
         if network.is_first_spike:
             connect(m, prediction.error_o, layers[-1].error_i)

@@ -6,15 +6,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.fixed import product
+from erbium.hdl.fixed import delayed, product
 from erbium.hdl.registers import COUNTER_WIDTH
 
-SHORTEST_ROUND = 4
-"""Clocks of a round at least: a word is written two clocks after it was read, and then read again."""
+PIECE_WIDTH = 16
+"""Bits of a counter that are added to at once."""
+
+PIECES = -(-COUNTER_WIDTH // PIECE_WIDTH)
 
 
 class Count(NamedTuple):
@@ -35,8 +37,8 @@ class Count(NamedTuple):
 class CounterBank(wiring.Component):
     """Adds up increments that may come in every clock, for all counters at once.
 
-    Each counter gathers its increments in a few bits. These are added to its word in the memory by turns, one
-    counter per clock, and so often that the few bits are enough.
+    Each counter gathers its increments in a few bits. These are added to its words in the memory by turns, a piece of
+    16 bits per clock and the carry with the next one, and so often that the few bits are enough.
 
     Parameters
     ----------
@@ -56,16 +58,16 @@ class CounterBank(wiring.Component):
     Attributes
     ----------
     round : int
-        Clocks of a round: as many as there are counters, at least 4.
+        Clocks of a round: three for each counter.
 
     Notes
     -----
-    Latency from a request to its answer: up to two rounds and 2 clocks. One request at a time.
+    Latency from a request to its answer: up to two rounds and 4 clocks. One request at a time.
     """
 
     def __init__(self, counts: Sequence[Count]) -> None:
         self._counts = tuple(counts)
-        self.round = max(len(self._counts), SHORTEST_ROUND)
+        self.round = PIECES * len(self._counts)
         members = {f"increment_{k}": In(range(count.most + 1)) for k, count in enumerate(self._counts)}
         super().__init__(
             members
@@ -78,70 +80,77 @@ class CounterBank(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = store = memory.Memory(shape=COUNTER_WIDTH, depth=self.round, init=[])
-        write, read, answer = store.write_port(), store.read_port(), store.read_port()
+        n_counts = len(self._counts)
+        number, piece = Signal(range(n_counts)), Signal(range(PIECES))
+        m.submodules.memory = store = memory.Memory(shape=PIECE_WIDTH, depth=n_counts * 4, init=[])
+        write, read = store.write_port(), store.read_port()
 
-        turn = Signal(range(self.round))
-        last = turn == self.round - 1
-        m.d.sync += turn.eq(turn + 1)
+        first, last = Signal(init=1), Signal()
+        m.d.comb += last.eq(piece == PIECES - 1)
+        m.d.sync += [piece.eq(piece + 1), first.eq(last)]
         with m.If(last):
-            m.d.sync += [turn.eq(0), self.ready.eq(1)]
+            m.d.sync += [piece.eq(0), number.eq(number + 1)]
+            with m.If(number == n_counts - 1):
+                m.d.sync += [number.eq(0), self.ready.eq(1)]
 
-        gathered = [self._gather(m, k, count, turn) for k, count in enumerate(self._counts)]
-        taken = Signal(max(len(value) for value in gathered))
-        with m.Switch(turn):
-            for number, value in enumerate(gathered):
-                with m.Case(number):
+        gathered = [self._gather(m, k, count, first & (number == k)) for k, count in enumerate(self._counts)]
+        # What a turn adds: its lowest piece, and a carry of the piece before.
+        taken = Signal(max(PIECE_WIDTH, *(len(value) for value in gathered)))
+        m.d.sync += taken.eq(taken >> PIECE_WIDTH)
+        with m.If(first), m.Switch(number):
+            for k, value in enumerate(gathered):
+                with m.Case(k):
                     m.d.sync += taken.eq(value)
-            with m.Default():
-                m.d.sync += taken.eq(0)
 
-        # The word of a turn is read in its clock, added to in the next one, and written in the one behind that.
-        total = Signal(COUNTER_WIDTH)
-        turns, ready = [turn], self.ready
-        for clock in (1, 2):
-            turns.append(Signal.like(turn, name=f"turn_{clock}"))
-            m.d.sync += turns[clock].eq(turns[clock - 1])
-        counted = Signal()
-        m.d.sync += [counted.eq(ready), total.eq(read.data + taken)]
-        with m.If(~counted):
-            m.d.sync += total.eq(0)
+        # A piece is read in its clock, added to in the next one, and written in the one behind that.
+        place = Cat(piece, number)
+        total, carry = Signal(PIECE_WIDTH), Signal()
+        carries = delayed(m, ~first, 1, "carries") & carry
+        counted = delayed(m, self.ready, 1, "counted")
+        # One adder, which takes the carry as its lowest bit.
+        sum_of_piece = (Cat(carries, read.data) + Cat(carries, taken[:PIECE_WIDTH]))[1:]
+        m.d.sync += Cat(total, carry).eq(Mux(counted, sum_of_piece, 0))
         m.d.comb += [
-            read.addr.eq(turn),
-            write.addr.eq(turns[2]),
+            read.addr.eq(place),
+            write.addr.eq(delayed(m, place, 2, "place", cleared=False)),
             write.data.eq(total),
             write.en.eq(1),
         ]
-        self._answer(m, turn, answer)
+        self._answer(m, first, number, read.data)
         return m
 
-    def _gather(self, m: Module, number: int, count: Count, turn: Signal) -> Value:
-        """Gather the increments of one counter between two of its turns; return what they add to it."""
+    def _gather(self, m: Module, number: int, count: Count, here: Value) -> Value:
+        """Gather the increments of one counter up to its turn; return what they add to it."""
         often = -(-self.round // count.spacing)
+        port = getattr(self, f"increment_{number}")
+        increment = delayed(m, port, 1, f"increment_{number}")
         value = Signal(range(often * count.most + 1), name=f"gathered_{number}")
-        increment = getattr(self, f"increment_{number}")
-        with m.If(turn == number):
-            m.d.sync += value.eq(increment)
-        with m.Else():
-            m.d.sync += value.eq(value + increment)
-        return product(value, count.factor).as_unsigned()
+        total = Signal.like(value, name=f"total_{number}")
+        m.d.comb += total.eq(value + increment)
+        m.d.sync += value.eq(total)
+        with m.If(here):
+            m.d.sync += value.eq(0)
+        return product(total, count.factor).as_unsigned()
 
-    def _answer(self, m: Module, turn: Signal, port: memory.ReadPort) -> None:
-        """Answer with the word that the second turn finds: the first one has brought it up to date."""
-        number = self.counter_i.payload
+    def _answer(self, m: Module, first: Value, number: Value, data: Value) -> None:
+        """Answer with what the second turn finds: the first one has brought it up to date."""
+        asked = self.counter_i.payload
         due, second = Signal(), Signal()
         m.d.comb += [
             due.eq(
-                self.counter_i.valid & ~self.counter_o.valid & ((turn == number) | (number >= self.round))
+                (self.counter_i.valid & ~self.counter_o.valid & first)
+                & ((number == asked) | (asked >= len(self._counts)))
             ),
-            port.addr.eq(turn),
-            port.en.eq(due & second),
-            self.counter_i.ready.eq(port.en),
-            self.counter_o.payload.eq(port.data),
+            self.counter_i.ready.eq(due & second),
         ]
         with m.If(due):
             m.d.sync += second.eq(~second)
-        with m.If(port.en):
+        # The pieces come in the three clocks behind.
+        comes = Signal(PIECES)
+        m.d.sync += comes.eq(Cat(self.counter_i.ready, comes))
+        with m.If(comes.any()):
+            m.d.sync += self.counter_o.payload.eq(Cat(self.counter_o.payload, data)[PIECE_WIDTH:])
+        with m.If(comes[-1]):
             m.d.sync += self.counter_o.valid.eq(1)
         with m.Elif(self.counter_o.ready):
             m.d.sync += self.counter_o.valid.eq(0)

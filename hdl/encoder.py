@@ -9,8 +9,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.fixed import delayed
+from erbium.hdl.pixel_memory import PixelMemory
 from erbium.hdl.rng import Generator
-from erbium.hdl.sample_buffer import GROUP, SampleBuffer
+from erbium.hdl.sample_buffer import SampleBuffer
 from erbium.hdl.tokens import FeedbackToken, Kind, SampleToken, event_token, piece_width
 from erbium.sw_model.constants import STREAM_ENCODER, salt
 from erbium.sw_model.network import Hardware, Network
@@ -27,7 +28,7 @@ def start_phase(address: Value) -> Value:
 class Encoder(wiring.Component):
     """Presents one sample after the other, each for as many ticks as it takes.
 
-    At each tick every nonzero pixel, in groups of four, gets a random byte (or adds to its phase
+    At each tick every nonzero pixel, four of them sharing a draw, gets a random byte (or adds to its phase
     accumulator) and spikes or not. With a latency encoder only the ticks of a level look at the pixels. After
     a tick the feedback of ``feedback_delay`` ticks before says whether the sample stops. A learned sample of a
     first-spike network is replayed behind its end if the feedback asks for it.
@@ -40,7 +41,7 @@ class Encoder(wiring.Component):
     Members
     -------
     sample_i : In(stream of SampleToken)
-        Samples; the next one is taken while the present one runs.
+        Samples; the next one is taken while the present one runs, or behind it with one encoder pixel.
     feedback_i : In(stream of FeedbackToken)
         Only its ``TICK`` and ``END`` tokens matter here.
     event_o : Out(stream of EventToken)
@@ -51,14 +52,15 @@ class Encoder(wiring.Component):
 
     Notes
     -----
-    One clock per spike, or per group of four pixels that has none unless it is the last; 3 clocks more per
-    tick, in which the reader still has spikes in its queue. A tick of a dark sample takes 2, and so does one without
-    a level. Latency from the end of a sample to its ``BEGIN``: 2 clocks. A replay takes the clocks of its ticks with
-    a level, 2 more, and ``feedback_delay`` to drop what is left of the feedback.
+    One clock per spike, or per group of four nonzero pixels that has none unless it is the last; 3 clocks more per
+    tick, in which the reader still has spikes in its queue. With one encoder pixel one clock per pixel, 2 more, and 1
+    if the last one spikes. A tick of a dark sample takes 2, unless all pixels are looked at, and so does one without a
+    level. Latency from the end of a sample to its ``BEGIN``: 2 clocks. A replay takes the clocks of its ticks with a
+    level, 2 more, and ``feedback_delay`` to drop what is left of the feedback.
     """
 
     def __init__(self, network: Network, hardware: Hardware) -> None:
-        self._network = network
+        self._network, self._raw = network, hardware.encoder_pixels == 1
         self._token = event_token(network, hardware, 0)
         super().__init__(
             {
@@ -75,7 +77,9 @@ class Encoder(wiring.Component):
         m = Module()
         network = self._network
         levels = network.encoder.levels if isinstance(network.encoder, LatencyEncoder) else ()
-        m.submodules.buffer = buffer = SampleBuffer(network.n_inputs, levels)
+        kind = PixelMemory if self._raw else SampleBuffer
+        m.submodules.buffer = buffer = kind(network.n_inputs, levels)
+        n_group = len(buffer.group)
         m.submodules.gate = gate = FeedbackGate(network)
         connect(m, flipped(self.sample_i), buffer.sample_i)
         connect(m, flipped(self.feedback_i), gate.feedback_i)
@@ -96,30 +100,31 @@ class Encoder(wiring.Component):
             # Whether a level is due is compared when the tick changes, not when it is looked at.
             due = [Signal(name=f"due_{number}") for number in range(len(levels))]
             scans = (level != len(levels)) & (Array([*due, due[-1]])[level] | replaying)
-            spikes = Cat(*[buffer.group[place].value == level + 1 for place in range(GROUP)])
+            spikes = Cat(*[buffer.group[place].value == level + 1 for place in range(n_group)])
         elif network.encoder == "bernoulli":
-            spikes = self._bernoulli(m, buffer, begins, taken)
+            spikes = self._bernoulli(m, buffer, begins, taken, restart)
         else:
             spikes = self._phase(m, buffer, taken, tick == 0)
 
         # The spikes of the group in hand leave one per clock; the next group follows without a bubble.
-        pending = Signal(GROUP)
+        pending = Signal(n_group)
         event = self._token.spike_in(out)
-        addresses = Signal(data.ArrayLayout(buffer.entry["address"].shape, GROUP), reset_less=True)
-        lowest = pending & (~pending + 1)[:GROUP]
+        addresses = Signal(data.ArrayLayout(buffer.entry["address"].shape, n_group), reset_less=True)
+        lowest = pending & (~pending + 1)[:n_group]
         moving = Signal()
 
-        # BEGIN leaves a clock after it has been read, which gives the seed its time.
+        # BEGIN leaves a clock after it is there, which gives the seed its time.
         pieces = self._token.begin_pieces
         n_sent = Signal(range(pieces))
-        was_there = delayed(m, there, 1, "was_there")
+        has_begin = buffer.available if self._raw else there
+        had_begin = delayed(m, has_begin, 1, "had_begin")
 
         def set_tick(value: Value) -> None:
             m.d.sync += tick.eq(value)
             m.d.sync += [flag.eq(value == at) for flag, (_, at) in zip(due, levels, strict=True)]
 
         with m.FSM():
-            with m.State("IDLE"), m.If(there & was_there):
+            with m.State("IDLE"), m.If(has_begin & had_begin):
                 width, said = piece_width(pieces), buffer.begin.as_value()
                 piece = Array(said[width * k : width * (k + 1)] for k in range(pieces))[n_sent]
                 m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.BEGIN), out.data.eq(piece)]
@@ -129,7 +134,7 @@ class Encoder(wiring.Component):
                     m.d.sync += n_sent.eq(0)
                     m.d.sync += [level.eq(0), replaying.eq(0), learns.eq(buffer.begin.learn)]
                     set_tick(Const(0))
-                    m.d.comb += [begins.eq(1), taken.eq(1)]
+                    m.d.comb += [begins.eq(1), taken.eq(int(not self._raw))]
                     m.next = "DRAW" if network.encoder == "bernoulli" else "TICK"
             if network.encoder == "bernoulli":
                 with m.State("DRAW"):
@@ -137,7 +142,7 @@ class Encoder(wiring.Component):
             with m.State("TICK"):
                 last_of_group = pending == lowest
                 m.d.comb += moving.eq(self.event_o.ready & last_of_group | (pending == 0))
-                for place in reversed(range(GROUP)):
+                for place in reversed(range(n_group)):
                     with m.If(pending[place]):
                         m.d.comb += event.address.eq(addresses[place])
                 with m.If(pending.any()):
@@ -150,7 +155,7 @@ class Encoder(wiring.Component):
                 with m.If(moving & there & scans):
                     m.d.comb += taken.eq(1)
                     m.d.sync += pending.eq(spikes)
-                    for place in range(GROUP):
+                    for place in range(n_group):
                         m.d.sync += addresses[place].eq(buffer.group[place].address)
                 with m.Elif((pending == 0) & (over | ~scans)):
                     ends = Signal()
@@ -203,12 +208,18 @@ class Encoder(wiring.Component):
                         m.next = "IDLE"
         return m
 
-    def _read(self, m: Module, buffer: SampleBuffer, restart: Value, taken: Value) -> tuple[Value, Value]:
+    def _read(
+        self, m: Module, buffer: SampleBuffer | PixelMemory, restart: Value, taken: Value
+    ) -> tuple[Value, Value]:
         """Read the words of the sample in order, one as another is taken; a restart goes back to the first pixels.
 
         Return whether a word is there, and whether all have been taken. The address of the word in hand is kept
         in `self.at`.
         """
+        if self._raw:
+            m.d.comb += [buffer.taken.eq(taken), buffer.restart.eq(restart)]
+            self.at = buffer.group[0].address
+            return buffer.there, buffer.over
         index, there, fetch = Signal.like(buffer.end), Signal(), Signal()
         self.at = Signal.like(buffer.read_address)
         m.d.comb += [
@@ -226,22 +237,31 @@ class Encoder(wiring.Component):
             m.d.sync += [there.eq(0), index.eq(buffer.end)]
         return there, ~there & (index == buffer.end)
 
-    def _bernoulli(self, m: Module, buffer: SampleBuffer, begins: Value, taken: Value) -> Value:
+    def _bernoulli(
+        self, m: Module, buffer: SampleBuffer | PixelMemory, begins: Value, taken: Value, restart: Value
+    ) -> Value:
         """Return which pixels of the group spike: those greater than their random byte."""
         m.submodules.draws = draws = Generator(salt(0, STREAM_ENCODER), early_seed=True)
         first_draw = Signal()
         m.d.sync += first_draw.eq(begins)
+        pixels = [entry.value for entry in buffer.group]
+        draw, used = draws.value, taken
+        if self._raw:
+            # Four nonzero pixels share a draw, or those that are left at the end of a tick.
+            number, counts = Signal(range(4)), taken & (pixels[0] != 0)
+            m.d.sync += number.eq(Mux(restart, 0, number + counts))
+            draw, used = draw.word_select(number, 8), (counts & (number == 3)) | (restart & (number != 0))
         m.d.comb += [
             draws.seed.eq(buffer.begin.seed),
             draws.load.eq(begins),
             # The draw of the first group is made ready ahead, every other one as its group comes up.
-            draws.advance.eq(first_draw | taken),
+            draws.advance.eq(first_draw | used),
         ]
-        return Cat(*[draws.value.word_select(place, 8) < buffer.group[place].value for place in range(GROUP)])
+        return Cat(*[draw.word_select(place, 8) < pixel for place, pixel in enumerate(pixels)])
 
-    def _phase(self, m: Module, buffer: SampleBuffer, taken: Value, first: Value) -> Value:
+    def _phase(self, m: Module, buffer: SampleBuffer | PixelMemory, taken: Value, first: Value) -> Value:
         """Return which accumulators of the group carry, and keep what is left of them."""
-        m.submodules.phases = store = memory.Memory(shape=8 * GROUP, depth=buffer.depth, init=[])
+        m.submodules.phases = store = memory.Memory(shape=8 * len(buffer.group), depth=buffer.depth, init=[])
         write, read = store.write_port(), store.read_port()
         m.d.comb += [
             read.addr.eq(buffer.read_address),
@@ -250,8 +270,7 @@ class Encoder(wiring.Component):
             write.en.eq(taken),
         ]
         carries = []
-        for place in range(GROUP):
-            pixel = buffer.group[place]
+        for place, pixel in enumerate(buffer.group):
             total = Mux(first, start_phase(pixel.address), read.data.word_select(place, 8)) + pixel.value
             m.d.comb += write.data.word_select(place, 8).eq(total[:8])
             carries.append(total[8])

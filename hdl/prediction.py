@@ -7,12 +7,10 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import delayed
-from erbium.hdl.fork import Queue
+from erbium.hdl.fork import Fork
 from erbium.hdl.neuron_unit import LATENCY, NeuronUnit
 from erbium.hdl.tokens import BeginRegister, FeedbackToken, Kind, Result, sweep_token
 from erbium.sw_model.network import Hardware, Network
-
-ERROR_WIDTH = 9
 
 
 class PredictionUnit(wiring.Component):
@@ -25,12 +23,15 @@ class PredictionUnit(wiring.Component):
     ----------
     network : Network
     hardware : Hardware
+    readers : int
+        Of the feedback.
 
     Members
     -------
     sweep_i : In(stream of SweepToken with membranes)
-    feedback_o : Out(stream of FeedbackToken)
-        ``(SPIKE* TICK)* END``; at most one error neuron of a class spikes in a tick.
+    feedback_o : Out(stream of FeedbackToken).array(readers)
+        ``(SPIKE* TICK)* END``; at most one error neuron of a class spikes in a tick. In an array this never blocks:
+        what can be under way, `feedback_delay` ticks and what a finished sample left behind, waits here.
     result_o : Out(stream of Result)
         One per sample.
     decide_after : In(16)
@@ -44,14 +45,14 @@ class PredictionUnit(wiring.Component):
     Latency from the ``TICK`` of a sweep to the ``TICK`` of its feedback: 2 clocks once the classes are through.
     """
 
-    def __init__(self, network: Network, hardware: Hardware) -> None:
-        self._network = network
+    def __init__(self, network: Network, hardware: Hardware, readers: int = 1) -> None:
+        self._network, self._in_turn = network, hardware.short_pipelines and readers > 1
         self._lanes = hardware.lanes_of(network, len(network.layers) - 1)
         self._token = sweep_token(network, hardware, len(network.layers) - 1)
         super().__init__(
             {
                 "sweep_i": In(stream.Signature(self._token)),
-                "feedback_o": Out(stream.Signature(FeedbackToken(network))),
+                "feedback_o": Out(stream.Signature(FeedbackToken(network))).array(readers),
                 "result_o": Out(stream.Signature(Result())),
                 "decide_after": In(16),
                 "output_spikes": Out(1),
@@ -90,7 +91,8 @@ class PredictionUnit(wiring.Component):
             ]
 
         # What is kept of a class: its spike count and its two error neurons.
-        unit = NeuronUnit(network.error.program, None, 2, [ERROR_WIDTH])
+        error_width = bits_for(network.error.weight) + 1
+        unit = NeuronUnit(network.error.program, None, 2, [error_width])
         m.submodules.errors = unit
         errors_width = len(unit.neurons.as_value())
         m.submodules.classes = store = memory.Memory(
@@ -115,14 +117,14 @@ class PredictionUnit(wiring.Component):
 
         # Error neurons: a spike without label raises the first, a label without spike the second.
         is_label = at[latency] == begin.label
-        push = Signal(Shape(ERROR_WIDTH, signed=True))
+        push = Signal(Shape(error_width, signed=True))
         weight = network.error.weight
         m.d.comb += push.eq(Mux(now_spike, Mux(is_label, 0, weight), Mux(is_label, -weight, 0)))
         m.d.comb += [
             unit.valid.eq(now & begin.learn),
             unit.neurons.eq(read.data[count_width:]),
             unit.begin.eq(first_tick),
-            unit.ports.eq(Cat(push, (-push)[:ERROR_WIDTH])),
+            unit.ports.eq(Cat(push, (-push)[:error_width])),
         ]
         m.d.comb += [
             write.en.eq(delayed(m, now, LATENCY, "write_enable")),
@@ -131,9 +133,12 @@ class PredictionUnit(wiring.Component):
         ]
 
         feedback = FeedbackToken(network)
-        # A tick begins when the queue has room for all that it can say: the last one's has left, but for its TICK.
-        m.submodules.queue = queue = Queue(feedback, classes + 4)
-        wiring.connect(m, queue.token_o, wiring.flipped(self.feedback_o))
+        # A tick begins when there is room for all that it can say.
+        depth = (network.feedback_delay + 2) * (classes + 2) + 1
+        readers = len(self.feedback_o)
+        m.submodules.queue = queue = Fork(feedback, readers, depth, classes + 3, in_turn=self._in_turn)
+        for token_o, reader in zip(queue.token_o, self.feedback_o, strict=True):
+            wiring.connect(m, token_o, wiring.flipped(reader))
         out, says = queue.token_i.payload, queue.token_i.valid
         erring, any_error = Signal(), Signal()
         m.d.comb += erring.eq(unit.valid_o & unit.spikes_o.any())
@@ -178,7 +183,7 @@ class PredictionUnit(wiring.Component):
                         self.decided.eq(0),
                         any_error.eq(0),
                     ]
-                with m.Case(Kind.SPIKE), m.If(may_take & (~starts | ~self.feedback_o.valid)):
+                with m.Case(Kind.SPIKE), m.If(may_take & (~starts | queue.has_room)):
                     m.d.comb += self.sweep_i.ready.eq(1)
                     m.d.sync += [
                         spikes.eq(token.spikes),

@@ -27,6 +27,16 @@ class PixelEntry(data.StructLayout):
         super().__init__({"value": bits_for(len(levels)) if levels else 8, "address": bits_for(n_inputs - 1)})
 
 
+def kept_value(levels: Levels, pixel: Value) -> Value:
+    """Return what is kept of a pixel's value; 0 if it cannot spike."""
+    if not levels:
+        return pixel
+    level: Value = Const(0)
+    for number, (lowest, _) in reversed(list(enumerate(levels, 1))):
+        level = Mux(pixel >= lowest, number, level)
+    return level
+
+
 class SampleBuffer(wiring.Component):
     """A ring of pixel lists: one sample is read while the next one is written.
 
@@ -102,7 +112,7 @@ class SampleBuffer(wiring.Component):
         # known before the token is.
         full = (complete != 0) & ((base == self.start) | (at == self.start))
         m.d.comb += [
-            value.eq(self._value(pixel.value)),
+            value.eq(kept_value(self._levels, pixel.value)),
             begins.eq(token.kind == SampleKind.BEGIN),
             self.sample_i.ready.eq(~complete[1] & ~full),
             takes.eq(self.sample_i.valid & self.sample_i.ready),
@@ -142,12 +152,3 @@ class SampleBuffer(wiring.Component):
         for position in range(GROUP):
             m.d.comb += self.group[position].eq(read.data.word_select(position, width))
         return m
-
-    def _value(self, pixel: Value) -> Value:
-        """Return what is kept of a pixel's value; 0 if it cannot spike."""
-        if not self._levels:
-            return pixel
-        level: Value = Const(0)
-        for number, (lowest, _) in reversed(list(enumerate(self._levels, 1))):
-            level = Mux(pixel >= lowest, number, level)
-        return level

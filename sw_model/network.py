@@ -53,7 +53,7 @@ EncoderKind = Literal["bernoulli", "phase"]
 FeedbackKind = Literal["none", "sign", "wide", "direct"]
 
 
-def _check_choice(what: str, value: object, choices: tuple[str, ...]) -> None:
+def _check_choice(what: str, value: object, choices: tuple[object, ...]) -> None:
     if value not in choices:
         raise DescriptionError(f"{what} is {value!r}; it must be one of {', '.join(map(repr, choices))}")
 
@@ -485,8 +485,11 @@ class Hardware:
         Lanes of the first layers, in order, instead of `lanes`; 0 leaves a layer its `lanes`.
     layer_memories : tuple of str
         What holds the weights of the first layers, in order, see :data:`MEMORY_KINDS`; all others are ``"generic"``.
+    encoder_pixels : int
+        Pixels that the encoder looks at in a clock: 4 of those that are not 0, or 1 of all, which takes less memory.
     short_pipelines : bool
-        Fewer registers along the way of a word through a layer: fewer cells, and more logic within a clock.
+        Fewer registers along the way of a word through a layer: fewer cells, and more logic within a clock. The readers
+        of the feedback share a memory.
     begin_pieces : int
         Tokens that take what a ``BEGIN`` says through the array, 1 ... 41: with more, channels are narrower.
     """
@@ -498,12 +501,14 @@ class Hardware:
     layer_memories: tuple[str, ...] = ()
     short_pipelines: bool = False
     begin_pieces: int = 1
+    encoder_pixels: int = 4
 
     def __post_init__(self) -> None:
         check_range("lanes", self.lanes, 1, MAX_NEURONS)
         check_range("fifo_depth", self.fifo_depth, 2, 4096)
         check_range("memory_latency", self.memory_latency, 2, 3)
         check_range("begin_pieces", self.begin_pieces, 1, 41)
+        _check_choice("encoder_pixels", self.encoder_pixels, (1, 4))
         for lanes in self.layer_lanes:
             check_range("lanes of a layer", lanes, 0, MAX_NEURONS)
         for memory in self.layer_memories:

@@ -349,7 +349,10 @@ def erbp_output(
 
 
 def erbp_error(threshold: int = 1) -> NeuronProgram:
-    """Error neuron of eRBP: does not leak, never falls below 0, loses the threshold on a spike."""
+    """Error neuron of eRBP: does not leak, never falls below 0, loses the threshold on a spike.
+
+    Its weight is at most the threshold, so between ticks it is below the threshold, and it never reaches twice that.
+    """
     return NeuronProgram(
         name="erbp-error",
         states=("v",),
@@ -357,6 +360,7 @@ def erbp_error(threshold: int = 1) -> NeuronProgram:
         n_ports=1,
         threshold=threshold,
         lower=(0,),
+        upper=(2 * threshold - 1,),
         reset_mode=("add",),
         reset_value=(-threshold,),
     )

@@ -264,7 +264,8 @@ class ProbedArray(Probe):
     def inside(self) -> dict[str, tuple[Value, Value]]:
         """Return the taps."""
         parts = elaborated(self.inner).submodules
-        streams = {"feedback": parts.prediction.feedback_o}
+        feedback = parts.prediction.feedback_o
+        streams = {"feedback": feedback if self.network.is_first_spike else feedback[0]}
         result: dict[str, tuple[Value, Value]] = {}
         for number, description in enumerate(self.network.layers):
             name = f"layer{number + 1}"

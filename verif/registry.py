@@ -300,9 +300,13 @@ def _weight_accesses() -> Iterator[Case]:
 
 def _encoders() -> Iterator[Case]:
     def case(
-        name: str, network: Network, simulators: tuple[SimulatorName, ...] = ICARUS, begin_pieces: int = 1
+        name: str,
+        network: Network,
+        simulators: tuple[SimulatorName, ...] = ICARUS,
+        begin_pieces: int = 1,
+        pixels: int = 4,
     ) -> Case:
-        hardware = Hardware(begin_pieces=begin_pieces)
+        hardware = Hardware(begin_pieces=begin_pieces, encoder_pixels=pixels)
         return Case(name, {"network": network, "hardware": hardware}, simulators)
 
     yield case("bernoulli", _small(n_inputs=21, n_ticks=9), BOTH)
@@ -318,6 +322,12 @@ def _encoders() -> Iterator[Case]:
     yield case("latency-late-pixels-pieces-3", late, begin_pieces=3)
     eight = (*((240 - 30 * k, k + 1) for k in range(7)), (0, 9))
     yield case("latency-8-levels", _first(n_inputs=40, n_ticks=10, levels=eight))
+    one = _small(n_inputs=21, n_ticks=9)
+    yield case("one-pixel-bernoulli", one, BOTH, begin_pieces=4, pixels=1)
+    yield case("one-pixel-one-input", _small(n_inputs=1, n_ticks=5), pixels=1)
+    yield case("one-pixel-phase", _small(n_inputs=22, n_ticks=9, encoder="phase"), pixels=1)
+    yield case("one-pixel-latency", _first(n_inputs=32), BOTH, begin_pieces=4, pixels=1)
+    yield case("one-pixel-late-pixels", late, pixels=1)
 
 
 def _sample_buffers() -> Iterator[Case]:
@@ -332,6 +342,13 @@ def _sign_popcounts() -> Iterator[Case]:
         options = {"n_neurons": n, "lanes": lanes}
         yield Case(f"{n}-neurons-{lanes}-lanes", options, BOTH if (n, lanes) == (65, 16) else ICARUS)
     yield Case("256-neurons-1-lane", {"n_neurons": 256, "lanes": 1})
+
+
+def _forks() -> Iterator[Case]:
+    yield Case("readers-3", {"shape": 11, "readers": 3, "depth": 4}, BOTH)
+    for readers in (1, 2, 3):
+        options = {"shape": 11, "readers": readers, "depth": 7, "in_turn": True}
+        yield Case(f"in-turn-{readers}", options, BOTH if readers == 3 else ICARUS)
 
 
 def _serializers() -> Iterator[Case]:
@@ -499,10 +516,9 @@ def _array_case(
     short: bool = False,
     simulators: tuple[SimulatorName, ...] = ICARUS,
     begin_pieces: int = 1,
+    pixels: int = 4,
 ) -> Case:
-    hardware = Hardware(
-        lanes, depth, latency, layer_lanes, memories, short_pipelines=short, begin_pieces=begin_pieces
-    )
+    hardware = Hardware(lanes, depth, latency, layer_lanes, memories, short, begin_pieces, pixels)
     return Case(name, {"network": network, "hardware": hardware}, simulators)
 
 
@@ -525,7 +541,7 @@ def _arrays() -> Iterator[Case]:
     # These two and their likes below are also run on the netlists that a synthesis makes of them.
     yield case("spram", tiny, 4, memories=("spram",), layer_lanes=(0, 2), simulators=BOTH)
     yield case("ecp5", tiny, 12, memories=("ecp5", "ecp5"), simulators=BOTH)
-    yield case("small", tiny, 1, memories=("spram",), short=True, begin_pieces=4, simulators=BOTH)
+    yield case("small", tiny, 1, memories=("spram",), short=True, begin_pieces=4, pixels=1, simulators=BOTH)
     yield case("two-hidden-pieces-3", deep, 4, 2, begin_pieces=3)
 
 
@@ -544,7 +560,7 @@ def _first_spike_arrays() -> Iterator[Case]:
     yield case("two-hidden", two, 3, 2, simulators=BOTH)
     yield case("two-hidden-latency-3", two, 4, 4, 3)
     yield case("tiny-spram", tiny, 4, memories=("spram",), layer_lanes=(0, 2), simulators=BOTH)
-    yield case("small", tiny, 1, memories=("spram",), short=True, begin_pieces=4, simulators=BOTH)
+    yield case("small", tiny, 1, memories=("spram",), short=True, begin_pieces=4, pixels=1, simulators=BOTH)
     yield case("two-hidden-short", two, 3, 2, short=True)
     yield case(
         "two-hidden-ecp5", two, 4, memories=("ecp5", "ecp5", "ecp5"), layer_lanes=(5, 0, 2), simulators=BOTH
@@ -669,7 +685,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     CausalFifo: (list, "causal_fifo", _causal_fifos(), None),
     PredictionUnit: (ErbpPrediction, "prediction", _prediction_units(), None),
     CounterBank: (int, "counter_bank", _counter_banks(), None),
-    Fork: (list, "fork", iter([Case("readers-3", {"shape": 11, "readers": 3, "depth": 4}, BOTH)]), None),
+    Fork: (list, "fork", _forks(), None),
     Queue: (
         list,
         "fork",
@@ -701,6 +717,7 @@ COVERED_BY = {
     "LayerControl": "LayerEngine",
     "LayerPipeline": "LayerEngine",
     "LaneGroup": "LayerEngine",
+    "PixelMemory": "Encoder",
     "EntryCursor": "MessageLink",
     "LinkRegisters": "MessageLink",
     "ReplyWriter": "MessageLink",

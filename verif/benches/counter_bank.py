@@ -82,10 +82,10 @@ async def counting(dut: Any, stall: str) -> None:
 
 @cocotb.test()
 async def latency(dut: Any) -> None:
-    """An answer comes two rounds and 2 clocks behind its request at the latest, whatever the number."""
+    """An answer comes two rounds and 4 clocks behind its request at the latest, whatever the number."""
     tb = TB(dut, "0")
     await tb.started()
-    longest = 2 * max(len(tb.counts), 4) + 2
+    longest = 2 * 3 * len(tb.counts) + 4
     for number in (*range(len(tb.counts)), len(tb.counts), 255):
         for pause in range(7):
             await tb.harness.run_for(pause)

@@ -12,7 +12,7 @@ from erbium.hdl.sample_buffer import GROUP
 from erbium.hdl.tokens import event_token
 from erbium.sw_model.constants import Array
 from erbium.sw_model.encoder import encoder_of
-from erbium.sw_model.network import Network
+from erbium.sw_model.network import Hardware, Network
 from erbium.verif.codecs import EventCodec, FeedbackCodec, SampleCodec, Token
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
@@ -24,6 +24,9 @@ TICK_OVERHEAD = 3
 REPLAY_OVERHEAD = 2
 """Clocks of a replay beyond those of its ticks with a level."""
 
+ONE_PIXEL_OVERHEAD = 2
+"""Clocks of a tick beyond those of its pixels, if they are looked at one by one; and one if the last one spikes."""
+
 DARK_TICK = 2
 """Clocks of a tick of a sample without pixels, or in which the latency encoder has no level."""
 
@@ -33,13 +36,14 @@ class TB:
 
     def __init__(self, dut: Any, stall: str) -> None:
         self.network: Network = current().options["network"]
+        self.hardware: Hardware = current().options["hardware"]
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
         self.model = encoder_of(self.network)
         self.samples = self.harness.drive("sample_i", SampleCodec().encode)
         self.counted = {name: self.harness.tally(name) for name in ("ticks", "input_spikes")}
         self.feedback = self.harness.drive("feedback_i", FeedbackCodec(self.network).encode)
-        events = EventCodec(event_token(self.network, current().options["hardware"], 0))
+        events = EventCodec(event_token(self.network, self.hardware, 0))
         self.output = self.harness.check("event_o", events.decode)
         self.ticks = self.spikes = self.presented = 0
         self.work: list[list[int]] = []
@@ -127,6 +131,8 @@ class TB:
         due = {at for _, at in self.levels}
         if self.levels and tick not in due:
             return DARK_TICK
+        if self.hardware.encoder_pixels == 1:
+            return self.network.n_inputs + ONE_PIXEL_OVERHEAD + int(len(image) - 1 in spikes)
         pixels = np.flatnonzero(image >= self.network.lowest_pixel)
         groups = [pixels[start : start + GROUP] for start in range(0, len(pixels), GROUP)]
         if not groups:

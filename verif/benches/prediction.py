@@ -37,7 +37,7 @@ class TB:
         self.counted = {
             name: self.harness.tally(name) for name in ("output_spikes", "error_spikes", "samples")
         }
-        self.feedback = self.harness.check("feedback_o", FeedbackCodec(self.network).decode)
+        self.feedback = self.harness.check("feedback_o_0", FeedbackCodec(self.network).decode)
         self.harness.check("result_o", ResultCodec().decode)
         self.presented = self.spikes = 0
         self.set_decide_after(self.network.decide_after)
@@ -68,12 +68,12 @@ class TB:
             self.input.send(("TICK",))
             errors, stop = self.model.tick(np.array(spikes, dtype=np.int64), np.array(v))
             where = {"sample": self.presented, "tick": tick}
-            feedback = board.channel("feedback_o")
+            feedback = board.channel("feedback_o_0")
             feedback.expect_all((("SPIKE", e) for e in errors), **where)
             feedback.expect(("TICK", int(stop)), **where)
             self.spikes += len(spikes)
         self.input.send(("END",))
-        board.channel("feedback_o").expect(("END",), sample=self.presented)
+        board.channel("feedback_o_0").expect(("END",), sample=self.presented)
         decision = self.model.decision_tick
         settled = n_ticks if decision is None else decision + 1
         board.channel("result_o").expect(
@@ -98,7 +98,7 @@ async def throughput(dut: Any) -> None:
     tb.present(learn=False, n_ticks=8, rate=0.5, spread=10)
     await tb.finish()
     words = -(-tb.n // tb.lanes)
-    history = tb.harness.board.channel("feedback_o").history
+    history = tb.harness.board.channel("feedback_o_0").history
     clocks: list[int] = []
     for clock, token in zip(tb.feedback.clocks, history, strict=True):
         if token[0] == "TICK":
