@@ -18,8 +18,8 @@ from erbium.sw_model.network import Hardware, Network
 SWEEP_ROOM = 16
 """Tokens between the issue of a sweep word and the reader: as many as the pipeline is long, or a sweep stutters."""
 
-VOTE_ROOM = 16
-"""Votes of a first-spike layer on their way to the layer before."""
+VOTE_ROOM, SHORT_VOTE_ROOM = 16, 3
+"""Votes of a first-spike layer on their way to the layer before; and behind a short pipeline, in flip-flops."""
 
 COUNTERS = ("rows_transmitted", "rows_learned", "weights_changed", "row_words")
 """What a layer counts."""
@@ -75,6 +75,7 @@ class LayerEngine(wiring.Component):
         self._network, self._number, self._hardware = network, number, hardware
         self._layer = layer = network.layers[number]
         self._lanes = hardware.lanes_of(network, number)
+        self._vote_room = SHORT_VOTE_ROOM if hardware.short_pipelines else VOTE_ROOM
         self.has_feedback = layer.feedback != "none"
         self._token = sweep_token(network, hardware, number)
         # Errors of this layer, and those that it hands down to the layer before.
@@ -102,7 +103,7 @@ class LayerEngine(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         network, number, hardware, layer = self._network, self._number, self._hardware, self._layer
-        m.submodules.control = control = LayerControl(network, number, hardware, SWEEP_ROOM, VOTE_ROOM)
+        m.submodules.control = control = LayerControl(network, number, hardware, SWEEP_ROOM, self._vote_room)
         m.submodules.access = access = WeightAccess(layer.n_neurons, self._lanes, layer.weight_width)
         port = None
         if self.has_feedback:
@@ -161,7 +162,7 @@ class LayerEngine(wiring.Component):
 
     def _hand_down(self, m: Module, control: LayerControl, pipeline: LayerPipeline) -> None:
         """Send the votes of the replayed rows, those for nothing left out, and an ``END`` behind them."""
-        m.submodules.votes = queue = Queue(self._vote, VOTE_ROOM + 1)
+        m.submodules.votes = queue = Queue(self._vote, self._vote_room + 1)
         connect(m, queue.token_o, flipped(self.error_o))
         end = Signal(self._vote)
         votes = pipeline.counted & (pipeline.vote.kind == Kind.SPIKE)
