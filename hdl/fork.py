@@ -60,7 +60,12 @@ class Fork(wiring.Component):
         place = Signal(bits + 1)
         takes = self.token_i.valid & self.token_i.ready
         m.d.sync += place.eq(place + takes)
-        m.d.comb += [write.addr.eq(place), write.data.eq(self.token_i.payload), write.en.eq(takes)]
+        # Where there is room it is written at once, token or not: that takes the enable off the path to the token.
+        m.d.comb += [
+            write.addr.eq(place),
+            write.data.eq(self.token_i.payload),
+            write.en.eq(self.token_i.ready),
+        ]
         numbers = range(len(self.token_o))
         at = [Signal.like(place, name=f"place_{number}") for number in numbers]
         if self._in_turn:
