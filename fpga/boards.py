@@ -234,7 +234,7 @@ _ALL = (
         serial_port="the USB port (BL702)",
         lights=Lights("led.5", "led.4", ("led.0", "led.1", "led.2", "led.3")),
         loader=("--board", "tangnano9k"),
-        lanes=8,
+        lanes=4,
         buffer_bytes=0,
     ),
 )
