@@ -112,15 +112,18 @@ class FeedbackPort(wiring.Component):
 
         # An error spike is walked by a small state machine: nothing overlaps, so nothing can collide.
         walking, fresh, first = Signal(), Signal(init=1), Signal()
+        # Kept beside them: it walks, or the tail behind it is not over.
+        busy = Signal()
         word = Signal(range(max(self._words, 2)))
         rom_address = Signal(range(max(self._words * self._network.n_classes, 2)))
         negative = Signal()
         tail = Signal(4)
         start = product(gate.spike_o.payload[1:], self._words)
-        m.d.comb += gate.spike_o.ready.eq(~walking & (tail == 0))
+        m.d.comb += gate.spike_o.ready.eq(~busy)
         with m.If(gate.spike_o.valid & gate.spike_o.ready):
             m.d.sync += [
                 walking.eq(1),
+                busy.eq(1),
                 first.eq(fresh),
                 fresh.eq(0),
                 word.eq(0),
@@ -132,7 +135,7 @@ class FeedbackPort(wiring.Component):
             with m.If(word == self._words - 1):
                 m.d.sync += [walking.eq(0), word.eq(0), tail.eq(self.read_latency + 2)]
         with m.If(tail != 0):
-            m.d.sync += tail.eq(tail - 1)
+            m.d.sync += [tail.eq(tail - 1), busy.eq(tail != 1)]
 
         # Data of the files and of the ROM meet `meet` clocks after the address.
         meet = max(self.read_latency, 2)
@@ -180,7 +183,7 @@ class FeedbackPort(wiring.Component):
             ]
 
         m.d.comb += [
-            self.ready.eq(gate.complete & ~walking & (tail == 0)),
+            self.ready.eq(gate.complete & ~busy),
             self.read_data.eq(Cat(*sums)),
             gate.release.eq(self.release),
             gate.finish.eq(self.finish),

@@ -148,14 +148,14 @@ class LayerEngine(wiring.Component):
             self._hand_down(m, control, pipeline)
         if port is not None:
             connect(m, flipped(self.feedback_i), port.feedback_i)
+            # The port lies among the lanes, and ticks lie between the ends of two samples: there is time on the way.
+            m.d.sync += [port.finish.eq(control.finish), control.feedback_draining.eq(port.draining)]
             m.d.comb += [
                 port.gain.eq(self.gain),
                 port.read_address.eq(pipeline.feedback_address),
                 pipeline.feedback_data.eq(port.read_data),
                 port.release.eq(pipeline.feedback_used),
-                port.finish.eq(control.finish),
                 control.feedback_ready.eq(port.ready),
-                control.feedback_draining.eq(port.draining),
                 control.feedback_released.eq(pipeline.feedback_used),
             ]
         return m

@@ -176,8 +176,12 @@ class LayerControl(wiring.Component):
         room = Signal(range(self._room + 1), init=self._room)
         produces = Signal()
         m.d.comb += produces.eq(self.issue & ((slot.work == Work.SWEEP) | (slot.work == Work.TOKEN)))
-        m.d.sync += room.eq(room - produces + self.sweep_taken)
-        has_room = room != 0
+        # A register, since much begins with it; what is issued and taken in a clock comes late.
+        has_room = Signal(init=1)
+        m.d.sync += [
+            room.eq(room - produces + self.sweep_taken),
+            has_room.eq(self.sweep_taken | (room > 1) | ((room == 1) & ~produces)),
+        ]
 
         # From the first word of a sweep until the feedback has been read, it is not there for another sweep.
         using = Signal()

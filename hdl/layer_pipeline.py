@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.fixed import delayed, product, total_of
-from erbium.hdl.lane_group import LaneGroup, copies_of, lane_groups
+from erbium.hdl.lane_group import COPY, LaneGroup, copies_of, lane_groups
 from erbium.hdl.neuron_unit import NOISE_WIDTH, sweep_latency
 from erbium.hdl.rng import Generator, NoiseBank, mixed_byte
 from erbium.hdl.sign_popcount import SignPopcount
@@ -194,38 +194,66 @@ class LayerPipeline(wiring.Component):
             self.memory_latency,
             self.memory_kind,
         )
+        # The memory takes addresses and enables in copies, each out of a register.
+        attributes = COPY if memory.copies > 1 else {}
+
+        def copies(name: str, shape) -> list[Signal]:
+            numbers = range(memory.copies)
+            return [Signal(shape, name=f"{name}_{k}", reset_less=True, attrs=attributes) for k in numbers]
+
+        a, x = self.stage_a, self.stage_x
         at = self.slots[1]
-        address = Signal.like(memory.read_address)
+        addresses = copies("address", memory.read_address[0].shape())
+        address = Signal.like(addresses[0], name="address")
         if self.stride & (self.stride - 1) == 0:
-            m.d.comb += address.eq(Cat(at.word[: (self.stride - 1).bit_length()], at.row))
+            m.d.comb += address.eq(Cat(self.slot.word[: (self.stride - 1).bit_length()], self.slot.row))
+            m.d.sync += [copy.eq(address) for copy in addresses]
         elif self.short:
             m.d.comb += address.eq(product(at.row, self.stride) + at.word)
+            m.d.comb += [copy.eq(address) for copy in addresses]
         else:
-            start = Signal.like(memory.read_address)
-            m.d.sync += [start.eq(product(at.row, self.stride)), address.eq(start + self.slots[2].word)]
-        a, x = self.stage_a, self.stage_x
+            start = Signal.like(address, name="start")
+            m.d.sync += start.eq(product(at.row, self.stride))
+            m.d.comb += address.eq(start + self.slots[2].word)
+            m.d.sync += [copy.eq(address) for copy in addresses]
         # What is written in this clock was learned, or will be in the next one.
         self.learned, self.learns_next, writes = Signal(), Signal(), Signal()
         m.d.comb += writes.eq(self.learns_next | self._does(Work.STORE, x + 1))
         # The address of a write stays until the next one: a word that waits for the other of its pair needs it.
-        written = Signal.like(address, reset_less=True)
-        read_before = delayed(m, address, x + 1 - a, "address", cleared=False)
+        written = copies("written", addresses[0].shape())
+        write_enables = [Signal(name=f"write_enable_{k}", attrs=attributes) for k in range(memory.copies)]
+        read_before = delayed(m, addresses[0], x + 1 - a, "address", cleared=False)
         with m.If(writes):
-            m.d.sync += written.eq(read_before)
-        reads = self._does(Work.ROW, a) | self._does(Work.LOAD, a)
-        if self.first_spike:
-            # A row that votes is read even if it does not learn.
-            reads = reads | (self._does(Work.LEARN, a) & (self.slots[a].armed | self.remembers))
+            m.d.sync += [copy.eq(read_before) for copy in written]
+        m.d.sync += [copy.eq(writes) for copy in write_enables]
         m.d.comb += [
-            memory.read_address.eq(address),
-            memory.read_enable.eq(reads),
-            memory.write_address.eq(written),
+            Cat(*memory.read_address).eq(Cat(*addresses)),
+            memory.read_enable.eq(Cat(*self._reads(m, attributes))),
+            Cat(*memory.write_address).eq(Cat(*written)),
+            memory.write_enable.eq(Cat(*write_enables)),
             self.word_o.eq(memory.read_data),
             self.loaded.eq(self._does(Work.LOAD, x - 1)),
             self.stored.eq(self._does(Work.STORE, x + 2)),
             self.collision.eq(memory.collision),
         ]
-        m.d.sync += memory.write_enable.eq(writes)
+
+    def _reads(self, m: Module, attributes: dict[str, int]) -> list[Value]:
+        """Return for each copy of the address whether a word is read, formed from registers of its own."""
+        before, reads = self.slots[self.stage_a - 1], []
+        for number in range(self.memory.copies):
+            valid = Signal(name=f"reads_valid_{number}", attrs=attributes)
+            work = Signal(Work, name=f"reads_work_{number}", reset_less=True, attrs=attributes)
+            m.d.sync += [valid.eq(self.valid[self.stage_a - 1]), work.eq(before.work)]
+            wanted = (work == Work.ROW) | (work == Work.LOAD)
+            if self.first_spike and self.remembers:
+                # A row that votes is read even if it does not learn.
+                wanted |= work == Work.LEARN
+            elif self.first_spike:
+                armed = Signal(name=f"reads_armed_{number}", reset_less=True, attrs=attributes)
+                m.d.sync += armed.eq(before.armed)
+                wanted |= (work == Work.LEARN) & armed
+            reads.append(valid & wanted)
+        return reads
 
     # --- lanes ---------------------------------------------------------------------------------------
 

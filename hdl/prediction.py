@@ -33,7 +33,7 @@ class PredictionUnit(wiring.Component):
         ``(SPIKE* TICK)* END``; at most one error neuron of a class spikes in a tick. In an array this never blocks:
         what can be under way, `feedback_delay` ticks and what a finished sample left behind, waits here.
     result_o : Out(stream of Result)
-        One per sample.
+        One per sample, a clock behind its ``END``; until it is taken no other sample begins here.
     decide_after : In(16)
         In inference, stop when a class has so many spikes; 0: never. Changed only while the array is idle.
     output_spikes, error_spikes, samples : Out(1)
@@ -169,9 +169,12 @@ class PredictionUnit(wiring.Component):
             result.ticks_to_decision.eq(Mux(self.decided, self.decision_ticks, tick)),
             self.result_o.payload.eq(result),
         ]
+        with m.If(self.result_o.ready):
+            m.d.sync += self.result_o.valid.eq(0)
         with m.If(self.sweep_i.valid):
             with m.Switch(token.kind):
-                with m.Case(Kind.BEGIN):
+                # Until a result is taken, what it is made of has to stay.
+                with m.Case(Kind.BEGIN), m.If(~self.result_o.valid):
                     m.d.comb += self.sweep_i.ready.eq(1)
                     register.take(m, token.data)
                     m.d.sync += [
@@ -214,15 +217,14 @@ class PredictionUnit(wiring.Component):
                             self.decided.eq(self.decides),
                             self.decision_ticks.eq(tick + 1),
                         ]
-                with m.Case(Kind.END):
-                    m.d.comb += self.result_o.valid.eq(queue.token_i.ready)
-                    with m.If(queue.token_i.ready & self.result_o.ready):
-                        m.d.comb += [
-                            self.sweep_i.ready.eq(1),
-                            says.eq(1),
-                            out.kind.eq(Kind.END),
-                            self.samples.eq(1),
-                        ]
+                with m.Case(Kind.END), m.If(queue.token_i.ready):
+                    m.d.sync += self.result_o.valid.eq(1)
+                    m.d.comb += [
+                        self.sweep_i.ready.eq(1),
+                        says.eq(1),
+                        out.kind.eq(Kind.END),
+                        self.samples.eq(1),
+                    ]
         return m
 
     def _keep_best(self, m: Module, valid, here, count, membrane) -> None:
@@ -246,8 +248,8 @@ class PredictionUnit(wiring.Component):
             self.next_quiet.eq(Mux(any_error | (tick == 0), 0, self.quiet + 1)),
             self.decides.eq(~begin.learn & (self.decide_after != 0) & (self.best_count >= self.decide_after)),
         ]
+        # A register: by the time that a tick ends, what it is formed of has been there for a clock.
         with m.If(begin.learn):
-            if network.quiet_ticks:
-                m.d.comb += self.stop.eq(self.next_quiet >= network.quiet_ticks)
+            m.d.sync += self.stop.eq(self.next_quiet >= network.quiet_ticks if network.quiet_ticks else 0)
         with m.Else():
-            m.d.comb += self.stop.eq(self.decided | self.decides)
+            m.d.sync += self.stop.eq(self.decided | self.decides)

@@ -53,9 +53,12 @@ class Generator(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        total = Signal(32, reset_less=True)
+        total, is_zero = Signal(32, reset_less=True), Signal(reset_less=True)
         home = m.d.sync if self._early_seed else m.d.comb
-        home += total.eq(self.seed + Const(self._salt, 32))
+        home += [
+            total.eq(self.seed + Const(self._salt, 32)),
+            is_zero.eq(self.seed == -self._salt % (1 << 32)),
+        ]
         state = Signal(32, reset_less=True)
         m.d.comb += self.value.eq(state)
         with m.If(self.load):
@@ -63,7 +66,7 @@ class Generator(wiring.Component):
         with m.Elif(self.advance):
             m.d.sync += state.eq(xorshift32(state))
         # Where the sum is 0 the salt takes its place: a synthesis makes this the set inputs of flip-flops.
-        with m.If(self.load & (self.seed == -self._salt % (1 << 32))):
+        with m.If(self.load & is_zero):
             for bit in range(32):
                 if self._salt >> bit & 1:
                     m.d.sync += state[bit].eq(1)

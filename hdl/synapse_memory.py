@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
-from amaranth.lib import memory, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.fixed import delayed
+from erbium.hdl.lane_group import COPY
 from erbium.sw_model.network import SPRAM_WIDTH
 
 SPRAM_DEPTH = 1 << 14
@@ -15,6 +16,9 @@ SPRAM_DEPTH = 1 << 14
 
 DP16KD_ADDRESS = 14
 """Address bits of a DP16KD; with words of 9 bits the lowest 3 are not used, with words of 18 bits the lowest 4."""
+
+NEAR_BLOCKS = 16
+"""Blocks of RAM that one register reaches in time on a large FPGA."""
 
 
 def ecp5_banks(depth: int) -> list[tuple[int, int]]:
@@ -33,6 +37,11 @@ def ecp5_banks(depth: int) -> list[tuple[int, int]]:
 def ecp5_blocks(depth: int, width: int) -> int:
     """Return the DP16KD blocks of a memory of so many words of so many bits."""
     return sum(-(-width // columns) for _, columns in ecp5_banks(depth))
+
+
+def address_copies(depth: int, width: int, kind: str) -> int:
+    """Return how many copies of its addresses a memory of so many words of so many bits takes."""
+    return -(-ecp5_blocks(depth, width) // NEAR_BLOCKS) if kind == "ecp5" else 1
 
 
 def keeps_pairs(width: int) -> bool:
@@ -79,8 +88,10 @@ class SynapseMemory(wiring.Component):
 
     Members
     -------
-    read_address : In, read_enable : In(1), read_data : Out(width)
-    write_address : In, write_enable : In(1), write_data : In(width)
+    read_address : In(copies), read_enable : In(copies), read_data : Out(width)
+    write_address : In(copies), write_enable : In(copies), write_data : In(width)
+        Address and enable come in :func:`address_copies` equal copies, from registers of their own: each reaches an
+        equal part of the blocks.
     collision : Out(1)
         Set for good once a read met a write that it must not meet, which the layer never lets happen.
     """
@@ -88,14 +99,15 @@ class SynapseMemory(wiring.Component):
     def __init__(self, depth: int, width: int, latency: int = 2, kind: str = "generic") -> None:
         self.depth, self.latency, self.kind = depth, latency, kind
         self.pairs = kind == "spram" and keeps_pairs(width)
-        address = range(max(depth, 2))
+        self.copies = address_copies(depth, width, kind)
+        address = data.ArrayLayout(range(max(depth, 2)), self.copies)
         super().__init__(
             {
                 "read_address": In(address),
-                "read_enable": In(1),
+                "read_enable": In(self.copies),
                 "read_data": Out(width),
                 "write_address": In(address),
-                "write_enable": In(1),
+                "write_enable": In(self.copies),
                 "write_data": In(width),
                 "collision": Out(1),
             }
@@ -103,12 +115,14 @@ class SynapseMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        self._read_address, self._read_enable = self.read_address[0], self.read_enable[0]
+        self._write_address, self._write_enable = self.write_address[0], self.write_enable[0]
         if self.kind == "spram":
             reads, writes = self._pairs(m) if self.pairs else self._singles(m)
             met = reads & writes
         else:
             self._ecp5(m) if self.kind == "ecp5" else self._generic(m)
-            met = self.read_enable & self.write_enable & (self.read_address == self.write_address)
+            met = self._read_enable & self._write_enable & (self._read_address == self._write_address)
         with m.If(met):
             m.d.sync += self.collision.eq(1)
         return m
@@ -118,13 +132,13 @@ class SynapseMemory(wiring.Component):
         m.submodules.memory = store
         write, read = store.write_port(), store.read_port()
         m.d.comb += [
-            read.addr.eq(self.read_address),
-            read.en.eq(self.read_enable),
-            write.addr.eq(self.write_address),
+            read.addr.eq(self._read_address),
+            read.en.eq(self._read_enable),
+            write.addr.eq(self._write_address),
             write.data.eq(self.write_data),
-            write.en.eq(self.write_enable),
+            write.en.eq(self._write_enable),
         ]
-        m.d.comb += self.read_data.eq(self._registered(m, read.data, self.read_enable, self.latency - 1))
+        m.d.comb += self.read_data.eq(self._registered(m, read.data, self._read_enable, self.latency - 1))
 
     def _registered(self, m: Module, value: Value, valid: Value, clocks: int) -> Value:
         """Return the data behind so many registers, each with an enable.
@@ -140,61 +154,70 @@ class SynapseMemory(wiring.Component):
         return value
 
     def _ecp5(self, m: Module) -> None:
-        width = len(self.read_data)
-        low = min(11, len(self.read_address))
+        width, low = len(self.read_data), min(11, len(self._read_address))
         banks = ecp5_banks(self.depth)
+        blocks, number = ecp5_blocks(self.depth, width), 0
         outputs = []
-        for number, (_, columns) in enumerate(banks):
-            write = self.write_enable
-            if len(banks) > 1:
-                write = write & (self.write_address[low:] == number)
+        for bank, (_, columns) in enumerate(banks):
             parts = []
             for start in range(0, width, columns):
+                near = number * self.copies // blocks
+                write, address = self.write_enable[near], self.write_address[near]
+                if len(banks) > 1:
+                    write = write & (address[low:] == bank)
                 part = self.write_data[start : start + columns]
-                output = Signal(columns, name=f"output_{number}_{start}")
-                m.submodules[f"block_{number}_{start // columns}"] = _dp16kd(
+                output = Signal(columns, name=f"output_{bank}_{start}")
+                m.submodules[f"block_{bank}_{start // columns}"] = _dp16kd(
                     columns,
-                    self.read_address[:low],
-                    self.read_enable,
+                    self.read_address[near][:low],
+                    self.read_enable[near],
                     output,
-                    self.write_address[:low],
+                    address[:low],
                     write,
                     part,
                 )
                 parts.append(output[: len(part)])
+                number += 1
             outputs.append(Cat(*parts))
         value = outputs[0]
         if len(banks) > 1:
-            bank = delayed(m, self.read_address[low:], 2, "bank", cleared=False)
+            before = delayed(m, self._read_address[low:], 1, "bank", cleared=False)
             value = Signal(width, name="chosen")
-            with m.Switch(bank):
-                for number, output in enumerate(outputs[:-1]):
-                    with m.Case(number):
-                        m.d.comb += value.eq(output)
-                with m.Default():
-                    m.d.comb += value.eq(outputs[-1])
+            part = -(-width // self.copies)
+            for start in range(0, width, part):
+                # As many copies of the bank's number as of the addresses.
+                chosen = Signal.like(before, name=f"bank_of_{start}", attrs=COPY if self.copies > 1 else {})
+                m.d.sync += chosen.eq(before)
+                with m.Switch(chosen):
+                    for bank, output in enumerate(outputs[:-1]):
+                        with m.Case(bank):
+                            m.d.comb += value[start : start + part].eq(output[start : start + part])
+                    with m.Default():
+                        m.d.comb += value[start : start + part].eq(outputs[-1][start : start + part])
         m.d.sync += self.read_data.eq(value)
 
     def _singles(self, m: Module) -> tuple[Value, Value]:
         """Make SPRAM of whole words; return when it is read and written."""
-        address = Mux(self.write_enable, self.write_address, self.read_address)
-        read = self._spram(m, address, self.read_enable, self.write_enable, self.write_data, Const(0b1111, 4))
+        address = Mux(self._write_enable, self._write_address, self._read_address)
+        read = self._spram(
+            m, address, self._read_enable, self._write_enable, self.write_data, Const(0b1111, 4)
+        )
         # The second register costs cells and no time: the lanes need the data three clocks behind the address.
-        m.d.comb += self.read_data.eq(self._registered(m, read, self.read_enable, self.latency - 1))
-        return self.read_enable, self.write_enable
+        m.d.comb += self.read_data.eq(self._registered(m, read, self._read_enable, self.latency - 1))
+        return self._read_enable, self._write_enable
 
     def _pairs(self, m: Module) -> tuple[Value, Value]:
         """Make SPRAM of pairs of words; return when it is read and written."""
-        width, odd = len(self.read_data), self.read_address[0]
+        width, odd = len(self.read_data), self._read_address[0]
         fetches, stores, waits = Signal(), Signal(), Signal()
-        came = delayed(m, self.read_enable & ~odd, 1, "even_came")
+        came = delayed(m, self._read_enable & ~odd, 1, "even_came")
         first = Signal(width, reset_less=True)
-        m.d.sync += waits.eq(self.write_enable & ~self.write_address[0])
-        with m.If(~self.write_address[0]):
+        m.d.sync += waits.eq(self._write_enable & ~self._write_address[0])
+        with m.If(~self._write_address[0]):
             m.d.sync += first.eq(self.write_data)
-        second = self.write_enable & self.write_address[0]
-        m.d.comb += [fetches.eq(self.read_enable & ~(odd & came)), stores.eq(waits | second)]
-        address = Mux(stores, self.write_address[1:], self.read_address[1:])
+        second = self._write_enable & self._write_address[0]
+        m.d.comb += [fetches.eq(self._read_enable & ~(odd & came)), stores.eq(waits | second)]
+        address = Mux(stores, self._write_address[1:], self._read_address[1:])
         half = SPRAM_WIDTH // 2
         data = Cat(first, Const(0, half - width), self.write_data)
         mask = Cat(waits.replicate(2), second.replicate(2))

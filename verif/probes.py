@@ -195,10 +195,10 @@ def _inside_layer(network: Network, number: int, layer: Any, prefix: str) -> dic
     parts = elaborated(pipeline).submodules
     groups = [elaborated(group).submodules for group in pipeline.groups]
     memory = pipeline.memory
-    written = Cat(memory.write_address, memory.write_data)
+    written = Cat(memory.write_address[0], memory.write_data)
     inside = {
         "states": (pipeline.sweeps, pipeline.swept),
-        "writes": (memory.write_enable, written),
+        "writes": (memory.write_enable[0], written),
     }
     if network.is_first_spike:
         inside["learned"] = (pipeline.learned, written)

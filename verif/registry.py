@@ -264,6 +264,8 @@ def _synapse_memories() -> Iterator[Case]:
         ("ecp5", 1500, 9),
         ("ecp5", 2500, 40),
         ("ecp5", 6144, 12),
+        # So many blocks that they take several copies of an address.
+        ("ecp5", 3000, 160),
         ("spram", 40, 24),
         ("spram", 50, 8),
         ("spram", 70_000, 5),

@@ -8,7 +8,7 @@ from typing import Any
 
 import cocotb
 
-from erbium.hdl.synapse_memory import keeps_pairs
+from erbium.hdl.synapse_memory import address_copies, keeps_pairs
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
 from erbium.verif.streams import Harness
@@ -22,7 +22,7 @@ class TB:
         self.options = self.case.options
         self.kind: str = self.case.stimuli["kind"]
         self.harness = Harness(dut)
-        self.pairs = False
+        self.pairs, self.copies = False, 1
         self.random = self.harness.random
         if self.kind == "rom":
             self.contents: list[int] = list(self.options["words"])
@@ -31,11 +31,19 @@ class TB:
             self.contents = [0] * self.options["depth"]
             self.latency = self.case.stimuli["latency"]
             self.width: int = self.options["width"]
-            self.pairs = self.options.get("kind") == "spram" and keeps_pairs(self.width)
+            kind: str = self.options.get("kind", "generic")
+            self.pairs = kind == "spram" and keeps_pairs(self.width)
+            if self.kind == "synapses":
+                self.copies = address_copies(self.options["depth"], self.width, kind)
             self.harness.set(read_address=0, read_enable=0, write_address=0, write_enable=0, write_data=0)
 
     async def cycle(self, **inputs: int) -> None:
         """Do a clock with these inputs; the outputs can be read then."""
+        address_width = (len(self.contents) - 1).bit_length()
+        for name, value in inputs.items():
+            width = address_width if name.endswith("address") else 1
+            if self.copies > 1 and not name.endswith("data"):
+                inputs[name] = sum(value << (width * copy) for copy in range(self.copies))
         await self.harness.edge()
         self.harness.set(**inputs)
         await self.harness.settle()
