@@ -117,7 +117,7 @@ class Board:
         return self.device.family
 
 
-def _ulx3s(size: str, device: Device, lanes: int, buffer_bytes: int) -> Board:
+def _ulx3s(size: str, device: Device, clock: int, lanes: int, buffer_bytes: int) -> Board:
     return Board(
         name=f"ulx3s-{size.lower()}",
         title=f"ULX3S {size}",
@@ -126,7 +126,7 @@ def _ulx3s(size: str, device: Device, lanes: int, buffer_bytes: int) -> Board:
         speed="6",
         platform=f"amaranth_boards.ulx3s:ULX3S_{size}_Platform",
         oscillator=25_000_000,
-        clock=50_000_000,
+        clock=clock,
         baud_rate=3_000_000,
         serial_port="the USB port US1 (FT231X)",
         lights=Lights("led.7", "led.6", ("led.0", "led.1", "led.2", "led.3")),
@@ -137,8 +137,8 @@ def _ulx3s(size: str, device: Device, lanes: int, buffer_bytes: int) -> Board:
 
 
 _ALL = (
-    _ulx3s("85F", LFE5U_85F, 64, 4096),
-    _ulx3s("25F", LFE5U_25F, 16, 2048),
+    _ulx3s("85F", LFE5U_85F, 80_000_000, 64, 4096),
+    _ulx3s("25F", LFE5U_25F, 50_000_000, 16, 2048),
     Board(
         name="ecpix5-85f",
         title="ECPIX-5 85F",
@@ -147,7 +147,7 @@ _ALL = (
         speed="8",
         platform="amaranth_boards.ecpix5:ECPIX585Platform",
         oscillator=100_000_000,
-        clock=50_000_000,
+        clock=80_000_000,
         baud_rate=4_000_000,
         serial_port="the debug USB port (FT2232H, its second port)",
         lights=Lights("rgb_led.0.r", "rgb_led.0.b", tuple(f"rgb_led.{number}.g" for number in range(4))),
@@ -234,7 +234,7 @@ _ALL = (
         serial_port="the USB port (BL702)",
         lights=Lights("led.5", "led.4", ("led.0", "led.1", "led.2", "led.3")),
         loader=("--board", "tangnano9k"),
-        lanes=8,
+        lanes=4,
         buffer_bytes=0,
     ),
 )

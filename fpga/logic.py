@@ -29,9 +29,9 @@ class _Line:
 
 _LINES: dict[Family, _Line] = {
     "ecp5": _Line(4_500, 310, 3_500, 320),
-    # A cell holds a LUT and a flip-flop; one in ten holds less than it could. Nor can a Gowin be filled up.
-    "ice40": _Line(3_000, 500, 1_900, 440),
-    "gowin": _Line(5_300, 340, 2_500, 320),
+    # Cells, each of which holds a LUT and a flip-flop.
+    "ice40": _Line(3_750, 500, 1_300, 440),
+    "gowin": _Line(4_700, 290, 2_750, 170),
 }
 
 

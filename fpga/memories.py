@@ -31,6 +31,9 @@ LUT_RAM = (16, 4)
 LUT_RAM_WORTH: dict[Family, int] = {"ecp5": 21, "ice40": 0, "gowin": 30}
 """Cells of LUT RAM that Yosys takes rather than one block RAM; an iCE40 has none."""
 
+RAM_BITS_IN_FLIP_FLOPS: dict[Family, int] = {"ecp5": 0, "ice40": 64, "gowin": 0}
+"""Bits that Yosys makes of flip-flops rather than take one block RAM, where there is no LUT RAM."""
+
 ROM_BITS_IN_LUTS: dict[Family, int] = {"ecp5": 2_048, "ice40": 1_024, "gowin": 2_048}
 """Bits of constants that Yosys makes of logic rather than take one block RAM."""
 
@@ -107,6 +110,8 @@ def take(family: Family, memory: Memory) -> tuple[Resource, int]:
     cells = lut_ram_cells(depth, width) * memory.read_ports
     if memory.kind == "rom" and memory.bits <= ROM_BITS_IN_LUTS[family] * blocks:
         return "LUTs", ceil_div(depth, 16) * width
+    if memory.kind == "generic" and memory.bits <= RAM_BITS_IN_FLIP_FLOPS[family] * blocks:
+        return "flip-flops", memory.bits
     if memory.kind == "distributed" or (memory.kind == "generic" and cells <= LUT_RAM_WORTH[family] * blocks):
         return "LUT RAM", cells
     return "block RAM", blocks

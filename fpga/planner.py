@@ -16,11 +16,11 @@ from erbium.fpga.memories import BLOCK_BITS, LUTS_PER_CELL, SPRAM_BITS, Memory, 
 from erbium.sw_model.network import MAX_NEURONS, Hardware, Network
 from erbium.sw_model.programs import DescriptionError, check_range
 
-LATER_LANES_ICE40 = 1
-"""Lanes of the layers behind the first in an iCE40: they have few rows, and cells are scarce there."""
+LATER_LANES_SMALL = 1
+"""Lanes of the layers behind the first in a small device: they have few rows, and cells are scarce there."""
 
-BEGIN_PIECES_ICE40, FIFO_DEPTH_ICE40 = 4, 16
-"""Tokens of a ``BEGIN`` and room of a channel in an iCE40, whose block RAMs are narrow: one for each channel."""
+BEGIN_PIECES_SMALL, FIFO_DEPTH_SMALL = 4, 16
+"""Tokens of a ``BEGIN`` and room of a channel in a small device, where one block RAM is to do for a channel."""
 
 MIN_LANES = 1
 """Fewest lanes that are tried where the user asks for no number."""
@@ -139,18 +139,17 @@ def _hardware(board: Board, network: Network, lanes: int) -> Hardware:
     match board.family:
         case "ecp5":
             return Hardware(lanes=lanes, layer_memories=("ecp5",) * len(network.layers))
-        case "ice40":
+        case "ice40" | "gowin":
+            # Cells are what there is least of.
             return Hardware(
                 lanes=lanes,
-                layer_lanes=(lanes, *[LATER_LANES_ICE40] * (len(network.layers) - 1)),
-                layer_memories=("spram",),
-                fifo_depth=FIFO_DEPTH_ICE40,
-                begin_pieces=BEGIN_PIECES_ICE40,
+                layer_lanes=(lanes, *[LATER_LANES_SMALL] * (len(network.layers) - 1)),
+                layer_memories=("spram",) if board.family == "ice40" else (),
+                fifo_depth=FIFO_DEPTH_SMALL,
+                begin_pieces=BEGIN_PIECES_SMALL,
                 encoder_pixels=1,
                 short_pipelines=True,
             )
-        case "gowin":
-            return Hardware(lanes=lanes)
 
 
 @lru_cache(maxsize=64)

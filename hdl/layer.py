@@ -18,8 +18,8 @@ from erbium.sw_model.network import Hardware, Network
 SWEEP_ROOM = 16
 """Tokens between the issue of a sweep word and the reader: as many as the pipeline is long, or a sweep stutters."""
 
-VOTE_ROOM, SHORT_VOTE_ROOM = 16, 3
-"""Votes of a first-spike layer on their way to the layer before; and behind a short pipeline, in flip-flops."""
+VOTE_CLOCKS = 16
+"""Clocks until the vote of a row has left for the layer before, at most: for so long its place is taken."""
 
 COUNTERS = ("rows_transmitted", "rows_learned", "weights_changed", "row_words")
 """What a layer counts."""
@@ -75,7 +75,7 @@ class LayerEngine(wiring.Component):
         self._network, self._number, self._hardware = network, number, hardware
         self._layer = layer = network.layers[number]
         self._lanes = hardware.lanes_of(network, number)
-        self._vote_room = SHORT_VOTE_ROOM if hardware.short_pipelines else VOTE_ROOM
+        self._vote_room = -(-VOTE_CLOCKS // hardware.words_of(network, number)) + 1
         self.has_feedback = layer.feedback != "none"
         self._token = sweep_token(network, hardware, number)
         # Errors of this layer, and those that it hands down to the layer before.

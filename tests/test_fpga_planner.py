@@ -121,6 +121,11 @@ def test_too_many_lanes_are_answered_with_the_number_that_fits():
 
 
 @pytest.mark.parametrize("described", BOARDS.values(), ids=BOARDS)
-def test_a_tiny_network_fits_on_every_ecp5(described):
-    fits = plan(described, network("first-spike-tiny")).fits
-    assert fits or described.family != "ecp5"
+@pytest.mark.parametrize("name", ["tiny", "first-spike-tiny", "erbp-digits", "first-spike-digits"])
+def test_small_networks_fit_on_every_board(described, name):
+    assert plan(described, network(name)).fits
+
+
+@pytest.mark.parametrize("name", ["erbp-mnist-160", "first-spike-mnist-20x20-320"])
+def test_networks_made_for_an_up5k_fit_on_one(name):
+    assert plan(ICEBREAKER, network(name)).fits

@@ -32,7 +32,11 @@ FIGURES = (
     ("ecpix5-85f", "erbp-mnist-200"),
     ("ulx3s-25f", "erbp-mnist-100"),
     ("icesugar-pro-25f", "erbp-mnist-100"),
-    ("colorlight-5a75b-25f", "erbp-digits"),
+    ("colorlight-5a75b-25f", "erbp-mnist-100"),
+    ("icebreaker", "erbp-mnist-160"),
+    ("icebreaker", "first-spike-mnist-20x20-320"),
+    ("icesugar", "erbp-mnist-160"),
+    ("tang-nano-9k", "erbp-digits"),
 )
 """Board and preset of each bitstream that is published."""
 
