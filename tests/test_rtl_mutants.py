@@ -133,8 +133,8 @@ MUTANTS = [
     Mutant(
         "increment-lost",
         "counter_bank",
-        "value.eq(increment)",
-        "value.eq(0)",
+        "product(total, count.factor)",
+        "product(value, count.factor)",
         "CounterBank",
         "five",
         "counting/stall=1",
@@ -142,8 +142,8 @@ MUTANTS = [
     Mutant(
         "answer-early",
         "counter_bank",
-        "port.en.eq(due & second)",
-        "port.en.eq(due)",
+        "ready.eq(due & second)",
+        "ready.eq(due)",
         "CounterBank",
         "five",
         "counting/stall=1",
@@ -157,7 +157,7 @@ MUTANTS = [
         "inputs-784",
         "a_full_ring",
     ),
-    Mutant("queue-full", "fork", "behind >= (1", "behind > (2", "Queue", "depth-5"),
+    Mutant("queue-full", "fork", "one[-1] | one[ceil_log2(room) : -1].all()", "one[-1]", "Queue", "depth-5"),
     Mutant(
         "margin",
         "first_spike_prediction",
@@ -242,8 +242,8 @@ MUTANTS = [
     Mutant(
         "causal-bound",
         "lane_group",
-        "order.tick <= file.read_data",
-        "order.tick < file.read_data",
+        "order.tick <= tick",
+        "order.tick < tick",
         "LayerEngine",
         "first-spike-later-lanes-5",
         ONE_STALL,
