@@ -129,7 +129,7 @@ class Plan:
             return self
         worst = max(self.needs, key=lambda need: need.share)
         raise DescriptionError(
-            f"{self.network.name} with {self.lanes} lanes needs {worst.need:,} {worst.name} and {self.board.title} "
+            f"{self.network.name} with {_lanes(self.lanes)} needs {worst.need:,} {worst.name} and {self.board.title} "
             f"has {worst.limit:,}; {_way_out(self)}"
         )
 
@@ -276,16 +276,20 @@ def largest_hidden(board: Board, network: Network, lanes: int) -> int:
     return size
 
 
+def _lanes(count: int) -> str:
+    return "1 lane" if count == 1 else f"{count} lanes"
+
+
 def _way_out(refused: Plan) -> str:
     """Say what fits instead."""
     board, network = refused.board, refused.network
     if (usual := plan(board, network)).fits:
-        return f"with {usual.lanes} lanes it fits"
+        return f"with {_lanes(usual.lanes)} it fits"
     lanes = min(board.lanes, network.layers[0].n_neurons)
     while lanes >= MIN_LANES:
         if size := largest_hidden(board, network, lanes):
             return (
-                f"the largest hidden layer that fits has {size} neurons, with {min(lanes, size)} lanes; "
+                f"the largest hidden layer that fits has {size} neurons, with {_lanes(min(lanes, size))}; "
                 f"'erbium plan {board.name}' lists the presets that fit"
             )
         lanes //= 2

@@ -530,8 +530,8 @@ TWO_PORTS = program(n_ports=2)
         ),
         (
             lambda: two_hidden(MAX_CAUSES + 1),
-            "neurons of layer 2 of a first-spike network is 1025; it must be from 1 to 1024, the signs and causal "
-            "bits that are stored of a spike of the layer before",
+            "neurons of layer 2 of a first-spike network is 1025; it must be from 1 to 1024, the votes "
+            "on a spike of the layer before",
         ),
         (
             lambda: tiny(1, neuron_keep=255),
@@ -579,7 +579,7 @@ def test_the_ends_of_what_is_accepted():
     assert replace(TINY, decide_after=0).decide_after == 0
     assert tiny(0, program=program(refractory=7)).is_first_spike
     assert two_hidden(MAX_CAUSES).shape == (16, 12, 1024, 4)
-    assert tiny(0, n_neurons=4096).is_first_spike  # signs and causal bits are of the layer behind
+    assert tiny(0, n_neurons=4096).is_first_spike  # the votes are on spikes of the layer before
     assert replace(TINY, encoder=LatencyEncoder(((128, 0), (0, 7)))).lowest_pixel == 0
 
 
