@@ -31,6 +31,8 @@ class Bench:
 
 BENCHES = {
     "accuracy": Bench("erbium.bench.accuracy", "test error of the MNIST presets, mean of three seeds"),
+    "best": Bench("erbium.bench.best", "test error of the presets that were trained for accuracy"),
+    "search": Bench("erbium.bench.search", "validation error of what was tried on the way to them"),
     "first-spike": Bench(
         "erbium.bench.first_spike", "test error of the first-spike presets, and what their decisions take"
     ),
@@ -49,6 +51,9 @@ BENCHES = {
     "boards": Bench("erbium.bench.boards", "frequency, size and images per second of the bitstreams"),
 }
 """All benches by name; a new one is a line here."""
+
+KEEPERS = ("best", "search")
+"""Benches of an hour or more, which can be stopped and taken up again."""
 
 
 def bench_named(name: str) -> Bench:
@@ -113,6 +118,7 @@ def run(
     data: Path | None = None,
     jobs: int | None = None,
     only: str | None = None,
+    keep: Path | None = None,
     console: Console | None = None,
     errors: Console | None = None,
 ) -> Outcome:
@@ -132,6 +138,8 @@ def run(
         Processes at a time; default is the number of processors.
     only : str, optional
         Measure the row of this id alone, or those whose ids begin like this.
+    keep : Path, optional
+        Folder for what is done, from which a bench that was stopped carries on.
     console, errors : Console, optional
         Where to show the rows, and the progress.
 
@@ -145,12 +153,19 @@ def run(
     from erbium.bench.display import Display
     from erbium.bench.request import Request
     from erbium.gen import files
+    from erbium.sw_model.programs import DescriptionError
 
     bench_named(name)
     if json_file is not None and not json_file.parent.is_dir():
         # Before the work, and not after it.
         raise FileNotFoundError(2, "No such folder", str(json_file.parent))
-    request = Request(name, quick=quick, data=data, jobs=jobs, only=only)
+    request = Request(name, quick=quick, data=data, jobs=jobs, only=only, keep=keep)
+    if keep is not None:
+        if name not in KEEPERS:
+            raise DescriptionError(
+                f"--keep is {str(keep)!r} and bench {name!r} keeps nothing; leave it out, {', '.join(KEEPERS)} can"
+            )
+        keep.mkdir(exist_ok=True)
     outcome = measure(request, Display(errors or Console(stderr=True)))
     outcome.show(console or Console(highlight=False))
     if json_file is not None:

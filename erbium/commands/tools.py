@@ -81,6 +81,12 @@ def doctor() -> None:
 @click.option(
     "--jobs", type=int, metavar="N", help="Processes at a time; default is the number of processors."
 )
+@click.option(
+    "--keep",
+    type=common.FOLDER,
+    metavar="DIR",
+    help="Keep what is done in DIR and carry on from there: best, search.",
+)
 @common.data_option
 def bench(
     name: str | None,
@@ -89,6 +95,7 @@ def bench(
     quick: bool,
     only: str | None,
     jobs: int | None,
+    keep: Path | None,
     data: Path | None,
 ) -> None:
     """Carry a bench out, or list them."""
@@ -97,7 +104,7 @@ def bench(
         return
     if name is None:
         raise click.UsageError("name a bench, such as accuracy; 'erbium bench --list' lists them")
-    the_bench.run(name, quick=quick, json_file=json_file, data=data, jobs=jobs, only=only)
+    the_bench.run(name, quick=quick, json_file=json_file, data=data, jobs=jobs, only=only, keep=keep)
 
 
 @click.command(short_help="Print the version.")
