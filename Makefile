@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.erbium-installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint format clean distclean
+.PHONY: help setup demo bench test lint docs linkcheck format clean distclean
 
 help:  ## show this table
 	@echo "make COMMAND [ARGS='...'] [PYTHON=python3.12]"
@@ -32,6 +32,13 @@ lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/typecheck.py
+
+docs: $(STAMP)  ## build the documentation into build/docs; a warning is an error
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
+
+linkcheck: $(STAMP)  ## ask the web for every link that leaves the documentation; needs a network
+	$(BIN)/sphinx-build -q -W --keep-going -b linkcheck docs build/linkcheck
 
 format: $(STAMP)  ## sort imports, lay out the code, fix what ruff can fix
 	$(BIN)/ruff check --fix .

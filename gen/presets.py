@@ -125,8 +125,6 @@ def erbp_network(
     error : (int, int)
         Weight and threshold of the error neurons; the paper's are (9, 10).
 
-    Other parameters as in :class:`erbium.sw_model.network.Network`.
-
     Raises
     ------
     DescriptionError
@@ -134,8 +132,8 @@ def erbp_network(
 
     Notes
     -----
-    The gains are 12 (``"sign"``) or 8 (``"wide"``) in the first hidden layer, half of that in later ones,
-    and 8 in the output layer. Source: ``docs/contract.md``.
+    Other parameters as in :class:`erbium.sw_model.network.Network`. The gains are 12 (``"sign"``) or 8 (``"wide"``)
+    in the first hidden layer, half of that in later ones, and 8 in the output layer. Source: ``docs/contract.md``.
     """
     kind = feedback or ("wide" if n_classes % 2 else "sign")
     if kind not in ("sign", "wide"):

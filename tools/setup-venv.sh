@@ -4,7 +4,7 @@
 # usage: tools/setup-venv.sh PYTHON VENV
 #
 # Creates the virtual environment VENV with the interpreter PYTHON and installs this project into it, editable and
-# with everything that the tests and bitstreams need. uv does that in seconds; pip takes over where uv cannot be had.
+# with everything that the tests, bitstreams and documentation need. uv does that in seconds; pip takes over where uv cannot be had.
 set -eu
 
 python=$1
@@ -59,11 +59,11 @@ prepare() {
     done
 }
 
-if [ -n "$uv" ] && "$uv" pip install -q -p "$venv/bin/python" -e '.[test,fpga]'; then
+if [ -n "$uv" ] && "$uv" pip install -q -p "$venv/bin/python" -e '.[test,fpga,docs]'; then
     prepare
     exit 0
 fi
 echo "uv could not do it; trying pip."
 has_pip || "$venv/bin/python" -m ensurepip >/dev/null
-"$venv/bin/python" -m pip install -q --disable-pip-version-check -e '.[test,fpga]'
+"$venv/bin/python" -m pip install -q --disable-pip-version-check -e '.[test,fpga,docs]'
 prepare

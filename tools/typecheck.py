@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FARM = Path("build/typing")
-OTHERS = ("tests", "tools")
+OTHERS = ("tests", "tools", "docs")
 
 
 def lay_out(package_dir: dict[str, str]) -> None:

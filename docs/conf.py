@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How Sphinx builds the documentation: ``make docs``."""
+
+import pkgutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+project = "Erbium"
+author = "Erbium contributors"
+copyright = author
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "generate"]
+exclude_patterns = ["_build"]
+source_suffix = {".md": "markdown"}
+
+html_theme = "furo"
+html_title = "Erbium"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {"navigation_with_keys": True}
+pygments_style, pygments_dark_style = "friendly", "monokai"
+
+myst_enable_extensions = ["attrs_inline", "attrs_block", "deflist"]
+myst_heading_anchors = 3
+
+# Docstrings are NumPy's, with one section more.
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_custom_sections = [("Members", "params_style"), ("Other parameters", "notes")]
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings have them
+autodoc_default_options = {"show-inheritance": False}
+add_module_names = False
+
+# Every link has to lead somewhere.
+nitpicky = True
+
+# The pages cite papers and projects; `make linkcheck` asks the web for them, which takes a network.
+linkcheck_timeout = 20
+linkcheck_retries = 2
+linkcheck_ignore = [r"http://localhost.*"]
+
+
+IN_THE_SITE = {
+    "../README.md#measured": "results.md",
+    "../README.md": "index.md",
+    "../CONTRIBUTING.md": "contributing.md",
+}
+"""Pages of the repository, as the pages of ``docs`` link to them, and where the site has them."""
+
+
+def _relinked(app: Sphinx, name: str, source: list[str]) -> None:
+    """Let links to pages of the repository lead to the site's."""
+    for link, page in IN_THE_SITE.items():
+        source[0] = source[0].replace(f"]({link})", f"]({page})")
+
+
+def _off_site(app: Sphinx, env: BuildEnvironment, node: Any, shown: Any) -> Any:
+    """Take a docstring's reference to something that exists without being on the site; refuse any other.
+
+    The types of parameters are words: they are no reference at all.
+    """
+    if node.get("refdomain") != "py":
+        return None
+    if node.get("refspecific"):
+        return shown
+    target, module = node["reftarget"], node.get("py:module") or ""
+    for path in (target, f"{module}.{target}", f"{module}.{node.get('py:class')}.{target}"):
+        if _exists(path):
+            return shown
+    return None
+
+
+def _exists(path: str) -> bool:
+    try:
+        pkgutil.resolve_name(path)
+    except (ImportError, AttributeError, ValueError):
+        return False
+    return True
+
+
+def setup(app: Sphinx) -> None:
+    """Tell Sphinx of the two above."""
+    app.connect("source-read", _relinked)
+    app.connect("missing-reference", _off_site)

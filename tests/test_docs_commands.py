@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the README and the pages of docs/ tell people to type works."""
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+from erbium.cli import cli
+from erbium.sw_model import datasets
+from erbium.verif.registry import REGISTRY
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+STAND_INS = {"PRESET": "tiny", "FILE": "tiny", "NAME": "lanes", "BOARD": "icebreaker", "N": "1", "DIR": "out"}
+"""What a page leaves to the reader, and something that it may be."""
+
+
+def typed(program: str) -> list[str]:
+    """Return what the pages tell people to type: lines of their blocks, and code in their text."""
+    found = []
+    for page in PAGES:
+        text = page.read_text()
+        lines = re.findall(rf"^(?: {{4}})?(?:\$ )?({program} [^#\n]*)", text, re.MULTILINE)
+        found += lines + re.findall(rf"`({program} [^`\n]*)`", text)
+    return sorted({line.strip() for line in found})
+
+
+def test_the_pages_name_commands() -> None:
+    assert len(typed("erbium")) >= 30
+    assert len(typed("make")) >= 4
+
+
+@pytest.mark.parametrize("line", [line for line in typed("erbium") if re.match(r"erbium [a-z]", line)])
+def test_every_erbium_command_is_understood(line: str) -> None:
+    """The command line takes the words and the options; nothing is run."""
+    words = [word for word in shlex.split(line)[1:] if word not in ("…", "...")]
+    command: click.Command = cli
+    context = click.Context(cli)
+    while isinstance(command, click.Group):
+        name = words.pop(0)
+        found = command.get_command(context, name)
+        assert found is not None, f"there is no command {name!r}"
+        command = found
+    words = [STAND_INS.get(word, word) for word in words]
+    if words or not command.params:
+        context = click.Context(command, info_name=command.name, resilient_parsing=is_mention(words))
+        command.parse_args(context, words)
+
+
+def is_mention(words: list[str]) -> bool:
+    """Whether a text speaks of an option and leaves out what the command needs besides."""
+    return all(word.startswith("--") for word in words)
+
+
+@pytest.mark.parametrize("target", sorted({line.split()[1] for line in typed("make")}))
+def test_every_make_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", typed("python -m"))
+def test_every_module_that_is_run_exists(line: str) -> None:
+    module, *words = line.split()[2:]
+    assert importlib.util.find_spec(module) is not None
+    if module == "erbium.verif.run_bench" and words[0] != "COMPONENT":
+        assert REGISTRY[words[0]].case(words[1])
+
+
+@pytest.mark.parametrize("path", sorted({line.split()[1] for line in typed("pytest")}))
+def test_every_test_file_exists(path: str) -> None:
+    assert (ROOT / path.split("::", maxsplit=1)[0]).is_file()
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+            if not link.startswith("http"):
+                yield page, link
+
+
+@pytest.mark.parametrize(("page", "link"), sorted(set(links())), ids=lambda value: Path(value).name)
+def test_every_link_leads_somewhere(page: Path, link: str) -> None:
+    """Within the repository; the generated pages are those that the site has."""
+    target = (page.parent / link).resolve()
+    if target.parent.name == "generated":
+        assert target.stem in (ROOT / "docs" / "index.md").read_text()
+    else:
+        assert target.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.verilator
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a small data set of 8 x 8 images, so that nothing is downloaded."""
+    generator = np.random.default_rng(1)
+    for name, count in (("train", 1260), ("t10k", 120)):
+        labels = np.arange(count, dtype=np.uint8) % 10
+        images = np.zeros((count, 8, 8), dtype=np.uint8)
+        images[np.arange(count), labels % 8] = generator.integers(100, 256, (count, 8))
+        datasets.write_idx(tmp_path / f"{name}-images-idx3-ubyte", images)
+        datasets.write_idx(tmp_path / f"{name}-labels-idx1-ubyte", labels)
+    monkeypatch.setenv("ERBIUM_DATA", str(tmp_path))
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert len(names["answers"]) == 100  # type: ignore[arg-type]
