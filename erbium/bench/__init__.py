@@ -165,7 +165,8 @@ def run(
             raise DescriptionError(
                 f"--keep is {str(keep)!r} and bench {name!r} keeps nothing; leave it out, {', '.join(KEEPERS)} can"
             )
-        keep.mkdir(exist_ok=True)
+        if not keep.parent.is_dir():
+            raise FileNotFoundError(2, "No such folder", str(keep.parent))
     outcome = measure(request, Display(errors or Console(stderr=True)))
     outcome.show(console or Console(highlight=False))
     if json_file is not None:

@@ -46,6 +46,7 @@ def train(
     """
     if keep is None:
         return training.train(advance, network, recipe, dataset, epochs_shown=epochs_shown, test=test)[0]
+    keep.mkdir(exist_ok=True)
     name = run_key(network, recipe, dataset, epochs_shown, test)
     finished, under_way = keep / f"{name}.json", keep / f"{name}.npz"
     if finished.exists():
