@@ -29,9 +29,10 @@ def resized(network: Network, hidden: Sequence[int], n_inputs: int, n_classes: i
 
     Notes
     -----
-    Hidden layers behind the first one are as the builders of :mod:`erbium.gen.presets` have them: with eRBP
-    the gain is half of the first layer's and the weights start smaller. The first threshold of a first-spike network
-    grows with the square root of the inputs, as a sum of as many random weights does.
+    Hidden layers of an eRBP network behind those of the pattern learn at half the rate of the first and their weights
+    start smaller, as in :func:`erbium.gen.presets.erbp_network`. The first threshold of a first-spike network grows
+    with the square root of the inputs, as a sum of as many random weights does. The others depend on how many neurons
+    of the layer before spike and when, which learning decides: so a first-spike network keeps its number of layers.
     """
     *patterns, output = network.layers
     if not patterns:
@@ -39,13 +40,19 @@ def resized(network: Network, hidden: Sequence[int], n_inputs: int, n_classes: i
             f"--hidden takes the hidden layers of network {network.name!r} as patterns and it has none; "
             "start from another preset"
         )
+    if network.is_first_spike and len(hidden) != len(patterns):
+        raise DescriptionError(
+            f"--hidden asks for {len(hidden)} hidden layers and the thresholds of network {network.name!r} are made "
+            f"for {len(patterns)}; give as many sizes, or change the description that 'erbium show PRESET --json' "
+            "prints"
+        )
     layers = []
     for number, size in enumerate(hidden):
         layer = patterns[min(number, len(patterns) - 1)]
         if number == 0 and network.is_first_spike:
-            layer = _with_threshold(layer, layer.program.threshold * math.sqrt(n_inputs / network.n_inputs))
-        elif number >= len(patterns) == 1:
-            layer = _later(layer, output, network.is_first_spike)
+            layer = _with_scaled_threshold(layer, math.sqrt(n_inputs / network.n_inputs))
+        elif number > 0 and len(patterns) == 1:
+            layer = replace(layer, gain=layer.gain // 2, weight_bound=min(layer.weight_bound, 16))
         if n_classes % 2 and layer.feedback == "sign":
             # Feedback of +1 and -1 adds up to 0 over an even number of classes only.
             layer = replace(layer, feedback="wide", gain=layer.gain * 2 // 3)
@@ -59,12 +66,6 @@ def resized(network: Network, hidden: Sequence[int], n_inputs: int, n_classes: i
     )
 
 
-def _later(first: Layer, output: Layer, first_spike: bool) -> Layer:
-    """Return the pattern of a hidden layer behind the first one."""
-    if first_spike:
-        return _with_threshold(first, output.program.threshold)
-    return replace(first, gain=first.gain // 2, weight_bound=min(first.weight_bound, 16))
-
-
-def _with_threshold(layer: Layer, threshold: float) -> Layer:
-    return replace(layer, program=replace(layer.program, threshold=max(1, round(threshold))))
+def _with_scaled_threshold(layer: Layer, factor: float) -> Layer:
+    threshold = max(1, round(layer.program.threshold * factor))
+    return replace(layer, program=replace(layer.program, threshold=threshold))

@@ -390,8 +390,7 @@ def test_the_published_figures():
     assert all(figure.recipe.shift == 1 for figure in (one, long, *others))
     names = {figure.preset for figure in (*first_spike.FIGURES, *best.FIGURES)}
     assert {name for name in PRESETS if name.startswith("first-spike-mnist")} <= names
-    targets = {figure.preset: figure.target for figure in best.FIGURES}
-    assert targets == {
+    assert {figure.preset: figure.target for figure in best.FIGURES} == {
         "erbp-mnist-100-best": 2.2,
         "erbp-mnist-160-best": 1.9,
         "erbp-mnist-200-best": 1.8,

@@ -309,6 +309,10 @@ def mistakes():
         ),
         ("train tiny --hidden 5,5,5,5,5,5,5,5", ["number of layers is 9", "1 to 8"]),
         (
+            "train first-spike-tiny --hidden 9,7",
+            ["--hidden asks for 2 hidden layers", "'first-spike-tiny'", "made for 1", "--json"],
+        ),
+        (
             "train first-spike-tiny --hidden 5000",
             ["n_neurons of a layer is 5000", "1 to 4096"],
         ),
