@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from erbium.gen.presets import PRESETS, Preset, Recipe, erbp_network, first_spike_network, preset
     from erbium.sw_model.array import Results
     from erbium.sw_model.datasets import Dataset, DatasetError
+    from erbium.sw_model.faults import Faults
     from erbium.sw_model.network import Hardware, Network
     from erbium.sw_model.programs import DescriptionError
     from erbium.train import Plan, Trainer
@@ -35,6 +36,7 @@ _HOMES = {
     "erbium.gen.presets": ("PRESETS", "Preset", "Recipe", "erbp_network", "first_spike_network", "preset"),
     "erbium.sw_model.array": ("Results",),
     "erbium.sw_model.datasets": ("Dataset", "DatasetError"),
+    "erbium.sw_model.faults": ("Faults",),
     "erbium.sw_model.network": ("Hardware", "Network"),
     "erbium.sw_model.programs": ("DescriptionError",),
     "erbium.train": ("Plan", "Trainer"),
@@ -50,6 +52,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DescriptionError",
+    "Faults",
     "Hardware",
     "LinkError",
     "Lockstep",

@@ -16,6 +16,7 @@ import numpy as np
 from erbium.sw_model import constants
 from erbium.sw_model.array import ArrayModel, Results
 from erbium.sw_model.constants import Array
+from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import DescriptionError, check_range
 
@@ -258,7 +259,12 @@ def _target(backend: str) -> Target:
     return Target.of(backend.removeprefix("board:"))
 
 
-def open_chip(network: Network, backend: str = "model", hardware: Hardware | None = None) -> Chip:
+def open_chip(
+    network: Network,
+    backend: str = "model",
+    hardware: Hardware | None = None,
+    faults: Faults | None = None,
+) -> Chip:
     """Return a chip with the network's initial weights.
 
     Parameters
@@ -269,11 +275,13 @@ def open_chip(network: Network, backend: str = "model", hardware: Hardware | Non
     hardware : Hardware, optional
         How the array is built; matters to ``"rtl"`` only, and cannot change a result there either. A board is
         built as it is.
+    faults : Faults, optional
+        What is broken; the two models alone can have faults.
 
     Raises
     ------
     DescriptionError
-        For an unknown backend.
+        For an unknown backend, or faults of one that is no model.
     erbium.verif.simulators.ToolError
         When ``"rtl"`` or ``"sim:BOARD"`` lacks a simulator or a compiler.
     erbium.fpga.transport.LinkError
@@ -281,13 +289,17 @@ def open_chip(network: Network, backend: str = "model", hardware: Hardware | Non
     """
     name = backend_named(backend)
     engine: Engine
+    if faults and name not in ("model", "reference"):
+        raise DescriptionError(
+            f"there are faults and backend {backend!r} has none of its own making; take 'model' or 'reference'"
+        )
     if name == "reference":
-        engine = _Reference(network)
+        engine = _Reference(network, faults)
     elif name == "model":
         # The compiler behind it takes a second to import; the reference and `--help` do without.
         from erbium.sw_model.fast import FastArray
 
-        engine = FastArray(network)
+        engine = FastArray(network, faults=faults)
     elif name == "rtl":
         from erbium.verif.library import RtlArray
 

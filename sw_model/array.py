@@ -12,6 +12,7 @@ import numpy as np
 
 from erbium.sw_model.constants import Array
 from erbium.sw_model.encoder import encoder_of
+from erbium.sw_model.faults import Faults, faults_of
 from erbium.sw_model.first_spike import FirstSpikeLayer, FirstSpikePrediction
 from erbium.sw_model.layer import ErbpLayer, LayerModel
 from erbium.sw_model.network import Network
@@ -83,6 +84,8 @@ class ArrayModel:
     Parameters
     ----------
     network : Network
+    faults : Faults, optional
+        What is broken.
 
     Attributes
     ----------
@@ -92,11 +95,14 @@ class ArrayModel:
         Counters.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, faults: Faults | None = None) -> None:
         self.network = network
         self.encoder = encoder_of(network)
         kind = FirstSpikeLayer if network.is_first_spike else ErbpLayer
-        self.layers: list[LayerModel] = [kind(network, number) for number in range(len(network.layers))]
+        broken = faults_of(network, faults)
+        self.layers: list[LayerModel] = [
+            kind(network, number, broken[number] if broken else None) for number in range(len(network.layers))
+        ]
         unit = FirstSpikePrediction if network.is_first_spike else ErbpPrediction
         self.prediction: PredictionModel = unit(network)
         self.samples = self.ticks = self.input_spikes = 0
@@ -211,4 +217,4 @@ class ArrayModel:
     def load(self, weights: Sequence[Array]) -> None:
         """Replace all weights."""
         for layer, values in zip(self.layers, weights, strict=True):
-            layer.weights[:] = values
+            layer.load(values)

@@ -14,7 +14,9 @@ from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.fast_common import Batch, FastLearner, Totals
 from erbium.sw_model.fast_erbp import ErbpLearner
+from erbium.sw_model.fast_fault_kernels import FaultArrays
 from erbium.sw_model.fast_first_spike import Decisions, FirstSpikeLearner
+from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Network
 
 
@@ -29,6 +31,8 @@ class FastArray:
     network : Network
     learner : FastLearner, optional
         What runs the network; default is what its description asks for. Another one may be given to compare with.
+    faults : Faults, optional
+        What is broken; only without `learner`, which has faults of its own.
 
     Attributes
     ----------
@@ -36,15 +40,20 @@ class FastArray:
         Output spikes of one neuron that end an inference, 0 for never; at first the network's.
     """
 
-    def __init__(self, network: Network, learner: FastLearner | None = None) -> None:
+    def __init__(
+        self, network: Network, learner: FastLearner | None = None, faults: Faults | None = None
+    ) -> None:
         if learner is not None and learner.network != network:
             raise ValueError(
                 f"the learner is that of network {learner.network.name!r}, not of {network.name!r}"
             )
         self.network = network
         self.decide_after = network.decide_after
-        self._learner = learner or _learner_of(network)
+        if learner is not None and faults:
+            raise ValueError("there are a learner and faults; give the faults to the learner")
+        self._learner = learner or _learner_of(network, faults)
         self._state = self._learner.new_state()
+        self._faults = self._learner.new_faults()
         self._rates = np.array(network.rates, dtype=np.int64)
         self._weights = np.zeros((self._learner.first_rows[-1], self._learner.lanes), dtype=np.int16)
         self._totals = Totals.zeros(len(network.layers))
@@ -70,7 +79,7 @@ class FastArray:
             Longest presentation; default is the network's.
         """
         batch = self._checked(images, seeds, labels, n_ticks)
-        return _results(self._run(self._state, batch, self._totals))
+        return _results(self._run(self._state, self._faults, batch, self._totals))
 
     def infer_parallel(
         self, images: Array, seeds: Array, n_ticks: int | None = None, threads: int | None = None
@@ -140,9 +149,9 @@ class FastArray:
         images.flags.writeable = False
         return Batch(images, seeds, targets, learn, ticks)
 
-    def _run(self, state: object, batch: Batch, totals: Totals) -> Array:
+    def _run(self, state: object, faults: FaultArrays | None, batch: Batch, totals: Totals) -> Array:
         table = np.zeros((len(batch.images), self._learner.n_columns), dtype=np.int64)
-        self._learner.run(state, self._weights, self._rates, batch, self.decide_after, totals, table)
+        self._learner.run(state, faults, self._weights, self._rates, batch, self.decide_after, totals, table)
         return table
 
     def _run_parallel(self, batch: Batch, threads: int | None) -> Array:
@@ -156,7 +165,8 @@ class FastArray:
                 images=batch.images[here], seeds=batch.seeds[here], labels=batch.labels[here]
             )
             totals = Totals.zeros(len(self.network.layers))
-            return self._run(self._learner.new_state(), part, totals), totals
+            table = self._run(self._learner.new_state(), self._learner.new_faults(), part, totals)
+            return table, totals
 
         with ThreadPoolExecutor(shards) as pool:
             parts = list(pool.map(infer, range(shards)))
@@ -217,11 +227,14 @@ class FastArray:
 
     def _store(self, weights: Sequence[Array]) -> None:
         for number, values in enumerate(weights):
-            self._view(number)[:] = values
+            broken = self._learner.faults
+            self._view(number)[:] = values if broken is None else broken.loaded(number, values)
 
 
-def _learner_of(network: Network) -> FastLearner:
-    return FirstSpikeLearner(network) if network.is_first_spike else ErbpLearner(network)
+def _learner_of(network: Network, faults: Faults | None) -> FastLearner:
+    if network.is_first_spike:
+        return FirstSpikeLearner(network, faults=faults)
+    return ErbpLearner(network, faults)
 
 
 def _results(table: Array) -> Results:

@@ -10,6 +10,9 @@ import numpy as np
 
 from erbium.sw_model import fast_kernels as kernels
 from erbium.sw_model.constants import Array, neuron_constants, salt
+from erbium.sw_model.fast_fault_kernels import FaultArrays
+from erbium.sw_model.fast_faults import FastFaults
+from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Layer, Network
 from erbium.sw_model.programs import MAX_OPERATIONS, MAX_STATES, RESET_MODES
 
@@ -73,6 +76,8 @@ class FastLearner:
     Parameters
     ----------
     network : Network
+    faults : Faults, optional
+        What is broken.
 
     Attributes
     ----------
@@ -84,17 +89,19 @@ class FastLearner:
         Neurons of the widest layer, rounded up to whole vectors.
     first_rows : list of int
         First row of each layer in the weight array, and at the end the number of all rows.
+    faults : FastFaults or None
     """
 
     own_counter: str
     n_columns = 3
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, faults: Faults | None = None) -> None:
         self.network = network
         n_layers = len(network.layers)
         self.lanes = max(lanes_of(layer.n_neurons) for layer in network.layers)
         rows = [network.n_rows(number) for number in range(n_layers)]
         self.first_rows = [int(row) for row in np.cumsum([0, *rows])]
+        self.faults = FastFaults.of(network, faults, self.first_rows, self.lanes)
         programs = [_program_arrays(layer) for layer in network.layers]
         self.operations = np.stack([operations for operations, _ in programs])
         self.variables = np.stack([variables for _, variables in programs])
@@ -110,9 +117,14 @@ class FastLearner:
         """Return what changes while samples run, except the weights; one run at a time can use it."""
         raise NotImplementedError
 
+    def new_faults(self) -> FaultArrays | None:
+        """Return the faults with what changes of them while samples run; one run at a time can use it."""
+        return None if self.faults is None else self.faults.new_arrays()
+
     def run(
         self,
         state: Any,
+        faults: FaultArrays | None,
         weights: Array,
         rates: Array,
         batch: Batch,
@@ -126,6 +138,8 @@ class FastLearner:
         ----------
         state
             From :meth:`new_state`.
+        faults : FaultArrays or None
+            From :meth:`new_faults`.
         weights : ndarray of int16, shape (first_rows[-1], lanes)
             Changed in place when learning.
         rates : ndarray of int64, shape (n_layers,)

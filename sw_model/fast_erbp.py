@@ -9,6 +9,8 @@ from erbium.sw_model import fast_erbp_kernels as kernels
 from erbium.sw_model.constants import Array
 from erbium.sw_model.encoder import start_phase
 from erbium.sw_model.fast_common import Batch, FastLearner, Totals, record
+from erbium.sw_model.fast_fault_kernels import FaultArrays
+from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import MAX_STATES
 from erbium.sw_model.rules import ErbpRule
@@ -19,8 +21,8 @@ class ErbpLearner(FastLearner):
 
     own_counter = "error_spikes"
 
-    def __init__(self, network: Network) -> None:
-        super().__init__(network)
+    def __init__(self, network: Network, faults: Faults | None = None) -> None:
+        super().__init__(network, faults)
         n_layers = len(network.layers)
         feedback = np.zeros((n_layers, network.n_classes, self.lanes), dtype=np.int8)
         for number, layer in enumerate(network.layers):
@@ -86,7 +88,7 @@ class ErbpLearner(FastLearner):
             draws=zeros(np.int64, n_layers + 1, 5),
             spikes=zeros(np.int64, n_layers + 1, longest),
             n_spikes=zeros(np.int64, n_layers + 1),
-            row_draws=zeros(np.int64, longest),
+            row_draws=zeros(np.int64, 2 * longest),  # a row that is passed twice draws twice
             pixels=zeros(np.int64, network.n_inputs + 4),
             values=zeros(np.int64, network.n_inputs + 4),
             phase=zeros(np.int64, network.n_inputs + 4),
@@ -101,6 +103,7 @@ class ErbpLearner(FastLearner):
     def run(
         self,
         state: kernels.State,
+        faults: FaultArrays | None,
         weights: Array,
         rates: Array,
         batch: Batch,
@@ -109,4 +112,6 @@ class ErbpLearner(FastLearner):
         results: Array,
     ) -> None:
         """Present samples in order."""
-        kernels.run_batch(self._description, state, weights, rates, *batch, decide_after, *totals, results)
+        kernels.run_batch(
+            self._description, state, weights, rates, *batch, decide_after, *totals, results, faults
+        )

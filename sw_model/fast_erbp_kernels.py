@@ -13,6 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from erbium.sw_model import fast_fault_kernels
+from erbium.sw_model.fast_fault_kernels import (
+    FaultArrays,
+    begin_faults,
+    hold_states,
+    learn_row_held,
+    receive,
+    upset_states,
+)
 from erbium.sw_model.fast_kernels import (
     ANSWER,
     BLANK_SYNAPSE,
@@ -220,7 +229,8 @@ def transmit_blanked(
     number: int,
     weights: Array,
     channels: Array,
-    n_rows: int,
+    start: int,
+    end: int,
     first_row: int,
     lanes: int,
     factor: int,
@@ -230,7 +240,7 @@ def transmit_blanked(
 ) -> None:
     """Add what is kept of rows of weights of any width to port 0, in order."""
     factor32, limit = np.int32(factor), np.uint16(keep << 8)
-    for k in range(n_rows):
+    for k in range(start, end):
         a = first_row + channels[number, k]
         low, high = np.uint16(row_draws[k] & 0xFFFF), np.uint16(row_draws[k] >> 16)
         for i in range(lanes):
@@ -319,7 +329,7 @@ def transmit_rows(
             row_draws[k] = draw
         draws[number + 1, BLANK_SYNAPSE] = draw
         transmit_blanked(
-            u, number, weights, channels, n_rows, first, lanes, factor, keep, constants, row_draws
+            u, number, weights, channels, 0, n_rows, first, lanes, factor, keep, constants, row_draws
         )
     elif factor != 1 << 16:
         transmit_scaled(u, number, weights, channels, 0, n_rows, first, lanes, factor)
@@ -373,6 +383,70 @@ def learn_rows(
         else:
             changed += learn_row(weights, row, whole, rest, number, mask - r, lowest, highest, lanes)
     draws[number + 1, PLASTICITY] = draw
+    return changed
+
+
+@njit(nogil=True)
+def pass_rows_with_faults(
+    number: int,
+    layer: Any,
+    f: FaultArrays,
+    u: Array,
+    whole: Array,
+    rest: Array,
+    word_range: Array,
+    weights: Array,
+    n_rows: int,
+    armed: bool,
+    constants: Array,
+    draws: Array,
+    row_draws: Array,
+) -> int:
+    """Let the rows that arrived transmit and learn; return the number of weights that changed.
+
+    One after the other: a row that comes up twice transmits in the second pass what it learned in the first.
+    """
+    received, delta = f.received, f.delta
+    lanes, first, keep, shift = layer.lanes, layer.first_row, layer.synapse_keep, layer.rounding_shift
+    factor, limit = layer.transmit_factor, np.uint16(keep << 8)
+    lowest, highest = np.int16(layer.weight_min), np.int16(layer.weight_max)
+    low, high, mask = word_range[number, 0], word_range[number, 1], (1 << shift) - 1
+    draw, blank, changed = draws[number + 1, PLASTICITY], draws[number + 1, BLANK_SYNAPSE], 0
+    for k in range(n_rows):
+        if keep < 256:
+            blank = xorshift32(blank)
+            row_draws[k] = blank
+            transmit_blanked(
+                u, number, weights, received, k, k + 1, first, lanes, factor, keep, constants, row_draws
+            )
+        else:
+            transmit_scaled(u, number, weights, received, k, k + 1, first, lanes, factor)
+        if not armed:
+            continue
+        draw = xorshift32(draw)
+        r = draw & mask
+        if low + r >= 0 and high + r <= mask:
+            continue  # nothing is to be added to any weight, and what the memory holds it holds again
+        limit16 = np.int16(mask - r)
+        for i in range(lanes):
+            carry = np.int16(1) if rest[number, i] > limit16 else np.int16(0)
+            delta[i] = np.int16(whole[number, i] + carry)
+        if keep < 256:
+            blank_low, blank_high = np.uint16(blank & 0xFFFF), np.uint16(blank >> 16)
+            for i in range(lanes):
+                if mixed(blank_low, blank_high, constants[i]) >= limit:
+                    delta[i] = 0
+        changed += learn_row_held(
+            weights,
+            first + received[number, k],
+            delta,
+            lowest,
+            highest,
+            lanes,
+            f.weight_keep,
+            f.weight_set,
+        )
+    draws[number + 1, PLASTICITY], draws[number + 1, BLANK_SYNAPSE] = draw, blank
     return changed
 
 
@@ -522,6 +596,7 @@ def run_sample(
     counters: Array,
     layer_counters: Array,
     result: Array,
+    f: Any,
 ) -> None:
     """Present one sample; learn it if asked to."""
     # Taken apart here, once: numba counts a reference, with an atomic instruction, wherever an array is taken
@@ -542,6 +617,8 @@ def run_sample(
         layer = layers[number]
         begin_neurons(number, layer, variables, constants, learn, x, u, active, draws)
         begin_words(number, layer, whole, rest, word_range, refractory)
+        if f is not None:
+            begin_faults(number, layer, f, seed, learn, weights, x, active)
     counts[:] = 0
     error_states[:] = 0
     n_errors[:] = 0
@@ -561,13 +638,38 @@ def run_sample(
         for number in range(n_layers):
             layer = layers[number]
             learns = learn and layer.has_rule != 0
-            n_rows = n_spikes[number] + 1
-            channels[number, n_rows - 1] = layer.bias_row
-            transmit_rows(number, layer, u, weights, channels, n_rows, constants, draws, row_draws)
-            layer_counters[number, SYNAPTIC_OPERATIONS] += n_rows * layer.n_neurons
             any_word = word_range[number, 0] < 0 or word_range[number, 1] > 0
-            if learns and tick >= layer.first_tick and any_word:
+            armed = learns and tick >= layer.first_tick and any_word
+            if f is None:
+                n_rows = n_spikes[number] + 1
+                channels[number, n_rows - 1] = layer.bias_row
+                transmit_rows(number, layer, u, weights, channels, n_rows, constants, draws, row_draws)
+            else:
+                f.n_received[number] = 0
+                f.n_seen[number] = 0
+                receive(number, f, channels, n_spikes[number], tick)
+                n_rows = f.n_received[number] + 1
+                f.received[number, n_rows - 1] = layer.bias_row
+                layer_counters[number, WEIGHTS_CHANGED] += pass_rows_with_faults(
+                    number,
+                    layer,
+                    f,
+                    u,
+                    whole,
+                    rest,
+                    word_range,
+                    weights,
+                    n_rows,
+                    armed,
+                    constants,
+                    draws,
+                    row_draws,
+                )
+                upset_states(number, layer, f, x)
+            layer_counters[number, SYNAPTIC_OPERATIONS] += n_rows * layer.n_neurons
+            if armed:
                 layer_counters[number, ROWS_LEARNED] += n_rows
+            if f is None and armed:
                 layer_counters[number, WEIGHTS_CHANGED] += learn_rows(
                     number,
                     layer,
@@ -592,6 +694,8 @@ def run_sample(
             if learns:
                 form_words(number, layer, x, active, whole, rest, word_range)
             n = fire(number, layer, variables, x, refractory, active, fires, channels)
+            if f is not None:
+                hold_states(number, layer, f.state_keep, f.state_set, x)
             n_spikes[number + 1] = n
             layer_counters[number, SPIKES] += n
 
@@ -641,6 +745,7 @@ def cached(digest: str) -> Any:
         counters: Array,
         layer_counters: Array,
         results: Array,
+        f: FaultArrays | None,
     ) -> None:
         """Present samples in order.
 
@@ -659,6 +764,7 @@ def cached(digest: str) -> Any:
         layer_counters : ndarray of int64, shape (n_layers, 4)
         results : ndarray of int64, shape (n, 3)
             Answers, ticks, and ticks to the decision.
+        f : FaultArrays or None
         """
         _ = digest
         for k in range(images.shape[0]):
@@ -676,9 +782,10 @@ def cached(digest: str) -> Any:
                 counters,
                 layer_counters,
                 results[k],
+                f,
             )
 
     return run_batch
 
 
-run_batch = cached(DIGEST)
+run_batch = cached(DIGEST + fast_fault_kernels.DIGEST)

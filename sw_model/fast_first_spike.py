@@ -39,7 +39,9 @@ from erbium.sw_model import constants
 from erbium.sw_model import fast_first_spike_kernels as kernels
 from erbium.sw_model.constants import Array
 from erbium.sw_model.fast_common import Batch, FastLearner, Totals, record
+from erbium.sw_model.fast_fault_kernels import FaultArrays
 from erbium.sw_model.fast_kernels import ANSWER, TICKS_TO_DECISION
+from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import MAX_STATES, DescriptionError, NeuronProgram, Operation, first_spike
 from erbium.sw_model.rules import FirstSpikeRule, LatencyEncoder
@@ -86,6 +88,8 @@ class FirstSpikeLearner(FastLearner):
     hidden_error : str
         How errors reach the hidden layer; see :mod:`erbium.sw_model.fast_first_spike`. All but
         ``"sign-popcount"`` are for comparison, of networks with one hidden layer.
+    faults : Faults, optional
+        What is broken.
 
     Raises
     ------
@@ -95,9 +99,19 @@ class FirstSpikeLearner(FastLearner):
 
     own_counter = "updates"
 
-    def __init__(self, network: Network, hidden_error: HiddenError = "sign-popcount") -> None:
+    def __init__(
+        self,
+        network: Network,
+        hidden_error: HiddenError = "sign-popcount",
+        faults: Faults | None = None,
+    ) -> None:
         _check_hidden_error(network, hidden_error)
-        super().__init__(network)
+        if faults and hidden_error != "sign-popcount":
+            raise DescriptionError(
+                f"hidden_error is {hidden_error!r} and there are faults; only the chip's own learner, "
+                "'sign-popcount', has faults"
+            )
+        super().__init__(network, faults)
         n_layers, errors = len(network.layers), network.first_spike_errors
         self.n_columns = kernels.SPIKES_TO_DECISION + n_layers
         common = {
@@ -175,6 +189,7 @@ class FirstSpikeLearner(FastLearner):
     def run(
         self,
         state: kernels.State,
+        faults: FaultArrays | None,
         weights: Array,
         rates: Array,
         batch: Batch,
@@ -183,7 +198,9 @@ class FirstSpikeLearner(FastLearner):
         results: Array,
     ) -> None:
         """Present samples in order."""
-        kernels.run_batch(self._description, state, weights, rates, *batch, decide_after, *totals, results)
+        kernels.run_batch(
+            self._description, state, weights, rates, *batch, decide_after, *totals, results, faults
+        )
 
     def decisions(self, results: Array) -> Decisions:
         """Read the results of an inference."""

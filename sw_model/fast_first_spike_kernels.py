@@ -13,6 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from erbium.sw_model import fast_fault_kernels
+from erbium.sw_model.fast_fault_kernels import (
+    FaultArrays,
+    begin_faults,
+    hold_states,
+    learn_row_held,
+    receive,
+    upset_states,
+)
 from erbium.sw_model.fast_kernels import (
     ANSWER,
     DIGEST,
@@ -459,6 +468,64 @@ def learn_rows_rounded(
     return rows, changed
 
 
+# --- With faults ------------------------------------------------------------------------------------------
+
+
+@njit(nogil=True)
+def vote_row(
+    number: int, layer: Any, weights: Array, row: int, tick: np.int16, spike_tick: Array, word: Array
+) -> int:
+    """Return how many more neurons of a layer vote "later" than "earlier" on a row."""
+    ahead = np.int16(0)
+    for i in range(layer.lanes):
+        ballot = np.int16(-word[number, i] if weights[row, i] < 0 else word[number, i])
+        ahead = np.int16(ahead + (ballot if tick <= spike_tick[number, i] else np.int16(0)))
+    return int(ahead)
+
+
+@njit(nogil=True)
+def learn_behind_with_faults(
+    d: Description,
+    s: State,
+    weights: Array,
+    rates: Array,
+    label: int,
+    counters: Array,
+    layer_counters: Array,
+    f: FaultArrays,
+) -> None:
+    """Learn what is known only at the end of a sample, from the events that arrived.
+
+    Row by row: one that comes up twice votes the second time with the weights that it learned the first time.
+    """
+    network, spike_tick, word, draws, delta = d.network[0], s.spike_tick, s.word, s.draws, f.delta
+    if not output_words(network, spike_tick, word, label):
+        return
+    counters[OWN_COUNTER] += 1
+    for number in range(network.n_layers - 1, -1, -1):
+        layer, draw = d.layers[number], draws[number + 1, PLASTICITY]
+        lowest, highest, step = np.int16(layer.weight_min), np.int16(layer.weight_max), np.int16(layer.step)
+        if number > 0:
+            word[number - 1, :] = 0
+        for k in range(f.n_received[number]):
+            address, tick = f.received[number, k], np.int16(f.ticks[number, k])
+            row = layer.first_row + address
+            if number > 0:
+                ahead = vote_row(number, layer, weights, row, tick, spike_tick, word)
+                word[number - 1, address] = 1 if ahead > 0 else -int(ahead < 0)
+            draw = xorshift32(draw)
+            if draw & 0xFFFF >= rates[number]:
+                continue
+            for i in range(layer.lanes):
+                delta[i] = np.int16(step * word[number, i]) if tick <= spike_tick[number, i] else np.int16(0)
+            layer_counters[number, ROWS_LEARNED] += 1
+            layer_counters[number, WEIGHTS_CHANGED] += learn_row_held(
+                weights, row, delta, lowest, highest, layer.lanes, f.weight_keep, f.weight_set
+            )
+        if number > 0 and not np.any(word[number - 1] != 0):
+            break
+
+
 # --- Samples ----------------------------------------------------------------------------------------------
 
 
@@ -527,6 +594,7 @@ def run_sample(
     counters: Array,
     layer_counters: Array,
     result: Array,
+    f: Any,
 ) -> None:
     """Present one sample; learn it if asked to."""
     # Taken apart here, once: numba counts a reference, with an atomic instruction, wherever an array is taken
@@ -542,6 +610,8 @@ def run_sample(
     seed_generators(draws, d.salts, seed)
     for number in range(n_layers):
         begin_neurons(number, layers[number], variables, constants, learn, x, u, active, draws)
+        if f is not None:
+            begin_faults(number, layers[number], f, seed, learn, weights, x, active)
         begin_limits(number, layers[number], active, limit)
     spike_tick[:] = NEVER
     n_spikes[:] = 0
@@ -560,7 +630,22 @@ def run_sample(
 
         for number in range(n_layers):
             layer, end = layers[number], n_spikes[number]
-            if layer.transmit_factor != 1 << 16:
+            if f is not None:
+                begin = f.n_received[number]
+                receive(number, f, channels, end, tick)
+                transmit_scaled(
+                    u,
+                    number,
+                    weights,
+                    f.received,
+                    begin,
+                    f.n_received[number],
+                    layer.first_row,
+                    layer.lanes,
+                    layer.transmit_factor,
+                )
+                upset_states(number, layer, f, x)
+            elif layer.transmit_factor != 1 << 16:
                 factor = layer.transmit_factor
                 transmit_scaled(
                     u, number, weights, channels, start, end, layer.first_row, layer.lanes, factor
@@ -578,6 +663,8 @@ def run_sample(
             n_spikes[number + 1] = fire(
                 number, layer, variables, x, limit, spike_tick, channels, ticks, start, tick
             )
+            if f is not None:
+                hold_states(number, layer, f.state_keep, f.state_set, x)
 
         for k in range(start, n_spikes[n_layers]):
             counts[channels[n_layers, k]] = 1
@@ -602,15 +689,18 @@ def run_sample(
     counters[INPUT_SPIKES] += n_spikes[0]
     for number in range(n_layers):
         layer_counters[number, SPIKES] += n_spikes[number + 1]
-        layer_counters[number, SYNAPTIC_OPERATIONS] += n_spikes[number] * layers[number].n_neurons
+        n_rows = n_spikes[number] if f is None else f.n_received[number]
+        layer_counters[number, SYNAPTIC_OPERATIONS] += n_rows * layers[number].n_neurons
     result[ANSWER] = answer if decision >= 0 else best_class(counts, x, last)
     result[TICKS_RUN] = tick
     result[TICKS_TO_DECISION] = decision + 1 if decision >= 0 else tick
     if decision < 0:
         for number in range(n_layers):
             result[SPIKES_TO_DECISION + number] = n_spikes[number]
-    if learn:
+    if learn and f is None:
         learn_behind(d, s, weights, rates, label, counters, layer_counters)
+    if learn and f is not None:
+        learn_behind_with_faults(d, s, weights, rates, label, counters, layer_counters, f)
 
 
 def cached(digest: str) -> Any:
@@ -631,6 +721,7 @@ def cached(digest: str) -> Any:
         counters: Array,
         layer_counters: Array,
         results: Array,
+        f: FaultArrays | None,
     ) -> None:
         """Present samples in order.
 
@@ -649,6 +740,7 @@ def cached(digest: str) -> Any:
         layer_counters : ndarray of int64, shape (n_layers, 4)
         results : ndarray of int64, shape (n, 3 + n_layers)
             Answers, ticks, ticks to the decision, and spikes until then of the encoder and each hidden layer.
+        f : FaultArrays or None
         """
         _ = digest
         for k in range(images.shape[0]):
@@ -666,9 +758,10 @@ def cached(digest: str) -> Any:
                 counters,
                 layer_counters,
                 results[k],
+                f,
             )
 
     return run_batch
 
 
-run_batch = cached(DIGEST)
+run_batch = cached(DIGEST + fast_fault_kernels.DIGEST)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from erbium.sw_model.constants import Array
+from erbium.sw_model.faults import LayerFaults
 from erbium.sw_model.layer import LayerModel
 from erbium.sw_model.network import Network
 from erbium.sw_model.neuron import Sweep
@@ -57,11 +58,11 @@ class FirstSpikeLayer(LayerModel):
         Presynaptic spikes of this sample in order: address and tick.
     """
 
-    def __init__(self, network: Network, number: int) -> None:
+    def __init__(self, network: Network, number: int, faults: LayerFaults | None = None) -> None:
         rule = network.layers[number].rule
         assert isinstance(rule, FirstSpikeRule)
         self.step = rule.step
-        super().__init__(network, number)
+        super().__init__(network, number, faults)
 
     def begin(self, seed: int, learn: bool) -> None:
         """Start a sample."""

@@ -15,6 +15,7 @@ from erbium.sw_model.constants import (
     Array,
     salt,
 )
+from erbium.sw_model.faults import LayerFaults
 from erbium.sw_model.network import Network
 from erbium.sw_model.neuron import Population, Sweep
 from erbium.sw_model.rng import Generator, mixed_bytes
@@ -51,6 +52,8 @@ class LayerModel:
     network : Network
     number : int
         0-based number of the layer.
+    faults : LayerFaults, optional
+        What is broken.
 
     Attributes
     ----------
@@ -60,11 +63,12 @@ class LayerModel:
         Plasticity words.
     """
 
-    def __init__(self, network: Network, number: int) -> None:
+    def __init__(self, network: Network, number: int, faults: LayerFaults | None = None) -> None:
         self.layer = network.layers[number]
         self.n_rows = network.n_rows(number)
+        self.faults = faults
         self.population = Population(self.layer.program, self.layer.n_neurons)
-        self.weights = network.initial_weights()[number].astype(np.int64)
+        self.load(network.initial_weights()[number])
         self.rate = self.layer.full_rate
         self.counters = LayerCounters()
         process = number + 1
@@ -73,6 +77,12 @@ class LayerModel:
         self.neuron_draws = Generator(salt(process, STREAM_BLANK_NEURON))
         self.noise_draws = Generator(salt(process, STREAM_NOISE))
         self.begin(seed=0, learn=False)
+
+    def load(self, weights: Array) -> None:
+        """Replace all weights."""
+        self.weights = np.array(weights, dtype=np.int64)
+        if self.faults is not None:
+            self.weights = self.faults.loaded(self.weights)
 
     def begin(self, seed: int, learn: bool) -> None:
         """Start a sample."""
@@ -87,10 +97,16 @@ class LayerModel:
             self.silent = (
                 mixed_bytes(self.neuron_draws.draw(), self.layer.n_neurons) >= self.layer.neuron_keep
             )
+        if self.faults is not None:
+            self.faults.begin(seed)
+            self.silent |= self.faults.dead
+            self.population.x = self.faults.held_states(self.population.x)
+            if learn:
+                self.faults.upset_weights(self.weights)
 
     def tick(self, spikes: Array) -> None:
         """Take the presynaptic spikes of one tick, ascending."""
-        for k in spikes:
+        for k in spikes if self.faults is None else self.faults.received(spikes):
             self.row(int(k))
 
     def row(self, k: int) -> None:
@@ -112,6 +128,8 @@ class LayerModel:
         """Take `delta` from the weights of row k and clamp them."""
         weights = self.weights[k]
         new = np.clip(weights - delta, self.layer.weight_min, self.layer.weight_max)
+        if self.faults is not None:
+            new = self.faults.held(new, k)
         self.counters.rows_learned += 1
         self.counters.weights_changed += int((new != weights).sum())
         self.weights[k] = new
@@ -121,7 +139,11 @@ class LayerModel:
         noise = None
         if self.layer.program.uses_noise:
             noise = np.array([self.noise_draws.noise() for _ in range(self.layer.n_neurons)])
+        if self.faults is not None:
+            self.faults.upset_states(self.population.x)
         result = self.population.sweep(self.tick_number, noise, self.silent)
+        if self.faults is not None:
+            self.population.x = self.faults.held_states(self.population.x)
         self._after_sweep(result)
         self.tick_number += 1
         spikes = np.flatnonzero(result.spikes)
@@ -145,10 +167,10 @@ class LayerModel:
 class ErbpLayer(LayerModel):
     """A layer that learns by event-driven random backpropagation, or not at all: in each row pass."""
 
-    def __init__(self, network: Network, number: int) -> None:
+    def __init__(self, network: Network, number: int, faults: LayerFaults | None = None) -> None:
         self.feedback_weights = network.feedback_weights(number).astype(np.int64)
         self.margin = network.margin
-        super().__init__(network, number)
+        super().__init__(network, number, faults)
 
     def tick(self, spikes: Array) -> None:
         """Take the presynaptic spikes of one tick, ascending, and the bias row behind them."""
