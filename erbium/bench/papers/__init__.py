@@ -47,6 +47,8 @@ def measure(request: Request, display: Display) -> list[Row]:
     made = [(part, line) for part in PARTS for line in part.lines(plan)]
     selected = request.select(line.id for _, line in made)
     wanted = [(part, line) for part, line in made if line.id in selected]
+    if not request.quick:
+        request.check_mnist()
     if not ann.is_there():
         wanted = [(part, line) for part, line in wanted if not _is_ordinary(line)]
         if not wanted:
@@ -87,5 +89,5 @@ def _digest(run: Run, plan: Plan) -> list[str]:
     """Return what a result depends on besides the fields of its run: a kept one is no longer good if it changes."""
     digests = [plan.dataset.digest]
     if not isinstance(run, runs.AnnRun):
-        digests += [run.network(plan.dataset).digest, repr(run.recipe(plan.dataset))]
+        digests += [run.network(plan.size).digest, repr(run.recipe(plan.size))]
     return digests

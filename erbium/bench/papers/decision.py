@@ -31,7 +31,7 @@ def lines(plan: Plan) -> list[Line]:
     for number, n_spikes in enumerate(OUTPUT_SPIKES):
         row_id = plan.request.id("decision", f"output-spikes-{n_spikes}")
         made.append(Line(row_id, runs, _error_maker(plan, row_id, runs, "by_spikes", number)))
-    n_ticks = runs[0].network(plan.dataset).n_ticks
+    n_ticks = runs[0].network(plan.size).n_ticks
     for number, ticks in enumerate(ticks for ticks in TICKS if ticks <= n_ticks):
         row_id = plan.request.id("decision", f"ticks-{ticks}")
         made.append(Line(row_id, runs, _error_maker(plan, row_id, runs, "by_ticks", number)))

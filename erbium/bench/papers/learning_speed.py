@@ -39,9 +39,8 @@ def lines(plan: Plan) -> list[Line]:
 def _maker(
     plan: Plan, row_id: str, learner: Learner, runs: tuple[Run, ...]
 ) -> Callable[[Sequence[Result]], Row]:
-    epoch = len(plan.dataset.train)
-
     def make(results: Sequence[Result]) -> Row:
+        epoch = len(plan.dataset.train)
         curve = mean_curves(results)
         values = [error_at(result["curve"], epoch) for result in results]
         level = samples_until(curve, LEVEL)

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from erbium.bench.request import Request
 from erbium.sw_model import datasets
@@ -47,8 +49,18 @@ class Effort:
     n_curve: int
 
 
-FULL = Effort((1, 2, 3), 16, 30, None, (4, 5, 6, 7, 8, 10, 12), 10_000)
-QUICK = Effort((1,), 4, 6, 4, (4, 6, 8, 12), 5_000)
+FULL = Effort((1, 2, 3), 16, 20, None, (4, 5, 6, 8, 10, 12), 10_000)
+QUICK = Effort((1,), 4, 6, 8, (4, 6, 8, 12), 5_000)
+
+
+class Size(NamedTuple):
+    """Pixels of an image, and classes."""
+
+    n_pixels: int
+    n_classes: int
+
+
+MNIST = Size(784, 10)
 
 
 @dataclass(frozen=True)
@@ -59,16 +71,27 @@ class Plan:
     ----------
     request : Request
     effort : Effort
-    dataset : Dataset
+    given : Dataset, optional
+        The data; by default what the request asks for, loaded when it is needed.
     """
 
     request: Request
     effort: Effort
-    dataset: Dataset
+    given: Dataset | None = None
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data that everything learns."""
+        return self.given or load(self.request.data)
+
+    @property
+    def size(self) -> Size:
+        """What networks know of the data; of whole runs it is known before there are any."""
+        return Size(self.dataset.n_pixels, self.dataset.n_classes) if self.request.quick else MNIST
 
     def shape(self, hidden: tuple[int, ...]) -> str:
         """Return what a network with these hidden layers is called, such as ``784-200-10``."""
-        return "-".join(map(str, (self.dataset.n_pixels, *hidden, self.dataset.n_classes)))
+        return "-".join(map(str, (self.size.n_pixels, *hidden, self.size.n_classes)))
 
     @property
     def is_published(self) -> bool:
@@ -82,16 +105,8 @@ class Plan:
 
 
 def plan_of(request: Request) -> Plan:
-    """Return the plan of a request, its data loaded.
-
-    Raises
-    ------
-    DatasetError
-        Without MNIST, unless the quick form is asked for: that takes any data.
-    """
-    if not request.quick:
-        request.check_mnist()
-    return Plan(request, QUICK if request.quick else FULL, load(request.data))
+    """Return the plan of a request. The quick form takes any data, the other one MNIST."""
+    return Plan(request, QUICK if request.quick else FULL)
 
 
 def load(data: Path | None) -> Dataset:

@@ -18,13 +18,13 @@ import numpy as np
 from erbium import summary
 from erbium.bench import training
 from erbium.bench.papers import ann
-from erbium.bench.papers.plan import FULL_WIDTH, LOOKED_INTO, Plan, load
+from erbium.bench.papers.plan import FULL_WIDTH, LOOKED_INTO, MNIST, Plan, Size, load
 from erbium.bench.work import Advance
 from erbium.chip import open_chip
 from erbium.gen.presets import Recipe, erbp_network, preset
 from erbium.sw_model import constants
 from erbium.sw_model.constants import Array
-from erbium.sw_model.datasets import Dataset, Split
+from erbium.sw_model.datasets import Split
 from erbium.sw_model.fast import FastArray
 from erbium.sw_model.network import Layer, Network
 from erbium.train import Learned, Trainer, usual_evaluations
@@ -88,15 +88,15 @@ class SpikingRun:
         """How long it takes, roughly, in seconds of one core."""
         return self.epochs * 0.01 * (100 + sum(self.hidden)) * (2.5 if self.learner == "perbp" else 1)
 
-    def network(self, dataset: Dataset) -> Network:
+    def network(self, size: Size) -> Network:
         """Return what learns."""
-        if self.learner == "erbp-shift" and dataset.n_pixels == 784:
+        if self.learner == "erbp-shift" and size == MNIST:
             return replace(preset(_preset_of(self.hidden)).network, seed=self.seed)
         return erbp_network(
             "-".join([self.learner, *map(str, self.hidden)]),
             self.hidden,
-            n_inputs=dataset.n_pixels,
-            n_classes=dataset.n_classes,
+            n_inputs=size.n_pixels,
+            n_classes=size.n_classes,
             weight_width=self.weight_width,
             synapse_keep=SYNAPSE_KEEP[len(self.hidden)] if self.learner == "perbp" else 256,
             # As in the preset: large layers learn better with an eighth of their neurons left out of each sample.
@@ -104,18 +104,19 @@ class SpikingRun:
             seed=self.seed,
         )
 
-    def recipe(self, dataset: Dataset) -> Recipe:
+    def recipe(self, size: Size) -> Recipe:
         """Return how it learns."""
         if self.learner != "erbp-shift":
             return Recipe(epochs=self.epochs)
-        if dataset.n_pixels == 784:
+        if size == MNIST:
             return replace(preset(_preset_of(self.hidden)).recipe, epochs=self.epochs)
         return Recipe(epochs=self.epochs, shift=1)
 
     def carry_out(self, advance: Advance, data: Path | None) -> Result:
         """Train, test and look."""
         dataset, begin = load(data), time.perf_counter()
-        network, recipe = self.network(dataset), self.recipe(dataset)
+        size = Size(dataset.n_pixels, dataset.n_classes)
+        network, recipe = self.network(size), self.recipe(size)
         n_train = len(dataset.train)
         total = recipe.epochs * n_train
         plan = TrainingPlan(recipe, total, usual_evaluations(total, n_train), self.n_curve, network.n_ticks)
@@ -301,18 +302,19 @@ class FirstSpikeRun:
         """How long it takes, roughly, in seconds of one core."""
         return 1.2 * self.epochs
 
-    def network(self, dataset: Dataset) -> Network:
+    def network(self, size: Size) -> Network:
         """Return what learns, whatever the data."""
         return replace(preset(self.preset).network, seed=self.seed)
 
-    def recipe(self, dataset: Dataset) -> Recipe:
+    def recipe(self, size: Size) -> Recipe:
         """Return how it learns."""
         return replace(preset(self.preset).recipe, epochs=self.epochs)
 
     def carry_out(self, advance: Advance, data: Path | None) -> Result:
         """Train, test and look into the decisions."""
         dataset, begin = load(data), time.perf_counter()
-        network, recipe = self.network(dataset), self.recipe(dataset)
+        size = Size(dataset.n_pixels, dataset.n_classes)
+        network, recipe = self.network(size), self.recipe(size)
         found, weights = training.train(advance, network, recipe, dataset)
         taken = summary.decisions(network, weights, dataset.test, len(dataset.test))
         assert taken is not None
@@ -336,7 +338,7 @@ class FirstSpikeRun:
 
 def first_spike_run(plan: Plan, seed: int) -> FirstSpikeRun:
     """Return a run as the plan has it."""
-    name = "first-spike-mnist-600" if plan.dataset.n_pixels == 784 else "first-spike-digits"
+    name = "first-spike-mnist-600" if plan.size == MNIST else "first-spike-digits"
     return FirstSpikeRun(name, seed, plan.effort.preset_epochs or preset(name).recipe.epochs)
 
 
