@@ -139,8 +139,8 @@ def test_best_presets_by_their_own_recipes(run, tmp_path, monkeypatch):
 def test_a_kept_run_carries_on(tmp_path):
     data, network = tiny_digits(), preset("tiny").network
     recipe = replace(preset("tiny").recipe, epochs=3)
-    whole = kept.train(lambda steps: None, network, recipe, data, (1, 2), None)
-    shown = []
+    whole = kept.train(lambda steps: None, network, recipe, data, (1, 2), Request("best"))
+    request, shown = Request("best", keep=tmp_path / "runs"), []
 
     def stop(steps):
         shown.append(steps)
@@ -148,19 +148,19 @@ def test_a_kept_run_carries_on(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kept.train(stop, network, recipe, data, (1, 2), tmp_path / "runs")
+        kept.train(stop, network, recipe, data, (1, 2), request)
     (checkpoint,) = (tmp_path / "runs").iterdir()
     assert checkpoint.suffix == ".npz"
     shown = []
-    found = kept.train(shown.append, network, recipe, data, (1, 2), tmp_path / "runs")
+    found = kept.train(shown.append, network, recipe, data, (1, 2), request)
     for name in ("n_wrong", "curve", "curve_epochs", "learned"):
         assert found[name] == whole[name]
     assert whole["curve_epochs"] == [1, 2, 3]
     (finished,) = (tmp_path / "runs").iterdir()
     assert json.loads(finished.read_text()) == found
     # Another recipe is another run, and so is one without a test.
-    other = kept.train(lambda steps: None, network, replace(recipe, epochs=1), data, (), tmp_path / "runs")
-    blind = kept.train(lambda steps: None, network, recipe, data, (1, 2), tmp_path / "runs", test=False)
+    other = kept.train(lambda steps: None, network, replace(recipe, epochs=1), data, (), request)
+    blind = kept.train(lambda steps: None, network, recipe, data, (1, 2), request, test=False)
     assert (other["learned"], len(other["curve"])) == (len(data.train), 1)
     assert "n_wrong" not in blind
     assert len(list((tmp_path / "runs").iterdir())) == 3

@@ -23,21 +23,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a bench is, and what it measures in one phrase."""
+    """Where a bench is, and what it measures in one phrase.
+
+    Parameters
+    ----------
+    module : str
+        Has ``measure(request, display)``.
+    about : str
+    pages : str
+        Module with ``write_report(path, outcome)`` and ``write_pictures(folder, outcome)``, if there is one.
+    keeps : bool
+        Whether it keeps the runs that are done, and goes on from there.
+    """
 
     module: str
     about: str
+    pages: str = ""
+    keeps: bool = False
 
 
 BENCHES = {
     "accuracy": Bench("erbium.bench.accuracy", "test error of the MNIST presets, mean of three seeds"),
-    "best": Bench("erbium.bench.best", "test error of the presets that were trained for accuracy"),
-    "search": Bench("erbium.bench.search", "validation error of what was tried on the way to them"),
+    "best": Bench("erbium.bench.best", "test error of the presets trained for the least error", keeps=True),
+    "search": Bench(
+        "erbium.bench.search", "validation error of what was tried on the way to those", keeps=True
+    ),
     "first-spike": Bench(
         "erbium.bench.first_spike", "test error of the first-spike presets, and what their decisions take"
     ),
     "learners": Bench(
         "erbium.bench.learners", "the sign-popcount learner beside exact gradients, in one table"
+    ),
+    "papers": Bench(
+        "erbium.bench.papers",
+        "the tables and figures of the sources, beside the published figures",
+        pages="erbium.bench.papers.page",
+        keeps=True,
     ),
     "exact": Bench("erbium.bench.exact", "a whole epoch on the generated Verilog, compared with the model"),
     "board-link": Bench(
@@ -51,9 +72,6 @@ BENCHES = {
     "boards": Bench("erbium.bench.boards", "frequency, size and images per second of the bitstreams"),
 }
 """All benches by name; a new one is a line here."""
-
-KEEPERS = ("best", "search")
-"""Benches of an hour or more, which can be stopped and taken up again."""
 
 
 def bench_named(name: str) -> Bench:
@@ -119,6 +137,8 @@ def run(
     jobs: int | None = None,
     only: str | None = None,
     keep: Path | None = None,
+    report: Path | None = None,
+    pictures: Path | None = None,
     console: Console | None = None,
     errors: Console | None = None,
 ) -> Outcome:
@@ -139,12 +159,18 @@ def run(
     only : str, optional
         Measure the row of this id alone, or those whose ids begin like this.
     keep : Path, optional
-        Folder for what is done, from which a bench that was stopped carries on.
+        Folder for the runs that are done: a bench that was interrupted goes on from there.
+    report : Path, optional
+        Where to write the figures as an HTML page.
+    pictures : Path, optional
+        Folder to write the figures to, each as an SVG file.
     console, errors : Console, optional
         Where to show the rows, and the progress.
 
     Raises
     ------
+    DescriptionError
+        If the bench has no figures, or keeps no runs, and is asked to.
     SystemExit
         With code 1, after everything is shown and written, if a row misses its target.
     """
@@ -153,24 +179,40 @@ def run(
     from erbium.bench.display import Display
     from erbium.bench.request import Request
     from erbium.gen import files
-    from erbium.sw_model.programs import DescriptionError
 
-    bench_named(name)
-    if json_file is not None and not json_file.parent.is_dir():
-        # Before the work, and not after it.
-        raise FileNotFoundError(2, "No such folder", str(json_file.parent))
+    chosen = bench_named(name)
+    _check_options(name, chosen, keep=keep, report=report, pictures=pictures)
+    # Before the work, and not after it.
+    for folder in (file.parent for file in (json_file, report, pictures) if file is not None):
+        if not folder.is_dir():
+            raise FileNotFoundError(2, "No such folder", str(folder))
     request = Request(name, quick=quick, data=data, jobs=jobs, only=only, keep=keep)
-    if keep is not None:
-        if name not in KEEPERS:
-            raise DescriptionError(
-                f"--keep is {str(keep)!r} and bench {name!r} keeps nothing; leave it out, {', '.join(KEEPERS)} can"
-            )
-        if not keep.parent.is_dir():
-            raise FileNotFoundError(2, "No such folder", str(keep.parent))
     outcome = measure(request, Display(errors or Console(stderr=True)))
     outcome.show(console or Console(highlight=False))
     if json_file is not None:
         files.write_text(json_file, outcome.to_json())
+    if report is not None:
+        importlib.import_module(chosen.pages).write_report(report, outcome)
+    if pictures is not None:
+        importlib.import_module(chosen.pages).write_pictures(pictures, outcome)
     if not outcome.ok:
         sys.exit(1)
     return outcome
+
+
+def _check_options(
+    name: str, chosen: Bench, *, keep: Path | None, report: Path | None, pictures: Path | None
+) -> None:
+    """Refuse what a bench does not have."""
+    from erbium.sw_model.programs import DescriptionError
+
+    for option, value, ability, what in (
+        ("--keep", keep, "keeps", "keeps no runs"),
+        ("--report", report, "pages", "has no figures"),
+        ("--pictures", pictures, "pages", "has no figures"),
+    ):
+        if value is not None and not getattr(chosen, ability):
+            others = ", ".join(other for other, bench in BENCHES.items() if getattr(bench, ability))
+            raise DescriptionError(
+                f"{option} is '{value}' and bench {name!r} {what}; leave it out, or name {others}"
+            )

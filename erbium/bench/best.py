@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from erbium.bench import kept, training
@@ -62,7 +61,7 @@ def measure(request: Request, display: Display) -> list[Row]:
         request.check_mnist()
     runs = [(figure, seed) for figure in wanted for seed in figure.seeds]
     tasks = [
-        Task(f"{figure.preset}, seed {seed}", training.STEPS, run, (figure, seed, request.data, request.keep))
+        Task(f"{figure.preset}, seed {seed}", training.STEPS, run, (figure, seed, request))
         for figure, seed in runs
     ]
     lengths = [preset(figure.preset).recipe.epochs * _size(figure) for figure, _ in runs]
@@ -79,11 +78,11 @@ def _size(figure: Figure) -> int:
     return 100 + sum(preset(figure.preset).network.shape[1:-1])
 
 
-def run(advance: Advance, figure: Figure, seed: int, data: Path | None, keep: Path | None) -> dict[str, Any]:
+def run(advance: Advance, figure: Figure, seed: int, request: Request) -> dict[str, Any]:
     """Train one network and test it: the run of :meth:`Figure.command`."""
-    chosen, dataset = preset(figure.preset), load_named(figure.preset, data)
+    chosen, dataset = preset(figure.preset), load_named(figure.preset, request.data)
     network = replace(chosen.network, seed=seed)
-    return kept.train(advance, network, chosen.recipe, dataset, EPOCHS_SHOWN, keep)
+    return kept.train(advance, network, chosen.recipe, dataset, EPOCHS_SHOWN, request)
 
 
 def _row(request: Request, figure: Figure, runs: Sequence[dict[str, Any]]) -> Row:

@@ -37,7 +37,7 @@ class Request:
     only : str, optional
         Id of the row that is wanted, or how the ids of several begin.
     keep : Path, optional
-        Folder for what is done, from which a bench that was stopped carries on; of long benches.
+        Folder where the runs that are done are kept, and found again.
     """
 
     bench: str

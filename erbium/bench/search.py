@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from erbium.bench import kept, training
@@ -146,7 +145,7 @@ def measure(request: Request, display: Display) -> list[Row]:
             f"{trial.preset}, {trial.change}, seed {seed}",
             training.STEPS,
             run,
-            (trial, seed, request.data, request.keep),
+            (trial, seed, request),
         )
         for trial, seed in runs
     ]
@@ -159,12 +158,12 @@ def _id(request: Request, trial: Trial) -> str:
     return request.id(trial.preset, trial.change)
 
 
-def run(advance: Advance, trial: Trial, seed: int, data: Path | None, keep: Path | None) -> dict[str, Any]:
+def run(advance: Advance, trial: Trial, seed: int, request: Request) -> dict[str, Any]:
     """Train one network, and infer the validation images when half of it and when all of it is over."""
-    dataset = load_named(trial.preset, data)
+    dataset = load_named(trial.preset, request.data)
     half = trial.recipe.epochs // 2
     network = replace(trial.network, seed=seed)
-    return kept.train(advance, network, trial.recipe, dataset, (half,), keep, test=False)
+    return kept.train(advance, network, trial.recipe, dataset, (half,), request, test=False)
 
 
 def _row(request: Request, trial: Trial, runs: Sequence[dict[str, Any]]) -> Row:

@@ -71,6 +71,7 @@ def doctor() -> None:
         "erbium bench accuracy",
         "erbium bench lanes --quick --json lanes.json",
         "erbium bench exact --only exact/erbp-mnist-200/lanes-64",
+        "erbium bench papers --quick --report papers.html",
     ),
 )
 @click.argument("name", required=False)
@@ -82,11 +83,14 @@ def doctor() -> None:
     "--jobs", type=int, metavar="N", help="Processes at a time; default is the number of processors."
 )
 @click.option(
-    "--keep",
-    type=common.FOLDER,
-    metavar="DIR",
-    help="Keep what is done in DIR and carry on from there: best, search.",
+    "--keep", type=common.FOLDER, help="Keep each run that is done here, and go on from those that are."
 )
+@click.option(
+    "--report",
+    type=common.FILE,
+    help="Write tables and figures as an HTML page; the tables alone, in Markdown, if its name ends in .md.",
+)
+@click.option("--pictures", type=common.FOLDER, help="Write the figures as SVG files.")
 @common.data_option
 def bench(
     name: str | None,
@@ -96,6 +100,8 @@ def bench(
     only: str | None,
     jobs: int | None,
     keep: Path | None,
+    report: Path | None,
+    pictures: Path | None,
     data: Path | None,
 ) -> None:
     """Carry a bench out, or list them."""
@@ -104,7 +110,17 @@ def bench(
         return
     if name is None:
         raise click.UsageError("name a bench, such as accuracy; 'erbium bench --list' lists them")
-    the_bench.run(name, quick=quick, json_file=json_file, data=data, jobs=jobs, only=only, keep=keep)
+    the_bench.run(
+        name,
+        quick=quick,
+        json_file=json_file,
+        data=data,
+        jobs=jobs,
+        only=only,
+        keep=keep,
+        report=report,
+        pictures=pictures,
+    )
 
 
 @click.command(short_help="Print the version.")
