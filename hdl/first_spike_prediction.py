@@ -84,7 +84,7 @@ class FirstSpikePrediction(wiring.Component):
         takes, starts = Signal(), Signal()
         m.d.comb += takes.eq(self.sweep_i.valid & (token.kind == Kind.SPIKE))
         answer, decision_ticks, decided, scanning = self._answer(m, takes, starts)
-        wrong, age = self._errors(m, takes & self.sweep_i.ready, starts)
+        wrong, age = self._errors(m, takes & ~scanning, starts)
 
         # The stop is sent the feedback delay ahead of the last tick that can matter.
         errors = network.first_spike_errors
@@ -103,10 +103,13 @@ class FirstSpikePrediction(wiring.Component):
         is_label = place == self.begin.label
         m.d.comb += [error.address.eq(place), error.later.eq(~is_label)]
 
+        with m.If(self.result_o.ready):
+            m.d.sync += self.result_o.valid.eq(0)
         with m.FSM():
             with m.State("TICKS"), m.If(self.sweep_i.valid):
                 with m.Switch(token.kind):
-                    with m.Case(Kind.BEGIN):
+                    # Until a result is taken, what it is made of has to stay.
+                    with m.Case(Kind.BEGIN), m.If(~self.result_o.valid):
                         m.d.comb += [self.sweep_i.ready.eq(1), starts.eq(1)]
                         register.take(m, token.data)
                         m.d.sync += self.tick.eq(0)
@@ -122,10 +125,9 @@ class FirstSpikePrediction(wiring.Component):
                         with m.If(self.feedback_o.ready):
                             m.d.sync += self.tick.eq(self.next_tick)
                     with m.Case(Kind.END):
-                        m.d.comb += self.result_o.valid.eq(1)
-                        with m.If(self.result_o.ready):
-                            m.d.comb += [self.sweep_i.ready.eq(1), self.samples.eq(1)]
-                            m.next = "END"
+                        m.d.comb += [self.sweep_i.ready.eq(1), self.samples.eq(1)]
+                        m.d.sync += self.result_o.valid.eq(1)
+                        m.next = "END"
             with m.State("END"):
                 m.d.comb += [
                     self.feedback_o.valid.eq(1),

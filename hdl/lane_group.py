@@ -8,20 +8,13 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.fixed import clamped, delayed, extended, saturated_sum, total_of
-from erbium.hdl.neuron_unit import (
-    NOISE_WIDTH,
-    PORT_WIDTH,
-    NeuronUnit,
-    membrane_says_rest,
-    rests_for_good,
-    signed_width,
-    summed_state,
-)
+from erbium.hdl.kept_state import keeps_spike_ticks, rest_told_by, summed_state
+from erbium.hdl.neuron_unit import NOISE_WIDTH, PORT_WIDTH, NeuronUnit, signed_width
 from erbium.hdl.slot import Work, operand_stage, tick_width
 from erbium.hdl.word_file import WordFile
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import STATE_MAX
-from erbium.sw_model.rules import FirstSpikeRule, LatencyEncoder
+from erbium.sw_model.rules import FirstSpikeRule
 
 TRANSMITTED_WIDTH = 8
 
@@ -98,7 +91,8 @@ class LaneGroup(wiring.Component):
     changes : Out
         In stage X + 3: how many weights of the word have changed.
     valid_o, neurons_o, spikes_o, words_o : Out
-        Of the :class:`NeuronUnit`, in stage E of a sweep.
+        Of the :class:`NeuronUnit`, in stage E of a sweep; the membranes of resting neurons as they are kept
+        (:mod:`erbium.hdl.kept_state`).
     words_any : Out(lanes)
         One clock later: the plasticity words that differ from 0.
     later, earlier, causal, negative : Out(lanes)
@@ -126,18 +120,15 @@ class LaneGroup(wiring.Component):
         self.is_last = number == len(network.layers) - 1
         self.first_spike = network.is_first_spike
         self.n_ticks, self.tick_width = network.n_ticks, tick_width(network)
-        levels = network.encoder.levels if isinstance(network.encoder, LatencyEncoder) else ()
-        self.remembers = self.first_spike and number > 0
-        self.timed = self.remembers or len(levels) > 1
+        self.timed = keeps_spike_ticks(network, number)
         widths = [PORT_WIDTH] + [max(feedback_width, 1)] * (layer.program.n_ports - 1)
         self.neurons = NeuronUnit(layer.program, layer.rule, lanes, widths, short=self.short)
         self.stage_x = operand_stage(network, number, hardware)
         self.stage_e = self.stage_x + self.neurons.latency
-        # What is not stored: a sum of inputs, and the rest of a neuron if its spike tick or its membrane tells.
-        self.summed = summed_state(network, number)
+        self.summed, self.rest_told_by = summed_state(network, number), rest_told_by(network, number)
+        # What is not stored, for it can be told.
         self.derived = {f"x{self.summed}"} if self.summed is not None else set()
-        self.stays_up = not self.timed and membrane_says_rest(network, number)
-        if self.stays_up or (self.timed and rests_for_good(network, number)):
+        if self.rest_told_by != "counter":
             self.derived.add("refractory")
         self.random_width = max(layer.rounding_shift, 0)
         weights = lanes * layer.weight_width
@@ -273,15 +264,17 @@ class LaneGroup(wiring.Component):
         states = self._file(m, "states", width, Work.SWEEP)
         after = []
         for lane in range(self.lanes):
-            word, neuron = states.read_data.word_select(lane, width), unit.neurons[lane]
-            m.d.comb += Cat(*[neuron[name] for name in stored]).eq(word)
-            fields = {name: unit.neurons_o[lane][name] for name in stored}
-            if self.stays_up:
-                resting, top = unit.neurons_o[lane].refractory.any(), Const(STATE_MAX, fields["x0"].shape())
-                fields["x0"] = Mux(resting, top, fields["x0"])
+            neuron, shown = unit.neurons[lane], self.neurons_o[lane]
+            m.d.comb += [
+                Cat(*[neuron[name] for name in stored]).eq(states.read_data.word_select(lane, width)),
+                shown.eq(unit.neurons_o[lane]),
+            ]
+            if self.rest_told_by == "membrane":
                 rest = Mux(neuron.x0 == STATE_MAX, self.layer.program.refractory, 0)
                 m.d.comb += neuron.refractory.eq(rest)
-            after += fields.values()
+                with m.If(unit.neurons_o[lane].refractory.any()):
+                    m.d.comb += shown.x0.eq(STATE_MAX)
+            after += [shown[name] for name in stored]
             if self.summed is not None:
                 sums = self.port0.word_select(lane, PORT_WIDTH)
                 m.d.comb += neuron[f"x{self.summed}"].eq(sums)
@@ -296,7 +289,6 @@ class LaneGroup(wiring.Component):
             unit.silent.eq(self.silent),
             unit.learn.eq(learn),
             self.valid_o.eq(unit.valid_o),
-            self.neurons_o.eq(unit.neurons_o),
             self.spikes_o.eq(unit.spikes_o),
             self.words_o.eq(unit.words_o),
         ]
@@ -396,7 +388,7 @@ class LaneGroup(wiring.Component):
         kept, ticks, causal = delayed(m, file.read_data, end - x, "kept_ticks", cleared=False), [], []
         for lane in range(self.lanes):
             tick = file.read_data.word_select(lane, width)
-            if "refractory" in self.derived:
+            if self.rest_told_by == "spike tick":
                 m.d.comb += unit.neurons[lane].refractory.eq(Mux(tick == never, 0, resting))
             old = Mux(self.orders[end].begin, never, kept.word_select(lane, width))
             ticks.append(Mux(unit.spikes_o[lane], self.orders[end].tick, old))

@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import delayed, product, quotient
-from erbium.hdl.neuron_unit import summed_state, sweep_latency
+from erbium.hdl.kept_state import summed_state
+from erbium.hdl.neuron_unit import sweep_latency
 from erbium.hdl.rng import Generator
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
 from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, BeginRegister, ErrorToken, Kind, event_token, piece_width

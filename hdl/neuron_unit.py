@@ -11,9 +11,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import clamped, delayed, extended, reversed_bits, saturated_sum, total_of
-from erbium.sw_model.network import Network
 from erbium.sw_model.programs import FRACTION_BITS, STATE_MAX, STATE_MIN, NeuronProgram, Operation
-from erbium.sw_model.rules import ErbpRule, LatencyEncoder
+from erbium.sw_model.rules import ErbpRule
 
 PORT_WIDTH = 16
 NOISE_WIDTH = 11
@@ -59,45 +58,6 @@ class NeuronLayout(data.StructLayout):
         if program.refractory:
             members["refractory"] = Shape(bits_for(program.refractory))
         super().__init__(members)
-
-
-def inputs_at_once(network: Network, number: int) -> bool:
-    """Return whether all presynaptic spikes of a sample come in its first tick."""
-    encoder = network.encoder
-    return (
-        number == 0 and isinstance(encoder, LatencyEncoder) and all(tick == 0 for _, tick in encoder.levels)
-    )
-
-
-def summed_state(network: Network, number: int) -> int | None:
-    """Return the state of a layer that always equals the sum of its inputs, which port 0 holds; ``None`` without one.
-
-    Where all inputs come in the first tick, that is a state which starts at 0 and to which port 0 alone is added.
-    """
-    program = network.layers[number].program
-    into = [[op for op in program.operations if op.destination == k] for k in range(program.n_states)]
-    for state, operations in enumerate(into):
-        adds = [(op.source, op.shift, op.sign) for op in operations] == [("u0", 0, 1)]
-        bounds = (program.lower[state], program.upper[state]) == (STATE_MIN, STATE_MAX)
-        if adds and bounds and not program.bias[state] | program.initial[state]:
-            if inputs_at_once(network, number) and program.reset_mode[state] == "none":
-                return state
-    return None
-
-
-def rests_for_good(network: Network, number: int) -> bool:
-    """Return whether a neuron that spikes rests to the end of its sample, so that nothing has to be counted."""
-    return network.is_first_spike and network.layers[number].program.refractory >= max(network.n_ticks - 1, 2)
-
-
-def membrane_says_rest(network: Network, number: int) -> bool:
-    """Return whether the membranes of a layer tell its resting neurons: nobody asks how high they would be.
-
-    That of a resting neuron is kept at the largest value. One of a neuron that may spike lies below the threshold.
-    """
-    program = network.layers[number].program
-    hidden, plain = number < len(network.layers) - 1, not program.adaptive and program.reset_mode[0] == "none"
-    return rests_for_good(network, number) and hidden and plain and program.upper[0] == STATE_MAX
 
 
 class NeuronUnit(wiring.Component):

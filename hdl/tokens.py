@@ -129,7 +129,8 @@ class SweepToken(data.StructLayout):
     def __init__(
         self, lanes: int, with_membranes: bool, n_neurons: int = 1 << ADDRESS_WIDTH, begin_pieces: int = 1
     ) -> None:
-        self.begin_pieces = begin_pieces
+        self.lanes, self.with_membranes = lanes, with_membranes
+        self.n_neurons, self.begin_pieces = n_neurons, begin_pieces
         width = max(piece_width(begin_pieces), bits_for(n_neurons - 1))
         members: dict[str, object] = {"kind": Kind, "data": width, "spikes": lanes}
         if with_membranes:

@@ -582,3 +582,44 @@ def test_trace_has_the_spikes_that_the_counters_count():
 )
 def test_headline_numbers_are_short(value, words):
     assert short(value) == words
+
+
+def style_variables(scheme):
+    """Return the colours that the page gives its roles: those of the light scheme, or of the dark one."""
+    found = re.findall(r":root \{(.*?)\}", usual_page(), re.DOTALL)
+    return dict(re.findall(r"--(\w+): (#\w+);", found[scheme]))
+
+
+def luminance(colour):
+    digits = colour[1:] if len(colour) > 4 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4)]
+    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_every_colour_can_be_read_on_its_ground(scheme):
+    """What is written in it, 4.5 to 1 as WCAG asks; and both schemes have the same roles."""
+    colours = style_variables(scheme)
+    assert colours.keys() == style_variables(1 - scheme).keys()
+    for role in colours.keys() - {"paper", "card", "rule", "shade"}:
+        for ground in ("card", "paper"):
+            dark, light = sorted([luminance(colours[role]), luminance(colours[ground])])
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (role, ground)
+
+
+def test_nothing_is_wider_than_a_phone():
+    """No width in pixels but those that only limit; the browser's test looks at the outcome."""
+    page = usual_page()
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+    fixed = re.findall(r"(?<![\w-])(?:min-)?width: ?(\d+)px", page[: page.index("</style>")])
+    assert max(map(int, fixed), default=0) <= 60
+    for plot in re.findall(r"<svg[^>]*>", page):
+        assert "viewBox" in plot
+        assert not re.search(r'\s(width|height)="', plot)
+
+
+def test_plots_take_their_colours_from_the_scheme():
+    plots = re.findall(r"<svg.*?</svg>", usual_page(), re.DOTALL)
+    assert len(plots) >= 3
+    assert all("var(--" in plot and not re.search(r"#[0-9a-f]{3,6}\b(?=[;\"])", plot) for plot in plots)

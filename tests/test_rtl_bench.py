@@ -39,7 +39,7 @@ def test_event_tokens(token):
 @pytest.mark.parametrize("pieces", [1, 2, 3, 4, 8, 41])
 def test_a_begin_in_pieces(pieces):
     token = ("BEGIN", 0xDEADBEEF, 0x5A, 1)
-    for codec in (EventCodec(EventToken(5, 0, pieces)), SweepCodec(1, 5, False, pieces)):
+    for codec in (EventCodec(EventToken(5, 0, pieces)), SweepCodec(SweepToken(1, False, 5, pieces))):
         for _ in range(2):
             *first, last = codec.encode(token)
             assert len(first) == pieces - 1
@@ -52,13 +52,13 @@ def test_a_begin_in_pieces(pieces):
     "token", [("BEGIN", 1, 2, 0), ("SPIKE", 3, 0b101, (-32768, 32767, -1)), ("TICK",), ("END",)]
 )
 def test_sweep_tokens(token):
-    codec = SweepCodec(3, 100, True)
+    codec = SweepCodec(SweepToken(3, True, 100))
     assert codec.size == SweepToken(3, True).size
     assert codec.decode(*codec.encode(token)) == token
 
 
 def test_lanes_without_neuron_have_no_membrane():
-    codec = SweepCodec(3, 4, True)
+    codec = SweepCodec(SweepToken(3, True, 4))
     assert codec.decode(*codec.encode(("SPIKE", 3, 1, [7, 8, 9]))) == ("SPIKE", 3, 1, (7,))
 
 

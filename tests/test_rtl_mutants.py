@@ -249,6 +249,15 @@ MUTANTS = [
         ONE_STALL,
     ),
     Mutant(
+        "rest-by-spike-tick",
+        "lane_group",
+        "Mux(tick == never, 0, resting)",
+        "Mux(tick == never, 0, 1)",
+        "LayerEngine",
+        "first-spike-later-lanes-5",
+        ONE_STALL,
+    ),
+    Mutant(
         "causes-of-inference",
         "layer_pipeline",
         "causes.push.eq(row & self.begin.learn)",

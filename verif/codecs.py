@@ -25,7 +25,7 @@ from erbium.hdl.tokens import (
     piece_width,
 )
 from erbium.hdl.weight_access import AccessRequest
-from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.network import Network
 
 Token = tuple[Any, ...]
 """First what it says, as a word, then its values; such as ``("SPIKE", 7)``."""
@@ -177,23 +177,16 @@ class SweepCodec:
 
     Parameters
     ----------
-    lanes, n_neurons : int
-    with_membranes : bool
-    begin_pieces : int
+    layout : SweepToken
+        Of the channel.
     """
 
-    def __init__(self, lanes: int, n_neurons: int, with_membranes: bool, begin_pieces: int = 1) -> None:
-        self.lanes, self.n_neurons, self.with_membranes = lanes, n_neurons, with_membranes
-        self._packer = Packer(SweepToken(lanes, with_membranes, n_neurons, begin_pieces))
-        self._pieces = _BeginPieces(begin_pieces)
+    def __init__(self, layout: SweepToken) -> None:
+        self.lanes, self.n_neurons = layout.lanes, layout.n_neurons
+        self.with_membranes = layout.with_membranes
+        self._packer, self._pieces = Packer(layout), _BeginPieces(layout.begin_pieces)
         self.clear = self._pieces.clear
         self.size = self._packer.size
-
-    @classmethod
-    def of(cls, network: Network, number: int, hardware: Hardware) -> SweepCodec:
-        """Return the codec of the channel from a layer, counted from 0."""
-        lanes, last = hardware.lanes_of(network, number), number == len(network.layers) - 1
-        return cls(lanes, network.layers[number].n_neurons, last, hardware.begin_pieces)
 
     def encode(self, token: Token) -> list[int]:
         """Return the payloads of a token."""

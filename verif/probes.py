@@ -14,6 +14,7 @@ from amaranth.hdl import Cat, Module, Value
 from amaranth.lib.wiring import Component, Out, connect, flipped
 
 from erbium.hdl.array import ErbiumArray
+from erbium.hdl.kept_state import keeps_spike_ticks
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.neuron_unit import NeuronLayout, plasticity_word_width
 from erbium.hdl.slot import tick_width
@@ -115,14 +116,6 @@ class CauseCodec:
     def decode(self, bits: int) -> tuple[int, int]:
         """Return row and tick."""
         return bits & ((1 << self._row_width) - 1), bits >> self._row_width
-
-
-def keeps_spike_ticks(network: Network, number: int) -> bool:
-    """Return whether a layer has to know when its neurons spiked: if its inputs spike at different ticks."""
-    encoder = network.encoder
-    return network.is_first_spike and (
-        number > 0 or (not isinstance(encoder, str) and len(encoder.levels) > 1)
-    )
 
 
 class Probe(Component):

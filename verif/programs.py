@@ -67,7 +67,7 @@ class Program:
         if where and _is_native(where) and self._is_new_enough(where):
             return Tool(self.name, Path(where), self._version(where), True, oldest=oldest)
         script = shutil.which(self.script, path=sysconfig.get_path("scripts")) or shutil.which(self.script)
-        version = _package_version(self.package)
+        version = package_version(self.package)
         if script and version:
             return Tool(self.name, Path(script), f"{version} ({self.package})", True, oldest=oldest)
         return Tool(self.name, None, None, False, self.hint, oldest=oldest)
@@ -92,7 +92,8 @@ def _is_native(where: str) -> bool:
     return Path(where).parent != Path(sysconfig.get_path("scripts"))
 
 
-def _package_version(distribution: str) -> str | None:
+def package_version(distribution: str) -> str | None:
+    """Return the version of an installed package; ``None`` if it is not there."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

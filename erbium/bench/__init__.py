@@ -23,10 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a bench is, and what it measures in one phrase."""
+    """Where a bench is, and what it measures in one phrase.
+
+    Parameters
+    ----------
+    module : str
+        Has ``measure(request, display)``.
+    about : str
+    pages : str
+        Module with ``write_report(path, outcome)`` and ``write_pictures(folder, outcome)``, if there is one.
+    keeps : bool
+        Whether it keeps the runs that are done, and goes on from there.
+    """
 
     module: str
     about: str
+    pages: str = ""
+    keeps: bool = False
 
 
 BENCHES = {
@@ -36,6 +49,12 @@ BENCHES = {
     ),
     "learners": Bench(
         "erbium.bench.learners", "the sign-popcount learner beside exact gradients, in one table"
+    ),
+    "papers": Bench(
+        "erbium.bench.papers",
+        "the tables and figures of the sources, beside the published figures",
+        pages="erbium.bench.papers.page",
+        keeps=True,
     ),
     "exact": Bench("erbium.bench.exact", "a whole epoch on the generated Verilog, compared with the model"),
     "board-link": Bench(
@@ -113,6 +132,9 @@ def run(
     data: Path | None = None,
     jobs: int | None = None,
     only: str | None = None,
+    keep: Path | None = None,
+    report: Path | None = None,
+    pictures: Path | None = None,
     console: Console | None = None,
     errors: Console | None = None,
 ) -> Outcome:
@@ -132,11 +154,19 @@ def run(
         Processes at a time; default is the number of processors.
     only : str, optional
         Measure the row of this id alone, or those whose ids begin like this.
+    keep : Path, optional
+        Folder for the runs that are done: a bench that was interrupted goes on from there.
+    report : Path, optional
+        Where to write the figures as an HTML page.
+    pictures : Path, optional
+        Folder to write the figures to, each as an SVG file.
     console, errors : Console, optional
         Where to show the rows, and the progress.
 
     Raises
     ------
+    DescriptionError
+        If the bench has no figures, or keeps no runs, and is asked to.
     SystemExit
         With code 1, after everything is shown and written, if a row misses its target.
     """
@@ -146,15 +176,39 @@ def run(
     from erbium.bench.request import Request
     from erbium.gen import files
 
-    bench_named(name)
-    if json_file is not None and not json_file.parent.is_dir():
-        # Before the work, and not after it.
-        raise FileNotFoundError(2, "No such folder", str(json_file.parent))
-    request = Request(name, quick=quick, data=data, jobs=jobs, only=only)
+    chosen = bench_named(name)
+    _check_options(name, chosen, keep=keep, report=report, pictures=pictures)
+    # Before the work, and not after it.
+    for folder in (file.parent for file in (json_file, report, pictures) if file is not None):
+        if not folder.is_dir():
+            raise FileNotFoundError(2, "No such folder", str(folder))
+    request = Request(name, quick=quick, data=data, jobs=jobs, only=only, keep=keep)
     outcome = measure(request, Display(errors or Console(stderr=True)))
     outcome.show(console or Console(highlight=False))
     if json_file is not None:
         files.write_text(json_file, outcome.to_json())
+    if report is not None:
+        importlib.import_module(chosen.pages).write_report(report, outcome)
+    if pictures is not None:
+        importlib.import_module(chosen.pages).write_pictures(pictures, outcome)
     if not outcome.ok:
         sys.exit(1)
     return outcome
+
+
+def _check_options(
+    name: str, chosen: Bench, *, keep: Path | None, report: Path | None, pictures: Path | None
+) -> None:
+    """Refuse what a bench does not have."""
+    from erbium.sw_model.programs import DescriptionError
+
+    for option, value, has, what in (
+        ("--keep", keep, chosen.keeps, "keeps no runs"),
+        ("--report", report, bool(chosen.pages), "has no figures"),
+        ("--pictures", pictures, bool(chosen.pages), "has no figures"),
+    ):
+        if value is not None and not has:
+            others = ", ".join(other for other, bench in BENCHES.items() if bench.keeps and bench.pages)
+            raise DescriptionError(
+                f"{option} is '{value}' and bench {name!r} {what}; leave it out, or name {others}"
+            )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Bitstreams: for each board and preset frequency, size and images per second, as the tools report them.
 
-Each is built as by ``erbium build``, into the same folder. A large one takes the better part of an hour.
+Each is built as by ``erbium build``, into the same folder. A large one takes about a quarter of an hour.
 """
 
 from __future__ import annotations

@@ -36,6 +36,8 @@ class Request:
         Processes at a time; default is the number of processors that may be used.
     only : str, optional
         Id of the row that is wanted, or how the ids of several begin.
+    keep : Path, optional
+        Folder where the runs that are done are kept, and found again.
     """
 
     bench: str
@@ -43,6 +45,7 @@ class Request:
     data: Path | None = None
     jobs: int | None = None
     only: str | None = None
+    keep: Path | None = None
 
     def __post_init__(self) -> None:
         if self.jobs is not None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -36,6 +36,8 @@ class Row:
         Anything else that belongs to the number and that JSON can hold.
     columns : mapping of str to str
         What the table shows besides, heading to text.
+    section : str
+        Title of the table that it belongs to, where a bench has several.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Row:
     limit: Limit = "at most"
     extra: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
+    section: str = ""
 
     def __post_init__(self) -> None:
         clash = [key for key in (*_OWN_KEYS, "limit") if key in self.extra]
@@ -94,6 +97,11 @@ class Outcome:
         """Whether no row misses its target."""
         return all(row.ok is not False for row in self.rows)
 
+    @property
+    def sections(self) -> list[str]:
+        """Titles of the tables, in their order."""
+        return list(dict.fromkeys(row.section for row in self.rows))
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON has it."""
         return {"bench": self.bench, "version": self.version, "rows": [row.to_dict() for row in self.rows]}
@@ -103,23 +111,15 @@ class Outcome:
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
 
     def show(self, console: Console) -> None:
-        """Print the rows as a table."""
-        table = Table(box=None, pad_edge=False)
-        table.add_column("id", no_wrap=True)
-        table.add_column("value", justify="right", no_wrap=True)
-        table.add_column("unit")
-        table.add_column("target", no_wrap=True)
-        table.add_column("", no_wrap=True)
-        further = list(dict.fromkeys(heading for row in self.rows for heading in row.columns))
-        for heading in further:
-            table.add_column(heading, justify="right", no_wrap=True)
-        for row in self.rows:
-            target = "" if row.target is None else f"{row.limit} {row.target:,g}"
-            texts = [row.columns.get(heading, "") for heading in further]
-            table.add_row(row.id, number(row.value), row.unit, target, _verdict(row.ok), *texts)
+        """Print the rows as a table, or as one for each section, and name what misses its target."""
         if not console.is_terminal:
             console.width = max(console.width, 160)
-        console.print(table, highlight=False)
+        for section in self.sections:
+            if section:
+                console.print(section, style="bold", highlight=False)
+            console.print(_table([row for row in self.rows if row.section == section]), highlight=False)
+            if section:
+                console.print()
         for row in self.rows:
             if row.ok is False:
                 console.print(
@@ -128,6 +128,23 @@ class Outcome:
                     soft_wrap=True,
                     markup=False,
                 )
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("id", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    table.add_column("target", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    further = list(dict.fromkeys(heading for row in rows for heading in row.columns))
+    for heading in further:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        target = "" if row.target is None else f"{row.limit} {row.target:,g}"
+        texts = [row.columns.get(heading, "") for heading in further]
+        table.add_row(row.id, number(row.value), row.unit, target, _verdict(row.ok), *texts)
+    return table
 
 
 def number(value: float) -> str:

@@ -22,6 +22,9 @@ from erbium.bench.display import Display
 Advance = Callable[[int], None]
 """A task calls it with the number of steps that it has done since it last did."""
 
+Done = Callable[[int, Any], None]
+"""Called with the place of a task and its result, as soon as it is done."""
+
 STOP_SECONDS = 5.0
 """How long a process may take to end after it was asked to."""
 
@@ -48,27 +51,31 @@ class Task:
     arguments: tuple[Any, ...] = ()
 
 
-def carry_out(tasks: Sequence[Task], jobs: int, display: Display) -> list[Any]:
+def carry_out(tasks: Sequence[Task], jobs: int, display: Display, done: Done | None = None) -> list[Any]:
     """Carry tasks out, up to `jobs` at a time, and return their results in the order of the tasks.
 
-    With one job there is no other process. If a task fails, or the user stops it all, the others are ended.
+    Each result goes to `done` when it is there, long before all of them are. With one job there is no other
+    process. If a task fails, or the user stops it all, the others are ended.
     """
     results: dict[int, Any] = {}
     stream = _side_by_side(tasks, jobs, display) if jobs > 1 else _one_by_one(tasks, display)
     begin = time.perf_counter()
     for index, result in stream:
         results[index] = result
+        if done is not None:
+            done(index, result)
         seconds = time.perf_counter() - begin
         display.say(f"{tasks[index].name}: done, {len(results)} of {len(tasks)} after {seconds:,.0f} s")
     return [results[index] for index in range(len(tasks))]
 
 
 def carry_out_longest_first(
-    tasks: Sequence[Task], lengths: Sequence[float], jobs: int, display: Display
+    tasks: Sequence[Task], lengths: Sequence[float], jobs: int, display: Display, done: Done | None = None
 ) -> list[Any]:
     """Carry tasks out as :func:`carry_out` does, the longest first: so processes end at about the same time."""
     order = sorted(range(len(tasks)), key=lambda k: -lengths[k])
-    results = carry_out([tasks[k] for k in order], jobs, display)
+    tell = None if done is None else lambda number, result: done(order[number], result)
+    results = carry_out([tasks[k] for k in order], jobs, display, tell)
     found = dict(zip(order, results, strict=True))
     return [found[k] for k in range(len(tasks))]
 

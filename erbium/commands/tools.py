@@ -71,6 +71,7 @@ def doctor() -> None:
         "erbium bench accuracy",
         "erbium bench lanes --quick --json lanes.json",
         "erbium bench exact --only exact/erbp-mnist-200/lanes-64",
+        "erbium bench papers --quick --report papers.html",
     ),
 )
 @click.argument("name", required=False)
@@ -81,6 +82,11 @@ def doctor() -> None:
 @click.option(
     "--jobs", type=int, metavar="N", help="Processes at a time; default is the number of processors."
 )
+@click.option(
+    "--keep", type=common.FOLDER, help="Keep each run that is done here, and go on from those that are."
+)
+@click.option("--report", type=common.FILE, help="Write the figures as an HTML page.")
+@click.option("--pictures", type=common.FOLDER, help="Write the figures as SVG files.")
 @common.data_option
 def bench(
     name: str | None,
@@ -89,6 +95,9 @@ def bench(
     quick: bool,
     only: str | None,
     jobs: int | None,
+    keep: Path | None,
+    report: Path | None,
+    pictures: Path | None,
     data: Path | None,
 ) -> None:
     """Carry a bench out, or list them."""
@@ -97,7 +106,17 @@ def bench(
         return
     if name is None:
         raise click.UsageError("name a bench, such as accuracy; 'erbium bench --list' lists them")
-    the_bench.run(name, quick=quick, json_file=json_file, data=data, jobs=jobs, only=only)
+    the_bench.run(
+        name,
+        quick=quick,
+        json_file=json_file,
+        data=data,
+        jobs=jobs,
+        only=only,
+        keep=keep,
+        report=report,
+        pictures=pictures,
+    )
 
 
 @click.command(short_help="Print the version.")

@@ -161,7 +161,7 @@ def learning_curve(points: Sequence[CurvePoint]) -> Figure:
         axes.set_ylim(0, None)
     axes.set_xlabel("training images seen")
     axes.set_ylabel("error, %")
-    axes.legend(frameon=False, loc="upper right")
+    axes.legend(frameon=False, loc="best")
     return figure
 
 
@@ -173,7 +173,7 @@ def _scale(axis: Axis, set_scale: Callable[[str], None], values: Sequence[float]
     set_scale("log")
     span = max(values) / min(values)
     # So many labels that they do not run into each other.
-    subs = (1, 2, 3, 5) if span < 50 else (1, 2, 5) if span < 200 else (1, 3) if span < 3000 else (1,)
+    subs = (1, 2, 3, 5) if span < 12 else (1, 2, 5) if span < 200 else (1, 3) if span < 3000 else (1,)
     axis.set_major_locator(LogLocator(10, subs=subs))
     axis.set_major_formatter(FuncFormatter(thousands))
     axis.set_minor_locator(NullLocator())
@@ -210,6 +210,7 @@ def raster(trace: SampleTrace, network: Network) -> Figure:
         axes.set_ylabel(name)
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     _membranes(rows["membrane"], trace, network.layers[-1].program.threshold)
+    rows["membrane"].yaxis.set_major_formatter(FuncFormatter(thousands))
     rows["membrane"].set_xlim(0, trace.n_ticks)
     rows["membrane"].xaxis.set_major_locator(MaxNLocator(8, integer=True))
     rows["membrane"].set_xlabel("tick")

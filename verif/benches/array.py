@@ -10,7 +10,7 @@ import numpy as np
 
 from erbium.hdl.array import rate_ports
 from erbium.hdl.registers import counter_names, performance_names
-from erbium.hdl.tokens import event_token
+from erbium.hdl.tokens import event_token, sweep_token
 from erbium.sw_model.array import ArrayModel, SampleResult, Tick
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
@@ -82,7 +82,7 @@ class TB:
             name = f"layer{number + 1}"
             event = event_token(self.network, self.hardware, number)
             events = [EventCodec(event), EventCodec(event)]
-            sweeps = SweepCodec.of(self.network, number, self.hardware)
+            sweeps = SweepCodec(sweep_token(self.network, self.hardware, number))
             self.codecs += [*events, sweeps]
             decoders |= {
                 f"{name}_events": events[0].decode,

@@ -3,25 +3,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cocotb
 import numpy as np
 
+from erbium.hdl.kept_state import keeps_spike_ticks, rest_told_by
 from erbium.hdl.layer import COUNTERS
 from erbium.hdl.layer_control import settle_clocks
 from erbium.hdl.slot import tick_width
-from erbium.hdl.tokens import event_token
+from erbium.hdl.tokens import event_token, sweep_token
 from erbium.hdl.word_file import file_latency
 from erbium.sw_model.constants import Array
 from erbium.sw_model.first_spike import FirstSpikeLayer
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.neuron import Sweep
+from erbium.sw_model.programs import STATE_MAX
 from erbium.sw_model.rules import FULL_PROBABILITY
 from erbium.verif.benches.layer import LayerTick, LayerView, WeightPort, sweep_tokens
 from erbium.verif.codecs import AccessCodec, ErrorCodec, EventCodec, SweepCodec, Token, decode_int16
-from erbium.verif.probes import CauseCodec, WordCodec, WriteCodec, keeps_spike_ticks, layer_taps
+from erbium.verif.probes import CauseCodec, WordCodec, WriteCodec, layer_taps
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import Scoreboard, expect_equal
 from erbium.verif.streams import STALLS, Harness
@@ -88,6 +90,25 @@ class FirstSpikeView(LayerView):
         for name, decode in decoders.items():
             result[name] = self._checker(name, decode)
         return result
+
+    def expect(self, tick: LayerTick) -> None:
+        """Add a tick to come, its states as the hardware keeps them."""
+        super().expect(replace(tick, values=tick.values | self._kept(tick)))
+
+    def _kept(self, tick: LayerTick) -> dict[str, Array]:
+        """Return what a layer without refractory counters shows of those that rest to the end of the sample.
+
+        It starts to count again in each tick, and so gets no further than one.
+        """
+        told_by = rest_told_by(self.network, self.number)
+        if told_by == "counter":
+            return {}
+        has_spiked = self.model.spike_tick <= tick.number
+        counting = self.layer.program.refractory - 1 + tick.values["spike"]
+        kept = {"refractory": np.where(has_spiked, counting, 0)}
+        if told_by == "membrane":
+            kept["x0"] = np.where(has_spiked, STATE_MAX, tick.values["x0"])
+        return kept
 
     def channel(self, name: str) -> Any:
         """Return the channel of a tap."""
@@ -191,7 +212,7 @@ class TB(WeightPort):
         )
         self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
         self.errors = harness.drive("error_i", ErrorCodec(self.layer.n_neurons).encode)
-        sweeps = SweepCodec.of(self.network, self.number, self.hardware)
+        sweeps = SweepCodec(sweep_token(self.network, self.hardware, self.number))
         self.sweeps = harness.check("sweep_o", sweeps.decode)
         if self.number > 0:
             harness.check("error_o", ErrorCodec(self.n_inputs).decode)

@@ -9,6 +9,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
+from erbium.hdl.tokens import sweep_token
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.prediction import ErbpPrediction
 from erbium.verif.codecs import FeedbackCodec, ResultCodec, SweepCodec
@@ -32,7 +33,7 @@ class TB:
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
         self.model = ErbpPrediction(self.network)
-        sweeps = SweepCodec.of(self.network, len(self.network.layers) - 1, hardware)
+        sweeps = SweepCodec(sweep_token(self.network, hardware, len(self.network.layers) - 1))
         self.input = self.harness.drive("sweep_i", sweeps.encode)
         self.counted = {
             name: self.harness.tally(name) for name in ("output_spikes", "error_spikes", "samples")

@@ -8,7 +8,7 @@ from typing import Any
 
 import cocotb
 
-from erbium.hdl.tokens import ADDRESS_WIDTH, EventToken
+from erbium.hdl.tokens import ADDRESS_WIDTH, EventToken, SweepToken
 from erbium.verif.codecs import EventCodec, SweepCodec, Token
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
@@ -24,7 +24,7 @@ class TB:
         n_neurons, begin_pieces = options.get("n_neurons", 1 << ADDRESS_WIDTH), options.get("begin_pieces", 1)
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
-        codec = SweepCodec(self.lanes, n_neurons, False, begin_pieces)
+        codec = SweepCodec(SweepToken(self.lanes, False, n_neurons, begin_pieces))
         event = EventToken(n_neurons, begin_pieces=begin_pieces)
         self.input = self.harness.drive("sweep_i", codec.encode)
         self.output = self.harness.check("event_o", EventCodec(event).decode)

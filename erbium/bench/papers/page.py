@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The figures as an HTML page or as pictures, from the rows of the bench and from nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from erbium import report
+from erbium.bench.papers import PARTS
+from erbium.bench.papers.part import Part
+from erbium.bench.result import Outcome, Row, number
+from erbium.gen import files
+from erbium.report import plots
+from erbium.report.parts import part as table_part
+
+STYLE = (Path(report.__file__).parent / "page.css").read_text(encoding="utf-8")
+"""The style sheet of the reports: one look for all pages, in light and dark."""
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table with its figure, if there are rows enough for one."""
+
+    key: str
+    title: str
+    lead: str
+    plot: Markup | None
+    table: Markup
+    sources: list[str]
+
+
+def sections(outcome: Outcome) -> list[Section]:
+    """Return a section for each part that there are rows of."""
+    made = []
+    for part in PARTS:
+        rows = [row for row in outcome.rows if row.section == part.title]
+        if not rows:
+            continue
+        sources = sorted({row.extra["source"] for row in rows if row.extra["source"]})
+        made.append(Section(part.key, part.title, part.lead, _plot(part, rows), _table(rows), sources))
+    return made
+
+
+def _plot(part: Part, rows: list[Row]) -> Markup | None:
+    if part.draw(rows) is None:
+        return None
+
+    def draw() -> Figure:
+        figure = part.draw(rows)
+        assert figure is not None
+        return figure
+
+    return plots.svg(part.key, f"{part.title}: {part.lead}", draw)
+
+
+def _table(rows: list[Row]) -> Markup:
+    further = list(dict.fromkeys(heading for row in rows for heading in row.columns))
+    header = [
+        "",
+        "here",
+        "unit",
+        *(["target"] if any(row.target is not None for row in rows) else []),
+        *further,
+    ]
+    body = []
+    for row in rows:
+        cells = [row.id.split("/", 1)[1], number(row.value), row.unit]
+        if "target" in header:
+            cells.append(_target(row))
+        body.append([*cells, *(row.columns.get(heading, "") for heading in further)])
+    return table_part("table", header, body)
+
+
+def _target(row: Row) -> str:
+    if row.target is None:
+        return ""
+    return f"{row.limit} {row.target:,g} {'✓' if row.ok else '✗'}"
+
+
+def render(outcome: Outcome) -> str:
+    """Return the page."""
+    first = outcome.rows[0].extra
+    # Inside a script element HTML ends at the first "</", and JSON may write its characters as escapes.
+    data = json.dumps(outcome.to_dict(), ensure_ascii=False)
+    for character in "<>&":
+        data = data.replace(character, f"\\u{ord(character):04x}")
+    return TEMPLATES.get_template("page.html.j2").render(
+        outcome=outcome,
+        dataset=first["dataset"],
+        quick=first["quick"],
+        style=Markup(STYLE),
+        sections=sections(outcome),
+        data=Markup(data),
+    )
+
+
+def write_report(path: Path, outcome: Outcome) -> None:
+    """Write the page, completely or not at all."""
+    files.write_text(path, render(outcome))
+
+
+def write_pictures(folder: Path, outcome: Outcome) -> None:
+    """Write each figure as an SVG file that follows a light or dark screen by itself."""
+    folder.mkdir(exist_ok=True)
+    for section in sections(outcome):
+        if section.plot is not None:
+            files.write_text(folder / f"{section.key}.svg", picture(section.plot))
+
+
+def picture(plot: Markup) -> str:
+    """Return a plot of a page as a file of its own: with the colours that it took from the page."""
+    names = "|".join(plots.ROLES)
+    light, dark = (
+        " ".join(re.findall(rf"--(?:{names}): #[0-9a-f]+;", block))
+        for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[:2]
+    )
+    style = (
+        f"<style>:root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }} "
+        "text { font-family: sans-serif !important; }</style>"
+    )
+    space = 'xmlns="http://www.w3.org/2000/svg"'
+    return re.sub(r"(<svg)(.*?>)", rf"\1 {space}\2{style}", str(plot), count=1, flags=re.DOTALL) + "\n"
