@@ -6,11 +6,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from erbium.sweep import SweepError
 from erbium.sweep.point import FORMAT
@@ -78,6 +80,7 @@ def _remote(scheduler: str) -> Iterator[Client]:
     from distributed import Client
 
     try:
+        _knock(scheduler)
         client = Client(scheduler, set_as_default=False, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TimeoutError) as error:
         raise SweepError(
@@ -87,6 +90,16 @@ def _remote(scheduler: str) -> Iterator[Client]:
     with client:
         _check(client, scheduler)
         yield client
+
+
+def _knock(scheduler: str) -> None:
+    """Raise ``OSError`` or ``ValueError`` at once where Dask would try for long."""
+    address = urlsplit(scheduler)
+    if address.scheme not in ("tcp", "tls"):
+        raise ValueError("it begins with neither tcp:// nor tls://")
+    if address.hostname is None or address.port is None:
+        raise ValueError("host or port are missing")
+    socket.create_connection((address.hostname, address.port), timeout=CONNECT_SECONDS).close()
 
 
 def _check(client: Client, scheduler: str) -> None:
