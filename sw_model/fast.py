@@ -18,6 +18,11 @@ from erbium.sw_model.fast_fault_kernels import FaultArrays
 from erbium.sw_model.fast_first_spike import Decisions, FirstSpikeLearner
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Network
+from erbium.sw_model.programs import DescriptionError
+from erbium.sw_model.rules import ErbpRule, FirstSpikeRule
+
+COMPILED_RULES = (type(None), ErbpRule, FirstSpikeRule)
+"""Classes of the plasticity rules that the compiled path knows."""
 
 
 class FastArray:
@@ -234,6 +239,12 @@ class FastArray:
 
 
 def _learner_of(network: Network, faults: Faults | None) -> FastLearner:
+    for number, layer in enumerate(network.layers, 1):
+        if type(layer.rule) not in COMPILED_RULES:
+            raise DescriptionError(
+                f"the compiled model does not know the rule {type(layer.rule).__name__} of layer {number}; "
+                "backend 'reference' does"
+            )
     if network.is_first_spike:
         return FirstSpikeLearner(network, faults=faults)
     return ErbpLearner(network, faults)

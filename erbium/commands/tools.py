@@ -85,7 +85,11 @@ def doctor() -> None:
 @click.option(
     "--keep", type=common.FOLDER, help="Keep each run that is done here, and go on from those that are."
 )
-@click.option("--report", type=common.FILE, help="Write the figures as an HTML page.")
+@click.option(
+    "--report",
+    type=common.FILE,
+    help="Write tables and figures as an HTML page; the tables alone, in Markdown, if its name ends in .md.",
+)
 @click.option("--pictures", type=common.FOLDER, help="Write the figures as SVG files.")
 @common.data_option
 def bench(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.figure import Figure
 
 from erbium.bench.papers import plots
-from erbium.bench.papers.part import Line, Part, mean_curves, row
+from erbium.bench.papers.part import Line, Part, Table, mean_curves, row
 from erbium.bench.papers.plan import NETWORKS, Plan
 from erbium.bench.papers.published import TEST_ERRORS
 from erbium.bench.papers.runs import Learner, Result, Run, run_of
@@ -16,10 +16,10 @@ from erbium.bench.result import Row
 
 LEARNERS: dict[Learner, str] = {
     "erbp": "eRBP",
-    "perbp": "peRBP, probabilistic synapses",
-    "erbp-shift": "eRBP preset, images shifted by ±1 pixel",
-    "ann-rbp": "ordinary network, random backpropagation",
-    "ann-bp": "ordinary network, backpropagation",
+    "perbp": "peRBP",
+    "erbp-shift": "eRBP preset, images shifted",
+    "ann-rbp": "ANN, random backpropagation",
+    "ann-bp": "ANN, backpropagation",
 }
 """What learns, and what people call it."""
 
@@ -69,11 +69,29 @@ def draw(rows: Sequence[Row]) -> Figure | None:
     return plots.errors(rows, list(LEARNERS.items()))
 
 
+def overview(rows: Sequence[Row]) -> Table:
+    """Return the source's table: a row for each network, and behind each error, in brackets, the published one."""
+    found = {(row.extra["network"], row.extra["learner"]): row for row in rows}
+    networks = list(dict.fromkeys(network for network, _ in found))
+    learners = [name for name in LEARNERS if any(learner == name for _, learner in found)]
+    body = [[network, *(_cell(found.get((network, name))) for name in learners)] for network in networks]
+    return ["network", *(LEARNERS[name] for name in learners)], body
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return ""
+    published = row.extra["published"]
+    return f"{row.value:.2f} %" + ("" if published is None else f" ({published:.2f})")
+
+
 PART = Part(
     "errors",
     TITLE,
-    "A dot is the mean over the seeds and a line their spread; a ring is the published figure. The source’s images "
-    "are not shifted.",
+    "A dot is the mean over the seeds and a line their spread; a ring, and what stands in brackets, is the published "
+    "figure. peRBP is eRBP with probabilistic synapses, ANN an ordinary network; random backpropagation is feedback "
+    "alignment. The source’s images are not shifted.",
     lines,
     draw,
+    overview,
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,11 @@ from matplotlib.figure import Figure
 
 from erbium import report
 from erbium.bench.papers import PARTS
-from erbium.bench.papers.part import Part
+from erbium.bench.papers.part import Part, Table
 from erbium.bench.result import Outcome, Row, number
 from erbium.gen import files
 from erbium.report import plots
-from erbium.report.parts import part as table_part
+from erbium.report.parts import part as macro
 
 STYLE = (Path(report.__file__).parent / "page.css").read_text(encoding="utf-8")
 """The style sheet of the reports: one look for all pages, in light and dark."""
@@ -34,14 +35,30 @@ TEMPLATES = Environment(
 
 @dataclass(frozen=True)
 class Section:
-    """A table with its figure, if there are rows enough for one."""
+    """A table with its figure, if there are rows enough for one.
+
+    Attributes
+    ----------
+    key, title, lead : str
+    plot : Markup, optional
+    overview : Table, optional
+        In the form of the source.
+    rows : Table
+        All rows, with what belongs to each.
+    sources : list of str
+        Of what is published.
+    command : str
+        Repeats these rows.
+    """
 
     key: str
     title: str
     lead: str
     plot: Markup | None
-    table: Markup
+    overview: Table | None
+    rows: Table
     sources: list[str]
+    command: str
 
 
 def sections(outcome: Outcome) -> list[Section]:
@@ -51,8 +68,15 @@ def sections(outcome: Outcome) -> list[Section]:
         rows = [row for row in outcome.rows if row.section == part.title]
         if not rows:
             continue
-        sources = sorted({row.extra["source"] for row in rows if row.extra["source"]})
-        made.append(Section(part.key, part.title, part.lead, _plot(part, rows), _table(rows), sources))
+        sources = list(dict.fromkeys(row.extra["source"] for row in rows if row.extra["source"]))
+        overview = part.overview(rows) if part.overview is not None else None
+        ids = os.path.commonprefix([row.id for row in rows])  # noqa: RUF071  # ids are no paths
+        command = f"erbium bench papers --only {ids}{' --quick' if rows[0].extra['quick'] else ''}"
+        made.append(
+            Section(
+                part.key, part.title, part.lead, _plot(part, rows), overview, _table(rows), sources, command
+            )
+        )
     return made
 
 
@@ -68,7 +92,7 @@ def _plot(part: Part, rows: list[Row]) -> Markup | None:
     return plots.svg(part.key, f"{part.title}: {part.lead}", draw)
 
 
-def _table(rows: list[Row]) -> Markup:
+def _table(rows: list[Row]) -> Table:
     further = list(dict.fromkeys(heading for row in rows for heading in row.columns))
     header = [
         "",
@@ -83,7 +107,7 @@ def _table(rows: list[Row]) -> Markup:
         if "target" in header:
             cells.append(_target(row))
         body.append([*cells, *(row.columns.get(heading, "") for heading in further)])
-    return table_part("table", header, body)
+    return header, body
 
 
 def _target(row: Row) -> str:
@@ -105,13 +129,32 @@ def render(outcome: Outcome) -> str:
         quick=first["quick"],
         style=Markup(STYLE),
         sections=sections(outcome),
+        macro=macro,
         data=Markup(data),
     )
 
 
+def markdown(outcome: Outcome) -> str:
+    """Return the tables as Markdown, for a page of the documentation; its pictures are expected in ``papers/``."""
+    parts = []
+    for section in sections(outcome):
+        parts += [f"## {section.title}", section.lead, f"    {section.command}"]
+        if section.plot is not None:
+            parts.append(f"![{section.title}](papers/{section.key}.svg)")
+        parts += [_markdown_table(table) for table in (section.overview, section.rows) if table is not None]
+        parts += [f"Published: {source}." for source in section.sources]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(table: Table) -> str:
+    header, body = table
+    rule = ["---", *["--:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *body])
+
+
 def write_report(path: Path, outcome: Outcome) -> None:
-    """Write the page, completely or not at all."""
-    files.write_text(path, render(outcome))
+    """Write the page, or its tables as Markdown if that is what the name ends in; completely or not at all."""
+    files.write_text(path, markdown(outcome) if path.suffix == ".md" else render(outcome))
 
 
 def write_pictures(folder: Path, outcome: Outcome) -> None:

@@ -25,6 +25,10 @@ class Line:
     make: Callable[[Sequence[Result]], Row]
 
 
+Table = tuple[list[str], list[list[str]]]
+"""Headings, and rows of texts."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A table or figure of a source.
@@ -39,6 +43,8 @@ class Part:
         Returns its lines, given a plan.
     draw : callable
         Draws its rows; None if there are not enough of them.
+    overview : callable, optional
+        Returns a table in the form of the source's, to stand before that of the rows.
     """
 
     key: str
@@ -46,6 +52,7 @@ class Part:
     lead: str
     lines: Callable[[Plan], list[Line]]
     draw: Callable[[Sequence[Row]], Figure | None]
+    overview: Callable[[Sequence[Row]], Table] | None = None
 
 
 def row(
