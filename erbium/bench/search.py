@@ -6,6 +6,7 @@ Validation error alone, and with other seeds than those of the published figures
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -58,12 +59,20 @@ def exponential(end: float, n_steps: int = 200) -> Schedule:
     return tuple(((step + 1) / n_steps, end ** (step / n_steps)) for step in range(n_steps))
 
 
+def cosine(n_steps: int = 200) -> Schedule:
+    """Return a schedule that falls from 1 to 0 along half a period of a cosine."""
+    return tuple(
+        ((step + 1) / n_steps, 0.5 * (1 + math.cos(math.pi * step / n_steps))) for step in range(n_steps)
+    )
+
+
 def _one_layer() -> list[Trial]:
     name, recipe = "erbp-mnist-200", Recipe(epochs=30, shift=1)
     base = preset(name).network
     usual = [
         Trial(name, "as-it-is", base, recipe, (SEED, 12)),
         Trial(name, "schedule-linear", base, replace(recipe, schedule=LINEAR)),
+        Trial(name, "schedule-cosine", base, replace(recipe, schedule=cosine())),
         Trial(name, "schedule-exponential", base, replace(recipe, schedule=exponential(0.05))),
         Trial(name, "epochs-8", base, replace(recipe, epochs=8)),
     ]
@@ -75,7 +84,25 @@ def _one_layer() -> list[Trial]:
             layered(base, gain=(12, 4), program=(erbp_hidden(), erbp_output(input_shift=0))), margin=160
         ),
     }
-    return usual + [Trial(name, change, network, recipe) for change, network in changes.items()]
+    short = {
+        "16-epochs-gains-8-6": layered(base, gain=(8, 6)),
+        "16-epochs-keep-240": layered(base, neuron_keep=(240, 256)),
+        # Errors that are forgotten sooner.
+        "16-epochs-dendrites-2-4": _dendrites(layered(base, gain=(16, 8)), 2, 4),
+        "16-epochs-dendrites-2-3": _dendrites(layered(base, gain=(16, 10)), 2, 3),
+    }
+    return [
+        *usual,
+        *(Trial(name, change, network, recipe) for change, network in changes.items()),
+        Trial(name, "16-epochs", base, replace(recipe, epochs=16), (SEED, 12)),
+        *(Trial(name, change, network, replace(recipe, epochs=16)) for change, network in short.items()),
+    ]
+
+
+def _dendrites(network: Network, hidden: int, output: int) -> Network:
+    """Return the network with other decays of the dendrites: per tick one part in 2 to these powers."""
+    programs = (erbp_hidden(dendrite_shift=hidden), erbp_output(dendrite_shift=output))
+    return layered(network, program=programs)
 
 
 def _two_layers() -> list[Trial]:
@@ -99,7 +126,12 @@ def _two_layers() -> list[Trial]:
             margin=160,
         ),
         "gains-12-3-8-keep-224": layered(slow, neuron_keep=(224, 224, 256)),
+        "gains-12-3-8-keep-192": layered(slow, neuron_keep=(192, 192, 256)),
         "gains-12-3-8-keep-192-256": layered(slow, neuron_keep=(192, 256, 256)),
+        "gains-12-4-8-keep-224-quiet-6": replace(
+            layered(base, gain=(12, 4, 8), neuron_keep=(224, 224, 256)), quiet_ticks=6
+        ),
+        "wide-feedback-gains-8-3-8": layered(base, gain=(8, 3, 8), feedback=("wide", "wide", "direct")),
     }
     return [
         Trial(name, "as-it-is", base, recipe, (SEED, 12)),
