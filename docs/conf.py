@@ -15,7 +15,7 @@ project = "Erbium"
 author = "Erbium contributors"
 copyright = author
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "generate"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["generated/parts"]
 source_suffix = {".md": "markdown"}
 
 html_theme = "furo"

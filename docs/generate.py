@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import inspect
 import re
@@ -417,7 +418,25 @@ def write_all(folder: Path) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def write_parts(folder: Path) -> None:
+    """Write the parts of ``how-it-learns.md``: half a minute's work, done again when a source has changed."""
+    sources = [
+        path for name in ("sw_model", "hdl", "gen", "verif", "docs") for path in (ROOT / name).glob("*.py")
+    ]
+    state = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()
+    stamp = folder / "stamp.txt"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == state:
+        return
+    sys.path.insert(0, str(ROOT / "docs"))
+    made = importlib.import_module("spike").parts()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in made.items():
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    stamp.write_text(state, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write them before Sphinx looks for pages."""
     write_all(ROOT / "docs" / "generated")
+    write_parts(ROOT / "docs" / "generated" / "parts")
     return {"parallel_read_safe": True, "parallel_write_safe": True}
