@@ -297,9 +297,11 @@ def open_chip(
         engine = _Reference(network, faults)
     elif name == "model":
         # The compiler behind it takes a second to import; the reference and `--help` do without.
-        from erbium.sw_model.fast import FastArray
+        from erbium.sw_model.fast import COMPILED_RULES, FastArray
 
-        engine = FastArray(network, faults=faults)
+        # A rule of one's own is in the model as NumPy spells it out before, or without ever, being compiled.
+        compiled = all(type(layer.rule) in COMPILED_RULES for layer in network.layers)
+        engine = FastArray(network, faults=faults) if compiled else _Reference(network, faults)
     elif name == "rtl":
         from erbium.verif.library import RtlArray
 

@@ -17,7 +17,7 @@ from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, BeginRegister, ErrorToken, K
 from erbium.hdl.word_file import file_latency
 from erbium.sw_model.constants import STREAM_PLASTICITY, salt
 from erbium.sw_model.network import Hardware, Network
-from erbium.sw_model.rules import ErbpRule
+from erbium.sw_model.rules import ThreeFactorRule
 
 SETTLE = 4
 """Clocks between the ``TICK`` token behind a sweep and the first row that may use its plasticity words."""
@@ -195,7 +195,7 @@ class LayerControl(wiring.Component):
             m.d.sync += [tick.eq(value), first_tick.eq(int(starts))]
             if has_feedback:
                 m.d.sync += wants_feedback.eq(value >= network.feedback_delay)
-            if isinstance(layer.rule, ErbpRule):
+            if isinstance(layer.rule, ThreeFactorRule):
                 m.d.sync += late_enough.eq(value >= layer.rule.first_tick)
 
         may_sweep = Mux(wants_feedback & (word == 0), self.feedback_ready & ~using, 1) & has_room
@@ -220,7 +220,7 @@ class LayerControl(wiring.Component):
             slot.tick.eq(tick),
             slot.row.eq(spike.address),
         ]
-        if isinstance(layer.rule, ErbpRule):
+        if isinstance(layer.rule, ThreeFactorRule):
             m.d.comb += slot.armed.eq(learning & late_enough)
         # A memory with one port is written an odd number of clocks behind each read that learns: so such words are
         # issued in every other clock only. The second word of a pair is read and written along with the first.

@@ -11,8 +11,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import clamped, delayed, extended, reversed_bits, saturated_sum, total_of
+from erbium.hdl.plasticity import plasticity_word, word_range
 from erbium.sw_model.programs import FRACTION_BITS, STATE_MAX, STATE_MIN, NeuronProgram, Operation
-from erbium.sw_model.rules import ErbpRule
+from erbium.sw_model.rules import ThreeFactorRule
 
 PORT_WIDTH = 16
 NOISE_WIDTH = 11
@@ -42,9 +43,9 @@ def state_range(program: NeuronProgram, state: int) -> tuple[int, int]:
 
 def plasticity_word_width(program: NeuronProgram, rule: object) -> int:
     """Return the bits of the plasticity word that a sweep forms; 1 if it forms none."""
-    if not isinstance(rule, ErbpRule):
+    if not isinstance(rule, ThreeFactorRule):
         return 1
-    return signed_width(program.lower[rule.modulator], program.upper[rule.modulator])
+    return signed_width(*word_range(rule, program))
 
 
 class NeuronLayout(data.StructLayout):
@@ -69,8 +70,8 @@ class NeuronUnit(wiring.Component):
     Parameters
     ----------
     program : NeuronProgram
-    rule : ErbpRule, another rule, or None
-        eRBP forms the plasticity word here; with all others it is 0.
+    rule : ThreeFactorRule, FirstSpikeRule or None
+        A three-factor rule forms the plasticity word here (:mod:`erbium.hdl.plasticity`); with all others it is 0.
     lanes : int
     port_widths : sequence of int
         Bits of each port, at most 16: a port whose range is known to be smaller may be narrower.
@@ -116,8 +117,8 @@ class NeuronUnit(wiring.Component):
         short: bool = False,
     ) -> None:
         self.latency = sweep_latency(short=short)
-        # Only eRBP forms its plasticity words in the sweep.
-        self.rule = rule if isinstance(rule, ErbpRule) else None
+        # Only these form their plasticity words in the sweep.
+        self.rule = rule if isinstance(rule, ThreeFactorRule) else None
         self.program, self.lanes, self.port_widths = program, lanes, tuple(port_widths)
         self.layout = NeuronLayout(program)
         self.word_width = plasticity_word_width(program, rule)
@@ -213,13 +214,7 @@ class NeuronUnit(wiring.Component):
             if program.refractory:
                 m.d.sync += after.refractory.eq(Mux(spike, program.refractory, Mux(resting, rest - 1, 0)))
             if self.rule is not None:
-                gate = (
-                    (clipped[0] >= self.rule.gate_lower)
-                    & (clipped[0] < self.rule.gate_upper)
-                    & learn
-                    & ~silent
-                )
-                m.d.sync += word.eq(Mux(gate, clipped[self.rule.modulator], 0))
+                m.d.sync += word.eq(Mux(learn & ~silent, plasticity_word(self.rule, clipped), 0))
 
     def _sum(self, lane: int, state: int, states: Sequence[Value]) -> tuple[Value, int]:
         """Return sum and dither of one state with as many fractional bits as its shifts need, and their number."""

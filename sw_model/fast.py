@@ -18,6 +18,11 @@ from erbium.sw_model.fast_fault_kernels import FaultArrays
 from erbium.sw_model.fast_first_spike import Decisions, FirstSpikeLearner
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Network
+from erbium.sw_model.programs import DescriptionError
+from erbium.sw_model.rules import ErbpRule, FirstSpikeRule
+
+COMPILED_RULES = (type(None), ErbpRule, FirstSpikeRule)
+"""Classes of the plasticity rules that the compiled path knows."""
 
 
 class FastArray:
@@ -219,9 +224,11 @@ class FastArray:
                 raise ValueError(
                     f"weights of layer {number + 1} have shape {np.shape(values)}, not {view.shape}"
                 )
-            if np.min(values) < layer.weight_min or np.max(values) > layer.weight_max:
+            # What a broken memory held can be loaded again, though no rule would write it.
+            lowest = layer.weight_min if self._learner.faults is None else -layer.weight_max - 1
+            if np.min(values) < lowest or np.max(values) > layer.weight_max:
                 raise ValueError(
-                    f"a weight of layer {number + 1} is outside of {layer.weight_min} ... {layer.weight_max}"
+                    f"a weight of layer {number + 1} is outside of {lowest} ... {layer.weight_max}"
                 )
         self._store(weights)
 
@@ -232,6 +239,12 @@ class FastArray:
 
 
 def _learner_of(network: Network, faults: Faults | None) -> FastLearner:
+    for number, layer in enumerate(network.layers, 1):
+        if type(layer.rule) not in COMPILED_RULES:
+            raise DescriptionError(
+                f"the compiled model does not know the rule {type(layer.rule).__name__} of layer {number}; "
+                "backend 'reference' does"
+            )
     if network.is_first_spike:
         return FirstSpikeLearner(network, faults=faults)
     return ErbpLearner(network, faults)

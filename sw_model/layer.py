@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from erbium.sw_model.constants import (
 from erbium.sw_model.faults import LayerFaults
 from erbium.sw_model.network import Network
 from erbium.sw_model.neuron import Population, Sweep
+from erbium.sw_model.programs import DescriptionError
 from erbium.sw_model.rng import Generator, mixed_bytes
-from erbium.sw_model.rules import ErbpRule
+from erbium.sw_model.rules import ErbpRule, ThreeFactorRule
 
 
 @dataclass
@@ -42,6 +44,35 @@ class LayerCounters:
     synaptic_operations: int = 0
     rows_learned: int = 0
     weights_changed: int = 0
+
+
+@singledispatch
+def plasticity_word(rule: object, states: Array) -> Array:
+    """Return the plasticity word of each neuron that is learned and not silent.
+
+    A rule of one's own is added by ``plasticity_word.register``.
+
+    Parameters
+    ----------
+    rule : ThreeFactorRule
+    states : ndarray of int64, shape (n_states, n_neurons)
+        Before the reset.
+
+    Raises
+    ------
+    DescriptionError
+        If the model does not know the rule.
+    """
+    raise DescriptionError(
+        f"the model does not know the plasticity rule {type(rule).__name__}; it needs a plasticity_word in "
+        "sw_model/layer.py"
+    )
+
+
+@plasticity_word.register
+def _(rule: ErbpRule, states: Array) -> Array:
+    gate = (states[0] >= rule.gate_lower) & (states[0] < rule.gate_upper)
+    return np.where(gate, states[rule.modulator], 0)
 
 
 class LayerModel:
@@ -182,7 +213,7 @@ class ErbpLayer(LayerModel):
         layer, rule, kept = self.layer, self.layer.rule, self._kept()
         self._transmit(self.weights[k], kept)
         if (
-            isinstance(rule, ErbpRule)
+            isinstance(rule, ThreeFactorRule)
             and self.learn
             and self.tick_number >= rule.first_tick
             and self.word.any()
@@ -207,7 +238,5 @@ class ErbpLayer(LayerModel):
 
     def _after_sweep(self, result: Sweep) -> None:
         rule = self.layer.rule
-        if isinstance(rule, ErbpRule) and self.learn:
-            v, u = result.before_reset[0], result.before_reset[rule.modulator]
-            gate = (v >= rule.gate_lower) & (v < rule.gate_upper) & ~self.silent
-            self.word = np.where(gate, u, 0)
+        if isinstance(rule, ThreeFactorRule) and self.learn:
+            self.word = np.where(self.silent, 0, plasticity_word(rule, result.before_reset))

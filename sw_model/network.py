@@ -25,11 +25,13 @@ from erbium.sw_model.programs import (
 from erbium.sw_model.rules import (
     FULL_PROBABILITY,
     MAX_TICKS,
+    RULES,
     ErbpRule,
     ErrorNeurons,
     FirstSpikeErrors,
     FirstSpikeRule,
     LatencyEncoder,
+    ThreeFactorRule,
 )
 
 MAX_INPUTS = 65_534
@@ -68,7 +70,7 @@ class Layer:
         1 ... 4096.
     program : NeuronProgram
         What each neuron does on a tick.
-    rule : ErbpRule, FirstSpikeRule or None
+    rule : ThreeFactorRule, FirstSpikeRule or None
         How the forward projection learns; ``None`` for fixed weights.
     weight_width : int
         Bits of a forward weight, 4 ... 16. A weight of b bits transmits ``w >> (b - 8)``, or
@@ -89,7 +91,7 @@ class Layer:
 
     n_neurons: int
     program: NeuronProgram
-    rule: ErbpRule | FirstSpikeRule | None = field(default_factory=ErbpRule)
+    rule: ThreeFactorRule | FirstSpikeRule | None = field(default_factory=ErbpRule)
     weight_width: int = 8
     weight_bound: int = 24
     feedback: FeedbackKind = "none"
@@ -109,11 +111,8 @@ class Layer:
             raise DescriptionError(
                 f"feedback is {self.feedback!r} but program {self.program.name!r} has one port; feedback needs port u1"
             )
-        if isinstance(self.rule, ErbpRule) and self.rule.modulator >= self.program.n_states:
-            raise DescriptionError(
-                f"modulator is {self.rule.modulator} but program {self.program.name!r} has states 0 to "
-                f"{self.program.n_states - 1}"
-            )
+        if isinstance(self.rule, ThreeFactorRule):
+            self.rule.check(self.program)
 
     @property
     def weight_min(self) -> int:
@@ -449,9 +448,12 @@ def _layer_from(data: object) -> Layer:
     return _build(Layer, data | parts, "layer")
 
 
-def _rule_from(data: object) -> ErbpRule | FirstSpikeRule | None:
+def _rule_from(data: object) -> ThreeFactorRule | FirstSpikeRule | None:
     if data is None:
         return None
+    if isinstance(data, dict) and "kind" in data:
+        _check_choice("kind of a 'rule' of the network description", data["kind"], tuple(RULES))
+        return _build(RULES[data["kind"]], data, "rule")
     if isinstance(data, dict) and "step" in data:
         return _build(FirstSpikeRule, data, "rule")
     return _build(ErbpRule, data, "rule")

@@ -26,8 +26,32 @@ FULL_PROBABILITY = 1 << 16
 """A row of synapses is touched with probability P / 65536, from 0 (never) to this (always)."""
 
 
+class ThreeFactorRule:
+    """Base of the rules that learn in row passes, by a plasticity word that the tick sweep forms for each neuron.
+
+    A rule is a frozen dataclass of integers with a field `first_tick`: a row pass at that tick or later changes each
+    weight of the row by ``-((word + r) >> shift)``, with one random ``r`` for the whole row. What the word is, the
+    model says in :func:`erbium.sw_model.layer.plasticity_word` and the hardware in :mod:`erbium.hdl.plasticity`.
+    """
+
+    first_tick: int
+
+    def check(self, program: NeuronProgram) -> None:
+        """Raise :class:`DescriptionError` if neurons of this program cannot learn by the rule."""
+
+    @property
+    def edges(self) -> tuple[int, ...]:
+        """Values of state 0 at which the word changes its formula: the benches aim there."""
+        return ()
+
+
+RULES: dict[str, type[ThreeFactorRule]] = {}
+"""Rules by the name that their field ``kind`` has in a description. Those of Erbium itself have none: their
+fields tell them apart."""
+
+
 @dataclass(frozen=True)
-class ErbpRule:
+class ErbpRule(ThreeFactorRule):
     """Plasticity rule of event-driven random backpropagation.
 
     The plasticity word of a neuron is ``gate_lower <= v < gate_upper ? u : 0`` with ``v`` its membrane
@@ -51,6 +75,17 @@ class ErbpRule:
         check_range(
             "first_tick", self.first_tick, 1, MAX_TICKS, "; at tick 0 no neuron has a plasticity word"
         )
+
+    def check(self, program: NeuronProgram) -> None:
+        if self.modulator >= program.n_states:
+            raise DescriptionError(
+                f"modulator is {self.modulator} but program {program.name!r} has states 0 to "
+                f"{program.n_states - 1}"
+            )
+
+    @property
+    def edges(self) -> tuple[int, ...]:
+        return self.gate_lower, self.gate_upper
 
 
 @dataclass(frozen=True)

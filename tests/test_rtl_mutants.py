@@ -39,9 +39,9 @@ MUTANTS = [
     ),
     Mutant(
         "gate-bound",
-        "neuron_unit",
-        "< self.rule.gate_upper",
-        "<= self.rule.gate_upper",
+        "plasticity",
+        "< rule.gate_upper",
+        "<= rule.gate_upper",
         "NeuronUnit",
         "erbp-hidden",
     ),

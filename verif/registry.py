@@ -47,7 +47,7 @@ from erbium.sw_model.network import Hardware, Layer, Network
 from erbium.sw_model.neuron import Population
 from erbium.sw_model.prediction import ErbpPrediction
 from erbium.sw_model.programs import MAX_OPERATIONS, MAX_SHIFT, NeuronProgram, Operation, ResetMode
-from erbium.sw_model.rules import ErbpRule, ErrorNeurons
+from erbium.sw_model.rules import ErbpRule, ErrorNeurons, ThreeFactorRule
 from erbium.verif.link_array import ModelledArray
 from erbium.verif.link_model import LinkModel
 from erbium.verif.probes import ProbedArray, ProbedLayer
@@ -191,7 +191,7 @@ def random_program(seed: int) -> NeuronProgram:
     )
 
 
-PROGRAMS: dict[str, tuple[NeuronProgram, ErbpRule | None]] = {
+PROGRAMS: dict[str, tuple[NeuronProgram, ThreeFactorRule | None]] = {
     "lif": (programs.lif(), None),
     "lif-first-order": (programs.lif_first_order(), None),
     "lif-second-order": (programs.lif_second_order(), None),

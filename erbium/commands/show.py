@@ -10,7 +10,7 @@ from erbium.commands import common
 from erbium.gen.presets import PRESETS, Preset, Recipe, describe_schedule
 from erbium.report.record import layer_names
 from erbium.sw_model.network import Hardware, Network
-from erbium.sw_model.rules import ErbpRule, LatencyEncoder
+from erbium.sw_model.rules import ErbpRule, FirstSpikeRule, LatencyEncoder
 
 LANES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Lane counts that `show` compares."""
@@ -124,8 +124,10 @@ def _explain_layer(network: Network, number: int, name: str) -> None:
     if isinstance(layer.rule, ErbpRule):
         rule = layer.rule
         learning = f"learns by x{rule.modulator} while {rule.gate_lower} <= x0 < {rule.gate_upper}"
-    elif layer.rule is not None:
+    elif isinstance(layer.rule, FirstSpikeRule):
         learning = f"learns in steps of {layer.rule.step} behind the sample"
+    elif layer.rule is not None:
+        learning = f"learns by {layer.rule}"
     feedback = "" if network.is_first_spike else f"feedback {layer.feedback}, gain {layer.gain}, "
     common.say(
         f"layer {number + 1} ({name}): {layer.n_neurons} neurons, {network.n_rows(number)} rows of "

@@ -11,9 +11,10 @@ import cocotb
 import numpy as np
 
 from erbium.hdl.neuron_unit import NOISE_WIDTH, NeuronLayout, state_range, sweep_latency
+from erbium.sw_model.layer import plasticity_word
 from erbium.sw_model.neuron import Population
 from erbium.sw_model.programs import NeuronProgram
-from erbium.sw_model.rules import ErbpRule
+from erbium.sw_model.rules import ThreeFactorRule
 from erbium.verif.codecs import Packer, signed
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
@@ -28,7 +29,7 @@ class TB:
     def __init__(self, dut: Any) -> None:
         options = current().options
         self.program: NeuronProgram = options["program"]
-        self.rule: ErbpRule | None = options["rule"]
+        self.rule: ThreeFactorRule | None = options["rule"]
         self.lanes: int = options["lanes"]
         self.latency = sweep_latency(short=options.get("short", False))
         self.widths: tuple[int, ...] = tuple(options["port_widths"])
@@ -54,7 +55,7 @@ class TB:
         into = [op for op in self.program.operations if op.destination == 0 and op.source == "u0"]
         bounds = [self.program.threshold, self.program.lower[0], self.program.upper[0]]
         if self.rule is not None:
-            bounds += [self.rule.gate_lower, self.rule.gate_upper]
+            bounds += self.rule.edges
         if len(into) != 1:
             return
         trial = copy.deepcopy(population)
@@ -111,9 +112,7 @@ class TB:
         result = population.sweep(tick, noise, silent)
         words = np.zeros(lanes, dtype=np.int64)
         if self.rule is not None and learn:
-            v, u = result.before_reset[0], result.before_reset[self.rule.modulator]
-            gate = (v >= self.rule.gate_lower) & (v < self.rule.gate_upper) & ~silent
-            words = np.where(gate, u, 0)
+            words = np.where(silent, 0, plasticity_word(self.rule, result.before_reset))
         expected = {"spikes": result.spikes.astype(int), "words": words}
         expected |= {f"x{k}": x for k, x in enumerate(population.x)}
         if program.refractory:
