@@ -90,7 +90,7 @@ def spread(histogram: Sequence[int]) -> dict[str, str]:
 def draw(rows: Sequence[Row]) -> Figure | None:
     """Draw the histograms."""
     found = {row.id.rpartition("/")[2]: row.extra.get("histogram") for row in rows}
-    panels = [(text, found[name]) for name, text in PANELS.items() if name in found]
+    panels = [(text, counts) for name, text in PANELS.items() if (counts := found.get(name)) is not None]
     return first_spike_plots.histograms(panels, sum(panels[0][1])) if panels else None
 
 
