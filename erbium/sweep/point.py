@@ -11,9 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from erbium.commands.common import named_network, with_hidden
+from erbium.commands.common import named_network
 from erbium.fpga.boards import board
 from erbium.gen.presets import SCHEDULES, Preset, Recipe
+from erbium.gen.resize import resized
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.faults import Faults
@@ -233,7 +234,7 @@ def resolve(base: Base, settings: Settings) -> Point:
     check_range("images", n_learn, 1, MAX_IMAGES)
     network = preset.network
     if "hidden" in rest:
-        network = with_hidden(network, _sizes(rest.pop("hidden")), dataset)
+        network = resized(network, _sizes(rest.pop("hidden")), dataset.n_pixels, dataset.n_classes)
     network = _with(network, "", rest)
     check_fits(
         network, dataset, "fit the network to the data with hidden=SIZES, or name other data with --data"
