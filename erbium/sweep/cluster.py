@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import socket
 import tempfile
@@ -19,7 +20,7 @@ from erbium.sweep.point import FORMAT
 from erbium.sweep.tasks import greet
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 CONNECT_SECONDS = 20.0
 """How long a scheduler may take to answer, and to have a worker."""
@@ -66,13 +67,26 @@ def _local(jobs: int) -> Iterator[Client]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any port: the usual one may be taken
             memory_limit=0,  # what is too much, the system says
             silence_logs=logging.CRITICAL,
             local_directory=scratch,
         )
-        with cluster, Client(cluster, set_as_default=False) as client, _hearing():
-            yield client
+        with cluster, Client(cluster, set_as_default=False) as client:
+            try:
+                with _hearing():
+                    yield client
+            except KeyboardInterrupt:
+                _kill(cluster)
+                raise
+
+
+def _kill(cluster: LocalCluster) -> None:
+    """End the workers without waiting for what they are at."""
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        with contextlib.suppress(ProcessLookupError, TypeError):  # it has ended, it has not begun
+            os.kill(nanny.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
