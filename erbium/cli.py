@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": ("erbium.commands.demo", "demo"),
     "train": ("erbium.commands.train", "train"),
     "eval": ("erbium.commands.eval", "evaluate"),
+    "sweep": ("erbium.commands.sweep", "sweep"),
     "run": ("erbium.commands.run", "run"),
     "simulate": ("erbium.commands.run", "simulate"),
     "presets": ("erbium.commands.show", "presets"),
@@ -94,7 +95,7 @@ def _explain(error: BaseException) -> int:
             # Whoever read the output has seen enough. Python would complain about it once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 128 + signal.SIGPIPE
-    if _is_expected(error):
+    if is_expected(error):
         click.echo(f"erbium: {_sentence(error)}", err=True)
         return USER_ERROR
     click.echo(
@@ -105,13 +106,14 @@ def _explain(error: BaseException) -> int:
     return BUG
 
 
-def _is_expected(error: BaseException) -> bool:
+def is_expected(error: BaseException) -> bool:
     """Whether the error is the user's or the machine's, and its text made for them."""
     from erbium.checkpoint import CheckpointError
     from erbium.chip import ChipError
     from erbium.fpga.transport import LinkError
     from erbium.sw_model.datasets import DatasetError
     from erbium.sw_model.programs import DescriptionError
+    from erbium.sweep import SweepError
     from erbium.verif.simulators import ToolError
 
     return isinstance(
@@ -124,6 +126,7 @@ def _is_expected(error: BaseException) -> bool:
             ChipError,
             ToolError,
             LinkError,
+            SweepError,
             OSError,
         ),
     )

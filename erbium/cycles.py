@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from erbium.fpga.report import Cycles
 from erbium.gen.presets import PRESETS, preset
 from erbium.hdl.registers import EVENT_BYTES
 from erbium.sw_model.constants import Array
+from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import LatencyEncoder
 
@@ -52,11 +54,41 @@ def measure_cycles(network: Network, hardware: Hardware, data: Path | None = Non
     if dataset.n_pixels != network.n_inputs:
         return None
     weights, position = weights_after_an_epoch(name, dataset)
+    return count_cycles(network, hardware, weights, position, dataset, preset(name).recipe.shift)
+
+
+def count_cycles(
+    network: Network,
+    hardware: Hardware,
+    weights: Sequence[Array],
+    position: int,
+    dataset: Dataset,
+    shift: int,
+) -> Cycles:
+    """Count the cycles of learning, and of inference behind it, from given weights on.
+
+    Parameters
+    ----------
+    network : Network
+    hardware : Hardware
+    weights : sequence of ndarray
+    position : int
+        Number of the next image to learn.
+    dataset : Dataset
+        What the network sees.
+    shift : int
+        Training images are moved by up to so many pixels.
+
+    Raises
+    ------
+    erbium.verif.simulators.ToolError
+        Without a simulator.
+    """
     with open_chip(network, "rtl", hardware) as chip:
         chip.load(weights)
         chip.position = position
         watch = Stopwatch(chip)
-        learn(chip, dataset, preset(name).recipe.shift, position + SAMPLES, lambda steps: None)
+        learn(chip, dataset, shift, position + SAMPLES, lambda steps: None)
         training = watch.effort()
         watch = Stopwatch(chip)
         infer(chip, dataset, min(SAMPLES, len(dataset.validation)), lambda steps: None)

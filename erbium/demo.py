@@ -21,6 +21,7 @@ from erbium import summary
 from erbium.chip import Chip, backend_named, open_chip
 from erbium.exact import Lockstep, MismatchError, Verdict
 from erbium.gen.presets import PRESETS, preset
+from erbium.gen.resize import resized
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay
 from erbium.report import Decisions, write_report
@@ -52,12 +53,15 @@ class Options:
     data: Path | None = None
     report: Path | None = None
     stop_after: int | None = None
+    hidden: tuple[int, ...] | None = None
 
     def command(self, stop_after: int | None = None) -> str:
         """Return the command line that does the same."""
         words = ["erbium", "demo", "--images", str(self.images)]
         if self.preset is not None:
             words += ["--preset", self.preset]
+        if self.hidden is not None:
+            words += ["--hidden", ",".join(map(str, self.hidden))]
         if self.seed is not None:
             words += ["--seed", str(self.seed)]
         if self.backend != "rtl":
@@ -82,10 +86,18 @@ def choose(options: Options, dataset: Dataset) -> tuple[Network, Dataset, Plan]:
     # The digits stand in where MNIST cannot be had; so does their network, unless the user named one.
     name = options.preset or (DIGITS_PRESET if dataset.notice else PRESET)
     chosen = preset(name)
-    network = chosen.network if options.seed is None else replace(chosen.network, seed=options.seed)
     others = ", ".join(other for other in PRESETS if other != name)
-    way_out = f"name other data with --data, or another --preset, such as {others}"
+    sizes = ",".join(map(str, options.hidden or chosen.network.shape[1:-1]))
+    way_out = (
+        f"fit the network to the data with --hidden {sizes}, name other data with --data, or another --preset, "
+        f"such as {others}"
+    )
     dataset = datasets.middle(dataset, chosen.recipe.crop, way_out)
+    network = chosen.network
+    if options.hidden is not None:
+        network = resized(network, options.hidden, dataset.n_pixels, dataset.n_classes)
+    if options.seed is not None:
+        network = replace(network, seed=options.seed)
     check_fits(network, dataset, way_out)
     plan = Plan(
         recipe=chosen.recipe,

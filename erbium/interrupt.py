@@ -31,13 +31,19 @@ class Interruption:
 
     The one who runs looks at it wherever stopping is safe. A second signal raises `KeyboardInterrupt`.
 
+    Parameters
+    ----------
+    until : str
+        What is finished first, for people.
+
     Attributes
     ----------
     number : int
         The signal that came; 0 while there was none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, until: str = "after this batch") -> None:
+        self.until = until
         self.number = 0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -58,7 +64,7 @@ class Interruption:
         if self.number:
             raise KeyboardInterrupt
         self.number = number
-        _say("\nStopping after this batch; once more stops at once.\n")
+        _say(f"\nStopping {self.until}; once more stops at once.\n")
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -33,6 +33,9 @@ FAILED_REPORT, FAILED_TEXT, FAILED_LOG = "failed.json", "failed.txt", "failed.lo
 SYNTHESIS_LOG, PLACER_LOG = "yosys.log", "nextpnr.log"
 MHZ = 1_000_000
 
+SEEDS = (1, 2, 3)
+"""Seeds of the placer, tried one after the other: what is reached moves by a tenth from one to the next."""
+
 MeasureCycles = Callable[[Network, Hardware], Cycles | None]
 
 
@@ -50,8 +53,8 @@ class BuildRequest:
         In Hz; default: the board's.
     baud_rate : int, optional
         Default: the board's.
-    seed : int
-        Of the placer.
+    seed : int, optional
+        Of the placer; default: the first of :data:`SEEDS` with which the clock is met.
     output : Path, optional
         Folder; default: ``build/boards/BOARD/NETWORK``.
     """
@@ -61,11 +64,12 @@ class BuildRequest:
     lanes: int | None = None
     clock: int | None = None
     baud_rate: int | None = None
-    seed: int = 1
+    seed: int | None = None
     output: Path | None = None
 
     def __post_init__(self) -> None:
-        check_range("--seed", self.seed, 0, (1 << 31) - 1)
+        if self.seed is not None:
+            check_range("--seed", self.seed, 0, (1 << 31) - 1)
         if self.clock is not None:
             check_range("--clock", self.clock, 1 * MHZ, 400 * MHZ, " Hz")
         if self.baud_rate is not None:
@@ -77,6 +81,11 @@ class BuildRequest:
         return self.output or folder_of(self.board, self.network.name)
 
     @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the placer that may be tried."""
+        return SEEDS if self.seed is None else (self.seed,)
+
+    @property
     def command(self) -> str:
         """The command line that asks for it."""
         words = ["erbium", "build", self.board.name, self.network.name]
@@ -86,7 +95,7 @@ class BuildRequest:
             words += ["--clock", f"{self.clock / MHZ:g}"]
         if self.baud_rate is not None:
             words += ["--baud", str(self.baud_rate)]
-        if self.seed != 1:
+        if self.seed is not None:
             words += ["--seed", str(self.seed)]
         return shlex.join(words)
 
@@ -135,11 +144,12 @@ def build(
         cycles = measure_cycles(request.network, planned.hardware)
         prepared = _timed("elaboration", progress, lambda: _prepare(request, planned, clock))
         try:
-            seconds = {"elaboration": prepared[1]} | flow.run(prepared[0], work, progress)
+            seconds, reached = flow.run(prepared[0], work, progress, request.seeds)
         except ToolError:
             _keep_logs(work, folder)
             raise
-        report = _report(request, planned, clock, versions, seconds, work)
+        seconds = {"elaboration": prepared[1]} | seconds
+        report = _report(request, planned, clock, versions, seconds, reached, work)
         report = replace(report, cycles=cycles)
         report = replace(report, problems=tuple(_problems(report)))
         _hand_over(report, work, folder)
@@ -168,7 +178,7 @@ def _prepare(request: BuildRequest, planned: Plan, clock: int) -> flow.Flow:
         core = chip(board, request.network, planned.hardware, clock, request.baud_rate or board.baud_rate)
     except ValueError as error:
         raise DescriptionError(f"{error}; choose another --baud or --clock") from None
-    return flow.prepare(board, BoardTop(board, core, request.clock or board.clock), clock, request.seed)
+    return flow.prepare(board, BoardTop(board, core, request.clock or board.clock), clock)
 
 
 def _report(
@@ -177,6 +187,7 @@ def _report(
     clock: int,
     versions: dict[str, str],
     seconds: dict[str, float],
+    reached: tuple[float, ...],
     work: Path,
 ) -> BuildReport:
     """Read what the programs left in the folder."""
@@ -196,7 +207,8 @@ def _report(
         clock=clock,
         baud_rate=request.baud_rate or board.baud_rate,
         buffer_bytes=board.buffer_bytes,
-        seed=request.seed,
+        seed=request.seeds[len(reached) - 1],
+        reached=reached,
         timing=placement.timing_of(placed),
         uses=placement.uses_of(board.family, placed, log),
         seconds=seconds,
@@ -215,10 +227,16 @@ def _problems(report: BuildReport) -> list[str]:
     problems = []
     if not timing.met:
         problems.append(
-            f"{timing.constraint:g} MHz were asked for and {timing.fmax:g} MHz reached, on the path from "
+            f"{timing.constraint:g} MHz were asked for and {_listed(report.reached)} MHz reached, on the path from "
             f"{timing.begin} to {timing.end}; try another --seed, a lower --clock or fewer --lanes"
         )
     return problems + breaches(report)
+
+
+def _listed(reached: Sequence[float]) -> str:
+    """Return what was reached with one seed after the other."""
+    *others, last = (f"{fmax:g}" for fmax in reached)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _hand_over(report: BuildReport, work: Path, folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from erbium.fpga import tools
 from erbium.fpga.boards import Board, Family
+from erbium.fpga.placement import timing_of
 from erbium.fpga.platforms import platform_of
 from erbium.gen.synthesis import COPIES_STAY, NAMES_APART, SHORT_MEMORIES_OF_LOGIC, collisions_are_free
 from erbium.verif.simulators import ToolError
@@ -48,6 +49,9 @@ _PREPARATION: dict[Family, tuple[str, ...]] = {
 }
 # The other router takes tens of minutes for what this one does in five.
 _PLACER_OPTIONS: dict[Family, tuple[str, ...]] = {"ecp5": ("--router", "router2"), "ice40": (), "gowin": ()}
+
+_SEED = ("--seed", "1")
+"""What :func:`run` puts other seeds in place of."""
 
 Progress = Callable[[str, float | None], None]
 """Is told each stage when it begins (None) and when it is done (seconds)."""
@@ -85,7 +89,7 @@ def check_tools(board: Board) -> dict[str, str]:
     return {name: tool.version or "unknown" for name, tool in found.items()}
 
 
-def prepare(board: Board, design: Any, clock: int, seed: int) -> Flow:
+def prepare(board: Board, design: Any, clock: int) -> Flow:
     """Elaborate a design for a board; nothing is run yet.
 
     Parameters
@@ -95,14 +99,11 @@ def prepare(board: Board, design: Any, clock: int, seed: int) -> Flow:
         The top, with the array at ``chip.array``.
     clock : int
         Frequency in Hz that the design has to reach.
-    seed : int
-        Of the placer.
     """
     options = [
         "--report",
         PLACER_REPORT,
-        "--seed",
-        str(seed),
+        *_SEED,
         "--freq",
         f"{clock / 1e6:g}",
         "--timing-allow-fail",
@@ -121,13 +122,25 @@ def prepare(board: Board, design: Any, clock: int, seed: int) -> Flow:
     return Flow(board, dict(plan.files), tuple(tuple(command) for command in commands))
 
 
-def run(flow: Flow, folder: Path, progress: Progress) -> dict[str, float]:
+def run(
+    flow: Flow, folder: Path, progress: Progress, seeds: Sequence[int]
+) -> tuple[dict[str, float], tuple[float, ...]]:
     """Carry a flow out in a folder, which has to be there.
+
+    Parameters
+    ----------
+    flow : Flow
+    folder : Path
+    progress : callable
+    seeds : sequence of int
+        Of the placer, at least one. The next one is tried where the clock is missed.
 
     Returns
     -------
     dict of float
         Seconds of each stage.
+    tuple of float
+        MHz reached with each seed that was tried; the files are those of the last one.
 
     Raises
     ------
@@ -140,14 +153,28 @@ def run(flow: Flow, folder: Path, progress: Progress) -> dict[str, float]:
     """
     for name, content in flow.files.items():
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    seconds = {}
+    seconds, reached = {}, []
     for stage, command in zip(STAGES, flow.commands, strict=True):
         progress(stage, None)
         begin = time.monotonic()
-        _run(stage, command, folder)
+        if stage == "place and route":
+            for seed in seeds:
+                _run(stage, _with_seed(command, seed), folder)
+                timing = timing_of(json.loads((folder / PLACER_REPORT).read_text()))
+                reached.append(timing.fmax)
+                if timing.met:
+                    break
+        else:
+            _run(stage, command, folder)
         seconds[stage] = round(time.monotonic() - begin, 1)
         progress(stage, seconds[stage])
-    return seconds
+    return seconds, tuple(reached)
+
+
+def _with_seed(command: Sequence[str], seed: int) -> tuple[str, ...]:
+    option, _ = _SEED
+    place = command.index(option) + 1
+    return (*command[:place], str(seed), *command[place + 1 :])
 
 
 def _run(stage: str, command: Sequence[str], folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from erbium.fpga.placement import Timing, Use
 
-FORMAT, FORMAT_VERSION = "erbium-build", 1
+FORMAT, FORMAT_VERSION = "erbium-build", 2
 REPORT, TEXT = "report.json", "report.txt"
 MHZ = 1_000_000
 
@@ -53,7 +53,11 @@ class BuildReport:
         Of the first layer.
     clock : int
         Frequency in Hz that the board runs at.
-    baud_rate, buffer_bytes, seed : int
+    baud_rate, buffer_bytes : int
+    seed : int
+        Of the placer.
+    reached : tuple of float
+        MHz with each seed that was tried, that of `seed` last.
     timing : Timing
     uses : dict of Use
         By name of the resource.
@@ -87,6 +91,7 @@ class BuildReport:
     baud_rate: int
     buffer_bytes: int
     seed: int
+    reached: tuple[float, ...]
     timing: Timing
     uses: dict[str, Use]
     seconds: dict[str, float]
@@ -144,7 +149,8 @@ class BuildReport:
             data["timing"] = Timing(**data["timing"])
             data["uses"] = {name: Use(**use) for name, use in data["uses"].items()}
             data["cycles"] = Cycles(**data["cycles"]) if data["cycles"] else None
-            data["shape"], data["problems"] = tuple(data["shape"]), tuple(data["problems"])
+            for key in ("shape", "reached", "problems"):
+                data[key] = tuple(data[key])
             return cls(**data)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"no report of a build: {error}") from None
@@ -158,6 +164,7 @@ class BuildReport:
             f"lanes          {self.lanes}",
             f"clock          {self.clock / MHZ:g} MHz; {self.timing.fmax:g} MHz reached, "
             f"{self.timing.constraint:g} MHz asked for",
+            f"placement      seed {self.seed}{self._earlier_tries()}",
             f"critical path  {self.timing.begin} to {self.timing.end}",
             f"serial port    {self.baud_rate:,} baud",
         ]
@@ -176,6 +183,10 @@ class BuildReport:
             *(f"NOT TO BE USED: {problem}" for problem in self.problems),
         ]
         return "\n".join(lines).rstrip() + "\n"
+
+    def _earlier_tries(self) -> str:
+        tries = ", ".join(f"{fmax:g}" for fmax in self.reached[:-1])
+        return f"; {tries} MHz reached with the seeds before" if tries else ""
 
     def _speed_lines(self) -> list[str]:
         if self.cycles is None:

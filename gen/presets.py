@@ -88,6 +88,7 @@ def erbp_network(
     n_classes: int = 10,
     weight_width: int = 8,
     feedback: FeedbackKind | None = None,
+    gains: Sequence[int] | None = None,
     encoder: EncoderKind = "bernoulli",
     n_ticks: int = 32,
     quiet_ticks: int = 3,
@@ -116,6 +117,8 @@ def erbp_network(
         Bits of every weight, 4 ... 16.
     feedback : str, optional
         ``"sign"`` or ``"wide"`` for the hidden layers; default ``"sign"`` for an even number of classes.
+    gains : sequence of int, optional
+        Amplitude of an error spike in each layer, the output layer included; default as below.
     synapse_keep, neuron_keep : int
         Blank-out of synapses (all layers) and of hidden neurons, in 1/256.
     noise_shift, leak_shift, synapse_shift, refractory
@@ -144,7 +147,11 @@ def erbp_network(
         "noise_shift": noise_shift,
         "refractory": refractory,
     }
-    full_gain = 12 if kind == "sign" else 8
+    first_gain = 12 if kind == "sign" else 8
+    later_gains = [first_gain // 2] * (len(hidden) - 1)
+    rates = gains or [*[first_gain][: len(hidden)], *later_gains, 8]
+    if len(rates) != len(hidden) + 1:
+        raise DescriptionError(f"there are {len(rates)} gains; the network has {len(hidden) + 1} layers")
     layers = [
         Layer(
             n_neurons=size,
@@ -153,7 +160,7 @@ def erbp_network(
             weight_width=weight_width,
             weight_bound=24 if number == 0 else 16,
             feedback=kind,
-            gain=full_gain if number == 0 else full_gain // 2,
+            gain=rates[number],
             synapse_keep=synapse_keep,
             neuron_keep=neuron_keep,
         )
@@ -167,7 +174,7 @@ def erbp_network(
             weight_width=weight_width,
             weight_bound=32,
             feedback="direct",
-            gain=8,
+            gain=rates[-1],
             synapse_keep=synapse_keep,
         )
     )
@@ -361,6 +368,45 @@ def _first_spike() -> list[Preset]:
     ]
 
 
+BEST = Recipe(epochs=100, shift=1)
+"""How the presets are trained that were made for accuracy."""
+
+
+def _best() -> list[Preset]:
+    """Return the presets with the least error that was found; ``docs/accuracy.md`` says how, and what it is."""
+    sizes = [
+        Preset(
+            erbp_network(f"erbp-mnist-{size}-best", (size,)),
+            BEST,
+            f"MNIST, {size} hidden neurons, trained for the least error.",
+        )
+        for size in (100, 160, 200)
+    ]
+    return [
+        *sizes,
+        Preset(
+            erbp_network("erbp-mnist-500-best", (500,), neuron_keep=224),
+            replace(BEST, epochs=120),
+            "MNIST, 500 hidden neurons, trained for the least error.",
+        ),
+        Preset(
+            erbp_network("erbp-mnist-500-12bit-best", (500,), neuron_keep=224, weight_width=12),
+            BEST,
+            "MNIST, 500 hidden neurons, weights of 12 bits.",
+        ),
+        Preset(
+            erbp_network("erbp-mnist-200-200-best", (200, 200), neuron_keep=224, gains=(12, 3, 8)),
+            BEST,
+            "MNIST, two hidden layers of 200 neurons that are blanked out in training, the second one slower.",
+        ),
+        Preset(
+            first_spike_network("first-spike-mnist-600-best", (600,)),
+            replace(BEST, schedule=LINEAR),
+            "MNIST, 600 hidden neurons that spike at most once, trained for the least error.",
+        ),
+    ]
+
+
 def _all() -> dict[str, Preset]:
     shifted = Recipe(epochs=32, shift=1)
     presets = [
@@ -394,6 +440,7 @@ def _all() -> dict[str, Preset]:
             "16 pixels, 12 hidden neurons, 4 classes: small enough to read every signal in a waveform.",
         ),
         *_first_spike(),
+        *_best(),
     ]
     return {preset.network.name: preset for preset in presets}
 

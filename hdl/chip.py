@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -22,6 +22,10 @@ def _connect(m: Module, link: HostLink | MessageLink, array: ErbiumArray, regist
 
     The array's reset is a register, one clock behind the link's: no logic lies before the many registers that it
     reaches. In that clock nothing passes between the two, which a register of its own sees to.
+
+    Unless pipelines are to be short, samples and weights wait in a register on their way to the array, since the two
+    may lie far from each other. The link sees a token taken when the array has taken it: 3 clocks each, fewer than a
+    serial line takes for a byte.
     """
     m.submodules.link = link
     m.domains.array = ClockDomain(local=True)
@@ -37,6 +41,9 @@ def _connect(m: Module, link: HostLink | MessageLink, array: ErbiumArray, regist
         (link.counter_o, array.counter_i),
         (array.counter_o, link.counter_i),
     ):
+        if not registers.hardware.short_pipelines and source in (link.sample_o, link.access_o):
+            _register(m, source, sink, apart)
+            continue
         m.d.comb += [
             sink.payload.eq(source.payload),
             sink.valid.eq(source.valid & ~apart),
@@ -44,6 +51,19 @@ def _connect(m: Module, link: HostLink | MessageLink, array: ErbiumArray, regist
         ]
     m.d.comb += [link.idle.eq(array.idle & ~apart), link.collision.eq(array.collision & ~apart)]
     m.d.comb += [getattr(array, name).eq(getattr(link, name)) for name in setting_names(registers)]
+
+
+def _register(m: Module, source, sink, apart: Value) -> None:
+    """Hand tokens on through a register; the source sees each of them taken when the sink has taken it."""
+    payload = Signal(source.payload.shape(), name="payload", reset_less=True)
+    waits, done = Signal(name="waits"), Signal(name="done")
+    with m.If(~waits):
+        m.d.array += payload.eq(source.payload)
+    m.d.array += [
+        waits.eq(Mux(waits, ~sink.ready, source.valid & ~done & ~apart)),
+        done.eq(waits & sink.ready),
+    ]
+    m.d.comb += [sink.payload.eq(payload), sink.valid.eq(waits), source.ready.eq(done & ~apart)]
 
 
 class ErbiumChip(wiring.Component):

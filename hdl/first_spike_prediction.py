@@ -161,14 +161,14 @@ class FirstSpikePrediction(wiring.Component):
         here = Signal(range(network.n_classes + lanes))
         best, best_key, found = Signal(range(network.n_classes)), Signal(STATE_WIDTH + 1), Signal()
         decided, spiked, decision_ticks = Signal(), Signal(), Signal.like(self.tick)
-        scanning = left != 0
+        scanning = Signal()
 
         # Until a tick with a spike has ended, a word can hold the answer if it has a spike, or in the last tick.
         can = ~decided & (token.spikes.any() | (self.next_tick == self.n_ticks))
         with m.If(takes & ~scanning):
             m.d.sync += [spikes.eq(token.spikes), membranes.eq(Cat(*token.v)), here.eq(token.data)]
             with m.If(can):
-                m.d.sync += left.eq(lanes)
+                m.d.sync += [left.eq(lanes), scanning.eq(1)]
             with m.If(token.spikes.any()):
                 m.d.sync += spiked.eq(1)
         with m.If(scanning):
@@ -177,6 +177,7 @@ class FirstSpikePrediction(wiring.Component):
                 membranes.eq(membranes >> STATE_WIDTH),
                 left.eq(left - 1),
                 here.eq(here + 1),
+                scanning.eq(left != 1),
             ]
             # Offset binary makes the comparison of spike and membrane a single unsigned one.
             key = Cat(membranes[: STATE_WIDTH - 1], ~membranes[STATE_WIDTH - 1], spikes[0])

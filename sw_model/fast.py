@@ -224,9 +224,11 @@ class FastArray:
                 raise ValueError(
                     f"weights of layer {number + 1} have shape {np.shape(values)}, not {view.shape}"
                 )
-            if np.min(values) < layer.weight_min or np.max(values) > layer.weight_max:
+            # What a broken memory held can be loaded again, though no rule would write it.
+            lowest = layer.weight_min if self._learner.faults is None else -layer.weight_max - 1
+            if np.min(values) < lowest or np.max(values) > layer.weight_max:
                 raise ValueError(
-                    f"a weight of layer {number + 1} is outside of {layer.weight_min} ... {layer.weight_max}"
+                    f"a weight of layer {number + 1} is outside of {lowest} ... {layer.weight_max}"
                 )
         self._store(weights)
 

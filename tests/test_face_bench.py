@@ -19,7 +19,19 @@ import pytest
 from rich.console import Console
 
 from erbium import bench, summary
-from erbium.bench import accuracy, exact, first_spike, lanes, learners, model_speed, sim_speed
+from erbium.bench import (
+    accuracy,
+    best,
+    exact,
+    first_spike,
+    kept,
+    lanes,
+    learners,
+    model_speed,
+    search,
+    sim_speed,
+    training,
+)
 from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named, tiny_digits
 from erbium.bench.result import Outcome, Row
@@ -101,6 +113,76 @@ def write_digits(folder):
         labels = np.concatenate([part.labels for part in parts])
         write_idx(folder / f"{name}-images-idx3-ubyte", images)
         write_idx(folder / f"{name}-labels-idx1-ubyte", labels)
+
+
+def test_best_presets_by_their_own_recipes(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(best, "QUICK_FIGURES", (best.Figure("first-spike-tiny", 60.0, (1, 2)),))
+    assert run("bench best --quick --jobs 1 --keep runs --json a.json")[0] in (0, 1)
+    (row,) = check(tmp_path / "a.json", "best", 1)
+    assert row["epochs"] == preset("first-spike-tiny").recipe.epochs
+    assert row["validation_epochs"] == [1, 2, 3, 4]
+    assert [curve[-1] for curve in row["validation_curve"]] == row["validation_error"]
+    assert [path.suffix for path in (tmp_path / "runs").iterdir()] == [".json"] * 2
+
+    # The same run by the command that the row names.
+    monkeypatch.setattr(datasets, "load", lambda folder=None: tiny_digits())
+    code, out, _ = run(row["commands_per_seed"][1].removeprefix("erbium "))
+    assert code == 0
+    assert f"test error {row['values'][1]:.2f} %" in out
+
+    # What is done is not done again.
+    monkeypatch.setattr(training, "train", None)
+    assert run("bench best --quick --jobs 1 --keep runs --json b.json")[0] in (0, 1)
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_a_kept_run_carries_on(tmp_path):
+    data, network = tiny_digits(), preset("tiny").network
+    recipe = replace(preset("tiny").recipe, epochs=3)
+    whole = kept.train(lambda steps: None, network, recipe, data, (1, 2), Request("best"))
+    request, shown = Request("best", keep=tmp_path / "runs"), []
+
+    def stop(steps):
+        shown.append(steps)
+        if sum(shown) > 0.5 * training.STEPS:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept.train(stop, network, recipe, data, (1, 2), request)
+    (checkpoint,) = (tmp_path / "runs").iterdir()
+    assert checkpoint.suffix == ".npz"
+    shown = []
+    found = kept.train(shown.append, network, recipe, data, (1, 2), request)
+    for name in ("n_wrong", "curve", "curve_epochs", "learned"):
+        assert found[name] == whole[name]
+    assert whole["curve_epochs"] == [1, 2, 3]
+    (finished,) = (tmp_path / "runs").iterdir()
+    assert json.loads(finished.read_text()) == found
+    # Another recipe is another run, and so is one without a test.
+    other = kept.train(lambda steps: None, network, replace(recipe, epochs=1), data, (), request)
+    blind = kept.train(lambda steps: None, network, recipe, data, (1, 2), request, test=False)
+    assert (other["learned"], len(other["curve"])) == (len(data.train), 1)
+    assert "n_wrong" not in blind
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+
+
+def test_a_search_looks_at_no_test_image(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(summary, "ask", None)
+    assert run("bench search --quick --jobs 1 --json a.json")[0] == 0
+    falling, constant = check(tmp_path / "a.json", "search", 2)
+    assert falling["seeds"] == [search.SEED]
+    assert falling["values"] != constant["values"]
+    assert 0 < falling["value"] < 30
+
+
+def test_what_a_trial_changes():
+    base = preset("erbp-mnist-200-200").network
+    changed = search.layered(base, gain=(12, 3, 8), neuron_keep=(224, 192, 256))
+    assert changed.rates == (12, 3, 8)
+    assert [layer.neuron_keep for layer in changed.layers] == [224, 192, 256]
+    ids = [(trial.preset, trial.change) for trial in search.TRIALS]
+    assert len(set(ids)) == len(ids)
+    assert len({(t.network.digest, t.recipe) for t in search.TRIALS}) == len(ids)
 
 
 def test_model_speed(run, tmp_path):
@@ -306,8 +388,19 @@ def test_the_published_figures():
     assert [layer.program.threshold for layer in bare.network.layers] == [5500, 2500]
     assert [layer.neuron_keep for layer in bare.network.layers] == [256, 256]
     assert all(figure.recipe.shift == 1 for figure in (one, long, *others))
-    names = {figure.preset for figure in first_spike.FIGURES}
-    assert names == {name for name in PRESETS if name.startswith("first-spike-mnist")}
+    names = {figure.preset for figure in (*first_spike.FIGURES, *best.FIGURES)}
+    assert {name for name in PRESETS if name.startswith("first-spike-mnist")} <= names
+    assert {figure.preset: figure.target for figure in best.FIGURES} == {
+        "erbp-mnist-100-best": 2.2,
+        "erbp-mnist-160-best": 1.9,
+        "erbp-mnist-200-best": 1.8,
+        "erbp-mnist-500-best": 1.25,
+        "erbp-mnist-500-12bit-best": 1.15,
+        "erbp-mnist-200-200-best": 1.8,
+        "first-spike-mnist-600-best": 1.75,
+    }
+    # What is chosen by its validation error is chosen with other seeds than those of the published figures.
+    assert all(set(trial.seeds).isdisjoint(best.SEEDS) for trial in search.TRIALS)
 
 
 # --- a wrong result ---

@@ -36,6 +36,7 @@ def report(**changes):
         baud_rate=3_000_000,
         buffer_bytes=2048,
         seed=1,
+        reached=(60.0,),
         timing=Timing(93.5, 75.0, "a", "b"),
         uses={name: Use(6_000, 24_000) if name != "SPRAMs" else Use(0, 0) for name in NAMES},
         seconds={"synthesis": 1.0},

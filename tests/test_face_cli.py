@@ -307,6 +307,7 @@ def mistakes():
             "train first-spike-mnist-24x24-700",
             ["images of noise have 4 x 4 pixels", "middle 24 x 24", "--data"],
         ),
+        ("train tiny --hidden 5,5,5,5,5,5,5,5", ["number of layers is 9", "1 to 8"]),
         (
             "train first-spike-tiny --hidden 9,7",
             ["--hidden asks for 2 hidden layers", "'first-spike-tiny'", "made for 1", "--json"],
@@ -360,12 +361,15 @@ def mistakes():
         ("bench", ["name a bench", "erbium bench --list"]),
         ("bench lanes --json none/a.json", ["none", "no such folder"]),
         ("bench lanes --jobs 0", ["--jobs is 0"]),
+        ("bench lanes --keep here", ["--keep is 'here'", "bench 'lanes' keeps no runs", "best, search"]),
+        ("bench best --quick --keep bad.json", ["bad.json", "is a file"]),
         ("demo --preset nothing --backend model", ["no preset 'nothing'"]),
         ("demo --preset erbp-mnist-100 --backend model", ["784", "--preset", "tiny"]),
         (
             "demo --preset first-spike-mnist-20x20-320 --backend model",
             ["4 x 4 pixels", "middle 20 x 20", "--preset"],
         ),
+        ("demo --preset tiny --hidden 7,x --backend model", ["'7,x' is not a list of layer sizes"]),
         ("demo --images 0 --preset tiny --backend model", ["number of images to learn is 0"]),
         ("demo --report none/a.html", ["none", "no such folder"]),
         ("demo --lanes -3", ["lanes is -3"]),

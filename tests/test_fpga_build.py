@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sysconfig
+from dataclasses import replace
 
 import pytest
 from amaranth.hdl import Elaboratable, Module, Signal
@@ -68,7 +69,7 @@ class SmallChip(wiring.Component):
 def small_flow(name):
     described = board(name)
     clock = clock_of(described)
-    return flow.prepare(described, BoardTop(described, SmallChip(), clock), clock, 1)
+    return flow.prepare(described, BoardTop(described, SmallChip(), clock), clock)
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -82,7 +83,9 @@ def test_every_board_elaborates(name):
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s-25f", "tang-nano-9k"])
 def test_a_small_design_becomes_a_bitstream(name, tmp_path):
     stages = []
-    flow.run(small_flow(name), tmp_path, lambda stage, seconds: stages.append((stage, seconds is not None)))
+    flow.run(
+        small_flow(name), tmp_path, lambda stage, seconds: stages.append((stage, seconds is not None)), (1,)
+    )
     assert stages == [(stage, done) for stage in flow.STAGES for done in (False, True)]
     family = board(name).family
     report = json.loads((tmp_path / flow.PLACER_REPORT).read_text())
@@ -122,13 +125,50 @@ def test_the_script_frees_collisions_and_keeps_copies(tmp_path):
     assert flip_flops(prepared, tmp_path, *synthesis.collisions_are_free("*chip*")) > both + 8
 
 
+class Placer:
+    """Stands in for the programs; what is reached depends on the seed of the placer."""
+
+    def __init__(self, reached):
+        self.reached, self.seeds = reached, []
+
+    def __call__(self, stage, command, folder):
+        if stage != "place and route":
+            return
+        seed = int(command[command.index("--seed") + 1])
+        self.seeds.append(seed)
+        step = {"from": {"cell": "a_TRELLIS_FF_Q"}, "to": {"cell": "b_LUT4_Z"}}
+        report = {
+            "fmax": {"clk": {"achieved": self.reached[seed], "constraint": 24.0}},
+            "critical_paths": [{"from": "posedge clk", "to": "posedge clk", "path": [step]}],
+        }
+        (folder / flow.PLACER_REPORT).write_text(json.dumps(report))
+
+
+@pytest.mark.parametrize(
+    ("reached", "tried"),
+    [
+        ({1: 24.0}, (24.0,)),
+        ({1: 20.0, 2: 25.0}, (20.0, 25.0)),
+        ({1: 20.0, 2: 21.0, 3: 19.0}, (20.0, 21.0, 19.0)),
+    ],
+)
+def test_other_seeds_are_tried_while_the_clock_is_missed(tmp_path, monkeypatch, reached, tried):
+    placer = Placer(reached)
+    monkeypatch.setattr(flow, "_run", placer)
+    stages = []
+    got = flow.run(small_flow("ulx3s-25f"), tmp_path, lambda stage, seconds: stages.append(stage), (1, 2, 3))
+    assert got[1] == tried
+    assert placer.seeds == list(reached)
+    assert stages == [stage for stage in flow.STAGES for _ in range(2)]
+
+
 def test_a_program_that_fails_is_quoted(tmp_path, monkeypatch):
     program = tmp_path / "yosys"
     program.write_text("#!/bin/sh\necho Reading.\necho 'ERROR: Syntax error in line 1!'\nexit 1\n")
     program.chmod(0o755)
     monkeypatch.setenv("YOSYS", str(program))
     with pytest.raises(ToolError, match=r"synthesis failed: yosys says: ERROR: Syntax error in line 1!"):
-        flow.run(small_flow("icebreaker"), tmp_path, lambda stage, seconds: None)
+        flow.run(small_flow("icebreaker"), tmp_path, lambda stage, seconds: None, (1,))
 
 
 def test_a_design_that_is_too_large_is_called_so(tmp_path, monkeypatch):
@@ -141,13 +181,13 @@ def test_a_design_that_is_too_large_is_called_so(tmp_path, monkeypatch):
     with pytest.raises(
         ToolError, match="the design is too large, ask for fewer --lanes or a smaller network"
     ):
-        flow.run(small_flow("icebreaker"), tmp_path, lambda stage, seconds: None)
+        flow.run(small_flow("icebreaker"), tmp_path, lambda stage, seconds: None, (1,))
 
 
-def fake_run(fmax=60.0, error=None):
+def fake_run(fmax=60.0, error=None, earlier=()):
     """Return what stands in for the programs."""
 
-    def run(prepared, folder, progress):
+    def run(prepared, folder, progress, seeds):
         if error is not None:
             (folder / "erbium.asc").write_text("half")
             (folder / "erbium.tim").write_text("a log")
@@ -164,7 +204,7 @@ def fake_run(fmax=60.0, error=None):
         (folder / flow.PLACER_REPORT).write_text(json.dumps(report))
         for name in (flow.PLACER_LOG, "erbium.rpt", "erbium.bit"):
             (folder / name).write_text(name)
-        return {"synthesis": 1.0}
+        return {"synthesis": 1.0}, (*earlier, fmax)
 
     return run
 
@@ -187,6 +227,7 @@ def test_a_build(request_, monkeypatch):
     stages = []
     report = build(request_, lambda stage, seconds: stages.append(stage), lambda network, hardware: cycles)
     assert report.ok
+    assert (report.seed, report.reached) == (1, (60.0,))
     assert report.cycles == cycles
     assert names(request_.folder) == GOOD
     assert names(request_.folder.parent) == ["out"]
@@ -204,11 +245,25 @@ def test_a_miss_leaves_its_report_and_the_good_build_before(request_, monkeypatc
     report = build(request_)
     (problem,) = report.problems
     assert problem.startswith("24 MHz were asked for and 20.5 MHz reached, on the path from a to b")
+    monkeypatch.setattr(flow, "run", fake_run(fmax=20.5, earlier=(19.0, 18.5)))
+    (problem,) = build(request_).problems
+    assert problem.startswith("24 MHz were asked for and 19, 18.5 and 20.5 MHz reached, on the path")
     assert read_report(request_.folder) == good
     assert names(request_.folder) == sorted([*GOOD, "failed.json", "failed.txt"])
     monkeypatch.setattr(flow, "run", fake_run())
     assert build(request_).ok
     assert names(request_.folder) == GOOD
+
+
+def test_the_seed_with_which_the_clock_was_met_is_told(request_, monkeypatch):
+    monkeypatch.setattr(flow, "run", fake_run(fmax=25.0, earlier=(19.0, 18.5)))
+    report = build(request_)
+    assert report.ok
+    assert report.seed == 3
+    assert "placement      seed 3; 19, 18.5 MHz reached with the seeds before\n" in report.to_text()
+    assert read_report(request_.folder) == report
+    monkeypatch.setattr(flow, "run", fake_run())
+    assert build(replace(request_, seed=7)).seed == 7
 
 
 def test_a_breach_of_the_budget_fails_the_build(request_, monkeypatch):

@@ -47,6 +47,7 @@ def built(folder, described, name="erbium.bit"):
         described.baud_rate,
         0,
         1,
+        (80.0,),
         Timing(80.0, 75.0, "a", "b"),
         {},
         {},

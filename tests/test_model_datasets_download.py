@@ -7,11 +7,13 @@ import threading
 import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from erbium.sw_model.datasets import MNIST, Remote, load, write_idx
+from erbium.sw_model.datasets import DatasetError, Remote, load, write_idx
+from erbium.sw_model.datasets.download import REMOTES
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -228,8 +230,32 @@ def test_the_cache_cannot_be_written(tmp_path, mirror, published):
     )
 
 
-def test_the_published_mnist():
-    mnist = MNIST
-    assert len(mnist.mirrors) >= 3
-    assert all(address.startswith("https://") and address.endswith("/") for address in mnist.mirrors)
-    assert set(mnist.checksums) == set(FILE_NAMES)
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_a_published_set(name):
+    remote = REMOTES[name]
+    assert remote.name.lower() == name
+    assert len(remote.mirrors) >= 3
+    assert all(address.endswith("/") for address in remote.mirrors)
+    assert remote.mirrors[0].startswith("https://")
+    assert set(remote.checksums) == set(FILE_NAMES)
+    assert all(len(bytes.fromhex(sum.removeprefix("md5:"))) == 16 for sum in remote.checksums.values())
+
+
+def test_data_that_is_named_is_downloaded_and_never_replaced(tmp_path, mirror, published, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    remote = Remote("Tiny", [mirror("published").address], published[1])
+    monkeypatch.setitem(REMOTES, "tiny", remote)
+    cache = tmp_path / "cache"
+    # Without it, MNIST's place is not taken by what somebody named, nor the other way round.
+    with pytest.raises(DatasetError, match=r"Tiny \(named by --data\) is not available \(downloads are off"):
+        load(Path("tiny"), environ={}, cache_dir=cache, allow_download=False)
+    for arguments, environ in (((Path("tiny"),), {}), ((), {"ERBIUM_DATA": "tiny"})):
+        dataset = load(*arguments, environ=environ, cache_dir=cache)
+        assert (dataset.name, dataset.notice) == ("Tiny", "")
+        assert dataset.digest == load(published[0]).digest
+    (cache / "tiny" / f"{TEST_LABELS}.gz").unlink()
+    with pytest.raises(DatasetError, match=r"Tiny \(named by ERBIUM_DATA\) is not available"):
+        load(environ={"ERBIUM_DATA": "tiny"}, cache_dir=cache, allow_download=False)
+    # A folder of that name goes first.
+    published[0].rename(tmp_path / "tiny")
+    assert load(Path("tiny"), environ={}, cache_dir=cache).source == "the folder tiny"

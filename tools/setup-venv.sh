@@ -59,11 +59,11 @@ prepare() {
     done
 }
 
-if [ -n "$uv" ] && "$uv" pip install -q -p "$venv/bin/python" -e '.[test,fpga,docs]'; then
+if [ -n "$uv" ] && "$uv" pip install -q -p "$venv/bin/python" -e '.[test,fpga,docs,sweep]'; then
     prepare
     exit 0
 fi
 echo "uv could not do it; trying pip."
 has_pip || "$venv/bin/python" -m ensurepip >/dev/null
-"$venv/bin/python" -m pip install -q --disable-pip-version-check -e '.[test,fpga,docs]'
+"$venv/bin/python" -m pip install -q --disable-pip-version-check -e '.[test,fpga,docs,sweep]'
 prepare

@@ -44,6 +44,10 @@ class Bench:
 
 BENCHES = {
     "accuracy": Bench("erbium.bench.accuracy", "test error of the MNIST presets, mean of three seeds"),
+    "best": Bench("erbium.bench.best", "test error of the presets trained for the least error", keeps=True),
+    "search": Bench(
+        "erbium.bench.search", "validation error of what was tried on the way to those", keeps=True
+    ),
     "first-spike": Bench(
         "erbium.bench.first_spike", "test error of the first-spike presets, and what their decisions take"
     ),
@@ -202,13 +206,13 @@ def _check_options(
     """Refuse what a bench does not have."""
     from erbium.sw_model.programs import DescriptionError
 
-    for option, value, has, what in (
-        ("--keep", keep, chosen.keeps, "keeps no runs"),
-        ("--report", report, bool(chosen.pages), "has no figures"),
-        ("--pictures", pictures, bool(chosen.pages), "has no figures"),
+    for option, value, ability, what in (
+        ("--keep", keep, "keeps", "keeps no runs"),
+        ("--report", report, "pages", "has no figures"),
+        ("--pictures", pictures, "pages", "has no figures"),
     ):
-        if value is not None and not has:
-            others = ", ".join(other for other, bench in BENCHES.items() if bench.keeps and bench.pages)
+        if value is not None and not getattr(chosen, ability):
+            others = ", ".join(other for other, bench in BENCHES.items() if getattr(bench, ability))
             raise DescriptionError(
                 f"{option} is '{value}' and bench {name!r} {what}; leave it out, or name {others}"
             )

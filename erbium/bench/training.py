@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from erbium import summary
 from erbium.bench.work import Advance
+from erbium.checkpoint import Checkpoint
 from erbium.chip import Chip, open_chip
 from erbium.gen.presets import Recipe
 from erbium.sw_model.constants import Array
@@ -21,9 +23,17 @@ STEPS = 1000
 
 
 def train(
-    advance: Advance, network: Network, recipe: Recipe, dataset: Dataset, chip: Chip | None = None
+    advance: Advance,
+    network: Network,
+    recipe: Recipe,
+    dataset: Dataset,
+    chip: Chip | None = None,
+    *,
+    epochs_shown: Sequence[int] | None = None,
+    checkpoint: Path | None = None,
+    test: bool = True,
 ) -> tuple[dict[str, Any], list[Array]]:
-    """Train a network by a recipe and test it once, at the end.
+    """Train a network by a recipe and test it once, at the end, if at all.
 
     Parameters
     ----------
@@ -34,40 +44,56 @@ def train(
     dataset : Dataset
     chip : Chip, optional
         What learns, new; default is the compiled model. It is closed in the end.
+    epochs_shown : sequence of int, optional
+        Epochs behind which all validation images are inferred; default all, and the last one is always among them.
+    checkpoint : Path, optional
+        Where the state of the run is kept after each of these epochs, and taken up from if it is there.
+    test : bool
+        Whether the test images are read at the end.
 
     Returns
     -------
     found : dict
-        Wrong answers, errors after each epoch, and times, as JSON can hold them.
+        Wrong answers (of a test), errors after each epoch shown, and times, as JSON can hold them.
     weights : list of ndarray
     """
     begin, begin_cpu = time.perf_counter(), time.process_time()
     n_train = len(dataset.train)
     total = recipe.epochs * n_train
+    epochs = range(1, recipe.epochs + 1) if epochs_shown is None else (*epochs_shown, recipe.epochs)
     plan = Plan(
         recipe=recipe,
         total=total,
-        evaluate_at=tuple(range(n_train, total + 1, n_train)),
+        evaluate_at=tuple(sorted({n_train * epoch for epoch in epochs if 0 < epoch <= recipe.epochs})),
         n_evaluate=len(dataset.validation),
         n_ticks=network.n_ticks,
     )
     shown = 0
     with chip or open_chip(network, "model") as learner:
-        trainer = Trainer(learner, dataset, plan)
+        if checkpoint is not None and checkpoint.exists():
+            saved = Checkpoint.load(checkpoint)
+            saved.check_network(network, checkpoint)
+            saved.check_dataset(dataset, checkpoint, "name another folder with --keep")
+            trainer = saved.resume(learner, dataset)
+        else:
+            trainer = Trainer(learner, dataset, plan)
         for event in trainer.run():
             if isinstance(event, (Learned, Evaluated)):
                 steps = STEPS * learner.position // total - shown
                 shown += steps
                 advance(steps)
-        answers = summary.ask(learner, dataset.test, 0, len(dataset.test))
+            if checkpoint is not None and isinstance(event, Evaluated):
+                Checkpoint.of(trainer).save(checkpoint)
+        answers = summary.ask(learner, dataset.test, 0, len(dataset.test)) if test else None
         weights = learner.weights
+    tested = {} if answers is None else {"n_wrong": answers.n_wrong, "n_images": answers.n_images}
     found = {
-        "n_wrong": answers.n_wrong,
-        "n_images": answers.n_images,
+        **tested,
         "n_ticks": network.n_ticks,
         "learned": total,
         "learning_seconds": trainer.seconds,
         "curve": [round(100 * point.error, 2) for point in trainer.curve],
+        "curve_epochs": [point.position // n_train for point in trainer.curve],
         "dataset": dataset.name,
         "seconds": time.perf_counter() - begin,
         "cpu_seconds": time.process_time() - begin_cpu,
@@ -97,6 +123,7 @@ def facts(runs: Sequence[dict[str, Any]], seeds: Sequence[int]) -> dict[str, Any
         "values": [round(error, 4) for error in found],
         "spread": round(max(found) - min(found), 4),
         "validation_error": [run["curve"][-1] for run in runs],
+        "validation_epochs": runs[0]["curve_epochs"],
         "validation_curve": [run["curve"] for run in runs],
         "seconds": [round(run["seconds"], 1) for run in runs],
         "cpu_seconds": [round(run["cpu_seconds"], 1) for run in runs],

@@ -128,7 +128,9 @@ def _show_plan(planned: Plan) -> None:
 @click.argument("network", metavar="PRESET|FILE")
 @click.option("--lanes", type=int, metavar="N", help="Lanes of layer 1; default is the most that fit.")
 @click.option("--clock", type=float, metavar="MHZ", help="Clock to reach; default is the board's.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the placer: another try.")
+@click.option(
+    "--seed", type=int, help="Seed of the placer; default is 1, then 2, then 3 while the clock is missed."
+)
 @click.option("--baud", type=int, help="Baud rate of the serial port; default is the board's.")
 @click.option(
     "-o",
@@ -143,7 +145,7 @@ def build(
     network: str,
     lanes: int | None,
     clock: float | None,
-    seed: int,
+    seed: int | None,
     baud: int | None,
     output: Path | None,
     data: Path | None,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +12,6 @@ from rich.console import Console
 
 from erbium.chip import BACKENDS, BOARD_BACKENDS
 from erbium.gen.presets import LINEAR, PRESETS, Preset, Recipe, preset
-from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError
 
@@ -70,10 +68,20 @@ def data_option(function: F) -> F:
     return click.option(
         "--data",
         type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Folder with the four files of a data set in MNIST's IDX form, gzipped or not; "
-        "'digits' for the 8x8 digits that come along. Without it: $ERBIUM_DATA, else a download of MNIST, "
-        "else the digits.",
+        metavar="DIR|NAME",
+        help="Folder with the four files of a data set in MNIST's IDX form, gzipped or not; 'mnist' or "
+        "'fashion-mnist' for a download; 'digits' for the 8x8 digits that come along. Without it: $ERBIUM_DATA, "
+        "else a download of MNIST, else the digits.",
+    )(function)
+
+
+def hidden_option(function: F) -> F:
+    """Add the option ``--hidden``."""
+    return click.option(
+        "--hidden",
+        callback=parse_sizes,
+        metavar="SIZES",
+        help="Other hidden layers, such as 100 or 200,100; inputs and classes then follow the data.",
     )(function)
 
 
@@ -124,41 +132,3 @@ def parse_sizes(
         raise click.BadParameter(
             f"{text!r} is not a list of layer sizes; write it as 100 or 200,100"
         ) from None
-
-
-def with_hidden(network: Network, sizes: tuple[int, ...], dataset: Dataset) -> Network:
-    """Return `network` with other hidden layers, and with inputs and classes as the data has them.
-
-    All else stays: programs, rules, widths, blank-out. The hidden layers that were there are the patterns of
-    the new ones, the last one of any further ones.
-    """
-    *hidden, output = network.layers
-    if not hidden:
-        raise DescriptionError(
-            f"--hidden takes the hidden layers of network {network.name!r} as patterns and it has none; "
-            "start from another preset"
-        )
-    if network.is_first_spike and len(sizes) != len(hidden):
-        # Nobody can take a threshold over to a layer with other inputs.
-        raise DescriptionError(
-            f"--hidden asks for {len(sizes)} hidden layers and the thresholds of network {network.name!r} are made "
-            f"for {len(hidden)}; give as many sizes, or change the description that 'erbium show PRESET --json' "
-            "prints"
-        )
-    layers = []
-    for number, size in enumerate(sizes):
-        layer = hidden[min(number, len(hidden) - 1)]
-        if number > 0 and len(hidden) == 1:
-            # As in the presets: later hidden layers start smaller and learn at half the rate of the first.
-            layer = replace(layer, gain=layer.gain // 2, weight_bound=min(layer.weight_bound, 16))
-        if dataset.n_classes % 2 and layer.feedback == "sign":
-            # Feedback of +1 and -1 adds up to 0 over an even number of classes only.
-            layer = replace(layer, feedback="wide", gain=layer.gain * 2 // 3)
-        layers.append(replace(layer, n_neurons=size))
-    shape = (dataset.n_pixels, *sizes, dataset.n_classes)
-    return replace(
-        network,
-        name=f"{'first-spike' if network.is_first_spike else 'erbp'}-{'-'.join(map(str, shape))}",
-        n_inputs=dataset.n_pixels,
-        layers=(*layers, replace(output, n_neurons=dataset.n_classes)),
-    )

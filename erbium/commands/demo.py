@@ -19,6 +19,7 @@ from erbium.sw_model.network import Hardware
         "erbium demo",
         "erbium demo --images 2000 --lanes 32",
         "erbium demo --preset erbp-mnist-100 --data ~/mnist --report digits.html",
+        "erbium demo --data fashion-mnist --hidden 100,100",
     ),
 )
 @click.option(
@@ -26,6 +27,7 @@ from erbium.sw_model.network import Hardware
     metavar="PRESET",
     help=f"Network; default {the_demo.PRESET}, or {the_demo.DIGITS_PRESET} where MNIST cannot be had.",
 )
+@common.hidden_option
 @click.option(
     "--images", type=int, default=the_demo.N_IMAGES, show_default=True, metavar="N", help="Images to learn."
 )
@@ -48,6 +50,7 @@ from erbium.sw_model.network import Hardware
 )
 def demo(
     preset: str | None,
+    hidden: tuple[int, ...] | None,
     images: int,
     seed: int | None,
     backend: str,
@@ -64,5 +67,5 @@ def demo(
     hardware = Hardware(lanes=lanes)
     if not report.parent.is_dir():
         raise FileNotFoundError(2, "No such folder", str(report.parent))
-    options = the_demo.Options(preset, images, seed, hardware, backend, data, report, stop_after)
+    options = the_demo.Options(preset, images, seed, hardware, backend, data, report, stop_after, hidden)
     sys.exit(the_demo.run(options, common.console()))

@@ -17,6 +17,7 @@ from erbium.checkpoint import Checkpoint, CheckpointError
 from erbium.chip import Chip, backend_named, open_chip
 from erbium.commands import common
 from erbium.gen.presets import SCHEDULES, Recipe
+from erbium.gen.resize import resized
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay
 from erbium.sw_model import datasets
@@ -99,12 +100,7 @@ class Choices:
 @click.option(
     "--network", "network_file", type=common.FILE, help="Network description in JSON, in place of a preset."
 )
-@click.option(
-    "--hidden",
-    callback=common.parse_sizes,
-    metavar="SIZES",
-    help="Other hidden layers, such as 100 or 200,100; inputs and classes then follow the data.",
-)
+@common.hidden_option
 @click.option("--seed", type=int, help="Seed of weights and all random numbers.")
 @click.option("--epochs", type=int, help="Passes over the training images.")
 @click.option("--images", type=int, metavar="N", help="Learn N images in place of whole epochs.")
@@ -227,7 +223,7 @@ def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe, Dat
         dataset, recipe.crop, "name larger images with --data, or crop less with --crop"
     )
     if choices.hidden is not None:
-        network = common.with_hidden(network, choices.hidden, dataset)
+        network = resized(network, choices.hidden, dataset.n_pixels, dataset.n_classes)
     if choices.seed is not None:
         network = replace(network, seed=choices.seed)
     if choices.epochs is not None:

@@ -7,12 +7,13 @@ a batch, and ``write_idx`` turns arrays into files that ``load`` reads.
 
 from erbium.sw_model.datasets.augment import shift_images
 from erbium.sw_model.datasets.crop import middle
-from erbium.sw_model.datasets.download import MNIST, Remote
+from erbium.sw_model.datasets.download import FASHION_MNIST, MNIST, Remote
 from erbium.sw_model.datasets.idx import DatasetError, read_idx, write_idx
 from erbium.sw_model.datasets.sources import load
 from erbium.sw_model.datasets.split import Dataset, Split
 
 __all__ = [
+    "FASHION_MNIST",
     "MNIST",
     "Dataset",
     "DatasetError",

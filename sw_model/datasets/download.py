@@ -56,6 +56,24 @@ MNIST = Remote(
     },
 )
 
+FASHION_MNIST = Remote(
+    name="Fashion-MNIST",
+    mirrors=(
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    ),
+    checksums={
+        TEST_LABELS: "md5:bb300cfdad3c16e7a12a480ee83cd310",
+        TRAIN_LABELS: "md5:25c81989df183df01b3e8a0aad5dffbe",
+        TEST_IMAGES: "md5:bef4ecab320f06d8554ea6380940ec79",
+        TRAIN_IMAGES: "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    },
+)
+
+REMOTES = {remote.name.lower(): remote for remote in (MNIST, FASHION_MNIST)}
+"""Data sets by the names that may stand where a folder is named."""
+
 
 def _is_intact(path: Path, checksum: str) -> bool:
     algorithm, _, expected = checksum.partition(":")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from erbium.sw_model.datasets.download import MNIST, Remote, UnavailableError, fetch
+from erbium.sw_model.datasets.download import MNIST, REMOTES, Remote, UnavailableError, fetch
 from erbium.sw_model.datasets.folder import find_files, read_files
+from erbium.sw_model.datasets.idx import DatasetError
 from erbium.sw_model.datasets.split import Dataset, make_dataset
 
 DATA_VARIABLE = "ERBIUM_DATA"
@@ -69,16 +70,16 @@ def load(
     Parameters
     ----------
     folder : Path, optional
-        Folder with four IDX files under MNIST's names, gzipped or not (`--data` on the command line), or
-        ``digits`` for scikit-learn's.
+        Folder with four IDX files under MNIST's names, gzipped or not (`--data` on the command line). A name out
+        of ``mnist`` and ``fashion-mnist`` that is no folder here is downloaded, ``digits`` are scikit-learn's.
     environ : mapping of str to str
         Environment; ERBIUM_DATA names the folder if the argument does not. Empty counts as unset.
     allow_download : bool
-        Whether MNIST may be fetched; when it is in the cache already, no network is used anyway.
+        Whether data may be fetched; when it is in the cache already, no network is used anyway.
     cache_dir : Path, optional
         Where downloads are kept instead of the user's cache.
     remote : Remote
-        What to fetch when no folder is named.
+        What to fetch when nothing is named.
 
     Returns
     -------
@@ -88,20 +89,30 @@ def load(
     Raises
     ------
     DatasetError
-        If a named folder does not hold a usable data set: what the user asked for is never replaced silently.
+        If a named folder does not hold a usable data set, or a named data set cannot be had: what the user
+        asked for is never replaced.
     """
     named_by = "--data"
     if folder is None and environ.get(DATA_VARIABLE):
         folder, named_by = Path(environ[DATA_VARIABLE]), DATA_VARIABLE
-    if folder is not None and str(folder) == DIGITS and not Path(DIGITS).exists():
+    name = None if folder is None or Path(folder).exists() else str(folder)
+    if name == DIGITS:
         return load_digits()
-    if folder is not None:
+    if folder is not None and name not in REMOTES:
         folder = Path(folder).expanduser()
-        name = folder.resolve().name
-        return read_files(find_files(folder, named_by), name=name, source=f"the folder {folder}")
+        return read_files(
+            find_files(folder, named_by), name=folder.resolve().name, source=f"the folder {folder}"
+        )
+    if name in REMOTES:
+        remote = REMOTES[name]
     try:
         paths = fetch(remote, cache_dir, allow_download=allow_download)
     except UnavailableError as reason:
+        if name is not None:
+            raise DatasetError(
+                f"{remote.name} (named by {named_by}) is not available ({reason}); try again with a network, or "
+                f"point --data or {DATA_VARIABLE} at a folder with its four IDX files"
+            ) from None
         return load_digits(
             f"{remote.name} is not available ({reason}), so the 8x8 digits of scikit-learn stand in and "
             f"accuracies are not those of {remote.name}; point --data or {DATA_VARIABLE} at a folder with "
