@@ -157,7 +157,7 @@ def _model_of(entry: Entry) -> str:
     name = getattr(model, "__qualname__", str(model))
     if module == "builtins":
         return f"Python's `{name}`"
-    return f"`{module.removeprefix('erbium.')}.{name}`"
+    return f"`{module.removeprefix('erbium.sw_model.').removeprefix('erbium.')}.{name}`"
 
 
 def verification() -> str:
@@ -232,7 +232,8 @@ def _ranges(cls: type) -> dict[str, str]:
     def value(node: ast.expr) -> str:
         source = ast.unparse(node)
         try:
-            return f"{eval(source, names):,}"
+            number = eval(source, names)
+            return f"{number:,}" if number < 1 << 32 else f"`{source}`"
         except NameError:
             return f"`{source.replace('self.', '')}`"
 
@@ -255,7 +256,7 @@ def _default(field: Any) -> str:
         shown = repr(field.default)
         return f"`{shown}`" if len(shown) < 40 else "a schedule: see `SCHEDULE`"
     if field.default_factory is not MISSING:
-        return f"`{field.default_factory()!r}`" if field.default_factory is tuple else f"`{field.type}`"
+        return f"`{field.default_factory()!r}`"
     return ""
 
 
