@@ -4,6 +4,7 @@
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from collections import Counter
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Hardware
 from erbium.sw_model.programs import DescriptionError
 from erbium.sweep import SweepError, axes, page, plots
-from erbium.sweep.measure import MEASURES, Trained, cycles, measure, memory, train
+from erbium.sweep.measure import MEASURES, Trained, cycles, hardware_of, measure, memory, train
 from erbium.sweep.point import Ask, Base, describe_fields, resolve
 from erbium.sweep.run import Work
 from erbium.sweep.run import run as carry_out
@@ -31,6 +33,7 @@ from erbium.sweep.store import DONE, FAILED, REFUSED, Row, Store, table
 from erbium.sweep.tasks import Measurement, Place, carry_out_measurement
 from erbium.train import Plan, Trainer
 
+DOCS = Path(__file__).parent.parent / "docs"
 DIGITS = load_digits()
 BASE = Base("erbp-digits", DIGITS, Ask(images=60))
 SMALL: axes.Settings = {"hidden": 12, "images": 200}
@@ -421,6 +424,16 @@ def test_a_point_that_fails_is_an_outcome(tmp_path):
     assert "a worker found digits with digest" in status[wrong.key].message
 
 
+def test_what_does_not_fit_is_not_trained(tmp_path):
+    store = Store(tmp_path)
+    large = point(hidden=4000, images=10**9, build__board="icebreaker", hardware__lanes=1)
+    row = carry_out_measurement(Measurement(large, place_of(store)))
+    assert row.status == FAILED
+    assert "needs 188 block RAMs (lanes: 1) and iCEBreaker has 30; sweep over smaller" in row.message
+    fits = point(build__board="icebreaker")
+    assert hardware_of(fits).layer_memories == ("spram",)
+
+
 def test_a_training_that_fails_fails_its_points(tmp_path):
     store = Store(tmp_path)
     rows: list[Row] = []
@@ -580,6 +593,14 @@ def test_a_file_says_what_options_say(run, tmp_path):
         "--over layers.1.weight_width=7,9 --over n_ticks=8,16,99999 --zip layers.0.weight_width,layers.1.weight_width"
     )
     assert same == out
+
+
+def test_the_file_of_the_documentation_is_one(run, tmp_path):
+    (said,) = re.findall(r"```toml\n(.*?)```", (DOCS / "sweep.md").read_text(), re.DOTALL)
+    (tmp_path / "mine.toml").write_text(said.replace("erbp-mnist-100", "erbp-digits"))
+    code, out, err = run("sweep mine.toml --data digits --list")
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 20
 
 
 def test_fields_are_listed(run):

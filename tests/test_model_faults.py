@@ -248,6 +248,20 @@ def test_upsets_come_as_often_as_they_are_asked_for():
     assert flipped == pytest.approx(750, rel=0.05)
 
 
+def test_what_a_broken_memory_held_can_be_loaded_again():
+    # All bits stuck but the sign: -128, which no first-spike rule writes.
+    network, faults = NETWORKS["first spikes"], Faults(weight_stuck_0=0.9)
+    array = FastArray(network, faults=faults)
+    array.load([np.full_like(weights, -127) for weights in array.weights])
+    held = array.weights
+    assert min(weights.min() for weights in held) == -128
+    again = FastArray(network, faults=faults)
+    again.load(held)
+    assert_same_state(again, array)
+    with pytest.raises(ValueError, match=r"outside of -127"):
+        FastArray(network).load(held)
+
+
 # --- Mistakes ---------------------------------------------------------------------------------------------
 
 

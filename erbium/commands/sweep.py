@@ -70,12 +70,12 @@ class Request:
 @click.command(
     short_help="Explore a design space: accuracy, work, memory, faults.",
     epilog=common.examples(
-        "erbium sweep erbp-mnist-100 --over layers.*.weight_width=4..12 --set images=20000",
-        "erbium sweep erbp-mnist-100 --over hidden=50,100,200,200-200 --over hardware.lanes=16..64*2",
-        "erbium sweep erbp-digits --data digits --over faults.weight_stuck_0=0,0.001..0.1*10 "
+        "erbium sweep erbp-mnist-100 --over 'layers.*.weight_width=4..12' --set images=20000",
+        "erbium sweep erbp-mnist-100 --over hidden=50,100,200,200-200 --over 'hardware.lanes=16..64*2'",
+        "erbium sweep erbp-digits --data digits --over 'faults.weight_stuck_0=0,0.001..0.1*10' "
         "--over faults.onset=learning,inference",
         "erbium sweep erbp-mnist-200 --over eval.ticks=1..32 --set recipe.epochs=4",
-        "erbium sweep tiny --data digits --over layers.0.gain=4..20 --over layers.1.gain=4..20 --sample 50 --list",
+        "erbium sweep erbp-digits --data digits --over layers.0.gain=4..20 --over layers.1.gain=4..20 --sample 50",
         "erbium sweep first-spike-mnist-600 --over hidden=100..600+100 --build ulx3s-85f --jobs 1",
         "erbium sweep mine.toml --scheduler tcp://node1:8786",
     ),
@@ -335,8 +335,8 @@ def _carry_out(sweep: _Sweep, errors: Console) -> None:
             if todo:
                 work = Work(list(todo.values()), store, place)
                 with (
-                    workers(options["scheduler"], options["jobs"] or os.cpu_count() or 1) as client,
                     stop,
+                    workers(options["scheduler"], options["jobs"] or os.cpu_count() or 1) as client,
                     _Display(errors, dict(todo.items()), sweep.request.over) as display,
                 ):
                     run(work, client, display.finished, lambda: stop.number != 0)

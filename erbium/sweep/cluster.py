@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import socket
 import tempfile
@@ -19,10 +20,12 @@ from erbium.sweep.point import FORMAT
 from erbium.sweep.tasks import greet
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 CONNECT_SECONDS = 20.0
 """How long a scheduler may take to answer, and to have a worker."""
+
+_TALKERS = ("distributed", "tornado", "asyncio")  # loggers
 
 
 @contextlib.contextmanager
@@ -66,13 +69,26 @@ def _local(jobs: int) -> Iterator[Client]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any port: the usual one may be taken
             memory_limit=0,  # what is too much, the system says
             silence_logs=logging.CRITICAL,
             local_directory=scratch,
         )
-        with cluster, Client(cluster, set_as_default=False) as client, _hearing():
-            yield client
+        with cluster, Client(cluster, set_as_default=False) as client:
+            try:
+                with _hearing():
+                    yield client
+            except KeyboardInterrupt:
+                _kill(cluster)
+                raise
+
+
+def _kill(cluster: LocalCluster) -> None:
+    """End the workers without waiting for what they are at."""
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        with contextlib.suppress(ProcessLookupError, TypeError):  # it has ended, it has not begun
+            os.kill(nanny.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -128,13 +144,18 @@ def _check(client: Client, scheduler: str) -> None:
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Let Dask say nothing: what a user has to know of its workers, the sweep says."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    import distributed.client  # which gives its loggers levels of their own
+
+    assert distributed.client
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in _TALKERS]
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextlib.contextmanager

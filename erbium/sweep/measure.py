@@ -18,6 +18,7 @@ from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.fast import FastArray
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.programs import DescriptionError
 from erbium.sweep.point import Point
 from erbium.train import Plan, Trainer
 
@@ -116,6 +117,7 @@ def measure(point: Point, dataset: Dataset, trained: Trained, folder: Path | Non
     begin = time.perf_counter()
     seen = datasets.middle(dataset, point.recipe.crop)
     network, n_learn = point.network, point.n_learn
+    hardware = hardware_of(point)
     chip = _OneThread(point, trained.weights)
     answers = {}
     splits = {"validation": seen.validation} | ({"test": seen.test} if point.ask.test else {})
@@ -138,12 +140,12 @@ def measure(point: Point, dataset: Dataset, trained: Trained, folder: Path | Non
         )
         / n,
         "weights_changed": _sum(trained.work, "weights_changed"),
-        "cycles_per_inference": cycles(network, point.hardware, work) / n,
-        "cycles_per_learned_image": cycles(network, point.hardware, trained.work, learning=True) / n_learn,
-        **memory(network, point.hardware),
+        "cycles_per_inference": cycles(network, hardware, work) / n,
+        "cycles_per_learned_image": cycles(network, hardware, trained.work, learning=True) / n_learn,
+        **memory(network, hardware),
     }
     if point.count_cycles:
-        found |= _counted(point, seen, trained)
+        found |= _counted(point, hardware, seen, trained)
     if point.build.board:
         found |= _built(point, folder)
     return found | {"seconds": round(time.perf_counter() - begin, 3)}
@@ -151,6 +153,30 @@ def measure(point: Point, dataset: Dataset, trained: Trained, folder: Path | Non
 
 def _sum(work: Mapping[str, int], what: str) -> int:
     return sum(value for name, value in work.items() if name.endswith(f"_{what}"))
+
+
+def hardware_of(point: Point) -> Hardware:
+    """Return how the array of a point is built: as a board has it if there is to be a bitstream.
+
+    Raises
+    ------
+    DescriptionError
+        If the network does not fit there.
+    """
+    if not point.build.board:
+        return point.hardware
+    from erbium.fpga.boards import board
+    from erbium.fpga.planner import plan
+
+    planned = plan(board(point.build.board), point.network, point.lanes)
+    if not planned.fits:
+        # Plan.require() looks for the largest network that does, which can take minutes.
+        worst = max(planned.needs, key=lambda need: need.share)
+        raise DescriptionError(
+            f"{point.network.name} needs {worst.need:,} {worst.name} (lanes: {planned.lanes}) and "
+            f"{planned.board.title} has {worst.limit:,}; sweep over smaller networks, or over another build.board"
+        )
+    return planned.hardware
 
 
 def memory(network: Network, hardware: Hardware) -> dict[str, int]:
@@ -192,12 +218,12 @@ def cycles(network: Network, hardware: Hardware, work: Mapping[str, int], learni
     return forward + behind
 
 
-def _counted(point: Point, dataset: Dataset, trained: Trained) -> dict[str, float]:
+def _counted(point: Point, hardware: Hardware, dataset: Dataset, trained: Trained) -> dict[str, float]:
     """Count cycles on the simulated Verilog, with the weights that were learned."""
     from erbium.cycles import count_cycles
 
     counted = count_cycles(
-        point.network, point.hardware, trained.weights, point.n_learn, dataset, point.recipe.shift
+        point.network, hardware, trained.weights, point.n_learn, dataset, point.recipe.shift
     )
     return {
         "counted_cycles_per_inference": counted.inference,

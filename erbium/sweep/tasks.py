@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from erbium.sweep.measure import Trained, measure, train
+from erbium.sweep.measure import Trained, hardware_of, measure, train
 from erbium.sweep.point import FORMAT, Point, load_data
 from erbium.sweep.store import DONE, FAILED, Row, Store
 
@@ -110,6 +110,7 @@ def carry_out_measurement(task: Measurement) -> Row:
         return known
     task.place.note("begin", "point", key)
     try:
+        hardware_of(point)  # what does not fit is not worth a training
         dataset = load_data(task.place.data, point.data)
         trained = task.trained or train(point, dataset)
         folder = None if store is None else store.builds / key

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 BATCH = 100
 """Images of a mini-batch."""
 
-RATES = {"ann-bp": 0.1, "ann-rbp": 0.05}
+RATES = {"ann-bp": 0.1, "ann-rbp": 0.1}
 """Learning rates, chosen on validation images."""
+
+FEEDBACK = 0.3
+"""Range of the fixed random weights, over that of initial weights; chosen on validation images, too."""
 
 MOMENTUM = 0.9
 
@@ -72,7 +75,9 @@ class OrdinaryNetwork:
         self.learner = learner
         self.weights = [self._uniform((n_in, n_out), (6 / n_in) ** 0.5) for n_in, n_out in pairwise(shape)]
         self.biases = [torch.zeros(size) for size in shape[1:]]
-        self.feedback = [self._uniform((shape[-1], size), (6 / size) ** 0.5) for size in shape[1:-1]]
+        self.feedback = [
+            self._uniform((shape[-1], size), FEEDBACK * (6 / size) ** 0.5) for size in shape[1:-1]
+        ]
         self._speeds = [torch.zeros_like(values) for values in (*self.weights, *self.biases)]
 
     def _uniform(self, shape: tuple[int, int], bound: float) -> Tensor:

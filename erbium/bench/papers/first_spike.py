@@ -25,10 +25,17 @@ QUANTITIES: dict[str, tuple[str, Take, str | None]] = {
         lambda result: result["mean_hidden_spikes"],
         "hidden_spikes",
     ),
-    "rows-read-layer-1": ("%", lambda result: result["rows_read"][0], None),
+    "rows-read-layer-1": ("%", lambda result: result["rows_read"][0], "input_spikes"),
     "rows-read-layer-2": ("%", lambda result: result["rows_read"][1], None),
 }
-"""Unit, how it is taken from a result, and the key of its histogram, if there is one."""
+"""Unit, how it is taken from a result, and the key of its histogram, if there is one of its own."""
+
+PANELS = {
+    "ticks-to-decision": "ticks to the decision",
+    "hidden-spikes-to-decision": "hidden spikes until then, each a row of layer 2 that is read",
+    "rows-read-layer-1": "rows of layer 1 that are read until then",
+}
+"""Histograms that are drawn, and what they are of."""
 
 
 def deciding_runs(plan: Plan) -> tuple[FirstSpikeRun, ...]:
@@ -52,7 +59,8 @@ def _maker(
         columns, extra = {}, {"network": runs[0].preset}
         if key is not None:
             counts = np.sum([result[key] for result in results], axis=0).tolist()
-            columns = spread(counts)
+            # In a row of shares, the spread of whole rows would be taken for that of shares.
+            columns = {} if unit == "%" else spread(counts)
             extra["histogram"] = counts
         return row(
             plan,
@@ -81,8 +89,8 @@ def spread(histogram: Sequence[int]) -> dict[str, str]:
 
 def draw(rows: Sequence[Row]) -> Figure | None:
     """Draw the histograms."""
-    found = [(row.id.split("/")[-1].replace("-", " "), row.extra.get("histogram")) for row in rows]
-    panels = [(name, counts) for name, counts in found if counts is not None]
+    found = {row.id.rpartition("/")[2]: row.extra.get("histogram") for row in rows}
+    panels = [(text, counts) for name, text in PANELS.items() if (counts := found.get(name)) is not None]
     return first_spike_plots.histograms(panels, sum(panels[0][1])) if panels else None
 
 

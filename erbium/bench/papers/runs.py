@@ -324,6 +324,7 @@ class FirstSpikeRun:
             "n_images": found["n_images"],
             "shift": recipe.shift,
             "ticks": list(taken.ticks),
+            "input_spikes": list(taken.spikes[0]),
             "hidden_spikes": list(taken.spikes[1]),
             "mean_ticks": taken.mean_ticks,
             "mean_hidden_spikes": rows[1],
