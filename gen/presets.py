@@ -368,8 +368,8 @@ def _first_spike() -> list[Preset]:
     ]
 
 
-BEST = Recipe(epochs=100, shift=1)
-"""How the presets are trained that were made for accuracy; those that go on gaining, for twice as long."""
+BEST = Recipe(epochs=200, shift=1)
+"""How the presets are trained that were made for accuracy."""
 
 
 def _best() -> list[Preset]:
@@ -377,21 +377,21 @@ def _best() -> list[Preset]:
     sizes = [
         Preset(
             erbp_network(f"erbp-mnist-{size}-best", (size,)),
-            replace(BEST, epochs=epochs),
+            BEST,
             f"MNIST, {size} hidden neurons, trained for the least error.",
         )
-        for size, epochs in ((100, 200), (160, 200), (200, 100))
+        for size in (100, 160, 200)
     ]
     return [
         *sizes,
         Preset(
             erbp_network("erbp-mnist-500-best", (500,), neuron_keep=224),
-            replace(BEST, epochs=200),
+            BEST,
             "MNIST, 500 hidden neurons, trained for the least error.",
         ),
         Preset(
             erbp_network("erbp-mnist-500-12bit-best", (500,), neuron_keep=224, weight_width=12),
-            replace(BEST, epochs=200),
+            BEST,
             "MNIST, 500 hidden neurons, weights of 12 bits.",
         ),
         Preset(
@@ -401,7 +401,7 @@ def _best() -> list[Preset]:
         ),
         Preset(
             first_spike_network("first-spike-mnist-600-best", (600,)),
-            replace(BEST, schedule=LINEAR),
+            replace(BEST, epochs=100, schedule=LINEAR),
             "MNIST, 600 hidden neurons that spike at most once, trained for the least error.",
         ),
     ]

@@ -183,6 +183,9 @@ def _wide() -> list[Trial]:
         Trial(name, "as-it-is", base, recipe),
         Trial(name, "keep-192", layered(base, neuron_keep=(192, 256)), recipe),
         Trial(name, "synapse-keep-224", layered(base, synapse_keep=(224, 224)), recipe),
+        Trial(
+            name, "100-epochs-keep-160", layered(base, neuron_keep=(160, 256)), replace(recipe, epochs=100)
+        ),
     ]
 
 
