@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How Sphinx builds the documentation: ``make docs``."""
 
+import inspect
 import pkgutil
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ project = "Erbium"
 author = "Erbium contributors"
 copyright = author
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "generate"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["generated/parts"]
 source_suffix = {".md": "markdown"}
 
 html_theme = "furo"
@@ -34,7 +36,6 @@ napoleon_use_rtype = False
 napoleon_custom_sections = [("Members", "params_style"), ("Other parameters", "notes")]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings have them
-autodoc_default_options = {"show-inheritance": False}
 add_module_names = False
 
 # Every link has to lead somewhere.
@@ -84,7 +85,29 @@ def _exists(path: str) -> bool:
     return True
 
 
+def _as_written(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Return the parameters of a component as its own ``__init__`` has them, not as Amaranth wraps them."""
+    if what == "class" and name.startswith("erbium.hdl."):
+        own = inspect.signature(obj.__init__)
+        parameters = [p.replace(annotation=p.empty) for p in own.parameters.values() if p.name != "self"]
+        return str(own.replace(parameters=parameters, return_annotation=own.empty)), None
+    return signature, returns
+
+
+def _ports_apart(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Write ``a : In(1), b : Out(1)``, ports that are explained together, as ``a, b : In(1), Out(1)``."""
+    for place, line in enumerate(lines):
+        ports = [port.partition(" : ") for port in re.split(r", (?=\w+ : )", line)]
+        if len(ports) > 1 and all(re.match(r"(In|Out)\b", kind) for _, _, kind in ports):
+            names, kinds = (", ".join(port[k] for port in ports) for k in (0, 2))
+            lines[place] = f"{names} : {kinds}"
+
+
 def setup(app: Sphinx) -> None:
-    """Tell Sphinx of the two above."""
+    """Tell Sphinx of those above."""
+    app.connect("autodoc-process-signature", _as_written)
+    app.connect("autodoc-process-docstring", _ports_apart, priority=400)  # before napoleon reads it
     app.connect("source-read", _relinked)
     app.connect("missing-reference", _off_site)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import inspect
 import re
@@ -156,7 +157,7 @@ def _model_of(entry: Entry) -> str:
     name = getattr(model, "__qualname__", str(model))
     if module == "builtins":
         return f"Python's `{name}`"
-    return f"`{module.removeprefix('erbium.')}.{name}`"
+    return f"`{module.removeprefix('erbium.sw_model.').removeprefix('erbium.')}.{name}`"
 
 
 def verification() -> str:
@@ -231,7 +232,8 @@ def _ranges(cls: type) -> dict[str, str]:
     def value(node: ast.expr) -> str:
         source = ast.unparse(node)
         try:
-            return f"{eval(source, names):,}"
+            number = eval(source, names)
+            return f"{number:,}" if number < 1 << 32 else f"`{source}`"
         except NameError:
             return f"`{source.replace('self.', '')}`"
 
@@ -254,7 +256,7 @@ def _default(field: Any) -> str:
         shown = repr(field.default)
         return f"`{shown}`" if len(shown) < 40 else "a schedule: see `SCHEDULE`"
     if field.default_factory is not MISSING:
-        return f"`{field.default_factory()!r}`" if field.default_factory is tuple else f"`{field.type}`"
+        return f"`{field.default_factory()!r}`"
     return ""
 
 
@@ -417,7 +419,25 @@ def write_all(folder: Path) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def write_parts(folder: Path) -> None:
+    """Write the parts of ``how-it-learns.md``: half a minute's work, done again when a source has changed."""
+    sources = [
+        path for name in ("sw_model", "hdl", "gen", "verif", "docs") for path in (ROOT / name).glob("*.py")
+    ]
+    state = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()
+    stamp = folder / "stamp.txt"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == state:
+        return
+    sys.path.insert(0, str(ROOT / "docs"))
+    made = importlib.import_module("spike").parts()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in made.items():
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    stamp.write_text(state, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write them before Sphinx looks for pages."""
     write_all(ROOT / "docs" / "generated")
+    write_parts(ROOT / "docs" / "generated" / "parts")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

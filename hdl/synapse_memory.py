@@ -90,8 +90,8 @@ class SynapseMemory(wiring.Component):
     -------
     read_address : In(copies), read_enable : In(copies), read_data : Out(width)
     write_address : In(copies), write_enable : In(copies), write_data : In(width)
-        Address and enable come in :func:`address_copies` equal copies, from registers of their own: each reaches an
-        equal part of the blocks.
+        Address and enable come in :func:`address_copies` equal copies, from registers of their own: each reaches the
+        blocks of an equal part of a word.
     collision : Out(1)
         Set for good once a read met a write that it must not meet, which the layer never lets happen.
     """
@@ -156,12 +156,12 @@ class SynapseMemory(wiring.Component):
     def _ecp5(self, m: Module) -> None:
         width, low = len(self.read_data), min(11, len(self._read_address))
         banks = ecp5_banks(self.depth)
-        blocks, number = ecp5_blocks(self.depth, width), 0
         outputs = []
         for bank, (_, columns) in enumerate(banks):
             parts = []
             for start in range(0, width, columns):
-                near = number * self.copies // blocks
+                # A copy reaches the blocks of its lanes in all banks: those will lie together.
+                near = start * self.copies // width
                 write, address = self.write_enable[near], self.write_address[near]
                 if len(banks) > 1:
                     write = write & (address[low:] == bank)
@@ -177,7 +177,6 @@ class SynapseMemory(wiring.Component):
                     part,
                 )
                 parts.append(output[: len(part)])
-                number += 1
             outputs.append(Cat(*parts))
         value = outputs[0]
         if len(banks) > 1:
