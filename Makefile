@@ -45,7 +45,7 @@ format: $(STAMP)  ## sort imports, lay out the code, fix what ruff can fix
 	$(BIN)/ruff format .
 
 clean:  ## remove everything generated, but not .venv
-	rm -rf build dist out sim_build obj_dir results.xml .mypy_cache .pytest_cache .ruff_cache .hypothesis .numba_cache
+	rm -rf build docs/generated dist out sim_build obj_dir results.xml .mypy_cache .pytest_cache .ruff_cache .hypothesis .numba_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean  ## remove .venv, too

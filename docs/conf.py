@@ -100,9 +100,9 @@ def _ports_apart(app: Sphinx, what: str, name: str, obj: Any, options: Any, line
     """Write ``a : In(1), b : Out(1)``, ports that are explained together, as ``a, b : In(1), Out(1)``."""
     for place, line in enumerate(lines):
         ports = [port.partition(" : ") for port in re.split(r", (?=\w+ : )", line)]
-        if len(ports) > 1 and all(re.match(r"(In|Out)\b", kind) for _, _, kind in ports):
-            names, kinds = (", ".join(port[k] for port in ports) for k in (0, 2))
-            lines[place] = f"{names} : {kinds}"
+        kinds = [kind for _, _, kind in ports if kind]
+        if len(kinds) > 1 and all(re.match(r"(In|Out)\b", kind) for kind in kinds):
+            lines[place] = f"{', '.join(names for names, _, _ in ports)} : {', '.join(kinds)}"
 
 
 def setup(app: Sphinx) -> None:

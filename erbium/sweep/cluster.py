@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 20.0
 """How long a scheduler may take to answer, and to have a worker."""
 
+_TALKERS = ("distributed", "tornado", "asyncio")  # loggers
+
 
 @contextlib.contextmanager
 def workers(scheduler: str | None, jobs: int) -> Iterator[Client]:
@@ -142,13 +144,18 @@ def _check(client: Client, scheduler: str) -> None:
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Let Dask say nothing: what a user has to know of its workers, the sweep says."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    import distributed.client  # which gives its loggers levels of their own
+
+    assert distributed.client
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in _TALKERS]
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextlib.contextmanager

@@ -140,13 +140,12 @@ def _slots(client: Client) -> int:
     try:
         return sum(client.nthreads().values())
     except (OSError, TimeoutError, RuntimeError) as error:
-        raise _gone(error) from None
+        raise _gone(" ".join(str(error).split()) or type(error).__name__) from None
 
 
-def _gone(error: BaseException) -> SweepError:
+def _gone(why: str) -> SweepError:
     return SweepError(
-        f"the Dask scheduler is gone ({' '.join(str(error).split()) or type(error).__name__}); what was finished is "
-        "kept, and the same command carries on from there"
+        f"the Dask scheduler is gone ({why}); what was finished is kept, and the same command carries on from there"
     )
 
 
@@ -161,8 +160,8 @@ def _outcome(future: Future, task: Training | Measurement) -> Any:
             "the worker died each time that this was tried; the memory may not be enough for so many at a time, "
             "try fewer --jobs and --retry"
         )
-    except CancelledError as error:
-        raise _gone(error) from None
+    except CancelledError:
+        raise _gone("the connection was lost") from None
     except Exception as error:
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"
     return Failure(message) if isinstance(task, Training) else Row(task.key, FAILED, message, {})
