@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -453,7 +454,8 @@ def test_bench_hands_over(run, monkeypatch, tmp_path):
     expected = dict(quick=True, json_file="a.json", data="d", jobs=2, only="lanes/x")
     ((name, options),) = calls
     assert name == "lanes"
-    assert {key: str(value) for key, value in options.items()} == {k: str(v) for k, v in expected.items()}
+    given = {key: str(value) for key, value in options.items()}
+    assert given == dict.fromkeys(given, "None") | {key: str(value) for key, value in expected.items()}
 
 
 def test_the_help_names_every_bench(run):
@@ -486,3 +488,19 @@ def test_click_sees_the_commands():
     context = click.Context(cli.cli)
     assert cli.cli.list_commands(context) == list(cli.COMMANDS)
     assert cli.cli.get_command(context, "nothing") is None
+
+
+def test_the_report_names_the_command_that_makes_the_run_again(run, tmp_path):
+    code, _, err = run(
+        "train tiny --hidden 9 --seed 3 --images 60 --shift 1 --schedule linear --data digits "
+        "--evaluate-images 0 --checkpoint one.npz --report one.html"
+    )
+    assert code == 0, err
+    (text,) = re.findall(r'id="record">(.*?)</script>', (tmp_path / "one.html").read_text(), re.DOTALL)
+    first, second = json.loads(text)["commands"]
+    assert second == "erbium eval one.npz"
+    code, _, err = run(f"{first.removeprefix('erbium ')} --evaluate-images 0 --checkpoint two.npz")
+    assert code == 0, err
+    one, two = (Checkpoint.load(tmp_path / name) for name in ("one.npz", "two.npz"))
+    assert one.network == two.network
+    assert all(map(np.array_equal, one.weights, two.weights))

@@ -67,6 +67,25 @@ class Choices:
     overwrite: bool
     report: Path | None
 
+    def command(self) -> str:
+        """Return the command line that makes the same run from its beginning."""
+        words = ["erbium", "train", *([] if self.network is None else [self.network])]
+        options = {
+            "--network": self.network_file,
+            "--hidden": None if self.hidden is None else ",".join(map(str, self.hidden)),
+            "--seed": self.seed,
+            "--epochs": self.epochs,
+            "--images": self.images,
+            "--shift": self.shift,
+            "--crop": self.crop,
+            "--schedule": self.schedule,
+            "--backend": None if self.backend == "model" else self.backend,
+            "--data": self.data,
+        }
+        for name, value in options.items():
+            words += [] if value is None else [name, str(value)]
+        return shlex.join(words)
+
     @property
     def describes_a_run(self) -> bool:
         """Whether an option was given that a checkpoint decides."""
@@ -337,7 +356,11 @@ def _finish(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware
             weights=chip.weights,
             backend=chip.backend,
             hardware=hardware if chip.backend == "rtl" else None,
-            commands=[shlex.join(["erbium", "eval", str(path)])],
+            # A run that was resumed began with another command; its facts are on the page all the same.
+            commands=[
+                *([] if choices.resume else [choices.command()]),
+                shlex.join(["erbium", "eval", str(path)]),
+            ],
             tested=tested,
             decisions=summary.decisions(chip.network, chip.weights, test, n_images),
         )

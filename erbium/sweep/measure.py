@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from erbium import summary
+from erbium.answers import ask, synaptic_operations
 from erbium.chip import open_chip
 from erbium.sw_model import constants, datasets
 from erbium.sw_model.array import Results
@@ -123,15 +123,15 @@ def measure(point: Point, dataset: Dataset, trained: Trained, folder: Path | Non
     splits = {"validation": seen.validation} | ({"test": seen.test} if point.ask.test else {})
     for name, split in splits.items():
         n_images = min(point.ask.images or len(split), len(split))
-        answers[name] = summary.ask(chip, split, 0, n_images, point.ask.ticks or None)
+        answers[name] = ask(chip, split, 0, n_images, point.ask.ticks or None)
     asked = answers["validation"]
     work, n = asked.work, asked.n_images
     found: dict[str, Any] = {f"{name}_error": one.error for name, one in answers.items()}
     found |= {f"{name}_images": one.n_images for name, one in answers.items()}
     found |= {
         "images_learned": n_learn,
-        "synops_per_inference": summary.synaptic_operations(work) / n,
-        "synops_per_learned_image": summary.synaptic_operations(trained.work) / n_learn,
+        "synops_per_inference": synaptic_operations(work) / n,
+        "synops_per_learned_image": synaptic_operations(trained.work) / n_learn,
         "ticks_per_inference": work["ticks"] / n,
         "ticks_to_decision": asked.ticks_to_decision / n,
         "input_spikes_per_inference": work["input_spikes"] / n,
