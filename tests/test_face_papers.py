@@ -74,10 +74,10 @@ def test_every_table_and_figure_is_made(run, tmp_path, short):
     text = (tmp_path / "a.html").read_text()
     for part in papers.PARTS:
         assert part.title.split(",")[0] in text
-        picture = ET.parse(tmp_path / "pictures" / f"{part.key}.svg").getroot()
+        picture = ET.parse(tmp_path / "pictures" / f"papers-{part.key}.svg").getroot()
         assert picture.tag == "{http://www.w3.org/2000/svg}svg"
     # Every colour that a picture asks for is in it, for light and for dark.
-    picture = (tmp_path / "pictures/errors.svg").read_text()
+    picture = (tmp_path / "pictures/papers-errors.svg").read_text()
     assert picture.count("--hidden: #") == 2
 
     # Again, from what was kept: nothing is trained, and the outcome is the same.
@@ -288,7 +288,7 @@ def test_a_page_of_some_rows_has_their_sections_alone(run, tmp_path, short):
     assert run(f"{COMMAND} --only papers/energy/first-spike --report a.html --pictures pictures")[0] == 0
     text = (tmp_path / "a.html").read_text()
     assert text.count("<section ") == 1
-    assert os.listdir(tmp_path / "pictures") == ["energy.svg"]
+    assert os.listdir(tmp_path / "pictures") == ["papers-energy.svg"]
     assert page.STYLE in text
 
 

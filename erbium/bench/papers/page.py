@@ -135,12 +135,12 @@ def render(outcome: Outcome) -> str:
 
 
 def markdown(outcome: Outcome) -> str:
-    """Return the tables as Markdown, for a page of the documentation; its pictures are expected in ``papers/``."""
+    """Return the tables as Markdown, for a page of the documentation; its pictures are expected in ``pictures/``."""
     parts = []
     for section in sections(outcome):
         parts += [f"## {section.title}", section.lead, f"    {section.command}"]
         if section.plot is not None:
-            parts.append(f"![{section.title}](papers/{section.key}.svg)")
+            parts.append(f"![{section.title}](pictures/papers-{section.key}.svg)")
         parts += [_markdown_table(table) for table in (section.overview, section.rows) if table is not None]
         parts += [f"Published: {source}." for source in section.sources]
     return "\n\n".join(parts) + "\n"
@@ -162,7 +162,7 @@ def write_pictures(folder: Path, outcome: Outcome) -> None:
     folder.mkdir(exist_ok=True)
     for section in sections(outcome):
         if section.plot is not None:
-            files.write_text(folder / f"{section.key}.svg", picture(section.plot))
+            files.write_text(folder / f"papers-{section.key}.svg", picture(section.plot))
 
 
 def picture(plot: Markup) -> str:

@@ -181,7 +181,9 @@ def weights(
     for width, mean in zip(bits, means, strict=True):
         over.annotate(f"{mean:.2f}", (width, mean), (4, 7), textcoords="offset points")
     over.set_xticks(bits)
-    over.set_ylim(0, 1.15 * max(means))
+    # With very few bits hardly anything is learned, which would flatten all the rest.
+    _logarithmic(over.yaxis, "y", over, (1, 2, 3, 5))
+    over.margins(x=0.07, y=0.2)
     over.set_xlabel("bits of a weight")
     over.set_ylabel("test error, %")
     for number, (width, _, shares, at_bounds) in enumerate(chosen, 1):
@@ -215,7 +217,9 @@ def energies(found: Sequence[tuple[str, float, float]]) -> Figure | None:
     axes = figure.add_subplot()
     for name, energy, error in found:
         axes.plot([energy], [error], "o", color=STAND_IN["output"], markersize=8)
-        axes.annotate(name, (energy, error), (9, 4), textcoords="offset points")
+        # Below its dot where another one stands just above it.
+        crowded = any(error < above and 2 / 3 < other / energy < 3 / 2 for _, other, above in found)
+        axes.annotate(name, (energy, error), (9, -14 if crowded else 4), textcoords="offset points")
     _logarithmic(axes.xaxis, "x", axes, (1, 2, 5))
     axes.set_xlim(min(e for _, e, _ in found) / 1.5, 6 * max(e for _, e, _ in found))
     axes.set_ylim(0, 1.2 * max(error for *_, error in found))
