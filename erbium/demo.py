@@ -20,7 +20,7 @@ from rich.table import Table
 from erbium import summary
 from erbium.chip import Chip, backend_named, open_chip
 from erbium.exact import Lockstep, MismatchError, Verdict
-from erbium.gen.presets import PRESETS, preset
+from erbium.gen.presets import PRESETS, Preset, preset
 from erbium.gen.resize import resized
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay
@@ -86,12 +86,7 @@ def choose(options: Options, dataset: Dataset) -> tuple[Network, Dataset, Plan]:
     # The digits stand in where MNIST cannot be had; so does their network, unless the user named one.
     name = options.preset or (DIGITS_PRESET if dataset.notice else PRESET)
     chosen = preset(name)
-    others = ", ".join(other for other in PRESETS if other != name)
-    sizes = ",".join(map(str, options.hidden or chosen.network.shape[1:-1]))
-    way_out = (
-        f"fit the network to the data with --hidden {sizes}, name other data with --data, or another --preset, "
-        f"such as {others}"
-    )
+    way_out = _way_out(options, chosen, dataset)
     dataset = datasets.middle(dataset, chosen.recipe.crop, way_out)
     network = chosen.network
     if options.hidden is not None:
@@ -107,6 +102,20 @@ def choose(options: Options, dataset: Dataset) -> tuple[Network, Dataset, Plan]:
         n_ticks=evaluation_ticks(network, VALIDATION_TICKS),
     )
     return network, dataset, plan
+
+
+def _way_out(options: Options, chosen: Preset, dataset: Dataset) -> str:
+    """Say what to do where network and data do not go together."""
+    sizes = ",".join(map(str, options.hidden or chosen.network.shape[1:-1]))
+    fitting = [
+        name
+        for name, item in PRESETS.items()
+        if not item.recipe.crop
+        and item.network.n_inputs == dataset.n_pixels
+        and item.network.n_classes >= dataset.n_classes
+    ]
+    others = f", or another --preset: {', '.join(fitting)}" if fitting else ""
+    return f"fit the network to the data with --hidden {sizes}, name other data with --data{others}"
 
 
 def run(options: Options, console: Console, opener: Opener = open_chip) -> int:

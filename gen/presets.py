@@ -368,7 +368,7 @@ def _first_spike() -> list[Preset]:
     ]
 
 
-BEST = Recipe(epochs=100, shift=1)
+BEST = Recipe(epochs=200, shift=1)
 """How the presets are trained that were made for accuracy."""
 
 
@@ -386,7 +386,7 @@ def _best() -> list[Preset]:
         *sizes,
         Preset(
             erbp_network("erbp-mnist-500-best", (500,), neuron_keep=224),
-            replace(BEST, epochs=120),
+            BEST,
             "MNIST, 500 hidden neurons, trained for the least error.",
         ),
         Preset(
@@ -401,7 +401,7 @@ def _best() -> list[Preset]:
         ),
         Preset(
             first_spike_network("first-spike-mnist-600-best", (600,)),
-            replace(BEST, schedule=LINEAR),
+            replace(BEST, epochs=100, schedule=LINEAR),
             "MNIST, 600 hidden neurons that spike at most once, trained for the least error.",
         ),
     ]

@@ -175,6 +175,20 @@ def test_a_search_looks_at_no_test_image(run, tmp_path, monkeypatch):
     assert 0 < falling["value"] < 30
 
 
+def test_the_alignment_of_weights_and_feedback():
+    network = preset("erbp-mnist-200-200").network
+    first, second = (network.feedback_weights(number).astype(np.int16) for number in (0, 1))
+    weights = network.initial_weights()
+    assert all(abs(value) < 0.1 for value in search.alignment(network, weights))
+    weights[2][:200] = 20 * second
+    weights[1][:200] = first @ second.T
+    aligned = search.alignment(network, weights)
+    assert aligned[1] == pytest.approx(1)
+    assert 0.9 < aligned[0] < 1
+    weights[2] = -weights[2]
+    assert search.alignment(network, weights) == pytest.approx([-value for value in aligned])
+
+
 def test_what_a_trial_changes():
     base = preset("erbp-mnist-200-200").network
     changed = search.layered(base, gain=(12, 3, 8), neuron_keep=(224, 192, 256))

@@ -20,7 +20,7 @@ from erbium.gen.presets import preset
 
 SEEDS = (1, 2, 3)
 
-EPOCHS_SHOWN = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 100, 120, 140, 160, 180)
+EPOCHS_SHOWN = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 100, 120, 140, 160, 180, 200)
 """Where the learning curves have their points."""
 
 
