@@ -125,6 +125,18 @@ def test_the_demo_tests_with_what_it_learned(folder, monkeypatch):
     assert f"{100 * error:.2f} %" in text
 
 
+def test_the_sizes_that_were_asked_for(folder):
+    data = datasets.load(folder)
+    options = demo.Options(preset="erbp-mnist-200", images=50, hidden=(6, 5))
+    assert demo.choose(options, data)[0].shape == (16, 6, 5, 4)
+    assert "--preset erbp-mnist-200 --hidden 6,5" in options.command()
+    # Where nothing was asked for, it is proposed, and so is what fits.
+    with pytest.raises(
+        datasets.DatasetError, match=r"with --hidden 200, .* --preset: tiny, first-spike-tiny$"
+    ):
+        demo.choose(replace(options, hidden=None), data)
+
+
 def test_the_demo_of_a_first_spike_network(folder, monkeypatch, tmp_path):
     network = preset("first-spike-tiny").network
     options = {"preset": network.name, "report": tmp_path / "out.html"}
