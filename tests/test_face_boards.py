@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``erbium boards``, ``plan``, ``build``, ``flash`` and ``erbium bench boards``, as a user sees them."""
 
+import io
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from erbium import bench, cycles
 from erbium.bench import boards as bench_boards
@@ -36,10 +38,10 @@ def report(**changes):
         baud_rate=3_000_000,
         buffer_bytes=2048,
         seed=1,
-        reached=(60.0,),
+        reached=(93.5,),
         timing=Timing(93.5, 75.0, "a", "b"),
         uses={name: Use(6_000, 24_000) if name != "SPRAMs" else Use(0, 0) for name in NAMES},
-        seconds={"synthesis": 1.0},
+        seconds={"synthesis": 1.0, "place and route": 119.0},
         tools={"yosys": "0.70"},
         bitstream="erbium.bit",
         bitstream_bytes=1,
@@ -145,7 +147,7 @@ def test_the_table(run, tmp_path):
     assert code == 0
     assert out.splitlines()[2] == (
         "| ULX3S 25F | tiny | 12 | 75 MHz (93.5) | 6,000 (25 %) | 6,000 (25 %) | 6,000 (25 %) | 100,000, 150,000 "
-        "| 10,000 | `erbium build ulx3s-25f tiny` |"
+        "| 10,000 | 2.0 min | `erbium build ulx3s-25f tiny` |"
     )
 
 
@@ -158,6 +160,10 @@ def test_the_bench(monkeypatch, problems, ok):
     assert (row.value, row.unit) == (93.5, "MHz")
     assert outcome.ok is ok
     assert row.extra["images_per_second"]["training"] == 100_000
+    text = io.StringIO()
+    outcome.show(Console(file=text, width=80))
+    assert "93.5" in text.getvalue()
+    assert "…" not in text.getvalue()
     json.loads(outcome.to_json())
 
 

@@ -113,8 +113,8 @@ def markdown(reports: Iterable[BuildReport]) -> str:
     """Return the table of the documentation; each row names the command that makes it."""
     lines = [
         "| board | preset | lanes | clock (reached) | LUTs | flip-flops | block RAMs | images/s learned, inferred "
-        "| serial port, images/s | command |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| serial port, images/s | built in | command |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for report in reports:
         speeds = report.speeds()
@@ -134,6 +134,7 @@ def markdown(reports: Iterable[BuildReport]) -> str:
             memory,
             pair,
             link,
+            f"{sum(report.seconds.values()) / 60:.1f} min",
             f"`{report.command}`",
         )
         lines.append(f"| {' | '.join(cells)} |")

@@ -112,12 +112,15 @@ class Outcome:
 
     def show(self, console: Console) -> None:
         """Print the rows as a table, or as one for each section, and name what misses its target."""
-        if not console.is_terminal:
-            console.width = max(console.width, 160)
         for section in self.sections:
             if section:
                 console.print(section, style="bold", highlight=False)
-            console.print(_table([row for row in self.rows if row.section == section]), highlight=False)
+            table = _table([row for row in self.rows if row.section == section])
+            if not console.is_terminal:
+                # A file has lines as long as it takes.
+                unlimited = console.options.update(width=10_000)
+                console.width = max(console.width, 160, console.measure(table, options=unlimited).maximum)
+            console.print(table, highlight=False)
             if section:
                 console.print()
         for row in self.rows:
