@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from erbium.bench import papers
-from erbium.bench.papers import ann, errors, learning_speed, page, plan, runs
+from erbium.bench.papers import ann, errors, learning_speed, plan, runs
 from erbium.bench.papers.published import FIRST_DECISION_OPERATIONS, TEST_ERRORS
 from erbium.bench.request import Request, tiny_digits
 from erbium.bench.work import Task
 from erbium.gen.presets import Recipe, preset
+from erbium.report.parts import STYLE_SHEET
 from erbium.sw_model import constants
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.datasets.sources import load_digits
@@ -289,7 +290,7 @@ def test_a_page_of_some_rows_has_their_sections_alone(run, tmp_path, short):
     text = (tmp_path / "a.html").read_text()
     assert text.count("<section ") == 1
     assert os.listdir(tmp_path / "pictures") == ["papers-energy.svg"]
-    assert page.STYLE in text
+    assert STYLE_SHEET in text
 
 
 def test_tasks_tell_when_they_are_done():

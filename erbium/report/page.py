@@ -10,7 +10,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from erbium.report.parts import TEMPLATES, MakeSection
+from erbium.report.parts import STYLE_SHEET, TEMPLATES, MakeSection
 from erbium.report.record import RunRecord
 from erbium.report.sections import SECTIONS, tiles
 
@@ -22,7 +22,7 @@ def render(record: RunRecord, sections: Sequence[MakeSection] = SECTIONS) -> str
     made = (make(record) for make in sections)
     return TEMPLATES.get_template("page.html.j2").render(
         record=record,
-        style=Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8")),
+        style=STYLE_SHEET,
         tiles=tiles(record),
         sections=[section for section in made if section is not None],
         data=Markup(data),

@@ -13,13 +13,21 @@ from markupsafe import Markup
 
 from erbium.report.record import RunRecord
 
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+FOLDER = Path(__file__).parent
+
+STYLE_SHEET = Markup((FOLDER / "page.css").read_text(encoding="utf-8"))
+"""One look for all pages, in light and dark."""
+
+
+def templates_in(folder: Path) -> Environment:
+    """Return the templates of a folder; a name that is not given to them is an error."""
+    loader = FileSystemLoader(folder)
+    return Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+TEMPLATES = templates_in(FOLDER)
 
 
 @dataclass(frozen=True)

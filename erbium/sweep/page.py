@@ -5,13 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from erbium import report
-from erbium.report.parts import TEMPLATES, part
+from erbium.report.parts import STYLE_SHEET, TEMPLATES, part
 from erbium.report.plots import STAND_IN, svg
 from erbium.summary import version
 from erbium.sweep.axes import Settings, spelled
@@ -47,7 +45,7 @@ def render(
         about=about,
         command=command,
         version=version(),
-        style=Markup((Path(report.__file__).parent / "page.css").read_text(encoding="utf-8")),
+        style=STYLE_SHEET,
         figures=figures,
         front=_front(done),
         points=_points(done[:MAX_ROWS]),

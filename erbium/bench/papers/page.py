@@ -9,28 +9,18 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from erbium import report
 from erbium.bench.papers import PARTS
 from erbium.bench.papers.part import Part, Table
 from erbium.bench.result import Outcome, Row, number
 from erbium.gen import files
 from erbium.report import plots
+from erbium.report.parts import STYLE_SHEET, templates_in
 from erbium.report.parts import part as macro
 
-STYLE = (Path(report.__file__).parent / "page.css").read_text(encoding="utf-8")
-"""The style sheet of the reports: one look for all pages, in light and dark."""
-
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+TEMPLATES = templates_in(Path(__file__).parent)
 
 
 @dataclass(frozen=True)
@@ -127,7 +117,7 @@ def render(outcome: Outcome) -> str:
         outcome=outcome,
         dataset=first["dataset"],
         quick=first["quick"],
-        style=Markup(STYLE),
+        style=STYLE_SHEET,
         sections=sections(outcome),
         macro=macro,
         data=Markup(data),
@@ -170,7 +160,7 @@ def picture(plot: Markup) -> str:
     names = "|".join(plots.ROLES)
     light, dark = (
         " ".join(re.findall(rf"--(?:{names}): #[0-9a-f]+;", block))
-        for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[:2]
+        for block in re.findall(r":root \{(.*?)\}", STYLE_SHEET, re.DOTALL)[:2]
     )
     style = (
         f"<style>:root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }} "
