@@ -159,6 +159,22 @@ MUTANTS = [
     ),
     Mutant("queue-full", "fork", "one[-1] | one[ceil_log2(room) : -1].all()", "one[-1]", "Queue", "depth-5"),
     Mutant(
+        "result-overwritten",
+        "first_spike_prediction",
+        "m.Case(Kind.BEGIN), m.If(~self.result_o.valid):",
+        "m.Case(Kind.BEGIN):",
+        "FirstSpikePrediction",
+        "three-lanes",
+    ),
+    Mutant(
+        "token-twice",
+        "chip",
+        "source.valid & ~done & ~apart",
+        "source.valid & ~apart",
+        "ErbiumChip",
+        "tiny",
+    ),
+    Mutant(
         "margin",
         "first_spike_prediction",
         "age >= errors.margin",
