@@ -95,10 +95,12 @@ class LayerModel:
     """
 
     def __init__(self, network: Network, number: int, faults: LayerFaults | None = None) -> None:
+        self.number = number
         self.layer = network.layers[number]
         self.n_rows = network.n_rows(number)
         self.faults = faults
         self.population = Population(self.layer.program, self.layer.n_neurons)
+        self.weights = np.empty((self.n_rows, self.layer.n_neurons), dtype=np.int64)
         self.load(network.initial_weights()[number])
         self.rate = self.layer.full_rate
         self.counters = LayerCounters()
@@ -110,10 +112,14 @@ class LayerModel:
         self.begin(seed=0, learn=False)
 
     def load(self, weights: Array) -> None:
-        """Replace all weights."""
-        self.weights = np.array(weights, dtype=np.int64)
+        """Replace all weights; ValueError for those of another shape."""
+        if np.shape(weights) != self.weights.shape:
+            raise ValueError(
+                f"weights of layer {self.number + 1} have shape {np.shape(weights)}, not {self.weights.shape}"
+            )
+        self.weights[:] = weights
         if self.faults is not None:
-            self.weights = self.faults.loaded(self.weights)
+            self.weights[:] = self.faults.loaded(self.weights)
 
     def begin(self, seed: int, learn: bool) -> None:
         """Start a sample."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from erbium.gen.presets import erbp_network
+from erbium.gen.presets import erbp_network, preset
 from erbium.sw_model import fast_erbp_kernels, fast_kernels, programs, rng
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.constants import sample_seeds
@@ -429,6 +429,16 @@ def test_what_does_not_fit_is_refused():
         fast.load(fast.weights[::-1])
     with pytest.raises(ValueError, match=r"outside of -32 \.\.\. 31"):
         fast.load([weights + 40 for weights in fast.weights])
+
+
+def test_weights_of_another_shape_are_refused_by_both_models():
+    network = preset("tiny").network
+    for model in (ArrayModel(network), FastArray(network)):
+        before = [np.array(layer) for layer in model.weights]
+        for wrong in (before[::-1], [layer[0] for layer in before]):
+            with pytest.raises(ValueError, match=r"weights of layer 1 have shape \([0-9, ]+\), not \("):
+                model.load(wrong)
+        assert all(np.array_equal(*pair) for pair in zip(model.weights, before, strict=True))
 
 
 def test_random_numbers_are_the_reference_ones():
