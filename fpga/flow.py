@@ -50,9 +50,6 @@ _PREPARATION: dict[Family, tuple[str, ...]] = {
 # The other router takes tens of minutes for what this one does in five.
 _PLACER_OPTIONS: dict[Family, tuple[str, ...]] = {"ecp5": ("--router", "router2"), "ice40": (), "gowin": ()}
 
-_SEED = ("--seed", "1")
-"""What :func:`run` puts other seeds in place of."""
-
 Progress = Callable[[str, float | None], None]
 """Is told each stage when it begins (None) and when it is done (seconds)."""
 
@@ -103,7 +100,6 @@ def prepare(board: Board, design: Any, clock: int) -> Flow:
     options = [
         "--report",
         PLACER_REPORT,
-        *_SEED,
         "--freq",
         f"{clock / 1e6:g}",
         "--timing-allow-fail",
@@ -159,7 +155,7 @@ def run(
         begin = time.monotonic()
         if stage == "place and route":
             for seed in seeds:
-                _run(stage, _with_seed(command, seed), folder)
+                _run(stage, (*command, "--seed", str(seed)), folder)
                 timing = timing_of(json.loads((folder / PLACER_REPORT).read_text()))
                 reached.append(timing.fmax)
                 if timing.met:
@@ -169,12 +165,6 @@ def run(
         seconds[stage] = round(time.monotonic() - begin, 1)
         progress(stage, seconds[stage])
     return seconds, tuple(reached)
-
-
-def _with_seed(command: Sequence[str], seed: int) -> tuple[str, ...]:
-    option, _ = _SEED
-    place = command.index(option) + 1
-    return (*command[:place], str(seed), *command[place + 1 :])
 
 
 def _run(stage: str, command: Sequence[str], folder: Path) -> None:
