@@ -275,6 +275,19 @@ def _plain(text: str) -> str:
     return re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text)
 
 
+DESCRIBED: tuple[type, ...] = (
+    network.Layer,
+    programs.NeuronProgram,
+    programs.Operation,
+    rules.ErbpRule,
+    rules.ErrorNeurons,
+    rules.FirstSpikeRule,
+    rules.FirstSpikeErrors,
+    rules.LatencyEncoder,
+)
+"""What a network is described by, besides itself."""
+
+
 def parameters() -> str:
     """Return the page of all fields of the descriptions, and of the presets."""
     text = [
@@ -284,20 +297,7 @@ def parameters() -> str:
         "network as JSON, and `erbium train FILE` takes it back. The ranges below are those that the classes "
         "check; where one is empty, the meaning says what is allowed.\n",
         "## The network\n",
-        *(
-            _fields(cls)
-            for cls in (
-                network.Network,
-                network.Layer,
-                programs.NeuronProgram,
-                programs.Operation,
-                rules.ErbpRule,
-                rules.ErrorNeurons,
-                rules.FirstSpikeRule,
-                rules.FirstSpikeErrors,
-                rules.LatencyEncoder,
-            )
-        ),
+        *(_fields(cls) for cls in (network.Network, *DESCRIBED)),
         "## The hardware\n",
         _fields(network.Hardware),
         "## The training\n",
@@ -379,14 +379,7 @@ def api() -> str:
         options = () if kind == "autofunction" else ("members",)
         text += [f"### {name}\n", directive(kind, where, *options)]
     described: tuple[Callable[..., Any] | type, ...] = (
-        network.Layer,
-        programs.NeuronProgram,
-        programs.Operation,
-        rules.ErbpRule,
-        rules.ErrorNeurons,
-        rules.FirstSpikeRule,
-        rules.FirstSpikeErrors,
-        rules.LatencyEncoder,
+        *DESCRIBED,
         programs.lif,
         programs.two_compartment,
         programs.mihalas_niebur,
