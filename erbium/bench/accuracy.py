@@ -15,7 +15,7 @@ from erbium.bench import training
 from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named
 from erbium.bench.result import Row
-from erbium.bench.work import Advance, Task, carry_out_longest_first
+from erbium.bench.work import Advance, Task, carry_out_groups
 from erbium.gen.presets import preset
 
 SEEDS = (1, 2, 3)
@@ -65,15 +65,10 @@ def measure(request: Request, display: Display) -> list[Row]:
     wanted = [figure for figure in figures if _id(request, figure) in selected]
     if not request.quick:
         request.check_mnist()
-    runs = [(figure, seed) for figure in wanted for seed in SEEDS]
-    tasks = [_task(figure, seed, request.data) for figure, seed in runs]
-    lengths = [_length(figure) for figure, _ in runs]
-    found = carry_out_longest_first(tasks, lengths, request.n_processes, display)
-    rows = []
-    for number, figure in enumerate(wanted):
-        first = number * len(SEEDS)
-        rows.append(_row(request, figure, found[first : first + len(SEEDS)]))
-    return rows
+    groups = [[_task(figure, seed, request.data) for seed in SEEDS] for figure in wanted]
+    lengths = [_length(figure) for figure in wanted]
+    found = carry_out_groups(groups, lengths, request.n_processes, display)
+    return [_row(request, figure, runs) for figure, runs in zip(wanted, found, strict=True)]
 
 
 def _id(request: Request, figure: Figure) -> str:

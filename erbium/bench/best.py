@@ -15,7 +15,7 @@ from erbium.bench import kept, training
 from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named
 from erbium.bench.result import Row
-from erbium.bench.work import Advance, Task, carry_out_longest_first
+from erbium.bench.work import Advance, Task, carry_out_groups
 from erbium.gen.presets import preset
 
 SEEDS = (1, 2, 3)
@@ -59,14 +59,16 @@ def measure(request: Request, display: Display) -> list[Row]:
     wanted = [figure for figure in figures if _id(request, figure) in selected]
     if not request.quick:
         request.check_mnist()
-    runs = [(figure, seed) for figure in wanted for seed in figure.seeds]
-    tasks = [
-        Task(f"{figure.preset}, seed {seed}", training.STEPS, run, (figure, seed, request))
-        for figure, seed in runs
+    groups = [
+        [
+            Task(f"{figure.preset}, seed {seed}", training.STEPS, run, (figure, seed, request))
+            for seed in figure.seeds
+        ]
+        for figure in wanted
     ]
-    lengths = [preset(figure.preset).recipe.epochs * _size(figure) for figure, _ in runs]
-    found = iter(carry_out_longest_first(tasks, lengths, request.n_processes, display))
-    return [_row(request, figure, [next(found) for _ in figure.seeds]) for figure in wanted]
+    lengths = [preset(figure.preset).recipe.epochs * _size(figure) for figure in wanted]
+    found = carry_out_groups(groups, lengths, request.n_processes, display)
+    return [_row(request, figure, runs) for figure, runs in zip(wanted, found, strict=True)]
 
 
 def _id(request: Request, figure: Figure) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from erbium.bench import training
 from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named
 from erbium.bench.result import Row
-from erbium.bench.work import Advance, Task, carry_out_longest_first
+from erbium.bench.work import Advance, Task, carry_out_groups
 from erbium.gen.presets import Recipe, first_spike_network, preset
 from erbium.sw_model.network import Network
 
@@ -100,24 +99,21 @@ def measure(request: Request, display: Display) -> list[Row]:
     wanted = [figure for figure in figures if selected.intersection(_ids(request, figure))]
     if not request.quick:
         request.check_mnist()
-    runs = [(figure, seed) for figure in wanted for seed in figure.seeds]
-    tasks = [
-        Task(
-            f"{figure.preset}{figure.suffix}, seed {seed}",
-            training.STEPS,
-            run,
-            (figure, seed, request.data),
-        )
-        for figure, seed in runs
+    groups = [
+        [
+            Task(
+                f"{figure.preset}{figure.suffix}, seed {seed}",
+                training.STEPS,
+                run,
+                (figure, seed, request.data),
+            )
+            for seed in figure.seeds
+        ]
+        for figure in wanted
     ]
-    lengths = [figure.epochs * sum(figure.network.shape) for figure, _ in runs]
-    found = carry_out_longest_first(tasks, lengths, request.n_processes, display)
-    ends = list(accumulate(len(figure.seeds) for figure in wanted))
-    rows = [
-        row
-        for figure, end in zip(wanted, ends, strict=True)
-        for row in _rows(request, figure, found[end - len(figure.seeds) : end])
-    ]
+    lengths = [figure.epochs * sum(figure.network.shape) for figure in wanted]
+    found = carry_out_groups(groups, lengths, request.n_processes, display)
+    rows = [row for figure, runs in zip(wanted, found, strict=True) for row in _rows(request, figure, runs)]
     return [row for row in rows if row.id in selected]
 
 

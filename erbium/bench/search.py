@@ -17,7 +17,7 @@ from erbium.bench import kept, training
 from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named
 from erbium.bench.result import Row
-from erbium.bench.work import Advance, Task, carry_out_longest_first
+from erbium.bench.work import Advance, Task, carry_out_groups
 from erbium.gen.presets import LINEAR, SCHEDULES, Recipe, Schedule, first_spike_network, preset
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Network
@@ -228,19 +228,16 @@ def measure(request: Request, display: Display) -> list[Row]:
     wanted = [trial for trial in trials if _id(request, trial) in selected]
     if not request.quick:
         request.check_mnist()
-    runs = [(trial, seed) for trial in wanted for seed in trial.seeds]
-    tasks = [
-        Task(
-            f"{trial.preset}, {trial.change}, seed {seed}",
-            training.STEPS,
-            run,
-            (trial, seed, request),
-        )
-        for trial, seed in runs
+    groups = [
+        [
+            Task(f"{trial.preset}, {trial.change}, seed {seed}", training.STEPS, run, (trial, seed, request))
+            for seed in trial.seeds
+        ]
+        for trial in wanted
     ]
-    lengths = [trial.recipe.epochs * sum(trial.network.shape[1:]) for trial, _ in runs]
-    found = iter(carry_out_longest_first(tasks, lengths, request.n_processes, display))
-    return [_row(request, trial, [next(found) for _ in trial.seeds]) for trial in wanted]
+    lengths = [trial.recipe.epochs * sum(trial.network.shape[1:]) for trial in wanted]
+    found = carry_out_groups(groups, lengths, request.n_processes, display)
+    return [_row(request, trial, runs) for trial, runs in zip(wanted, found, strict=True)]
 
 
 def _id(request: Request, trial: Trial) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def train(
         n_evaluate=len(dataset.validation),
         n_ticks=network.n_ticks,
     )
-    shown = 0
+    step = stepper(advance, total)
     with chip or open_chip(network, "model") as learner:
         if checkpoint is not None and checkpoint.exists():
             saved = Checkpoint.load(checkpoint)
@@ -79,9 +79,7 @@ def train(
             trainer = Trainer(learner, dataset, plan)
         for event in trainer.run():
             if isinstance(event, (Learned, Evaluated)):
-                steps = STEPS * learner.position // total - shown
-                shown += steps
-                advance(steps)
+                step(learner.position)
             if checkpoint is not None and isinstance(event, Evaluated):
                 Checkpoint.of(trainer).save(checkpoint)
         answers = summary.ask(learner, dataset.test, 0, len(dataset.test)) if test else None
@@ -99,6 +97,20 @@ def train(
         "cpu_seconds": time.process_time() - begin_cpu,
     }
     return found, weights
+
+
+def stepper(advance: Advance, total: int) -> Callable[[int], None]:
+    """Return what tells the display, in steps of a run, how many of `total` images are seen."""
+    shown = 0
+
+    def step(seen: int) -> None:
+        nonlocal shown
+        now = STEPS * seen // total
+        if now > shown:
+            advance(now - shown)
+            shown = now
+
+    return step
 
 
 def errors(runs: Sequence[dict[str, Any]]) -> list[float]:

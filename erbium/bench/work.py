@@ -80,6 +80,26 @@ def carry_out_longest_first(
     return [found[k] for k in range(len(tasks))]
 
 
+def carry_out_groups(
+    groups: Sequence[Sequence[Task]], lengths: Sequence[float], jobs: int, display: Display
+) -> list[list[Any]]:
+    """Carry groups of tasks out as one lot, the longest first; return the results group by group.
+
+    Parameters
+    ----------
+    groups : sequence of sequence of Task
+        Such as the runs of a network with several seeds.
+    lengths : sequence of float
+        How long a task of each group takes, roughly.
+    jobs : int
+    display : Display
+    """
+    tasks = [task for group in groups for task in group]
+    each = [length for group, length in zip(groups, lengths, strict=True) for _ in group]
+    results = iter(carry_out_longest_first(tasks, each, jobs, display))
+    return [[next(results) for _ in group] for group in groups]
+
+
 def _one_by_one(tasks: Sequence[Task], display: Display) -> Iterator[tuple[int, Any]]:
     for index, task in enumerate(tasks):
         bar = display.start(task.name, task.steps)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from erbium.bench.display import Display
+from erbium.bench.kept import Kept
 from erbium.bench.papers import (
     ann,
     decision,
@@ -20,7 +21,6 @@ from erbium.bench.papers import (
     quantised,
     runs,
 )
-from erbium.bench.papers.kept import Kept
 from erbium.bench.papers.part import Line, Part
 from erbium.bench.papers.plan import Plan, plan_of
 from erbium.bench.papers.runs import Result, Run

@@ -8,7 +8,6 @@ Tables that need the same run share it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -120,7 +119,7 @@ class SpikingRun:
         n_train = len(dataset.train)
         total = recipe.epochs * n_train
         plan = TrainingPlan(recipe, total, usual_evaluations(total, n_train), self.n_curve, network.n_ticks)
-        step = _stepper(advance, total)
+        step = training.stepper(advance, total)
         with open_chip(network, "model") as chip:
             trainer = Trainer(chip, dataset, plan)
             for event in trainer.run():
@@ -254,7 +253,7 @@ class AnnRun:
         n_train = len(dataset.train)
         total = self.epochs * n_train
         due = [place for place in usual_evaluations(total, n_train) if place]
-        step = _stepper(advance, total)
+        step = training.stepper(advance, total)
         curve = []
         for seen in network.train(dataset.train, Recipe(epochs=self.epochs)):
             step(seen)
@@ -349,17 +348,3 @@ Run = SpikingRun | AnnRun | FirstSpikeRun
 def carry_out(advance: Advance, run: Run, data: Path | None) -> Result:
     """Carry a run out: the function of its task."""
     return run.carry_out(advance, data)
-
-
-def _stepper(advance: Advance, total: int) -> Callable[[int], None]:
-    """Return what tells the display, in steps of a run, how many of `total` images are seen."""
-    shown = 0
-
-    def step(seen: int) -> None:
-        nonlocal shown
-        now = training.STEPS * seen // total
-        if now > shown:
-            advance(now - shown)
-            shown = now
-
-    return step
