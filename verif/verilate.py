@@ -21,11 +21,15 @@ import erbium.gen
 import erbium.hdl
 from erbium.sw_model import constants, programs, rules
 from erbium.sw_model import network as network_module
+from erbium.verif.files import locked
 from erbium.verif.simulators import ToolError, cell_models, find_cxx, find_verilator, verilator_env
 
 # GCC 12's vectorizer of straight-line code adds up single-bit counters wrongly in what Verilator writes (seen with 17
 # lanes: a test keeps watch); without it the array runs about a twentieth slower.
 COMPILE_FLAGS = ("-O2", "-fno-tree-slp-vectorize", "-fPIC", "-std=c++17", "-DVL_TIME_CONTEXT")
+_RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+_LARGE = 100_000
+"""Bytes of a source file from which on it is compiled by itself."""
 VERILATOR_FLAGS = (
     "--cc",
     "-O3",
@@ -111,9 +115,12 @@ def cached_library(
     verilator.require()
     text = repr((*key, verilator.version, platform.machine()))
     file = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
-    target = (cache_dir or default_cache()) / folder / file
+    cache = cache_dir or default_cache()
+    target = cache / folder / file
     if not target.exists():
-        _compile(design, target)
+        with locked(target):
+            if not target.exists():
+                _compile(design, target, _runtime(cache / "runtime"))
     return target
 
 
@@ -127,12 +134,59 @@ def _run(command: Sequence[str | Path], cwd: Path, env: dict[str, str] | None = 
         )
 
 
-def _compile(design: Design, target: Path) -> None:
+def _include(env: Mapping[str, str], verilator: Path) -> Path:
+    """Return the folder of Verilator's headers and of the sources of its run time."""
+    root = env.get("VERILATOR_ROOT", verilator.parent.parent / "share/verilator")
+    return Path(root) / "include"
+
+
+def _compile_one(compiler: Path, include: Path, source: Path, folder: Path, *further: str) -> Path:
+    """Compile a source file into a folder and return the object file."""
+    result = folder / f"{source.stem}.o"
+    includes = [f"-I{include}", f"-I{include}/vltstd", "-I."]
+    _run([compiler, *COMPILE_FLAGS, *further, *includes, "-c", source, "-o", result], folder)
+    return result
+
+
+def _runtime(folder: Path) -> list[Path]:
+    """Return the objects of Verilator's run time, which takes as long to compile as a small array."""
+    verilator, compiler = find_verilator(), find_cxx()
+    include = _include(verilator_env(), verilator.require())
+    made_by = (compiler.require(), compiler.version, include, verilator.version, COMPILE_FLAGS)
+    kept = folder / hashlib.sha256(repr(made_by).encode()).hexdigest()[:16]
+    with locked(kept):
+        if not kept.exists():
+            with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as name:
+                fresh = Path(name, "objects")
+                fresh.mkdir()
+                for source in _RUNTIME:
+                    _compile_one(compiler.require(), include, include / source, fresh)
+                fresh.rename(kept)
+    return sorted(kept.glob("*.o"))
+
+
+def _units(folder: Path) -> tuple[list[Path], Path]:
+    """Return what is to be compiled for speed, and what runs once: the latter in one piece, like all that is small.
+
+    The compiler takes longer to read a header of Verilator than to compile most of what includes it.
+    """
+    fast: list[Path] = []
+    slow: list[Path] = []
+    for path in sorted(folder.glob("*.cpp")):
+        (slow if path.stem.endswith("__Slow") else fast).append(path)
+    large = [path for path in fast if path.stat().st_size > _LARGE]
+    units = {"small": [path for path in fast if path not in large], "slow": slow}
+    for unit, paths in units.items():
+        lines = [f'#include "{path.name}"\n' for path in paths]
+        (folder / f"{unit}.cpp").write_text("".join(lines))
+    return [*large, folder / "small.cpp"], folder / "slow.cpp"
+
+
+def _compile(design: Design, target: Path, runtime: Sequence[Path]) -> None:
     """Generate, translate and compile a design; `target` appears only when it is complete."""
     verilator = find_verilator().require()
     compiler = find_cxx().require()
     env = verilator_env()
-    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as name:
         folder = Path(name)
         verilog = design.verilog()
@@ -146,21 +200,12 @@ def _compile(design: Design, target: Path) -> None:
             folder,
             env,
         )
-        root = (
-            Path(env["VERILATOR_ROOT"])
-            if "VERILATOR_ROOT" in env
-            else verilator.parent.parent / "share/verilator"
-        )
-        include = root / "include"
-        sources = [*folder.glob("*.cpp"), include / "verilated.cpp", include / "verilated_threads.cpp"]
-        includes = [f"-I{include}", f"-I{include}/vltstd", "-I."]
-
-        def compile_one(source: Path) -> Path:
-            result = folder / f"{source.stem}.o"
-            _run([compiler, *COMPILE_FLAGS, *includes, "-c", source, "-o", result], folder)
-            return result
-
+        include = _include(env, verilator)
+        fast, slow = _units(folder)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = list(pool.map(compile_one, sources))
+            once = pool.submit(_compile_one, compiler, include, slow, folder, "-O0")
+            objects = list(pool.map(lambda source: _compile_one(compiler, include, source, folder), fast))
+            # Behind the others: of an inline function that several have, the linker takes the first.
+            objects += [*runtime, once.result()]
         _run([compiler, "-shared", "-pthread", "-o", "design.so", *objects], folder)
         os.replace(folder / "design.so", target)
