@@ -72,6 +72,15 @@ def handle_of(dut: Any, name: str) -> Any:
     return getattr(dut, name) if hasattr(dut, name) else getattr(dut, f"{name}_")
 
 
+def reader_of(handle: Any) -> Callable[[], int]:
+    """Return what reads an output, unsigned; a bit that is neither 0 nor 1 is a ``ValueError``.
+
+    It asks the simulator itself: the object that cocotb makes of every value costs more than the simulation.
+    """
+    digits = handle._handle.get_signal_val_binstr
+    return lambda: int(digits(), 2)
+
+
 class Port:
     """An input of the hardware; what it holds already is not written again."""
 
@@ -95,7 +104,7 @@ class StreamDriver:
         self._encode = encode
         self._valid = Port(getattr(dut, f"{name}_valid"))
         self._payload = Port(getattr(dut, f"{name}_payload"))
-        self._ready = getattr(dut, f"{name}_ready")
+        self._ready = reader_of(getattr(dut, f"{name}_ready"))
         self._width = len(getattr(dut, f"{name}_payload"))
         self._junk = random_for("junk", name)
         self._stall = Stall(harness.stall, name)
@@ -136,7 +145,7 @@ class StreamDriver:
 
     def observe(self) -> bool:
         """Look whether the token was taken."""
-        if self._shown and int(self._ready.value):
+        if self._shown and self._ready():
             self._queue.popleft()
             self._shown = False
             self.sent += 1
@@ -162,7 +171,8 @@ class StreamMonitor:
         self._pauses = pauses
         self.clocks: list[int] = []
         self._harness, self._taken = harness, taken
-        self._valid, self._payload = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_payload")
+        self._valid = reader_of(getattr(dut, f"{name}_valid"))
+        self._payload = reader_of(getattr(dut, f"{name}_payload"))
         self._ready = Port(getattr(dut, f"{name}_ready"))
         self._stall = Stall(harness.stall, name)
         self._waiting: int | None = None
@@ -175,11 +185,11 @@ class StreamMonitor:
 
     def observe(self) -> bool:
         """Take a token, if there is one."""
-        if not int(self._valid.value):
+        if not self._valid():
             if self._waiting is not None:
                 raise differ(f"{self.name}_valid", 1, 0, clock=self._harness.clocks)
             return False
-        bits = int(self._payload.value)
+        bits = self._payload()
         if self._waiting is not None and bits != self._waiting:
             raise differ(
                 f"{self.name}_payload while it waits", self._waiting, bits, clock=self._harness.clocks
@@ -198,7 +208,7 @@ class Tally:
     """Adds up what an output of the hardware says in each clock."""
 
     def __init__(self, harness: Harness, name: str) -> None:
-        self._handle = handle_of(harness.dut, name)
+        self._value = reader_of(handle_of(harness.dut, name))
         self.total = 0
 
     def prepare(self) -> None:
@@ -206,7 +216,7 @@ class Tally:
 
     def observe(self) -> bool:
         """Add what the output says in this clock."""
-        self.total += int(self._handle.value)
+        self.total += self._value()
         return False
 
     def clear(self) -> None:
@@ -219,9 +229,10 @@ class Taps:
 
     def __init__(self, harness: Harness, handlers: Mapping[str, tuple[int, Callable[[int], object]]]) -> None:
         dut = harness.dut
-        self._fires = dut.tap_fires
+        self._fires = reader_of(dut.tap_fires)
         self._handlers = [
-            (place, getattr(dut, f"tap_{name}"), handler) for name, (place, handler) in handlers.items()
+            (place, reader_of(getattr(dut, f"tap_{name}")), handler)
+            for name, (place, handler) in handlers.items()
         ]
 
     def prepare(self) -> None:
@@ -229,11 +240,11 @@ class Taps:
 
     def observe(self) -> bool:
         """Hand over what passed in this clock."""
-        fires = int(self._fires.value)
+        fires = self._fires()
         if fires:
             for place, payload, handler in self._handlers:
                 if fires >> place & 1:
-                    handler(int(payload.value))
+                    handler(payload())
         return bool(fires)
 
 
@@ -260,6 +271,8 @@ class Harness:
         self.random = random_for("bench", stall)
         self._parts: list[Any] = []
         self._ports: dict[str, Port] = {}
+        self._readers: dict[str, Callable[[], int]] = {}
+        self._falling, self._settled = FallingEdge(dut.clk), Timer(1, unit="ns")
         cocotb.log.info("seed %d, stalls %s", run_seed(), stall)
         dut.rst.value = 1
         Clock(dut.clk, 10, unit="ns", impl="gpi").start()
@@ -311,25 +324,29 @@ class Harness:
     def set(self, **values: int) -> None:
         """Drive plain inputs."""
         for name, value in values.items():
-            self._ports.setdefault(name, Port(handle_of(self.dut, name))).set(value)
+            if name not in self._ports:
+                self._ports[name] = Port(handle_of(self.dut, name))
+            self._ports[name].set(value)
 
     def get(self, name: str) -> int:
         """Return a plain output, unsigned, as it is before the next rising edge."""
-        return int(handle_of(self.dut, name).value)
+        if name not in self._readers:
+            self._readers[name] = reader_of(handle_of(self.dut, name))
+        return self._readers[name]()
 
     async def reset(self) -> None:
         """Hold reset for two clocks. Drivers forget nothing; see :meth:`clear`."""
-        await FallingEdge(self.dut.clk)
+        await self._falling
         self.dut.rst.value = 1
         for part in self._parts:
             part.prepare()
         for number in range(2):
-            await Timer(1, unit="ns")
+            await self._settled
             for part in self._parts:
                 # A reset does not stop a write that is at the memory already.
                 if isinstance(part, Taps) and self.clocks and number == 0:
                     part.observe()
-            await FallingEdge(self.dut.clk)
+            await self._falling
             self.clocks += 1
         self.dut.rst.value = 0
 
@@ -341,17 +358,18 @@ class Harness:
 
     async def edge(self) -> None:
         """Go to the falling edge, where inputs may be set; :meth:`settle` must follow."""
-        await FallingEdge(self.dut.clk)
+        await self._falling
         self.clocks += 1
         for part in self._parts:
             part.prepare()
 
     async def settle(self) -> bool:
         """Let the inputs settle and look at all streams; return whether a token passed on any of them."""
-        await Timer(1, unit="ns")
+        await self._settled
         moved = False
         for part in self._parts:
-            moved |= part.observe()
+            if part.observe():
+                moved = True
         return moved
 
     async def clock(self) -> bool:
