@@ -32,14 +32,17 @@ TOP = "bench_top"
 WAVES_VARIABLE = "ERBIUM_WAVES"
 BUILD_VARIABLE = "ERBIUM_BENCH_BUILD"
 
-# Speed of the compiler counts more than that of what it compiles: a bench runs for a second.
 _VERILATOR_FLAGS = (
     *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-MULTITOP"),
     *("--x-assign", "unique", "--x-initial", "unique"),
     # One source file: quicker than several as long as there are no more cores than benches.
-    *("--output-split", "0", "-CFLAGS", "-O0"),
+    *("--output-split", "0"),
+    # Cocotb asks for everything to be visible; a bench looks at ports alone.
+    *("--no-public-flat-rw", "--public-depth", "1"),
 )
 
+# Speed of the compiler counts more than that of what it compiles: a bench runs for a second.
+_MAKE = {"OPT_FAST": "-O0"}
 
 LONGEST_RUN = 300
 """Seconds after which a simulation is stopped; also what ends one that hangs without clocks."""
@@ -47,8 +50,8 @@ LONGEST_RUN = 300
 NETLIST_SLOWNESS = 10
 """How much longer the simulation of a netlist may take."""
 
-# Verilator's own run time takes longer to compile than most designs, and is the same for all.
-_RUNTIME_OBJECTS = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o")
+# Verilator's own run time takes ten times as long to compile as most designs, and is the same for all.
+_RUNTIME = "verilated*.o"
 
 
 class BenchError(AssertionError):
@@ -105,11 +108,21 @@ class Run:
         """
         if self.verilog:
             return self.verilog
-        component = self.entry.build(self.case)
-        if not self.family:
-            return component_verilog(component, TOP)
-        kept = _root() / "netlists" / f"{self.entry.name}-{self.case.name}-{self.family}"
-        return netlist(component, TOP, self.family, kept)
+        name = f"{self.entry.name}-{self.case.name}"
+        if self.family:
+            kept = _root() / "netlists" / f"{name}-{self.family}"
+            return netlist(self.entry.build(self.case), TOP, self.family, kept)
+        return self._generated(_root() / "verilog" / f"{name}.v")
+
+    def _generated(self, kept: Path) -> str:
+        """Return the Verilog of the hardware, which is generated once for all simulators."""
+        key = f"// {_sources_hash()}\n"
+        with locked(kept):
+            if kept.exists() and (text := kept.read_text()).startswith(key):
+                return text
+            text = key + component_verilog(self.entry.build(self.case), TOP)
+            kept.write_text(text)
+        return text
 
     def command(self) -> str:
         """Return the command that repeats this run and writes its waveforms."""
@@ -155,17 +168,27 @@ def _build(run: Run, folder: Path, *, waves: bool) -> None:
     folder.mkdir(parents=True)
     source = folder / f"{TOP}.v"
     source.write_text(run.source())
-    arguments = list(_VERILATOR_FLAGS) if run.simulator == "verilator" else []
-    shared = folder.parent / f"runtime-{hashlib.sha256(f'{version} {waves}'.encode()).hexdigest()[:12]}"
-    if run.simulator == "verilator" and shared.exists():
-        for name in _RUNTIME_OBJECTS:
-            shutil.copyfile(shared / name, folder / name)
+    if run.simulator == "icarus" or waves:
+        _compile(run, source, waves=waves)
+    else:
+        shared = folder.parent / f"runtime-{hashlib.sha256(version.encode()).hexdigest()[:12]}"
+        with locked(shared) if not shared.exists() else contextlib.nullcontext():
+            _compile(run, source, runtime=shared)
+    stamp.write_text(key)
+
+
+def _compile(run: Run, source: Path, *, waves: bool = False, runtime: Path | None = None) -> None:
+    """Compile; take Verilator's compiled run time from a folder, or keep it there for the builds to come."""
+    folder, make = source.parent, dict(_MAKE)
+    if ready := runtime is not None and runtime.exists():
+        objects = [f"../{runtime.name}/{path.name}" for path in sorted(runtime.glob(_RUNTIME))]
+        make |= {"VK_GLOBAL_OBJS": "", "LIBS": " ".join(objects)}
     try:
-        simulators.runner(run.simulator).build(
+        simulators.runner(run.simulator, make).build(
             sources=[source, *simulators.cell_models(source.read_text())],
             hdl_toplevel=TOP,
             build_dir=folder,
-            build_args=arguments,
+            build_args=_VERILATOR_FLAGS if run.simulator == "verilator" else (),
             waves=waves,
             timescale=("1ns", "1ps"),
             log_file=folder / "build.log",
@@ -176,22 +199,11 @@ def _build(run: Run, folder: Path, *, waves: bool) -> None:
         text = log.read_text()[-3000:] if log.exists() else ""
         what = f"{run.simulator} did not build {run.entry.name} {run.case.name}"
         raise BenchError(f"{what}: {error!r}\n{text}") from error
-    if run.simulator == "verilator" and not shared.exists():
-        _share_runtime(folder, shared)
-    stamp.write_text(key)
-
-
-def _share_runtime(folder: Path, shared: Path) -> None:
-    """Keep Verilator's compiled run time for the builds to come; another process may do the same."""
-    if not all((folder / name).exists() for name in _RUNTIME_OBJECTS):
-        return
-    fresh = Path(tempfile.mkdtemp(prefix="runtime-", dir=shared.parent))
-    for name in _RUNTIME_OBJECTS:
-        shutil.copyfile(folder / name, fresh / name)
-    try:
-        fresh.rename(shared)
-    except OSError:
-        shutil.rmtree(fresh)
+    if runtime is not None and not ready:
+        fresh = Path(tempfile.mkdtemp(prefix="runtime-", dir=runtime.parent))
+        for path in folder.glob(_RUNTIME):
+            shutil.copy(path, fresh)
+        fresh.rename(runtime)
 
 
 @contextlib.contextmanager

@@ -184,8 +184,13 @@ def _wheel_env(root: Path) -> dict[str, str]:
     variables = {"PYTHON3": sys.executable}
     if compiler := _compiler():
         variables |= {"CXX": compiler, "LINK": compiler}
+    return {"VERILATOR_ROOT": str(root), "MAKEFLAGS": _make_flags(variables)}
+
+
+def _make_flags(variables: Mapping[str, str], others: str = "") -> str:
+    """Return ``MAKEFLAGS`` that set variables, and those that `others` set."""
     flags = " ".join(f"{name}={_escaped(value)}" for name, value in variables.items())
-    return {"VERILATOR_ROOT": str(root), "MAKEFLAGS": f" -- {flags}"}
+    return f"{others or ' --'} {flags}".rstrip()
 
 
 def _escaped(value: str) -> str:
@@ -269,8 +274,15 @@ def _environment(env: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(saved)
 
 
-def runner(name: SimulatorName) -> "Runner":
+def runner(name: SimulatorName, make: Mapping[str, str] | None = None) -> "Runner":
     """Return a cocotb runner for the simulator `name`, ready for ``build()`` and ``test()``.
+
+    Parameters
+    ----------
+    name : str
+        ``"icarus"`` or ``"verilator"``.
+    make : mapping of str to str, optional
+        Variables of the makefile that Verilator writes, and what they are to be instead.
 
     Raises
     ------
@@ -294,7 +306,9 @@ def runner(name: SimulatorName) -> "Runner":
         """Cocotb's runner takes Verilator from ``os.environ``, and only while it builds."""
 
         def build(self, *args: Any, **kwargs: Any) -> None:
-            with _environment(verilator_env()):
+            env = verilator_env()
+            env["MAKEFLAGS"] = _make_flags(make or {}, env.get("MAKEFLAGS", ""))
+            with _environment(env):
                 super().build(*args, **kwargs)
 
     return FoundVerilator()
