@@ -29,6 +29,14 @@ MATRIX = sorted(
     key=lambda item: (LONG.get(item[0].name, 2), item[2] != "verilator"),
 )
 
+SHORT = r"^(?!.*/(stall=(0|0\.8)|clocks=(7|600))$)"
+"""Tests of a bench but some of its patterns of stalls, and of the clocks after which it resets."""
+
+
+def tests_of(case, simulator):
+    """Return which tests of the bench to run: Icarus does fewer of those that Verilator does on the same hardware."""
+    return SHORT if simulator == "icarus" and "verilator" in case.simulators else ""
+
 
 @pytest.mark.parametrize(
     ("entry", "case", "simulator"),
@@ -37,14 +45,15 @@ MATRIX = sorted(
             entry,
             case,
             simulator,
-            marks=getattr(pytest.mark, simulator),
+            marks=[getattr(pytest.mark, simulator)] + [pytest.mark.slow] * (entry.name == "ErbiumArray"),
             id=f"{entry.name}-{case.name}-{simulator}",
         )
         for entry, case, simulator in MATRIX
     ],
 )
 def test_component(entry, case, simulator):
-    run_bench(Run(entry, case, simulator, int(os.environ.get(SEED_VARIABLE, "1"))))
+    seed = int(os.environ.get(SEED_VARIABLE, "1"))
+    run_bench(Run(entry, case, simulator, seed, tests=tests_of(case, simulator)))
 
 
 def public_components():
