@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from erbium.sw_model.datasets import Dataset, hold_out, middle
 from erbium.sw_model.network import EncoderKind, FeedbackKind, Layer, Network
 from erbium.sw_model.programs import DescriptionError, check_range, erbp_hidden, erbp_output, first_spike
 from erbium.sw_model.rules import ErbpRule, ErrorNeurons, FirstSpikeErrors, FirstSpikeRule, LatencyEncoder
@@ -54,17 +55,38 @@ class Recipe:
         Pairs of (share of the run, factor of the full learning rate).
     crop : int
         Side of the square in the middle of the image that the network sees, 0 for the whole image.
+    held_out : int
+        Images kept for validation, the last so many before the test; 0 for as many as the data set has it. The
+        others are learned: a last run, when all is chosen, may hold out fewer.
     """
 
     epochs: int = 16
     shift: int = 0
     schedule: Schedule = SCHEDULE
     crop: int = 0
+    held_out: int = 0
 
     def __post_init__(self) -> None:
         check_range("epochs", self.epochs, 1, 10_000)
         check_range("shift", self.shift, 0, 4, " pixels")
         check_range("crop", self.crop, 0, 255, " pixels")
+        check_range("held_out", self.held_out, 0, 10_000_000, " images")
+
+    def view(self, dataset: Dataset, way_out: str = "use other data, or another preset") -> Dataset:
+        """Return what the network sees of a data set.
+
+        Parameters
+        ----------
+        dataset : Dataset
+        way_out : str
+            End of the sentence for data that is too small.
+
+        Raises
+        ------
+        DatasetError
+            If the images are smaller than what is cut out of them, or fewer than what is held out.
+        """
+        return hold_out(middle(dataset, self.crop, way_out), self.held_out, way_out)
 
     def factor(self, position: int, total: int) -> float:
         """Return the learning rate factor of training image `position` of `total`."""
