@@ -51,6 +51,8 @@ class Recipe:
         Passes over the training images.
     shift : int
         Training images are moved by up to so many pixels in each direction, 0 for none.
+    shift_share : float
+        Share of the run, from its beginning, in which they are moved: 0 ... 1. Behind it they are learned as they are.
     schedule : tuple of (float, float)
         Pairs of (share of the run, factor of the full learning rate).
     crop : int
@@ -65,12 +67,17 @@ class Recipe:
     schedule: Schedule = SCHEDULE
     crop: int = 0
     held_out: int = 0
+    shift_share: float = 1.0
 
     def __post_init__(self) -> None:
         check_range("epochs", self.epochs, 1, 10_000)
         check_range("shift", self.shift, 0, 4, " pixels")
         check_range("crop", self.crop, 0, 255, " pixels")
         check_range("held_out", self.held_out, 0, 10_000_000, " images")
+        if not 0 <= self.shift_share <= 1:
+            raise DescriptionError(
+                f"shift_share is {self.shift_share}; it must be from 0 to 1, a share of the run"
+            )
 
     def view(self, dataset: Dataset, way_out: str = "use other data, or another preset") -> Dataset:
         """Return what the network sees of a data set.
@@ -88,9 +95,22 @@ class Recipe:
         """
         return hold_out(middle(dataset, self.crop, way_out), self.held_out, way_out)
 
+    def shift_at(self, position: int, total: int) -> int:
+        """Return by how many pixels training image `position` of `total` is moved at most."""
+        return self.shift if position < self.shift_share * total else 0
+
     def factor(self, position: int, total: int) -> float:
         """Return the learning rate factor of training image `position` of `total`."""
         return next((f for share, f in self.schedule if position < share * total), self.schedule[-1][1])
+
+
+def describe_shift(recipe: Recipe) -> str:
+    """Return a recipe's image shift in words."""
+    if not recipe.shift or not recipe.shift_share:
+        return "off"
+    until = f", for {100 * recipe.shift_share:g} % of the run" if recipe.shift_share < 1 else ""
+    pixels = "pixel" if recipe.shift == 1 else "pixels"
+    return f"up to ±{recipe.shift} {pixels}{until}"
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def test_train_and_eval_of_a_first_spike_network(run, tmp_path, data):
         "How soon it decides",
         "Membranes and currents",
         "16/256 of the hidden neurons",
-        "±1 pixels",
+        "±1 pixel",
     ):
         assert text in page
 

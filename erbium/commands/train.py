@@ -53,6 +53,7 @@ class Choices:
     epochs: int | None
     images: int | None
     shift: int | None
+    shift_share: float | None
     crop: int | None
     held_out: int | None
     schedule: str | None
@@ -78,6 +79,7 @@ class Choices:
             "--epochs": self.epochs,
             "--images": self.images,
             "--shift": self.shift,
+            "--shift-share": self.shift_share,
             "--crop": self.crop,
             "--held-out": self.held_out,
             "--schedule": self.schedule,
@@ -99,6 +101,7 @@ class Choices:
                 self.epochs,
                 self.images,
                 self.shift,
+                self.shift_share,
                 self.crop,
                 self.held_out,
                 self.schedule,
@@ -128,6 +131,12 @@ class Choices:
 @click.option("--images", type=int, metavar="N", help="Learn N images in place of whole epochs.")
 @click.option(
     "--shift", type=int, metavar="PIXELS", help="Move training images by up to so many pixels at random."
+)
+@click.option(
+    "--shift-share",
+    type=float,
+    metavar="SHARE",
+    help="Move them in this share of the run, 0 to 1, and leave them where they are behind it.",
 )
 @click.option(
     "--crop",
@@ -258,6 +267,8 @@ def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe, Dat
         recipe = replace(recipe, epochs=choices.epochs)
     if choices.shift is not None:
         recipe = replace(recipe, shift=choices.shift)
+    if choices.shift_share is not None:
+        recipe = replace(recipe, shift_share=choices.shift_share)
     sizes = ",".join(map(str, network.shape[1:-1])) or "100"
     side = math.isqrt(network.n_inputs)
     fits = side * side == network.n_inputs and 0 < side < min(dataset.height, dataset.width)
