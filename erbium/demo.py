@@ -87,7 +87,7 @@ def choose(options: Options, dataset: Dataset) -> tuple[Network, Dataset, Plan]:
     name = options.preset or (DIGITS_PRESET if dataset.notice else PRESET)
     chosen = preset(name)
     way_out = _way_out(options, chosen, dataset)
-    dataset = datasets.middle(dataset, chosen.recipe.crop, way_out)
+    dataset = chosen.recipe.view(dataset, way_out)
     network = chosen.network
     if options.hidden is not None:
         network = resized(network, options.hidden, dataset.n_pixels, dataset.n_classes)

@@ -10,7 +10,7 @@ from importlib import metadata
 from erbium import report
 from erbium.answers import Answerer, Answers, ask, synaptic_operations
 from erbium.exact import Verdict
-from erbium.gen.presets import describe_schedule
+from erbium.gen.presets import describe_schedule, describe_shift
 from erbium.sw_model import constants
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset, Split
@@ -120,7 +120,7 @@ def run_record(
         recipe={
             "images": f"{plan.total:,}",
             "epochs": round(plan.total / len(dataset.train), 2),
-            "image shift": f"up to ±{plan.recipe.shift} pixels" if plan.recipe.shift else "off",
+            "image shift": describe_shift(plan.recipe),
             "neuron blank-out": _blank_out(network),
             "learning rate": describe_schedule(plan.recipe.schedule).replace("x ", "× "),
         },

@@ -112,13 +112,17 @@ class Plan:
         """Return the learning rate factor of the training image at `position`."""
         return self.recipe.factor(position, self.total)
 
+    def shift(self, position: int) -> int:
+        """Return by how many pixels the training image at `position` is moved at most."""
+        return self.recipe.shift_at(position, self.total)
+
     def next_change(self, position: int) -> int:
-        """Return the first position after `position` at which the rate changes or an evaluation is due."""
-        ends = [place for place in (*self.evaluate_at, *self._rate_changes()) if place > position]
+        """Return the first position after `position` at which rate or shift change or an evaluation is due."""
+        ends = [place for place in (*self.evaluate_at, *self._recipe_changes()) if place > position]
         return min(ends, default=self.total)
 
-    def _rate_changes(self) -> Iterator[int]:
-        for share, _ in self.recipe.schedule:
+    def _recipe_changes(self) -> Iterator[int]:
+        for share in (self.recipe.shift_share, *(share for share, _ in self.recipe.schedule)):
             # The smallest position that the recipe no longer counts as before this share of the run.
             place = int(share * self.total)
             yield place if place >= share * self.total else place + 1
@@ -308,7 +312,7 @@ class Trainer:
             count = min(self._batch or pace.size, self.plan.next_change(first) - first, end - first)
             self.chip.set_rate(self.plan.rate(first))
             images, labels = training_batch(
-                self.dataset, self.chip.network, self.plan.recipe.shift, first, count
+                self.dataset, self.chip.network, self.plan.shift(first), first, count
             )
             yield self._learn(images, labels, pace)
             yield from self._evaluate_if_due()

@@ -166,7 +166,7 @@ def test_train_and_eval_of_a_first_spike_network(run, tmp_path, data):
         "How soon it decides",
         "Membranes and currents",
         "16/256 of the hidden neurons",
-        "±1 pixels",
+        "±1 pixel",
     ):
         assert text in page
 
@@ -207,6 +207,28 @@ def test_a_schedule_by_name(run, tmp_path):
     code, _, err = run("train --resume --checkpoint a.npz --schedule linear")
     assert code == 2
     assert "schedule" in err
+
+
+def test_a_run_that_holds_fewer_images_out(run, tmp_path):
+    write_data(tmp_path / "data")
+    whole = datasets.load(tmp_path / "data")
+    words = "--data data --checkpoint a.npz --backend reference"
+    assert run(f"train first-spike-tiny --held-out 2 --images 30 --stop-after 10 {words}")[0] == 0
+    saved = Checkpoint.load(tmp_path / "a.npz")
+    assert saved.plan.recipe.held_out == 2
+    assert saved.data_digest == datasets.hold_out(whole, 2).digest
+    assert run(f"train --resume {words}")[0] == 0
+    code, out, err = run("eval a.npz --data data --split validation")
+    assert code == 0, err
+    assert " of 2 " in out
+    code, _, err = run(f"train --resume --held-out 3 {words}")
+    assert code == 2
+    assert "images held out" in err
+    code, _, err = run(f"train first-spike-tiny --held-out 1000 --overwrite {words}")
+    assert code == 2
+    assert (
+        "1,000 of them are to be held out; name larger data with --data, or set --crop and --held-out" in err
+    )
 
 
 def test_a_cropped_run(run, tmp_path):

@@ -2,6 +2,7 @@
 """Training: the same run gives the same integers, whatever the batches, the backend and the interruptions."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -167,6 +168,18 @@ def test_images_come_in_order_and_shifted_by_their_number():
                     image[y, x] = source[y - dy[k], x - dx[k]]
         assert np.array_equal(chip.images[k], image.ravel())
         assert chip.labels[k] == DATA.train.labels[k % 23]
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.5, 0.99, 1])
+def test_images_are_moved_in_a_share_of_the_run(share):
+    chip = Recorder()
+    plan = replace(PLAN, recipe=replace(PLAN.recipe, shift_share=share))
+    finished(Trainer(chip, DATA, plan, batch=6))
+    n_moved = math.ceil(share * 40)
+    moved, _ = training_batch(DATA, TINY, 1, 0, n_moved)
+    plain, _ = training_batch(DATA, TINY, 0, n_moved, 40 - n_moved)
+    assert np.array_equal(chip.images, np.concatenate((moved, plain)))
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 
 
 def test_a_wide_shift_is_one_move():

@@ -9,6 +9,7 @@ writes them anew; the reason belongs in the CHANGELOG under *Bit-exactness*.
 """
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from erbium.gen.presets import (
     Recipe,
     Schedule,
     describe_schedule,
+    describe_shift,
     erbp_network,
     first_spike_network,
     preset,
@@ -141,6 +143,19 @@ def test_a_schedule_in_words(schedule: Schedule, words: str) -> None:
     assert describe_schedule(schedule) == words
 
 
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (Recipe(), "off"),
+        (Recipe(shift=1), "up to ±1 pixel"),
+        (Recipe(shift=2, shift_share=0.75), "up to ±2 pixels, for 75 % of the run"),
+        (Recipe(shift=2, shift_share=0), "off"),
+    ],
+)
+def test_a_shift_in_words(recipe: Recipe, words: str) -> None:
+    assert describe_shift(recipe) == words
+
+
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("first-spike")])
 def test_a_first_spike_preset_sees_what_it_is_made_for(name: str) -> None:
     item = preset(name)
@@ -174,9 +189,12 @@ def test_every_factor_gives_gains_that_are_integers() -> None:
         ("shift", -1, "0"),
         ("crop", -1, "0 to 255 pixels"),
         ("crop", 256, "255 pixels"),
+        ("held_out", -1, "0 to 10000000 images"),
+        ("shift_share", 1.1, "0 to 1, a share of the run"),
+        ("shift_share", math.nan, "0 to 1, a share of the run"),
     ],
 )
-def test_a_recipe_that_cannot_be(field: str, value: int, limit: str) -> None:
+def test_a_recipe_that_cannot_be(field: str, value: float, limit: str) -> None:
     with pytest.raises(DescriptionError, match=rf"{field} is {value}; .*{limit}"):
         Recipe(**{field: value})  # type: ignore[arg-type]
 

@@ -121,7 +121,7 @@ def load_named(name: str, data: Path | None = None) -> Dataset:
         return tiny_digits()
     if name in ("erbp-digits", "first-spike-digits"):
         return load_digits()
-    return datasets.middle(datasets.load(data), preset(name).recipe.crop)
+    return preset(name).recipe.view(datasets.load(data))
 
 
 def tiny_digits() -> Dataset:

@@ -128,6 +128,36 @@ def _one_layer() -> list[Trial]:
     ]
 
 
+def _small() -> list[Trial]:
+    """Return what was tried when the usual recipe had come to its end with 100 hidden neurons."""
+    name, recipe = "erbp-mnist-100", Recipe(epochs=60, shift=1)
+    base = preset(name).network
+    seeds = (11, 12, 13, 14)
+    still = replace(recipe, shift_share=0.75)
+    slow = layered(base, gain=(8, 6))
+    changes = {
+        "gains-8-6": slow,
+        "margin-640": replace(base, margin=640),
+        "quiet-6": replace(base, quiet_ticks=6),
+        "ticks-48": replace(base, n_ticks=48),
+        "encoder-phase": replace(base, encoder="phase"),
+        "dendrites-2-4": _dendrites(layered(base, gain=(16, 8)), 2, 4),
+    }
+    return [
+        Trial(name, "60-epochs", base, recipe, seeds),
+        Trial(name, "60-epochs-shift-0", base, replace(recipe, shift=0), seeds[:2]),
+        Trial(name, "60-epochs-shift-share-0.9", base, replace(recipe, shift_share=0.9), seeds[:2]),
+        Trial(name, "60-epochs-shift-share-0.75", base, still, seeds),
+        Trial(name, "60-epochs-gains-8-6-shift-share-0.75", slow, still, seeds),
+        Trial(name, "120-epochs-gains-8-6-shift-share-0.75", slow, replace(still, epochs=120), (12,)),
+        Trial(name, "60-epochs-shift-share-0.55", base, replace(recipe, shift_share=0.55), seeds[2:]),
+        *(
+            Trial(name, f"60-epochs-{change}", network, recipe, seeds[:2])
+            for change, network in changes.items()
+        ),
+    ]
+
+
 def _dendrites(network: Network, hidden: int, output: int) -> Network:
     """Return the network with other decays of the dendrites: per tick one part in 2 to these powers."""
     programs = (erbp_hidden(dendrite_shift=hidden), erbp_output(dendrite_shift=output))
@@ -207,7 +237,7 @@ def _two_layers_first_spike() -> list[Trial]:
     ]
 
 
-TRIALS = (*_one_layer(), *_two_layers(), *_wide(), *_two_layers_first_spike())
+TRIALS = (*_small(), *_one_layer(), *_two_layers(), *_wide(), *_two_layers_first_spike())
 
 QUICK_TRIALS = (
     Trial("erbp-digits", "epochs-2", preset("erbp-digits").network, Recipe(epochs=2)),

@@ -65,7 +65,7 @@ def evaluate(
     dataset = datasets.load(data)
     if dataset.notice:
         click.echo(dataset.notice, err=True)
-    dataset = datasets.middle(dataset, saved.plan.recipe.crop, "name data of its size with --data")
+    dataset = saved.plan.recipe.view(dataset, "name data of its size with --data")
     if not other_data:
         saved.check_dataset(dataset, checkpoint, "name its data with --data, or add --other-data")
     check_fits(saved.network, dataset, "name data of its size with --data")

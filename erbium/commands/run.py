@@ -160,9 +160,7 @@ def _dataset(name: str, chosen: Preset, data: Path | None) -> Dataset:
     if data is None and name in PRESETS:
         dataset = load_named(name)
     else:
-        dataset = datasets.middle(
-            datasets.load(data), chosen.recipe.crop, "name data of its size with --data"
-        )
+        dataset = chosen.recipe.view(datasets.load(data), "name data of its size with --data")
     if dataset.notice:
         click.echo(dataset.notice, err=True)
     check_fits(chosen.network, dataset, "name data of its size with --data, or another preset")

@@ -7,7 +7,7 @@ import click
 from rich.table import Table
 
 from erbium.commands import common
-from erbium.gen.presets import PRESETS, Preset, Recipe, describe_schedule
+from erbium.gen.presets import PRESETS, Preset, Recipe, describe_schedule, describe_shift
 from erbium.report.record import layer_names
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import ErbpRule, FirstSpikeRule, LatencyEncoder
@@ -104,8 +104,9 @@ def _errors(network: Network) -> list[tuple[str, str]]:
 
 def _recipe(recipe: Recipe) -> str:
     crop = f"middle {recipe.crop} x {recipe.crop} pixels, " if recipe.crop else ""
+    held_out = f", {recipe.held_out:,} images held out" if recipe.held_out else ""
     rates = describe_schedule(recipe.schedule)
-    return f"{crop}{recipe.epochs} epochs, shift {recipe.shift}, learning rate {rates}"
+    return f"{crop}{recipe.epochs} epochs, shift {describe_shift(recipe)}{held_out}, learning rate {rates}"
 
 
 def _early_stop(network: Network) -> str:

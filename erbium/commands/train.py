@@ -53,7 +53,9 @@ class Choices:
     epochs: int | None
     images: int | None
     shift: int | None
+    shift_share: float | None
     crop: int | None
+    held_out: int | None
     schedule: str | None
     stop_after: int | None
     evaluate_every: int | None
@@ -77,7 +79,9 @@ class Choices:
             "--epochs": self.epochs,
             "--images": self.images,
             "--shift": self.shift,
+            "--shift-share": self.shift_share,
             "--crop": self.crop,
+            "--held-out": self.held_out,
             "--schedule": self.schedule,
             "--backend": None if self.backend == "model" else self.backend,
             "--data": self.data,
@@ -97,7 +101,9 @@ class Choices:
                 self.epochs,
                 self.images,
                 self.shift,
+                self.shift_share,
                 self.crop,
+                self.held_out,
                 self.schedule,
                 self.evaluate_every,
                 self.evaluate_images,
@@ -127,10 +133,22 @@ class Choices:
     "--shift", type=int, metavar="PIXELS", help="Move training images by up to so many pixels at random."
 )
 @click.option(
+    "--shift-share",
+    type=float,
+    metavar="SHARE",
+    help="Move them in this share of the run, 0 to 1, and leave them where they are behind it.",
+)
+@click.option(
     "--crop",
     type=int,
     metavar="PIXELS",
     help="Show it the middle square of the images alone; 0: all of them.",
+)
+@click.option(
+    "--held-out",
+    type=int,
+    metavar="N",
+    help="Keep the last N images before the test for validation and learn all others; 0: the data set's own split.",
 )
 @click.option(
     "--schedule",
@@ -192,8 +210,8 @@ def _start(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
 def _resume(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
     if choices.describes_a_run:
         raise CheckpointError(
-            "the checkpoint decides network, seed, length, shift, crop, schedule and evaluations of a resumed run; "
-            "leave these options out, or start another run without --resume"
+            "the checkpoint decides network, seed, length, shift, crop, images held out, schedule and evaluations of a "
+            "resumed run; leave these options out, or start another run without --resume"
         )
     named = _named(choices)
     path = choices.checkpoint
@@ -205,7 +223,7 @@ def _resume(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
     if named is not None:
         saved.check_network(named[0], path)
     way_out = "name its data with --data, or start another run without --resume"
-    dataset = datasets.middle(dataset, saved.plan.recipe.crop, way_out)
+    dataset = saved.plan.recipe.view(dataset, way_out)
     saved.check_dataset(dataset, path, way_out)
     with open_chip(saved.network, choices.backend, hardware) as chip:
         trainer = saved.resume(chip, dataset)
@@ -236,11 +254,11 @@ def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe, Dat
     network, recipe = named
     if choices.crop is not None:
         recipe = replace(recipe, crop=choices.crop)
+    if choices.held_out is not None:
+        recipe = replace(recipe, held_out=choices.held_out)
     if choices.schedule is not None:
         recipe = replace(recipe, schedule=SCHEDULES[choices.schedule])
-    dataset = datasets.middle(
-        dataset, recipe.crop, "name larger images with --data, or crop less with --crop"
-    )
+    dataset = recipe.view(dataset, "name larger data with --data, or set --crop and --held-out to suit it")
     if choices.hidden is not None:
         network = resized(network, choices.hidden, dataset.n_pixels, dataset.n_classes)
     if choices.seed is not None:
@@ -249,6 +267,8 @@ def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe, Dat
         recipe = replace(recipe, epochs=choices.epochs)
     if choices.shift is not None:
         recipe = replace(recipe, shift=choices.shift)
+    if choices.shift_share is not None:
+        recipe = replace(recipe, shift_share=choices.shift_share)
     sizes = ",".join(map(str, network.shape[1:-1])) or "100"
     side = math.isqrt(network.n_inputs)
     fits = side * side == network.n_inputs and 0 < side < min(dataset.height, dataset.width)

@@ -12,7 +12,7 @@ from typing import Any
 
 from erbium.answers import ask, synaptic_operations
 from erbium.chip import open_chip
-from erbium.sw_model import constants, datasets
+from erbium.sw_model import constants
 from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset
@@ -63,7 +63,7 @@ class Trained:
 
 def train(point: Point, dataset: Dataset) -> Trained:
     """Learn what the point says, on the compiled model."""
-    seen = datasets.middle(dataset, point.recipe.crop)
+    seen = point.recipe.view(dataset)
     plan = Plan(point.recipe, point.n_learn)
     with open_chip(point.network, "model", faults=point.learning_faults) as chip:
         trainer = Trainer(chip, seen, plan)
@@ -104,7 +104,7 @@ def measure(point: Point, dataset: Dataset, trained: Trained, folder: Path | Non
     ----------
     point : Point
     dataset : Dataset
-        Before any cropping.
+        As it was loaded.
     trained : Trained
     folder : Path, optional
         Where a bitstream is left; otherwise it is built and forgotten.
@@ -115,7 +115,7 @@ def measure(point: Point, dataset: Dataset, trained: Trained, folder: Path | Non
         Some of :data:`MEASURES`.
     """
     begin = time.perf_counter()
-    seen = datasets.middle(dataset, point.recipe.crop)
+    seen = point.recipe.view(dataset)
     network, n_learn = point.network, point.n_learn
     hardware = hardware_of(point)
     chip = _OneThread(point, trained.weights)

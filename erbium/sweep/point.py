@@ -229,7 +229,7 @@ def resolve(base: Base, settings: Settings) -> Point:
     if onset not in ONSETS:
         raise DescriptionError(f"faults.onset is {onset!r}; it must be 'learning' or 'inference'")
     recipe = _with(preset.recipe, "recipe", _named_schedule(groups["recipe"]))
-    dataset = _middle(base.dataset, recipe.crop)
+    dataset = _view(base.dataset, recipe)
     n_learn = rest.pop("images", recipe.epochs * len(dataset.train))
     check_range("images", n_learn, 1, MAX_IMAGES)
     network = preset.network
@@ -268,8 +268,8 @@ def _named(name: str) -> Preset:
 
 
 @lru_cache(maxsize=4)
-def _middle(dataset: Dataset, side: int) -> Dataset:
-    return datasets.middle(dataset, side, "name larger images with --data, or set recipe.crop")
+def _view(dataset: Dataset, recipe: Recipe) -> Dataset:
+    return recipe.view(dataset, "name larger data with --data, or set recipe.crop and recipe.held_out")
 
 
 def _named_schedule(settings: Settings) -> Settings:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Labelled images: any data set in MNIST's IDX form, MNIST itself, or the digits that come with scikit-learn.
 
-``load`` picks the source, ``Dataset`` is what it returns, ``middle`` cuts its images, ``shift_images`` augments
-a batch, and ``write_idx`` turns arrays into files that ``load`` reads.
+``load`` picks the source, ``Dataset`` is what it returns, ``middle`` cuts its images, ``hold_out`` splits
+them anew, ``shift_images`` augments a batch, and ``write_idx`` turns arrays into files that ``load`` reads.
 """
 
 from erbium.sw_model.datasets.augment import shift_images
 from erbium.sw_model.datasets.crop import middle
 from erbium.sw_model.datasets.download import FASHION_MNIST, MNIST, Remote
+from erbium.sw_model.datasets.hold_out import hold_out
 from erbium.sw_model.datasets.idx import DatasetError, read_idx, write_idx
 from erbium.sw_model.datasets.sources import load
 from erbium.sw_model.datasets.split import Dataset, Split
@@ -19,6 +20,7 @@ __all__ = [
     "DatasetError",
     "Remote",
     "Split",
+    "hold_out",
     "load",
     "middle",
     "read_idx",
