@@ -46,7 +46,9 @@ def longest_first(items: list[pytest.Item], workers: int) -> None:
     shares = [
         [*marked[k::workers], *simulated[k::workers], *others[at[k] : at[k + 1]]] for k in range(workers)
     ]
-    items[:] = [item for share in shares for item in share]
+    ordered = [item for share in shares for item in share]
+    assert sorted(map(id, ordered)) == sorted(map(id, items)), "a test was lost, or is there twice"
+    items[:] = ordered
 
 
 @pytest.fixture
