@@ -168,6 +168,7 @@ def _two_layers() -> list[Trial]:
     name, recipe = "erbp-mnist-200-200", Recipe(epochs=30, shift=1)
     base = preset(name).network
     slow = layered(base, gain=(12, 3, 8))
+    kept_back, longer = layered(slow, neuron_keep=(224, 224, 256)), replace(recipe, epochs=40)
     changes = {
         "gains-12-12-8": layered(base, gain=(12, 12, 8)),
         "gains-12-3-8": slow,
@@ -184,7 +185,7 @@ def _two_layers() -> list[Trial]:
             ),
             margin=160,
         ),
-        "gains-12-3-8-keep-224": layered(slow, neuron_keep=(224, 224, 256)),
+        "gains-12-3-8-keep-224": kept_back,
         "gains-12-3-8-keep-192": layered(slow, neuron_keep=(192, 192, 256)),
         "gains-12-3-8-keep-192-256": layered(slow, neuron_keep=(192, 256, 256)),
         "gains-12-4-8-keep-224-quiet-6": replace(
@@ -203,13 +204,26 @@ def _two_layers() -> list[Trial]:
         Trial(name, "as-it-is", base, recipe, (SEED, 12)),
         *(Trial(name, change, network, recipe) for change, network in changes.items()),
         Trial(name, "gains-12-3-8-shift-2", slow, replace(recipe, shift=2)),
+        Trial(name, "40-epochs-gains-12-3-8-keep-224", kept_back, longer, (SEED, 12)),
+        Trial(
+            name,
+            "40-epochs-gains-12-3-8-keep-224-shift-share-0.75",
+            kept_back,
+            replace(longer, shift_share=0.75),
+            (SEED, 12),
+        ),
     ]
 
 
 def _wide() -> list[Trial]:
     name, recipe = "erbp-mnist-500", Recipe(epochs=24, shift=1)
     base = preset(name).network
+    longer, seeds = replace(recipe, epochs=40), (SEED, 12)
+    keep_240 = layered(base, neuron_keep=(240, 256))
     return [
+        Trial(name, "40-epochs", base, longer, seeds),
+        Trial(name, "40-epochs-shift-share-0.75", base, replace(longer, shift_share=0.75), seeds),
+        Trial(name, "40-epochs-keep-240", keep_240, longer, seeds),
         Trial(name, "as-it-is", base, recipe),
         Trial(name, "keep-192", layered(base, neuron_keep=(192, 256)), recipe),
         Trial(name, "synapse-keep-224", layered(base, synapse_keep=(224, 224)), recipe),
