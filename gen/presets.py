@@ -129,6 +129,7 @@ def erbp_network(
     n_inputs: int = 784,
     n_classes: int = 10,
     weight_width: int = 8,
+    threshold: int = 256,
     feedback: FeedbackKind | None = None,
     gains: Sequence[int] | None = None,
     encoder: EncoderKind = "bernoulli",
@@ -157,6 +158,9 @@ def erbp_network(
     n_inputs, n_classes : int
     weight_width : int
         Bits of every weight, 4 ... 16.
+    threshold : int
+        Of the hidden neurons. Their gate, initial weights and default gains are in proportion: with twice the threshold
+        the weights have one bit more and half the reach.
     feedback : str, optional
         ``"sign"`` or ``"wide"`` for the hidden layers; default ``"sign"`` for an even number of classes.
     gains : sequence of int, optional
@@ -177,8 +181,9 @@ def erbp_network(
 
     Notes
     -----
-    Other parameters as in :class:`erbium.sw_model.network.Network`. The gains are 12 (``"sign"``) or 8 (``"wide"``)
-    in the first hidden layer, half of that in later ones, and 8 in the output layer. Source: ``docs/contract.md``.
+    Other parameters as in :class:`erbium.sw_model.network.Network`. At a threshold of 256 the gains are 12
+    (``"sign"``) or 8 (``"wide"``) in the first hidden layer, half of that in later ones, and 8 in the output layer.
+    Source: ``docs/contract.md``.
     """
     kind = feedback or ("wide" if n_classes % 2 else "sign")
     if kind not in ("sign", "wide"):
@@ -189,7 +194,11 @@ def erbp_network(
         "noise_shift": noise_shift,
         "refractory": refractory,
     }
-    first_gain = 12 if kind == "sign" else 8
+
+    def scaled(value: int) -> int:
+        return value * threshold // 256
+
+    first_gain = scaled(12 if kind == "sign" else 8)
     later_gains = [first_gain // 2] * (len(hidden) - 1)
     rates = gains or [*[first_gain][: len(hidden)], *later_gains, 8]
     if len(rates) != len(hidden) + 1:
@@ -197,10 +206,10 @@ def erbp_network(
     layers = [
         Layer(
             n_neurons=size,
-            program=erbp_hidden(**options),  # type: ignore[arg-type]
-            rule=ErbpRule(0, 512, 1, first_tick),
+            program=erbp_hidden(threshold=threshold, **options),  # type: ignore[arg-type]
+            rule=ErbpRule(0, 2 * threshold, 1, first_tick),
             weight_width=weight_width,
-            weight_bound=24 if number == 0 else 16,
+            weight_bound=scaled(24 if number == 0 else 16),
             feedback=kind,
             gain=rates[number],
             synapse_keep=synapse_keep,
@@ -432,8 +441,9 @@ def _best() -> list[Preset]:
             for size in (160, 200)
         ),
         Preset(
-            erbp_network("erbp-mnist-500-best", (500,), neuron_keep=224),
-            BEST,
+            # Weights with one bit more and half the reach, and a rate that falls in small steps to nothing.
+            erbp_network("erbp-mnist-500-best", (500,), neuron_keep=224, threshold=512),
+            replace(BEST, schedule=LINEAR),
             "MNIST, 500 hidden neurons, trained for the least error.",
         ),
         Preset(

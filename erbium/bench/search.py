@@ -18,7 +18,7 @@ from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named
 from erbium.bench.result import Row
 from erbium.bench.work import Advance, Task, carry_out_groups
-from erbium.gen.presets import LINEAR, SCHEDULES, Recipe, Schedule, first_spike_network, preset
+from erbium.gen.presets import LINEAR, SCHEDULES, Recipe, Schedule, erbp_network, first_spike_network, preset
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import erbp_hidden, erbp_output
@@ -129,31 +129,18 @@ def _one_layer() -> list[Trial]:
 
 
 def _small() -> list[Trial]:
-    """Return what was tried when the usual recipe had come to its end with 100 hidden neurons."""
-    name, recipe = "erbp-mnist-100", Recipe(epochs=60, shift=1)
+    name, recipe, seeds = "erbp-mnist-100", Recipe(epochs=60, shift=1), (SEED, 12)
     base = preset(name).network
-    seeds = (11, 12, 13, 14)
-    still = replace(recipe, shift_share=0.75)
-    slow = layered(base, gain=(8, 6))
-    changes = {
-        "gains-8-6": slow,
-        "margin-640": replace(base, margin=640),
-        "quiet-6": replace(base, quiet_ticks=6),
-        "ticks-48": replace(base, n_ticks=48),
-        "encoder-phase": replace(base, encoder="phase"),
-        "dendrites-2-4": _dendrites(layered(base, gain=(16, 8)), 2, 4),
-    }
+    slow, still = layered(base, gain=(8, 6)), replace(recipe, shift_share=0.75)
     return [
         Trial(name, "60-epochs", base, recipe, seeds),
-        Trial(name, "60-epochs-shift-0", base, replace(recipe, shift=0), seeds[:2]),
-        Trial(name, "60-epochs-shift-share-0.9", base, replace(recipe, shift_share=0.9), seeds[:2]),
+        Trial(name, "60-epochs-shift-0", base, replace(recipe, shift=0), seeds),
+        Trial(name, "60-epochs-shift-share-0.9", base, replace(recipe, shift_share=0.9), seeds),
         Trial(name, "60-epochs-shift-share-0.75", base, still, seeds),
-        Trial(name, "60-epochs-gains-8-6-shift-share-0.75", slow, still, seeds),
-        Trial(name, "120-epochs-gains-8-6-shift-share-0.75", slow, replace(still, epochs=120), (12,)),
-        Trial(name, "60-epochs-shift-share-0.55", base, replace(recipe, shift_share=0.55), seeds[2:]),
-        *(
-            Trial(name, f"60-epochs-{change}", network, recipe, seeds[:2])
-            for change, network in changes.items()
+        Trial(name, "60-epochs-shift-share-0.75-gains-8-6", slow, still, seeds),
+        Trial(name, "120-epochs-shift-share-0.75-gains-8-6", slow, replace(still, epochs=120), seeds),
+        Trial(
+            name, "60-epochs-shift-share-0.75-gains-8-6-linear", slow, replace(still, schedule=LINEAR), seeds
         ),
     ]
 
@@ -168,6 +155,7 @@ def _two_layers() -> list[Trial]:
     name, recipe = "erbp-mnist-200-200", Recipe(epochs=30, shift=1)
     base = preset(name).network
     slow = layered(base, gain=(12, 3, 8))
+    kept_back, longer = layered(slow, neuron_keep=(224, 224, 256)), replace(recipe, epochs=40)
     changes = {
         "gains-12-12-8": layered(base, gain=(12, 12, 8)),
         "gains-12-3-8": slow,
@@ -184,7 +172,7 @@ def _two_layers() -> list[Trial]:
             ),
             margin=160,
         ),
-        "gains-12-3-8-keep-224": layered(slow, neuron_keep=(224, 224, 256)),
+        "gains-12-3-8-keep-224": kept_back,
         "gains-12-3-8-keep-192": layered(slow, neuron_keep=(192, 192, 256)),
         "gains-12-3-8-keep-192-256": layered(slow, neuron_keep=(192, 256, 256)),
         "gains-12-4-8-keep-224-quiet-6": replace(
@@ -203,13 +191,34 @@ def _two_layers() -> list[Trial]:
         Trial(name, "as-it-is", base, recipe, (SEED, 12)),
         *(Trial(name, change, network, recipe) for change, network in changes.items()),
         Trial(name, "gains-12-3-8-shift-2", slow, replace(recipe, shift=2)),
+        Trial(name, "40-epochs-gains-12-3-8-keep-224", kept_back, longer, (SEED, 12)),
+        Trial(
+            name,
+            "40-epochs-gains-12-3-8-keep-224-shift-share-0.75",
+            kept_back,
+            replace(longer, shift_share=0.75),
+            (SEED, 12),
+        ),
     ]
 
 
 def _wide() -> list[Trial]:
     name, recipe = "erbp-mnist-500", Recipe(epochs=24, shift=1)
     base = preset(name).network
+    longer, seeds = replace(recipe, epochs=40), (SEED, 12)
+    still = replace(longer, shift_share=0.75)
+    finer = erbp_network(name, (500,), neuron_keep=224, threshold=512)
     return [
+        Trial(name, "40-epochs", base, longer, seeds),
+        Trial(name, "40-epochs-shift-share-0.75", base, still, seeds),
+        Trial(name, "40-epochs-shift-share-0.75-threshold-512", finer, still, seeds),
+        Trial(
+            name,
+            "40-epochs-shift-share-0.75-threshold-512-linear",
+            finer,
+            replace(still, schedule=LINEAR),
+            seeds,
+        ),
         Trial(name, "as-it-is", base, recipe),
         Trial(name, "keep-192", layered(base, neuron_keep=(192, 256)), recipe),
         Trial(name, "synapse-keep-224", layered(base, synapse_keep=(224, 224)), recipe),
