@@ -2,6 +2,7 @@
 """The parts that benches are made of, without a simulator."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from amaranth.hdl import signed
@@ -13,7 +14,7 @@ from erbium.sw_model.network import Hardware
 from erbium.verif.codecs import ErrorCodec, EventCodec, FeedbackCodec, Packer, SampleCodec, SweepCodec
 from erbium.verif.probes import CauseCodec, WordCodec, layer_taps
 from erbium.verif.scoreboard import MismatchError, Scoreboard
-from erbium.verif.streams import STALLS, Stall
+from erbium.verif.streams import STALLS, Stall, reader_of
 
 
 def test_a_packer_finds_the_fields_of_a_layout():
@@ -129,6 +130,20 @@ def test_a_scoreboard_says_where(monkeypatch):
         channel.check(("END",))
     assert channel.left == 0
     assert "event_o: all 1 tokens came" in str(board)
+
+
+@pytest.mark.parametrize(("digits", "value"), [("0", 0), ("1", 1), ("1" + 70 * "0", 1 << 70)])
+def test_an_output_is_read_unsigned(digits, value):
+    assert (
+        reader_of(SimpleNamespace(_handle=SimpleNamespace(get_signal_val_binstr=lambda: digits)))() == value
+    )
+
+
+@pytest.mark.parametrize("digits", ["x", "z", "10x1", "X0"])
+def test_a_bit_that_is_unknown_is_no_number(digits):
+    read = reader_of(SimpleNamespace(_handle=SimpleNamespace(get_signal_val_binstr=lambda: digits)))
+    with pytest.raises(ValueError, match="invalid literal"):
+        read()
 
 
 @pytest.mark.parametrize(("pattern", "low", "high"), [("0", 0, 0), ("0.3", 0.25, 0.35), ("0.8", 0.75, 0.85)])

@@ -56,6 +56,17 @@ def test_component(entry, case, simulator):
     run_bench(Run(entry, case, simulator, seed, tests=tests_of(case, simulator)))
 
 
+@pytest.mark.verilator
+def test_the_run_time_of_verilator_is_compiled_for_the_first_bench_alone():
+    entry = REGISTRY["Crc"]
+    for variant in ("first", "second"):
+        run = Run(entry, entry.case("crc"), "verilator", variant=variant)
+        run_bench(run)
+    log = (run.folder / "build.log").read_text()
+    assert "/verilated_vpi.o" in log
+    assert "verilated_vpi.cpp" not in log
+
+
 def public_components():
     names = set()
     for module in pkgutil.iter_modules(hdl.__path__, "erbium.hdl."):
