@@ -376,9 +376,9 @@ def test_each_bench_is_listed_with_its_rows(name):
     assert name in bench.listing()
     # Which rows there are is known without any work.
     with pytest.raises(DescriptionError, match=rf"no row of bench '{name}'.*there are {name}/[a-z0-9-]+"):
-        bench.measure(Request(name, only="nothing"))
+        bench.measure(Request(name, only=("nothing",)))
     with pytest.raises(DescriptionError, match=f"no row of bench '{name}' --quick"):
-        bench.measure(Request(name, only="nothing", quick=True))
+        bench.measure(Request(name, only=("nothing",), quick=True))
 
 
 def test_the_published_figures():
@@ -526,9 +526,12 @@ def test_other_data_is_not_taken_for_mnist(run, tmp_path):
 def test_rows_are_selected_by_their_ids():
     ids = ["lanes/x/busy", "lanes/x/busy-trained", "lanes/y/busy"]
     assert Request("lanes").select(ids) == set(ids)
-    assert Request("lanes", only="lanes/x").select(ids) == set(ids[:2])
+    assert Request("lanes", only=("lanes/x",)).select(ids) == set(ids[:2])
     # The command of a row means this row, even where other ids go on after it.
-    assert Request("lanes", only="lanes/x/busy").select(ids) == {"lanes/x/busy"}
+    assert Request("lanes", only=("lanes/x/busy",)).select(ids) == {"lanes/x/busy"}
+    assert Request("lanes", only=("lanes/y", "lanes/x/busy")).select(ids) == {ids[0], ids[2]}
+    with pytest.raises(DescriptionError, match="--only is 'lanes/z' and no row"):
+        Request("lanes", only=("lanes/x", "lanes/z")).select(ids)
 
 
 def test_the_folder_of_the_data_is_part_of_the_command():

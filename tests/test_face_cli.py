@@ -472,8 +472,8 @@ def test_bench_hands_over(run, monkeypatch, tmp_path):
 
     calls = []
     monkeypatch.setattr(bench, "run", lambda name, **options: calls.append((name, options)))
-    assert run("bench lanes --quick --json a.json --jobs 2 --only lanes/x --data d")[0] == 0
-    expected = dict(quick=True, json_file="a.json", data="d", jobs=2, only="lanes/x")
+    assert run("bench lanes --quick --json a.json --jobs 2 --only lanes/x --only lanes/y --data d")[0] == 0
+    expected = dict(quick=True, json_file="a.json", data="d", jobs=2, only=("lanes/x", "lanes/y"))
     ((name, options),) = calls
     assert name == "lanes"
     given = {key: str(value) for key, value in options.items()}

@@ -135,7 +135,7 @@ def run(
     json_file: Path | None = None,
     data: Path | None = None,
     jobs: int | None = None,
-    only: str | None = None,
+    only: tuple[str, ...] = (),
     keep: Path | None = None,
     report: Path | None = None,
     pictures: Path | None = None,
@@ -156,8 +156,8 @@ def run(
         Folder with MNIST.
     jobs : int, optional
         Processes at a time; default is the number of processors.
-    only : str, optional
-        Measure the row of this id alone, or those whose ids begin like this.
+    only : tuple of str
+        Measure the rows of these ids alone, or those whose ids begin like one of them.
     keep : Path, optional
         Folder for the runs that are done: a bench that was interrupted goes on from there.
     report : Path, optional

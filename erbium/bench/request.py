@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,8 @@ class Request:
         Folder with MNIST.
     jobs : int, optional
         Processes at a time; default is the number of processors that may be used.
-    only : str, optional
-        Id of the row that is wanted, or how the ids of several begin.
+    only : tuple of str
+        Ids of the rows that are wanted, or how they begin; without any, all of them are.
     keep : Path, optional
         Folder where the runs that are done are kept, and found again.
     """
@@ -44,7 +44,7 @@ class Request:
     quick: bool = False
     data: Path | None = None
     jobs: int | None = None
-    only: str | None = None
+    only: tuple[str, ...] = ()
     keep: Path | None = None
 
     def __post_init__(self) -> None:
@@ -72,22 +72,25 @@ class Request:
         return shlex.join(words)
 
     def select(self, row_ids: Iterable[str]) -> set[str]:
-        """Return those ids, out of all, that the user asked for: the one named, or all that begin so.
+        """Return those ids, out of all, that the user asked for: those named, or all that begin so.
 
         Raises
         ------
         DescriptionError
-            If there is none.
+            If there is none to one of the names.
         """
         ids = list(row_ids)
-        if self.only is None:
+        if not self.only:
             return set(ids)
-        if self.only in ids:
-            return {self.only}
-        if found := {row_id for row_id in ids if row_id.startswith(self.only)}:
+        return set().union(*(self._begin_with(wanted, ids) for wanted in self.only))
+
+    def _begin_with(self, wanted: str, ids: Sequence[str]) -> set[str]:
+        if wanted in ids:
+            return {wanted}
+        if found := {row_id for row_id in ids if row_id.startswith(wanted)}:
             return found
         raise DescriptionError(
-            f"--only is {self.only!r} and no row of bench {self.bench!r}"
+            f"--only is {wanted!r} and no row of bench {self.bench!r}"
             f"{' --quick' if self.quick else ''} begins like that; there are {', '.join(ids)}"
         )
 

@@ -78,7 +78,9 @@ def doctor() -> None:
 @click.option("--list", "list_them", is_flag=True, help="List the benches and what they measure.")
 @click.option("--json", "json_file", type=common.FILE, help="Write the rows as JSON.")
 @click.option("--quick", is_flag=True, help="A short form, to see that it works.")
-@click.option("--only", metavar="ID", help="Only the rows whose id begins like this.")
+@click.option(
+    "--only", metavar="ID", multiple=True, help="Only the rows whose id begins like this; may be repeated."
+)
 @click.option(
     "--jobs", type=int, metavar="N", help="Processes at a time; default is the number of processors."
 )
@@ -97,7 +99,7 @@ def bench(
     list_them: bool,
     json_file: Path | None,
     quick: bool,
-    only: str | None,
+    only: tuple[str, ...],
     jobs: int | None,
     keep: Path | None,
     report: Path | None,
