@@ -100,7 +100,7 @@ class Chip:
         self._counters_before: dict[str, int] = {}
         self._decide_after = network.decide_after
 
-    def learn(self, images: Array, labels: Array) -> Results:
+    def learn(self, images: Array, labels: Array, n_ticks: int | None = None) -> Results:
         """Learn images one after the other and advance :attr:`position`.
 
         Parameters
@@ -108,6 +108,8 @@ class Chip:
         images : ndarray of uint8, shape (n, n_inputs)
         labels : ndarray of int, shape (n,)
             Class of each image, 0 ... n_classes - 1.
+        n_ticks : int, optional
+            Longest presentation; default is the network's.
 
         Returns
         -------
@@ -118,8 +120,9 @@ class Chip:
         engine = self._working()
         images = _checked_images(images, self.network)
         labels = _checked_labels(labels, len(images), self.network)
+        _check_ticks(n_ticks, self.network)
         seeds = constants.sample_seeds(self.network.seed, True, self.position, len(images))
-        results = engine.run(images, seeds, labels)
+        results = engine.run(images, seeds, labels, n_ticks=n_ticks)
         self.position += len(images)
         return results
 
@@ -137,8 +140,7 @@ class Chip:
         """
         engine = self._working()
         images = _checked_images(images, self.network)
-        if n_ticks is not None:
-            check_range("n_ticks", n_ticks, 1, self.network.n_ticks, ", the network's longest presentation")
+        _check_ticks(n_ticks, self.network)
         if first < 0:
             raise ChipError(f"the number of the first image is {first}; it must be at least 0")
         seeds = constants.sample_seeds(self.network.seed, False, first, len(images))
@@ -321,6 +323,11 @@ def _checked_images(images: Array, network: Network) -> Array:
             f"shape (n, {network.n_inputs}), a row per image"
         )
     return np.ascontiguousarray(images)
+
+
+def _check_ticks(n_ticks: int | None, network: Network) -> None:
+    if n_ticks is not None:
+        check_range("n_ticks", n_ticks, 1, network.n_ticks, ", the network's longest presentation")
 
 
 def _checked_labels(labels: Array, n_images: int, network: Network) -> Array:

@@ -122,7 +122,7 @@ class Lockstep:
         """Note that the chips agree now: a later search begins here."""
         self._first = self.model.position
         self._weights = self.model.weights
-        self._since: list[tuple[Array, Array, float]] = []
+        self._since: list[tuple[Array, Array, int | None, float]] = []
 
     @property
     def position(self) -> int:
@@ -150,10 +150,10 @@ class Lockstep:
         self.chip.set_rate(factor)
         self.model.set_rate(factor)
 
-    def learn(self, images: Array, labels: Array) -> Results:
+    def learn(self, images: Array, labels: Array, n_ticks: int | None = None) -> Results:
         """Learn on both."""
-        self._since.append((images, labels, self._rate))
-        results, others = self.chip.learn(images, labels), self.model.learn(images, labels)
+        self._since.append((images, labels, n_ticks, self._rate))
+        results, others = (chip.learn(images, labels, n_ticks) for chip in (self.chip, self.model))
         if _first_unequal(results, others) is not None or self.chip.counters != self.model.counters:
             raise self._search()
         return results
@@ -188,7 +188,7 @@ class Lockstep:
     def _search(self) -> MismatchError:
         """Learn again what was learned since the chips agreed, and name the first sample that differs."""
         verdict = self.verdict()
-        n_samples = sum(len(labels) for _, labels, _ in self._since)
+        n_samples = sum(len(labels) for _, labels, *_ in self._since)
         if words := self._replay(0):
             return MismatchError(f"right after loading the weights, {words}", verdict, self._first)
         if not (words := self._replay(n_samples)):
@@ -216,15 +216,16 @@ class Lockstep:
             chip.load(self._weights)
             chip.position = self._first
         gap, found = self._gap(), ""
-        for images, labels, rate in self._since:
+        for images, labels, n_ticks, rate in self._since:
             if count == 0:
                 break
             here, count = slice(0, count), max(0, count - len(labels))
             self.chip.set_rate(rate)
             self.model.set_rate(rate)
             first = self.model.position
-            results = self.chip.learn(images[here], labels[here])
-            others = self.model.learn(images[here], labels[here])
+            results, others = (
+                chip.learn(images[here], labels[here], n_ticks) for chip in (self.chip, self.model)
+            )
             place = _first_unequal(results, others)
             if place is not None and not found:
                 sample, words = self._values(results, others, place)

@@ -121,6 +121,7 @@ def run_record(
             "images": f"{plan.total:,}",
             "epochs": round(plan.total / len(dataset.train), 2),
             "image shift": describe_shift(plan.recipe),
+            "longest presentation": f"{plan.recipe.learn_ticks or network.n_ticks} ticks",
             "neuron blank-out": _blank_out(network),
             "learning rate": describe_schedule(plan.recipe.schedule).replace("x ", "× "),
         },

@@ -40,7 +40,7 @@ class Learner(Protocol):
     def position(self) -> int:
         """Number of the next sample to learn."""
 
-    def learn(self, images: Array, labels: Array) -> Results:
+    def learn(self, images: Array, labels: Array, n_ticks: int | None = None) -> Results:
         """Learn images one after the other and advance the position."""
 
     def infer(self, images: Array, n_ticks: int | None = None, first: int = 0) -> Results:
@@ -284,6 +284,8 @@ class Trainer:
         batch: int | None = None,
     ) -> None:
         check_fits(chip.network, dataset)
+        most = chip.network.n_ticks
+        check_range("learn_ticks", plan.recipe.learn_ticks, 0, most, ", the network's longest presentation")
         self.chip, self.dataset, self.plan = chip, dataset, plan
         self.curve = list(curve)
         self.counters = chip.counters
@@ -320,7 +322,7 @@ class Trainer:
     def _learn(self, images: Array, labels: Array, pace: Pace) -> Learned:
         counters, performance = self.chip.counters, self.chip.performance
         start = time.perf_counter()
-        self.chip.learn(images, labels)
+        self.chip.learn(images, labels, self.plan.recipe.learn_ticks or None)
         seconds = time.perf_counter() - start
         self.counters = self.chip.counters
         _add(self.work, self.counters, counters)

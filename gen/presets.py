@@ -60,6 +60,8 @@ class Recipe:
     held_out : int
         Images kept for validation, the last so many before the test; 0 for as many as the data set has it. The
         others are learned: a last run, when all is chosen, may hold out fewer.
+    learn_ticks : int
+        Longest presentation of a training image, 0 for the network's.
     """
 
     epochs: int = 16
@@ -68,12 +70,14 @@ class Recipe:
     crop: int = 0
     held_out: int = 0
     shift_share: float = 1.0
+    learn_ticks: int = 0
 
     def __post_init__(self) -> None:
         check_range("epochs", self.epochs, 1, 10_000)
         check_range("shift", self.shift, 0, 4, " pixels")
         check_range("crop", self.crop, 0, 255, " pixels")
         check_range("held_out", self.held_out, 0, 10_000_000, " images")
+        check_range("learn_ticks", self.learn_ticks, 0, 4096)
         if not 0 <= self.shift_share <= 1:
             raise DescriptionError(
                 f"shift_share is {self.shift_share}; it must be from 0 to 1, a share of the run"

@@ -48,10 +48,10 @@ def test_a_chip_does_what_the_array_does_with_the_seeds_of_its_samples(backend):
     images, labels = images_and_labels(12)
     array = ArrayModel(TINY)
     with open_chip(TINY, backend, Hardware(lanes=8)) as chip:
-        for here in (slice(0, 5), slice(5, 12)):
+        for here, n_ticks in ((slice(0, 5), None), (slice(5, 12), 4)):
             seeds = constants.sample_seeds(TINY.seed, True, here.start, here.stop - here.start)
-            expected = array.run(images[here], seeds, labels[here])
-            assert same(chip.learn(images[here], labels[here]), expected)
+            expected = array.run(images[here], seeds, labels[here], n_ticks=n_ticks)
+            assert same(chip.learn(images[here], labels[here], n_ticks), expected)
             assert chip.position == here.stop
         seeds = constants.sample_seeds(TINY.seed, False, 3, 12)
         assert same(chip.infer(images, 9, first=3), array.run(images, seeds, n_ticks=9))
@@ -153,6 +153,7 @@ def good(chip):
         (lambda c, x, y: c.learn(x, y * 1.0), "labels are float64"),
         (lambda c, x, y: c.learn(x, [0, 4, 0]), "label 4 of image 1 of the batch is out of range; .* 0 to 3"),
         (lambda c, x, y: c.learn(x, [0, 1, -1]), "label -1 of image 2"),
+        (lambda c, x, y: c.learn(x, y, 17), "n_ticks is 17; it must be from 1 to 16"),
         (lambda c, x, y: c.infer(x, 17), "n_ticks is 17; it must be from 1 to 16"),
         (lambda c, x, y: c.infer(x, 0), "n_ticks is 0"),
         (lambda c, x, y: c.infer(x, first=-1), "number of the first image is -1"),

@@ -62,7 +62,7 @@ class Recorder:
     def __init__(self):
         self.position = 0
         self.factor = None
-        self.factors, self.images, self.labels, self.inferred = [], [], [], []
+        self.factors, self.images, self.labels, self.ticks, self.inferred = [], [], [], [], []
         self.counters = {"samples": 0}
         self.performance = {"cycles": 0}
         self.weights = []
@@ -70,7 +70,8 @@ class Recorder:
     def set_rate(self, factor):
         self.factor = factor
 
-    def learn(self, images, labels):
+    def learn(self, images, labels, n_ticks=None):
+        self.ticks += [n_ticks] * len(images)
         self.factors += [self.factor] * len(images)
         self.images += list(images)
         self.labels += list(labels)
@@ -180,6 +181,16 @@ def test_images_are_moved_in_a_share_of_the_run(share):
     plain, _ = training_batch(DATA, TINY, 0, n_moved, 40 - n_moved)
     assert np.array_equal(chip.images, np.concatenate((moved, plain)))
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+
+
+def test_training_images_may_be_shown_for_a_shorter_time():
+    usual, short, long = (replace(PLAN, recipe=Recipe(learn_ticks=n)) for n in (0, 3, TINY.n_ticks + 1))
+    for plan, n_ticks in ((usual, None), (short, 3)):
+        chip = Recorder()
+        finished(Trainer(chip, DATA, plan))
+        assert chip.ticks == [n_ticks] * 40
+    with pytest.raises(DescriptionError, match=rf"learn_ticks is {TINY.n_ticks + 1}; it must be from 0 to "):
+        Trainer(Recorder(), DATA, long)
 
 
 def test_a_wide_shift_is_one_move():

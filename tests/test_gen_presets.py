@@ -190,6 +190,7 @@ def test_every_factor_gives_gains_that_are_integers() -> None:
         ("crop", -1, "0 to 255 pixels"),
         ("crop", 256, "255 pixels"),
         ("held_out", -1, "0 to 10000000 images"),
+        ("learn_ticks", -1, "0 to 4096"),
         ("shift_share", 1.1, "0 to 1, a share of the run"),
         ("shift_share", math.nan, "0 to 1, a share of the run"),
     ],

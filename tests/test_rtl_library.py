@@ -60,8 +60,12 @@ def test_batches(chip: RtlArray) -> None:
         chip.set_rates(rates)
         model.set_rates(rates)
         images, seeds, labels = batch(network, 40, number)
-        assert_same_results(chip.run(images, seeds, labels), model.run(images, seeds, labels))
-        assert_same_weights(chip, model)
+        for n_ticks in (None, 4):
+            assert_same_results(
+                chip.run(images, seeds, labels, n_ticks=n_ticks),
+                model.run(images, seeds, labels, n_ticks=n_ticks),
+            )
+            assert_same_weights(chip, model)
         for n_ticks, decide_after in ((None, 1), (None, 0), (3, 1), (1, 0)):
             chip.decide_after = model.prediction.decide_after = decide_after
             assert_same_results(

@@ -105,8 +105,9 @@ def _errors(network: Network) -> list[tuple[str, str]]:
 def _recipe(recipe: Recipe) -> str:
     crop = f"middle {recipe.crop} x {recipe.crop} pixels, " if recipe.crop else ""
     held_out = f", {recipe.held_out:,} images held out" if recipe.held_out else ""
+    ticks = f", at most {recipe.learn_ticks} ticks" if recipe.learn_ticks else ""
     rates = describe_schedule(recipe.schedule)
-    return f"{crop}{recipe.epochs} epochs, shift {describe_shift(recipe)}{held_out}, learning rate {rates}"
+    return f"{crop}{recipe.epochs} epochs, shift {describe_shift(recipe)}{held_out}{ticks}, learning rate {rates}"
 
 
 def _early_stop(network: Network) -> str:

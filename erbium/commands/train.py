@@ -56,6 +56,7 @@ class Choices:
     shift_share: float | None
     crop: int | None
     held_out: int | None
+    learn_ticks: int | None
     schedule: str | None
     stop_after: int | None
     evaluate_every: int | None
@@ -82,6 +83,7 @@ class Choices:
             "--shift-share": self.shift_share,
             "--crop": self.crop,
             "--held-out": self.held_out,
+            "--learn-ticks": self.learn_ticks,
             "--schedule": self.schedule,
             "--backend": None if self.backend == "model" else self.backend,
             "--data": self.data,
@@ -104,6 +106,7 @@ class Choices:
                 self.shift_share,
                 self.crop,
                 self.held_out,
+                self.learn_ticks,
                 self.schedule,
                 self.evaluate_every,
                 self.evaluate_images,
@@ -149,6 +152,12 @@ class Choices:
     type=int,
     metavar="N",
     help="Keep the last N images before the test for validation and learn all others; 0: the data set's own split.",
+)
+@click.option(
+    "--learn-ticks",
+    type=int,
+    metavar="N",
+    help="Show a training image for N ticks at the longest; 0: as long as the network shows any.",
 )
 @click.option(
     "--schedule",
@@ -210,8 +219,8 @@ def _start(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
 def _resume(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
     if choices.describes_a_run:
         raise CheckpointError(
-            "the checkpoint decides network, seed, length, shift, crop, images held out, schedule and evaluations of a "
-            "resumed run; leave these options out, or start another run without --resume"
+            "the checkpoint decides network, seed, length, shift, crop, images held out, learning ticks, schedule "
+            "and evaluations of a resumed run; leave these options out, or start another run without --resume"
         )
     named = _named(choices)
     path = choices.checkpoint
@@ -256,6 +265,8 @@ def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe, Dat
         recipe = replace(recipe, crop=choices.crop)
     if choices.held_out is not None:
         recipe = replace(recipe, held_out=choices.held_out)
+    if choices.learn_ticks is not None:
+        recipe = replace(recipe, learn_ticks=choices.learn_ticks)
     if choices.schedule is not None:
         recipe = replace(recipe, schedule=SCHEDULES[choices.schedule])
     dataset = recipe.view(dataset, "name larger data with --data, or set --crop and --held-out to suit it")
