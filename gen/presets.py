@@ -134,6 +134,7 @@ def erbp_network(
     n_classes: int = 10,
     weight_width: int = 8,
     threshold: int = 256,
+    output_shift: int = 1,
     feedback: FeedbackKind | None = None,
     gains: Sequence[int] | None = None,
     encoder: EncoderKind = "bernoulli",
@@ -165,6 +166,8 @@ def erbp_network(
     threshold : int
         Of the hidden neurons. Their gate, initial weights and default gains are in proportion: with twice the threshold
         the weights have one bit more and half the reach.
+    output_shift : int
+        The output neurons take their weights divided by 2 to this power. Their default gain is in proportion.
     feedback : str, optional
         ``"sign"`` or ``"wide"`` for the hidden layers; default ``"sign"`` for an even number of classes.
     gains : sequence of int, optional
@@ -186,7 +189,7 @@ def erbp_network(
     Notes
     -----
     Other parameters as in :class:`erbium.sw_model.network.Network`. At a threshold of 256 the gains are 12
-    (``"sign"``) or 8 (``"wide"``) in the first hidden layer, half of that in later ones, and 8 in the output layer.
+    (``"sign"``) or 8 (``"wide"``) in the first hidden layer, half of that in later ones, and 8 in the output layer, at an output shift of 1.
     Source: ``docs/contract.md``.
     """
     kind = feedback or ("wide" if n_classes % 2 else "sign")
@@ -204,7 +207,7 @@ def erbp_network(
 
     first_gain = scaled(12 if kind == "sign" else 8)
     later_gains = [first_gain // 2] * (len(hidden) - 1)
-    rates = gains or [*[first_gain][: len(hidden)], *later_gains, 8]
+    rates = gains or [*[first_gain][: len(hidden)], *later_gains, 4 << output_shift]
     if len(rates) != len(hidden) + 1:
         raise DescriptionError(f"there are {len(rates)} gains; the network has {len(hidden) + 1} layers")
     layers = [
@@ -224,7 +227,7 @@ def erbp_network(
     layers.append(
         Layer(
             n_neurons=n_classes,
-            program=erbp_output(**options),  # type: ignore[arg-type]
+            program=erbp_output(input_shift=output_shift, **options),  # type: ignore[arg-type]
             rule=ErbpRule(-(1 << 15), 1024, 1, first_tick),
             weight_width=weight_width,
             weight_bound=32,
@@ -445,9 +448,9 @@ def _best() -> list[Preset]:
             for size in (160, 200)
         ),
         Preset(
-            # Weights with one bit more and half the reach, and a rate that falls in small steps to nothing.
-            erbp_network("erbp-mnist-500-best", (500,), neuron_keep=224, threshold=512),
-            replace(BEST, schedule=LINEAR),
+            # All weights with one bit more and half the reach: with so many neurons these need less of it.
+            erbp_network("erbp-mnist-500-best", (500,), neuron_keep=224, threshold=512, output_shift=2),
+            BEST,
             "MNIST, 500 hidden neurons, trained for the least error.",
         ),
         Preset(

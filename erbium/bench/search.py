@@ -208,6 +208,7 @@ def _wide() -> list[Trial]:
     longer, seeds = replace(recipe, epochs=40), (SEED, 12)
     still = replace(longer, shift_share=0.75)
     finer = erbp_network(name, (500,), neuron_keep=224, threshold=512)
+    finest = erbp_network(name, (500,), neuron_keep=224, threshold=512, output_shift=2)
     return [
         Trial(name, "40-epochs", base, longer, seeds),
         Trial(name, "40-epochs-shift-share-0.75", base, still, seeds),
@@ -219,6 +220,7 @@ def _wide() -> list[Trial]:
             replace(still, schedule=LINEAR),
             seeds,
         ),
+        Trial(name, "40-epochs-shift-share-0.75-threshold-512-output-shift-2", finest, still, seeds),
         Trial(name, "as-it-is", base, recipe),
         Trial(name, "keep-192", layered(base, neuron_keep=(192, 256)), recipe),
         Trial(name, "synapse-keep-224", layered(base, synapse_keep=(224, 224)), recipe),
