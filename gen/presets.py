@@ -189,8 +189,8 @@ def erbp_network(
     Notes
     -----
     Other parameters as in :class:`erbium.sw_model.network.Network`. At a threshold of 256 the gains are 12
-    (``"sign"``) or 8 (``"wide"``) in the first hidden layer, half of that in later ones, and 8 in the output layer, at an output shift of 1.
-    Source: ``docs/contract.md``.
+    (``"sign"``) or 8 (``"wide"``) in the first hidden layer and half of that in later ones; at an output shift of 1
+    it is 8 in the output layer. Source: ``docs/contract.md``.
     """
     kind = feedback or ("wide" if n_classes % 2 else "sign")
     if kind not in ("sign", "wide"):
