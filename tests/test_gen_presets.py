@@ -31,6 +31,7 @@ from erbium.gen.presets import (
 )
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError
+from erbium.sw_model.rules import ErbpRule
 
 GOLDEN = Path(__file__).with_name("golden") / "preset_digests.json"
 SMALL: dict[str, Any] = {"n_inputs": 8, "n_classes": 4}
@@ -165,6 +166,23 @@ def test_a_first_spike_preset_sees_what_it_is_made_for(name: str) -> None:
     # Hidden neurons are blanked out in learning; the latency of the stop makes no sample longer.
     assert all(layer.neuron_keep < 256 for layer in item.network.layers[:-1])
     assert item.network.feedback_delay < max(2, item.network.first_spike_errors.margin)
+
+
+def test_finer_weights_are_all_in_proportion() -> None:
+    usual = erbp_network("x", (20, 10))
+    finer = erbp_network("x", (20, 10), threshold=512, output_shift=2)
+    for before, layer in zip(usual.layers[:-1], finer.layers[:-1], strict=True):
+        assert (before.program.threshold, layer.program.threshold) == (256, 512)
+        assert (layer.weight_bound, layer.gain) == (2 * before.weight_bound, 2 * before.gain)
+        assert isinstance(before.rule, ErbpRule)
+        assert layer.rule == replace(before.rule, gate_upper=2 * before.rule.gate_upper)
+    before, layer = usual.layers[-1], finer.layers[-1]
+    assert (layer.gain, before.gain) == (16, 8)
+    assert [operation.shift for operation in (before.program.operations[0], layer.program.operations[0])] == [
+        1,
+        2,
+    ]
+    assert erbp_network("x", (20, 10), threshold=256, output_shift=1) == usual
 
 
 def test_a_run_that_goes_on_past_its_end_keeps_the_last_factor() -> None:
