@@ -92,6 +92,8 @@ def _row(request: Request, figure: Figure, runs: Sequence[dict[str, Any]]) -> Ro
     extra = {
         "epochs": recipe.epochs,
         "shift": recipe.shift,
+        "shift_share": recipe.shift_share,
+        "held_out": recipe.held_out,
         **training.facts(runs, figure.seeds),
         "commands_per_seed": [figure.command(seed) for seed in figure.seeds],
         "quick": request.quick,
