@@ -221,6 +221,7 @@ def _wide() -> list[Trial]:
             seeds,
         ),
         Trial(name, "40-epochs-shift-share-0.75-threshold-512-output-shift-2", finest, still, seeds),
+        Trial(name, "40-epochs-threshold-512-output-shift-2", finest, longer, seeds),
         Trial(name, "as-it-is", base, recipe),
         Trial(name, "keep-192", layered(base, neuron_keep=(192, 256)), recipe),
         Trial(name, "synapse-keep-224", layered(base, synapse_keep=(224, 224)), recipe),
