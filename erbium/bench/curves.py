@@ -23,7 +23,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from erbium.gen.files import write_text
 
 TICKS_X = (1, 2, 5, 10, 20, 50, 100, 200)
-TICKS_Y = (1, 1.5, 2, 3, 4, 5, 7, 10)
+TICKS_Y = (0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10)
 STYLE: dict[Any, Any] = {"svg.hashsalt": "erbium", "font.size": 11, "legend.frameon": False}
 
 
