@@ -4,6 +4,7 @@
 That a whole rule can be added is what the tutorial shows; see ``test_docs_tutorials.py``.
 """
 
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -123,11 +124,14 @@ def test_the_model_without_a_word_says_so() -> None:
         array.sample(IMAGE, seed=1, label=1)
 
 
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
 def test_the_hardware_without_a_word_says_so() -> None:
     with pytest.raises(
         DescriptionError, match=r"does not know the plasticity rule UnknownRule.*plasticity\.py"
     ):
         NeuronUnit(erbp_hidden(), UnknownRule(), 1, (16, 16))
+    # What was begun there is collected here, and not in the middle of another test.
+    gc.collect()
 
 
 def test_a_word_is_as_narrow_as_it_can_be() -> None:

@@ -33,7 +33,7 @@ SHORT = r"^(?!.*/(stall=(0|2)|clocks=(7|600))$)"
 """Tests of a bench but two patterns of stalls, which go by their number, and two of the moments of a reset."""
 
 
-def tests_of(case, simulator):
+def bench_tests(case, simulator):
     """Return which tests of the bench to run: Icarus does fewer of those that Verilator does on the same Verilog."""
     return SHORT if simulator == "icarus" and "verilator" in case.simulators else ""
 
@@ -53,7 +53,7 @@ def tests_of(case, simulator):
 )
 def test_component(entry, case, simulator):
     seed = int(os.environ.get(SEED_VARIABLE, "1"))
-    run_bench(Run(entry, case, simulator, seed, tests=tests_of(case, simulator)))
+    run_bench(Run(entry, case, simulator, seed, tests=bench_tests(case, simulator)))
 
 
 @pytest.mark.verilator

@@ -209,6 +209,7 @@ def _wide() -> list[Trial]:
     still = replace(longer, shift_share=0.75)
     finer = erbp_network(name, (500,), neuron_keep=224, threshold=512)
     finest = erbp_network(name, (500,), neuron_keep=224, threshold=512, output_shift=2)
+    held_back = layered(finest, neuron_keep=(208, 256))
     return [
         Trial(name, "40-epochs", base, longer, seeds),
         Trial(name, "40-epochs-shift-share-0.75", base, still, seeds),
@@ -222,6 +223,10 @@ def _wide() -> list[Trial]:
         ),
         Trial(name, "40-epochs-shift-share-0.75-threshold-512-output-shift-2", finest, still, seeds),
         Trial(name, "40-epochs-threshold-512-output-shift-2", finest, longer, seeds),
+        Trial(
+            name, "100-epochs-shift-share-0.75-finer-keep-208", held_back, replace(still, epochs=100), seeds
+        ),
+        Trial(name, "100-epochs-finer-keep-208", held_back, replace(longer, epochs=100), seeds),
         Trial(name, "as-it-is", base, recipe),
         Trial(name, "keep-192", layered(base, neuron_keep=(192, 256)), recipe),
         Trial(name, "synapse-keep-224", layered(base, synapse_keep=(224, 224)), recipe),
