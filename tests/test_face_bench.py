@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Benches: rows that say what was measured, against which target, and how to repeat it."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -594,6 +595,23 @@ def test_a_task_that_fails_ends_the_others(function, error, text):
     with Display() as display, pytest.raises(error, match=text):
         carry_out(tasks, 2, display)
     assert time.monotonic() - begin < 30
+
+
+def test_an_interruption_that_is_lost_is_heard_all_the_same():
+    class Deaf(Display):
+        """Where it is interrupted, Python goes on, as in a destructor."""
+
+        def start(self, *arguments):
+            with contextlib.suppress(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(1)
+            return super().start(*arguments)
+
+    begin, before = time.monotonic(), signal.getsignal(signal.SIGINT)
+    with Deaf() as display, pytest.raises(KeyboardInterrupt):
+        carry_out([Task("long", 1, last)] * 2, 2, display)
+    assert time.monotonic() - begin < 30
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="finds the other processes in /proc")

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import pickle
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import FrameType
 from typing import Any
 
 from rich.progress import TaskID
@@ -24,6 +27,9 @@ Advance = Callable[[int], None]
 
 Done = Callable[[int, Any], None]
 """Called with the place of a task and its result, as soon as it is done."""
+
+LOST_SECONDS = 1.0
+"""How long Ctrl-C may be lost at the most."""
 
 STOP_SECONDS = 5.0
 """How long a process may take to end after it was asked to."""
@@ -123,8 +129,11 @@ def _side_by_side(tasks: Sequence[Task], jobs: int, display: Display) -> Iterato
     context = multiprocessing.get_context("spawn")
     waiting = list(enumerate(tasks))[::-1]
     running: dict[Connection, _Running] = {}
-    try:
+    with contextlib.ExitStack() as stack:
+        check = stack.enter_context(_heard())
+        stack.callback(_stop, running, display)
         while waiting or running:
+            check()
             while waiting and len(running) < jobs:
                 index, task = waiting.pop()
                 mine, theirs = context.Pipe(duplex=False)
@@ -132,7 +141,7 @@ def _side_by_side(tasks: Sequence[Task], jobs: int, display: Display) -> Iterato
                 _start(process)
                 theirs.close()
                 running[mine] = _Running(index, process, mine, display.start(task.name, task.steps))
-            for ready in wait(list(running)):
+            for ready in wait(list(running), LOST_SECONDS):
                 assert isinstance(ready, Connection)
                 one = running[ready]
                 kind, value = _received(one)
@@ -144,11 +153,42 @@ def _side_by_side(tasks: Sequence[Task], jobs: int, display: Display) -> Iterato
                 del running[ready]
                 _end(one, display)
                 yield one.index, value
+
+
+def _stop(running: dict[Connection, _Running], display: Display) -> None:
+    for one in running.values():
+        one.process.terminate()
+    for one in running.values():
+        _end(one, display)
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[Callable[[], None]]:
+    """Yield what raises `KeyboardInterrupt` if there was one that nobody has heard.
+
+    Python raises it wherever it happens to be. In a destructor it prints it, and goes on.
+    """
+    before, came = signal.getsignal(signal.SIGINT), False
+
+    def take(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        if callable(before):
+            before(number, frame)
+
+    def check() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    # Python delivers signals to the main thread only, and lets no other one ask for them.
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield check
+        return
+    signal.signal(signal.SIGINT, take)
+    try:
+        yield check
     finally:
-        for one in running.values():
-            one.process.terminate()
-        for one in running.values():
-            _end(one, display)
+        signal.signal(signal.SIGINT, before)
 
 
 def _start(process: SpawnProcess) -> None:
