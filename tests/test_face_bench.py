@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Benches: rows that say what was measured, against which target, and how to repeat it."""
 
-import contextlib
 import json
+import multiprocessing
 import os
 import shlex
 import signal
@@ -597,19 +597,26 @@ def test_a_task_that_fails_ends_the_others(function, error, text):
     assert time.monotonic() - begin < 30
 
 
-def test_an_interruption_that_is_lost_is_heard_all_the_same():
-    class Deaf(Display):
-        """Where it is interrupted, Python goes on, as in a destructor."""
+@pytest.mark.parametrize("moment", ["start", "end"])
+def test_an_interruption_at_a_bad_moment_is_heard_and_leaves_no_process(moment):
+    """A process that nobody knows of yet, and the last result of all."""
 
+    class Interrupted(Display):
         def start(self, *arguments):
-            with contextlib.suppress(KeyboardInterrupt):
+            if moment == "start":
                 os.kill(os.getpid(), signal.SIGINT)
-                time.sleep(1)
             return super().start(*arguments)
 
+        def end(self, *arguments):
+            if moment == "end":
+                os.kill(os.getpid(), signal.SIGINT)
+            super().end(*arguments)
+
     begin, before = time.monotonic(), signal.getsignal(signal.SIGINT)
-    with Deaf() as display, pytest.raises(KeyboardInterrupt):
-        carry_out([Task("long", 1, last)] * 2, 2, display)
+    function, arguments = (last, ()) if moment == "start" else (double, (1,))
+    with Interrupted() as display, pytest.raises(KeyboardInterrupt):
+        carry_out([Task("one", 1, function, arguments)], 2, display)
+    assert multiprocessing.active_children() == []
     assert time.monotonic() - begin < 30
     assert signal.getsignal(signal.SIGINT) is before
 

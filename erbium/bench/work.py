@@ -28,8 +28,8 @@ Advance = Callable[[int], None]
 Done = Callable[[int, Any], None]
 """Called with the place of a task and its result, as soon as it is done."""
 
-LOST_SECONDS = 1.0
-"""How long Ctrl-C may be lost at the most."""
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+"""Signals that wait until no process is half started, half heard or half ended."""
 
 STOP_SECONDS = 5.0
 """How long a process may take to end after it was asked to."""
@@ -130,10 +130,10 @@ def _side_by_side(tasks: Sequence[Task], jobs: int, display: Display) -> Iterato
     waiting = list(enumerate(tasks))[::-1]
     running: dict[Connection, _Running] = {}
     with contextlib.ExitStack() as stack:
-        check = stack.enter_context(_heard())
+        signals = stack.enter_context(_held_back())
         stack.callback(_stop, running, display)
         while waiting or running:
-            check()
+            signals.obey()
             while waiting and len(running) < jobs:
                 index, task = waiting.pop()
                 mine, theirs = context.Pipe(duplex=False)
@@ -141,8 +141,10 @@ def _side_by_side(tasks: Sequence[Task], jobs: int, display: Display) -> Iterato
                 _start(process)
                 theirs.close()
                 running[mine] = _Running(index, process, mine, display.start(task.name, task.steps))
-            for ready in wait(list(running), LOST_SECONDS):
+            for ready in wait([*running, signals.came]):
                 assert isinstance(ready, Connection)
+                if ready is signals.came:
+                    continue  # obeyed at the head of the loop
                 one = running[ready]
                 kind, value = _received(one)
                 if kind == "steps":
@@ -153,6 +155,7 @@ def _side_by_side(tasks: Sequence[Task], jobs: int, display: Display) -> Iterato
                 del running[ready]
                 _end(one, display)
                 yield one.index, value
+        signals.obey()
 
 
 def _stop(running: dict[Connection, _Running], display: Display) -> None:
@@ -162,33 +165,50 @@ def _stop(running: dict[Connection, _Running], display: Display) -> None:
         _end(one, display)
 
 
-@contextlib.contextmanager
-def _heard() -> Iterator[Callable[[], None]]:
-    """Yield what raises `KeyboardInterrupt` if there was one that nobody has heard.
+@dataclass
+class _Signals:
+    """Signals that came: the connection `came` is ready then, and :meth:`obey` does what they ask for."""
 
-    Python raises it wherever it happens to be. In a destructor it prints it, and goes on.
+    came: Connection
+    handlers: dict[int, Callable[[int, FrameType | None], Any]]
+    number: int | None = None
+
+    def obey(self) -> None:
+        if self.number is not None:
+            number, self.number = self.number, None
+            self.came.recv_bytes()
+            self.handlers[number](number, None)
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[_Signals]:
+    """Hold signals back until they are asked for.
+
+    Python runs a handler wherever it happens to be. What that raises may leave a process behind that nobody knows
+    of yet, may leave a lock taken, and is printed and forgotten in a destructor.
     """
-    before, came = signal.getsignal(signal.SIGINT), False
+    came, tell = multiprocessing.Pipe(duplex=False)
+    signals = _Signals(came, {})
 
     def take(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
-        if callable(before):
-            before(number, frame)
-
-    def check() -> None:
-        if came:
-            raise KeyboardInterrupt
+        if signals.number is None:
+            signals.number = number
+            tell.send_bytes(b"signal")
 
     # Python delivers signals to the main thread only, and lets no other one ask for them.
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield check
-        return
-    signal.signal(signal.SIGINT, take)
+    if threading.current_thread() is threading.main_thread():
+        for stopping in STOPPING:
+            handler = signal.getsignal(stopping)
+            if callable(handler):
+                signals.handlers[stopping] = handler
+                signal.signal(stopping, take)
     try:
-        yield check
+        yield signals
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in signals.handlers.items():
+            signal.signal(number, handler)
+        came.close()
+        tell.close()
 
 
 def _start(process: SpawnProcess) -> None:
