@@ -33,8 +33,8 @@ class Interruption:
 
     Parameters
     ----------
-    until : str
-        What is finished first, for people.
+    until : str, optional
+        What is finished first, for people; without it nothing is said.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Interruption:
         The signal that came; 0 while there was none.
     """
 
-    def __init__(self, until: str = "after this batch") -> None:
+    def __init__(self, until: str | None = "after this batch") -> None:
         self.until = until
         self.number = 0
         self._before: dict[signal.Signals, Any] = {}
@@ -60,11 +60,19 @@ class Interruption:
         for which, handler in self._before.items():
             signal.signal(which, handler)
 
+    def obey(self) -> None:
+        """Let the signal that came, if there was one, do what it does outside."""
+        if self.number:
+            number, self.number = self.number, 0
+            signal.signal(number, self._before[signal.Signals(number)])
+            signal.raise_signal(number)
+
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self.number:
             raise KeyboardInterrupt
         self.number = number
-        _say(f"\nStopping {self.until}; once more stops at once.\n")
+        if self.until is not None:
+            _say(f"\nStopping {self.until}; once more stops at once.\n")
 
 
 def _say(text: str) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import multiprocessing
 import pickle
 import signal
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -15,12 +14,12 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from types import FrameType
 from typing import Any
 
 from rich.progress import TaskID
 
 from erbium.bench.display import Display
+from erbium.interrupt import Interruption
 
 Advance = Callable[[int], None]
 """A task calls it with the number of steps that it has done since it last did."""
@@ -28,8 +27,8 @@ Advance = Callable[[int], None]
 Done = Callable[[int, Any], None]
 """Called with the place of a task and its result, as soon as it is done."""
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
-"""Signals that wait until no process is half started, half heard or half ended."""
+SIGNAL_SECONDS = 0.1
+"""How long Ctrl-C may go unheard."""
 
 STOP_SECONDS = 5.0
 """How long a process may take to end after it was asked to."""
@@ -130,10 +129,12 @@ def _side_by_side(tasks: Sequence[Task], jobs: int, display: Display) -> Iterato
     waiting = list(enumerate(tasks))[::-1]
     running: dict[Connection, _Running] = {}
     with contextlib.ExitStack() as stack:
-        signals = stack.enter_context(_held_back())
+        # What a signal raises wherever Python happens to be may leave a process behind that nobody knows of yet, may
+        # leave a lock taken, and is printed and forgotten in a destructor.
+        stop = stack.enter_context(Interruption(until=None))
         stack.callback(_stop, running, display)
         while waiting or running:
-            signals.obey()
+            stop.obey()
             while waiting and len(running) < jobs:
                 index, task = waiting.pop()
                 mine, theirs = context.Pipe(duplex=False)
@@ -141,10 +142,8 @@ def _side_by_side(tasks: Sequence[Task], jobs: int, display: Display) -> Iterato
                 _start(process)
                 theirs.close()
                 running[mine] = _Running(index, process, mine, display.start(task.name, task.steps))
-            for ready in wait([*running, signals.came]):
+            for ready in wait(list(running), SIGNAL_SECONDS):
                 assert isinstance(ready, Connection)
-                if ready is signals.came:
-                    continue  # obeyed at the head of the loop
                 one = running[ready]
                 kind, value = _received(one)
                 if kind == "steps":
@@ -155,7 +154,7 @@ def _side_by_side(tasks: Sequence[Task], jobs: int, display: Display) -> Iterato
                 del running[ready]
                 _end(one, display)
                 yield one.index, value
-        signals.obey()
+        stop.obey()
 
 
 def _stop(running: dict[Connection, _Running], display: Display) -> None:
@@ -163,52 +162,6 @@ def _stop(running: dict[Connection, _Running], display: Display) -> None:
         one.process.terminate()
     for one in running.values():
         _end(one, display)
-
-
-@dataclass
-class _Signals:
-    """Signals that came: the connection `came` is ready then, and :meth:`obey` does what they ask for."""
-
-    came: Connection
-    handlers: dict[int, Callable[[int, FrameType | None], Any]]
-    number: int | None = None
-
-    def obey(self) -> None:
-        if self.number is not None:
-            number, self.number = self.number, None
-            self.came.recv_bytes()
-            self.handlers[number](number, None)
-
-
-@contextlib.contextmanager
-def _held_back() -> Iterator[_Signals]:
-    """Hold signals back until they are asked for.
-
-    Python runs a handler wherever it happens to be. What that raises may leave a process behind that nobody knows
-    of yet, may leave a lock taken, and is printed and forgotten in a destructor.
-    """
-    came, tell = multiprocessing.Pipe(duplex=False)
-    signals = _Signals(came, {})
-
-    def take(number: int, frame: FrameType | None) -> None:
-        if signals.number is None:
-            signals.number = number
-            tell.send_bytes(b"signal")
-
-    # Python delivers signals to the main thread only, and lets no other one ask for them.
-    if threading.current_thread() is threading.main_thread():
-        for stopping in STOPPING:
-            handler = signal.getsignal(stopping)
-            if callable(handler):
-                signals.handlers[stopping] = handler
-                signal.signal(stopping, take)
-    try:
-        yield signals
-    finally:
-        for number, handler in signals.handlers.items():
-            signal.signal(number, handler)
-        came.close()
-        tell.close()
 
 
 def _start(process: SpawnProcess) -> None:
