@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Fingerprints: what each preset computes, as one hash, held while the inside of the project is rebuilt.
 
-A fingerprint is the SHA-256 of the weights, the counters and the answers after 200 learned and 100 inferred samples. The
-images are drawn here, by Python's own generator, so that nothing of the project takes part in them. After a change of
+A fingerprint is the SHA-256 of the weights, the counters and the answers after 200 learned and 100 inferred samples.
+The images are drawn here, by Python's own generator, so that nothing of the project takes part in them. After a change of
 integers that is meant::
 
     python tests/test_fingerprints.py
@@ -40,7 +40,7 @@ BY_THE_DEFINITION = (
 
 
 def samples(network: Network) -> tuple[np.ndarray, np.ndarray]:
-    """Return 300 images and labels: a noisy stroke at a place that the label decides, like a digit dark on the whole."""
+    """Return 300 images and labels: a noisy stroke, dark around it, at a place that the label decides."""
     draw = random.Random(20_261_129)
     images = np.zeros((N_LEARNED + N_INFERRED, network.n_inputs), dtype=np.uint8)
     labels = np.zeros(len(images), dtype=np.int64)
