@@ -74,7 +74,7 @@ class Results:
 class Observer(Protocol):
     """Called after each tick with the array as it stands then."""
 
-    def __call__(self, array: ArrayModel, tick: Tick) -> None:
+    def __call__(self, array: ArrayModel, tick: Tick, /) -> None:
         """Look; change nothing."""
 
 

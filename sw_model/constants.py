@@ -41,7 +41,7 @@ def hash64(*words: int | Array) -> Array:
 
 
 # Domains keep the uses of the hash apart.
-_SALT, _SAMPLE, _WEIGHT, _FEEDBACK, _NEURON, _SHIFT = 1, 2, 3, 4, 5, 6
+_SALT, _SAMPLE, _WEIGHT, _FEEDBACK, _NEURON, _SHIFT, _NAME = 1, 2, 3, 4, 5, 6, 7
 
 STREAM_ENCODER, STREAM_PLASTICITY, STREAM_BLANK_SYNAPSE, STREAM_BLANK_NEURON, STREAM_NOISE = range(5)
 """The random number streams of one process. Each process and stream has a generator of its own."""
@@ -53,6 +53,14 @@ def salt(process: int, stream: int) -> int:
     `process` is 0 for the encoder and 1, 2, ... for the layers in order.
     """
     return int(hash64(_SALT, process, stream)) & 0xFFFF_FFFF | 1
+
+
+def named_stream(name: str) -> int:
+    """Return the 32-bit number that a name stands for where streams of random numbers are told apart.
+
+    Numbers below 65536 are left to parts that say their number themselves.
+    """
+    return int(hash64(_NAME, *name.encode())) & 0xFFFF_FFFF | 1 << 16
 
 
 def sample_seeds(seed: int, learn: bool, first: int, count: int) -> Array:

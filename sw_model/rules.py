@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 from erbium.sw_model.programs import (
     STATE_MAX,
@@ -35,6 +36,10 @@ class ThreeFactorRule:
     """
 
     first_tick: int
+    symmetric: ClassVar[bool] = False
+    """Whether the most negative weight is left out, so that steps up and down are as likely to be lost."""
+    full_rate: ClassVar[int] = 0
+    """Learning rate that the rule itself has at most; 0 where the rate is the amplitude of what modulates it."""
 
     def check(self, program: NeuronProgram) -> None:
         """Raise :class:`DescriptionError` if neurons of this program cannot learn by the rule."""
@@ -182,6 +187,8 @@ class FirstSpikeRule:
     """
 
     step: int = 2
+    symmetric: ClassVar[bool] = True
+    full_rate: ClassVar[int] = FULL_PROBABILITY
 
     def __post_init__(self) -> None:
         check_range("step", self.step, 1, STATE_MAX)

@@ -2,8 +2,8 @@
 """Fingerprints: what each preset computes, as one hash, held while the inside of the project is rebuilt.
 
 A fingerprint is the SHA-256 of the weights, the counters and the answers after 200 learned and 100 inferred samples.
-The images are drawn here, by Python's own generator, so that nothing of the project takes part in them. After a change of
-integers that is meant::
+The images are drawn here, by Python's own generator, so that nothing of the project takes part in them. After a change
+of integers that is meant::
 
     python tests/test_fingerprints.py
 
