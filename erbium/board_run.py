@@ -101,7 +101,7 @@ class BoardRun:
         if isinstance(pair, Lockstep):
             pair.verify()
             _say(console, f"{pair.verdict()}, and every answer of learning and testing")
-        _show(console, trainer, board, answers)
+        _show(console, trainer, board, answers, self.target.simulated)
         return 0
 
     def _trainer(self, chip: Chip, model: Chip | None) -> Trainer:
@@ -179,7 +179,9 @@ def _say(console: Console, text: str) -> None:
     console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
-def _show(console: Console, trainer: Trainer, board: BoardArray, answers: summary.Answers | None) -> None:
+def _show(
+    console: Console, trainer: Trainer, board: BoardArray, answers: summary.Answers | None, simulated: bool
+) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -190,8 +192,15 @@ def _show(console: Console, trainer: Trainer, board: BoardArray, answers: summar
     table.add_row("learned", f"{trainer.chip.position:,}", "images")
     measured = summary.performance(trainer)
     if measured.images_per_second is not None:
-        table.add_row("speed", f"{measured.images_per_second:,.1f}", "images learned per second")
-    if measured.cycles_per_sample is not None:
+        where = " by the simulation; a board is much faster" if simulated else ""
+        table.add_row("speed", f"{measured.images_per_second:,.1f}", f"images learned per second{where}")
+    if measured.cycles_per_sample:
+        if simulated:
+            speed = board.facts.clock_frequency / measured.cycles_per_sample
+            megahertz = board.facts.clock_frequency / 1e6
+            table.add_row(
+                "", f"{speed:,.0f}", f"images per second that the chip's cycles are at {megahertz:g} MHz"
+            )
         table.add_row("cycles", f"{measured.cycles_per_sample:,.0f}", "per image learned")
     if measured.busy_share is not None:
         table.add_row("lanes busy", f"{100 * measured.busy_share:.1f} %", "of these cycles")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import struct
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,15 +51,51 @@ _IDENTITY = Read(WindowNumber.REGISTERS, 0, 4, WORD_BYTES)
 """Magic number, version of the protocol and digest; they are where they are in every version."""
 
 
-def answers(transport: Transport) -> bool:
-    """Whether anything that speaks the protocol is on a line, asked once."""
-    link = Link(transport, attempts=1)
+PROBE_SECONDS = 1.0
+"""How long a line is asked for a chip: some times as long as one takes to answer."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is on a line that was asked for a chip once.
+
+    Attributes
+    ----------
+    digest : str
+        Of the network that an Erbium chip holds, 16 hexadecimal digits; empty if there is none.
+    answers : bool
+        Whether anything speaks the protocol.
+    heard : bool
+        Whether anything came at all.
+    """
+
+    digest: str = ""
+    answers: bool = False
+    heard: bool = False
+
+
+def probe(transport: Transport) -> Probe:
+    """Ask once what is on a line.
+
+    Raises
+    ------
+    LineLostError
+        If the line is gone.
+    """
+    link = Link(transport, attempts=1, stall_seconds=PROBE_SECONDS)
     link.wake()
     try:
-        link.exchange([_IDENTITY])
+        (data,) = link.exchange([_IDENTITY])
     except NoAnswerError:
-        return False
-    return True
+        return Probe(heard=link.heard > 0)
+    magic, _, digest = _identity_of(data)
+    return Probe(digest if magic == MAGIC else "", True, True)
+
+
+def _identity_of(data: bytes) -> tuple[int, int, str]:
+    """Return magic number, version of the protocol and digest."""
+    magic, protocol, digest = struct.unpack("<IIQ", data)
+    return magic, protocol, f"{digest:016x}"
 
 
 @dataclass(frozen=True)
@@ -217,7 +252,7 @@ class BoardArray:
                 f"{error}; check the cable and the baud rate, and that the board holds a bitstream of "
                 f"{network.name!r} and is out of reset"
             ) from None
-        magic, protocol, digest = struct.unpack("<IIQ", data)
+        magic, protocol, digest = _identity_of(data)
         if magic != MAGIC:
             raise BoardMismatchError(
                 f"what answers on {name} is no Erbium chip: its first register holds {magic:#010x} and not "
@@ -228,8 +263,8 @@ class BoardArray:
                 f"the board on {name} speaks version {protocol} of the host link and this Erbium version "
                 f"{PROTOCOL_VERSION}; load a bitstream that this Erbium built, or use the Erbium that built this one"
             )
-        if f"{digest:016x}" != network.digest:
-            raise BoardMismatchError(_other_network(name, f"{digest:016x}", network))
+        if digest != network.digest:
+            raise BoardMismatchError(other_network(name, digest, network))
 
     def _reset(self) -> BoardFacts:
         """Bring the chip to a known state, and ask it how it is built."""
@@ -267,12 +302,12 @@ class BoardArray:
         """Wait until the array has finished; return the registers from the status to the last counter."""
         first = self._registers["status"].address
         read = Read(WindowNumber.REGISTERS, first, self._registers.n_words - first, WORD_BYTES)
-        deadline = time.monotonic() + BUSY_SECONDS
+        deadline = self._link.transport.now() + BUSY_SECONDS
         while True:
             (data,) = self._link.exchange([read])
             if Status.IDLE in Status(data[0]):
                 return data
-            if time.monotonic() > deadline:
+            if self._link.transport.now() > deadline:
                 raise NoAnswerError(
                     f"the array of the board on {self._link.transport.name} is still busy after {BUSY_SECONDS:.0f} s; "
                     "reset the board"
@@ -325,7 +360,7 @@ class BoardArray:
             ) from None
 
 
-def _other_network(port: str, digest: str, network: Network) -> str:
+def other_network(port: str, digest: str, network: Network) -> str:
     """Say which network a board holds in place of `network`."""
     names = [name for name, preset in PRESETS.items() if preset.network.digest == digest]
     holds = f"{names[0]!r} (digest {digest})" if names else f"a network with digest {digest}, no preset"

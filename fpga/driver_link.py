@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import enum
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -15,8 +14,11 @@ from erbium.hdl.registers import ErrorCode
 ATTEMPTS = 8
 """So often in a row something may go wrong before a board is given up."""
 
-LEAST_PATIENCE, MOST_PATIENCE = 0.5, 30.0
+LEAST_PATIENCE, MOST_PATIENCE = 0.5, 10.0
 """Seconds of silence after which a reply is taken for lost."""
+
+STALL_SECONDS = 15.0
+"""Seconds without an answer that is of use after which a line is given up, whatever else comes over it."""
 
 QUIET_SECONDS = 0.02
 """Silence after which nothing of earlier conversations comes any more; USB adapters hold bytes back for 16 ms."""
@@ -122,6 +124,8 @@ class Link:
     transport : Transport
     attempts : int
         So often in a row something may go wrong before the line is given up.
+    stall_seconds : float
+        So long it may bring nothing that is of use.
 
     Attributes
     ----------
@@ -130,15 +134,18 @@ class Link:
     patience : Patience
     retries : int
         Frames that were sent again.
-    noise : int
-        Frames that came and could not be read.
+    heard : int
+        Bytes that came since one was of use.
     """
 
-    def __init__(self, transport: Transport, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self, transport: Transport, attempts: int = ATTEMPTS, stall_seconds: float = STALL_SECONDS
+    ) -> None:
         self.transport = transport
-        self._attempts = attempts
+        self._attempts, self._stall_seconds = attempts, stall_seconds
         self.window, self.patience = Window(), Patience()
-        self.retries = self.noise = 0
+        self.retries = self.heard = 0
+        self._last_use = transport.now()
         self._splitter = FrameSplitter()
         self._waiting: deque[Reply | Nothing] = deque()
         self._tag = 0
@@ -163,20 +170,40 @@ class Link:
         self.window.sent(tag, len(data))
         self.transport.write(data)
 
+    def was_of_use(self) -> None:
+        """Note that a conversation begins, or that what came is what it is held for."""
+        self._last_use, self.heard = self.transport.now(), 0
+
     def receive(self) -> Reply | Nothing:
-        """Return the next reply, as soon as there is one."""
-        start = time.monotonic()
+        """Return the next reply, as soon as there is one.
+
+        Only the bytes of a frame are worth waiting for more: zeros end the patience like silence.
+
+        Raises
+        ------
+        NoAnswerError
+            If nothing was of use for so long that nothing will be, however much comes.
+        """
+        start = heard = self.transport.now()
         while not self._waiting:
-            data = self.transport.read(self.patience.seconds)
+            now = self.transport.now()
+            if now - self._last_use >= self._stall_seconds:
+                raise self._no_answer(f"for {self._stall_seconds:g} s")
+            rest = heard + self.patience.seconds - now
+            limit = self._last_use + self._stall_seconds - now
+            data = self.transport.read(min(rest, limit)) if rest > 0 else b""
             if not data:
                 self.patience.expired()
                 return Nothing.SILENCE
+            self.heard += len(data)
             for message in self._splitter.feed(data):
                 reply = None if message is None else Reply.of(message)
-                self.noise += reply is None
                 self._waiting.append(reply or Nothing.DAMAGED)
+            now = self.transport.now()
             if self._waiting:
-                self.patience.answered(time.monotonic() - start)
+                self.patience.answered(now - start)
+            if len(self._splitter):
+                heard = now
         return self._waiting.popleft()
 
     def exchange(
@@ -189,12 +216,12 @@ class Link:
         requests : sequence of Read or Write
             Any order of them must be as good as another, and so must doing one twice.
         others : callable, optional
-            What takes replies that answer none of them.
+            What takes replies that answer none of them, where the requests are part of a longer conversation.
 
         Raises
         ------
         NoAnswerError
-            If all attempts fail.
+            If all attempts fail, or nothing of use comes for too long.
         LinkError
             If a request is refused.
         """
@@ -202,6 +229,8 @@ class Link:
         to_send = deque(range(len(requests)))
         in_flight: dict[int, int] = {}
         failures = 0
+        if others is None:
+            self.was_of_use()
         while to_send or in_flight:
             self._send_requests(requests, to_send, in_flight)
             got = self.receive()
@@ -214,6 +243,7 @@ class Link:
                 if number is not None and got.answers(requests[number]):
                     replies[number] = got.payload
                     failures = 0
+                    self.was_of_use()
                     del in_flight[got.tag]
                     self.window.answered(got.tag)
                 elif number is not None and got.is_refusal:
@@ -245,8 +275,15 @@ class Link:
 
     def _give_up_after(self, failures: int) -> None:
         if failures >= self._attempts:
-            heard = "what it sends cannot be read" if self.noise else "nothing comes back"
-            raise NoAnswerError(f"{self.transport.name} gives no answer after {failures} attempts: {heard}")
+            raise self._no_answer(f"after {failures} attempts")
+
+    def _no_answer(self, when: str) -> NoAnswerError:
+        heard = (
+            "what it sends cannot be read, as if it were another device"
+            if self.heard
+            else "nothing comes back"
+        )
+        return NoAnswerError(f"{self.transport.name} gives no answer {when}: {heard}")
 
 
 def _lost_on_the_way(reply: Reply) -> bool:

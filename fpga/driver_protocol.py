@@ -63,6 +63,10 @@ class FrameSplitter:
             found.append(None)
         return found
 
+    def __len__(self) -> int:
+        """Bytes of the frame that has begun."""
+        return len(self._rest)
+
     def clear(self) -> None:
         """Forget the beginning of an unfinished frame."""
         self._rest.clear()

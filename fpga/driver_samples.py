@@ -84,12 +84,13 @@ class SampleBatch:
         Raises
         ------
         NoAnswerError
-            If the chip gets no further in spite of all attempts.
+            If the chip gets no further in spite of all attempts, or answers nothing for too long.
         LinkError
             If the chip refuses what is right, or was reset meanwhile.
         LineLostError
             If the line is gone.
         """
+        self._link.was_of_use()
         while self.n_done < len(self._images):
             if not self._doubt:
                 self._fill()
@@ -156,6 +157,7 @@ class SampleBatch:
         if self._outcomes[number] is None:
             self._outcomes[number] = outcome
             self._failures = 0
+            self._link.was_of_use()
         while self.n_done < len(self._outcomes) and self._outcomes[self.n_done] is not None:
             self.n_done += 1
         # Results come in order: those between have been lost.

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from pathlib import Path
 
 from erbium.fpga.boards import Board
 from erbium.fpga.report import BuildReport, read_report
 from erbium.fpga.tools import find_loader
 from erbium.sw_model.network import Network
+from erbium.verif.processes import run_within
 from erbium.verif.simulators import ToolError
+
+FLASH_SECONDS = 300.0
+"""How long openFPGALoader may take: some times as long as the largest flash memory takes to write."""
 
 
 def flash(board: Board, network: Network, folder: Path, *, permanent: bool = False) -> BuildReport:
@@ -45,7 +48,7 @@ def flash(board: Board, network: Network, folder: Path, *, permanent: bool = Fal
     # An iCE40 board is programmed through its flash memory in any case.
     if permanent and board.family != "ice40":
         command.append("--write-flash")
-    done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+    done = run_within(FLASH_SECONDS, [*command, str(file)])
     if done.returncode:
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         says = lines[-1].rstrip(".") if lines else "nothing"

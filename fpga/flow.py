@@ -22,6 +22,9 @@ NAME = "erbium"
 """Of the design, and of its files."""
 
 BITSTREAMS: dict[Family, str] = {"ecp5": f"{NAME}.bit", "ice40": f"{NAME}.bin", "gowin": f"{NAME}.fs"}
+STAGE_SECONDS = 4 * 3_600
+"""How long a stage may take: some placements never come to an end."""
+
 STAGES = ("synthesis", "place and route", "packing")
 PLACER_REPORT, PLACER_LOG = "nextpnr.json", f"{NAME}.tim"
 LOGS = {"synthesis": f"{NAME}.rpt", "place and route": PLACER_LOG}
@@ -177,7 +180,14 @@ def _run(stage: str, command: Sequence[str], folder: Path) -> None:
             [str(program), *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file
         )
         try:
-            code = process.wait()
+            code = process.wait(timeout=STAGE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise ToolError(
+                f"{stage} was stopped after {STAGE_SECONDS / 3_600:g} h without an end; ask for fewer --lanes, another "
+                "--seed or a smaller network"
+            ) from None
         except BaseException:
             process.kill()
             process.wait()

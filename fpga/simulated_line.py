@@ -106,6 +106,10 @@ class SimulatedLine:
         on_the_way = int(self.pending * 10 * self.clock_frequency / self.baud_rate)
         return self.step(on_the_way + min(int(timeout * self.clock_frequency), self.quiet))
 
+    def now(self) -> float:
+        """Return the seconds of the chip since power-on."""
+        return self.clocks / self.clock_frequency
+
     def close(self) -> None:
         """Give the simulation back."""
         if self._board:

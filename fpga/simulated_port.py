@@ -70,8 +70,9 @@ class SimulatedPort:
 
     def _take(self, seconds: float) -> None:
         """Take what the host has written, and give it what did not fit before."""
-        # A full line is read no further: then the host has to wait, as on a slow port.
-        reads = [self._master] if self._line.pending < _BLOCK else []
+        # A full line is read no further, nor is a host heard that takes no replies: it has to wait, as on a slow port.
+        full = self._line.pending >= _BLOCK or len(self._to_host) >= _BLOCK
+        reads = [] if full else [self._master]
         writes = [self._master] if self._to_host else []
         readable, writable, _ = select.select(reads, writes, [], seconds)
         if readable:

@@ -60,6 +60,9 @@ class Transport(Protocol):
             If the line is gone.
         """
 
+    def now(self) -> float:
+        """Return seconds on the clock of the line, which stands still at times where that is simulated."""
+
     def write(self, data: bytes) -> None:
         """Send bytes.
 

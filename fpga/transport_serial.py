@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from erbium.fpga.transport import LineLostError, PortError
 BAUD_RATE = 1_000_000
 """What a board is built for unless it says otherwise."""
 
-WRITE_SECONDS = 30.0
+WRITE_SECONDS = 10.0
 """How long the other side may refuse to take bytes."""
 
 
@@ -38,7 +39,10 @@ class SerialTransport:
     def __init__(self, port: str, baud_rate: int = BAUD_RATE) -> None:
         self.name, self.baud_rate = port, baud_rate
         # Nobody else on the same machine may talk in between; a network port settles that by itself.
-        local: dict[str, Any] = {} if "://" in port else {"exclusive": True, "write_timeout": WRITE_SECONDS}
+        local: dict[str, Any] = {} if "://" in port else {"exclusive": True}
+        if not port.startswith("rfc2217://"):
+            # That one has a limit of its own, and refuses another.
+            local["write_timeout"] = WRITE_SECONDS
         try:
             self._port = serial.serial_for_url(port, baudrate=baud_rate, timeout=1.0, **local)
         except (OSError, ValueError) as error:
@@ -60,6 +64,10 @@ class SerialTransport:
             raise self._lost(error) from None
         return data
 
+    def now(self) -> float:
+        """Return the time; see :class:`erbium.fpga.transport.Transport`."""
+        return time.monotonic()
+
     def write(self, data: bytes) -> None:
         """Send bytes."""
         try:
@@ -79,14 +87,19 @@ class SerialTransport:
         return error
 
 
+def ports() -> list[str]:
+    """Return the names of the serial ports of this machine."""
+    return sorted(found.device for found in list_ports.comports())
+
+
 def _why(port: str, baud_rate: int, error: Exception) -> str:
     """Say why a port cannot be opened, and what to do."""
     text = " ".join(str(error).split())
     match getattr(error, "errno", None):
         case errno.ENOENT | errno.ENODEV | errno.ENXIO:
-            ports = ", ".join(sorted(found.device for found in list_ports.comports()))
+            there = ", ".join(ports())
             return f"there is no port {port}; plug the board in and name its port; " + (
-                f"there are {ports}" if ports else "at the moment there is none at all"
+                f"there are {there}" if there else "at the moment there is none at all"
             )
         case errno.EACCES | errno.EPERM:
             return (

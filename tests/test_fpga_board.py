@@ -86,6 +86,9 @@ def test_noise_on_the_line_changes_nothing() -> None:
         def write(self, data: bytes) -> None:
             line.write(self._spoiled(data))
 
+        def now(self) -> float:
+            return line.now()
+
         def close(self) -> None:
             line.close()
 

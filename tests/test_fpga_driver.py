@@ -182,6 +182,9 @@ class Silent:
     def write(self, data: bytes) -> None:
         pass
 
+    def now(self) -> float:
+        return 0.0
+
     def close(self) -> None:
         self.closed = True
 
@@ -197,7 +200,8 @@ def test_nothing_answers() -> None:
 
 def test_noise_answers() -> None:
     with pytest.raises(
-        NoAnswerError, match="what it sends cannot be read; check the cable and the baud rate"
+        NoAnswerError,
+        match="what it sends cannot be read, as if it were another device; check the cable and the baud",
     ):
         BoardArray(TINY, Silent(b"login:\0"))
     with pytest.raises(NoAnswerError, match="what it sends cannot be read"):

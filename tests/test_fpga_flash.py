@@ -128,3 +128,11 @@ def test_a_report_that_is_none(loader):
     (loader / "out" / "report.json").write_text("{}")
     with pytest.raises(ToolError, match=r"no report of a build.*; build it again"):
         flash(ULX3S, TINY, loader / "out")
+
+
+def test_a_loader_that_does_not_end(loader, tmp_path, monkeypatch):
+    monkeypatch.setattr("erbium.fpga.flash.FLASH_SECONDS", 0.3)
+    (loader / "answer").write_text("exec /bin/sleep 60\n")
+    built(tmp_path / "built", ULX3S)
+    with pytest.raises(ToolError, match=r"openFPGALoader was stopped after 0.3 s without an end"):
+        flash(ULX3S, TINY, tmp_path / "built")

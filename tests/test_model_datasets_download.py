@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The download of a data set: checked, kept, mended, and given up soon where there is no network."""
 
+import contextlib
 import hashlib
 import socket
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from erbium.sw_model.datasets import DatasetError, Remote, load, write_idx
+from erbium.sw_model.datasets import DatasetError, Remote, download, load, write_idx
 from erbium.sw_model.datasets.download import REMOTES
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -201,6 +202,40 @@ def test_without_a_network_the_digits_come_soon(tmp_path, published, mirrors, mo
     assert dataset.name == "digits"
     assert dataset.notice.startswith("Tiny is not available (no mirror answered), so the 8x8 digits")
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(("what", "limit"), [("Timeout", "_SLOWEST"), ("RequestException", "_LARGEST")])
+def test_a_mirror_that_never_ends(tmp_path, mirror, published, monkeypatch, what, limit):
+    """It sends a byte now and then, and so is never silent; or it sends without end."""
+    patience = {"_WHILE": 0.3} if limit == "_SLOWEST" else {limit: 10_000}
+    for name, value in patience.items():
+        monkeypatch.setattr(download, name, value)
+
+    class Endless(QuietHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(b"x" * (1 if limit == "_SLOWEST" else 5_000))
+                    self.wfile.flush()
+                    time.sleep(0.05)
+
+        def do_HEAD(self):
+            super().do_HEAD()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_address[1]}/"
+    start = time.monotonic()
+    dataset = load(environ={}, cache_dir=tmp_path / "cache", remote=Remote("Tiny", [address], published[1]))
+    assert time.monotonic() - start < 8
+    assert f"({address}: {what})" in dataset.notice
+    assert files_in(tmp_path / "cache") == []
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 def test_a_mirror_that_never_answers(tmp_path, published, monkeypatch):

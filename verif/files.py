@@ -5,14 +5,44 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from erbium.verif.processes import COMPILE_SECONDS
+from erbium.verif.simulators import ToolError
+
+LOCK_SECONDS = COMPILE_SECONDS
+"""How long another process may keep a folder: as long as a compiler may take."""
+
+LOOK_SECONDS = 0.05
+"""How often a folder is tried that another process keeps."""
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes away from a folder."""
+    """Keep other processes away from a folder.
+
+    The system gives a lock back when its process ends, however it does.
+
+    Raises
+    ------
+    ToolError
+        If another process keeps the folder for too long.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / f"{folder.name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    path = folder.parent / f"{folder.name}.lock"
+    deadline = time.monotonic() + LOCK_SECONDS
+    with open(path, "w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ToolError(
+                        f"another process has kept {path} for {LOCK_SECONDS:g} s; end that one, which "
+                        f"'fuser {path}' names"
+                    ) from None
+            time.sleep(LOOK_SECONDS)
         yield

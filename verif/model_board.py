@@ -7,6 +7,7 @@ It reads requests and writes replies by its own code, so that a mistake of the d
 from __future__ import annotations
 
 import enum
+import time
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -142,6 +143,10 @@ class ModelBoard:
         self._out.extend(self._delayed)
         self._delayed.clear()
         return b""
+
+    def now(self) -> float:
+        """Return the time."""
+        return time.monotonic()
 
     def close(self) -> None:
         """Give the line back."""

@@ -331,15 +331,12 @@ def lint(verilog_paths: Sequence[Path | str], top: str, *, waive: Sequence[str] 
     ToolError
         When Verilator is missing, or fails without saying why.
     """
+    # Here, because it raises the error of this file.
+    from erbium.verif.processes import COMPILE_SECONDS, run_within
+
     env = verilator_env()
     command = ["--lint-only", "-Wall", *(f"-Wno-{name}" for name in waive), "--top-module", top]
-    result = subprocess.run(
-        [str(find_verilator().require()), *command, *map(str, verilog_paths)],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_within(COMPILE_SECONDS, [find_verilator().require(), *command, *verilog_paths], env=env)
     text = (result.stdout + result.stderr) if result.returncode else result.stderr
     if result.returncode and not text.strip():
         raise ToolError(

@@ -8,7 +8,6 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import erbium.hdl
 from erbium.sw_model import constants, programs, rules
 from erbium.sw_model import network as network_module
 from erbium.verif.files import locked
+from erbium.verif.processes import COMPILE_SECONDS, run_within
 from erbium.verif.simulators import ToolError, cell_models, find_cxx, find_verilator, verilator_env
 
 # GCC 12's vectorizer of straight-line code adds up single-bit counters wrongly in what Verilator writes (seen with 17
@@ -125,9 +125,7 @@ def cached_library(
 
 
 def _run(command: Sequence[str | Path], cwd: Path, env: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, env=env, capture_output=True, text=True, check=False
-    )
+    done = run_within(COMPILE_SECONDS, command, cwd, env)
     if done.returncode:
         raise ToolError(
             f"{Path(command[0]).name} failed while compiling the array:\n{done.stdout}{done.stderr}"

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
 
+from erbium.verif.processes import COMPILE_SECONDS, run_within
 from erbium.verif.programs import Program
 from erbium.verif.simulators import Tool, ToolError
 
@@ -58,12 +58,8 @@ def run_yosys(commands: Sequence[str], folder: Path, name: str) -> None:
     """
     (folder / f"{name}.ys").write_text("\n".join([*commands, ""]))
     # The one from PyPI sees no files but those below the folder that it is started in.
-    done = subprocess.run(
-        [find_yosys().require(), "-q", "-l", f"{name}.log", f"{name}.ys"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_within(
+        COMPILE_SECONDS, [find_yosys().require(), "-q", "-l", f"{name}.log", f"{name}.ys"], folder
     )
     if done.returncode:
         said = (done.stdout + done.stderr).strip()[-1000:]

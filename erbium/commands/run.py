@@ -30,13 +30,13 @@ N_VALIDATION, VALIDATION_TICKS = 256, 8
 @click.command(
     short_help="Learn and test on a board, or on a simulated one.",
     epilog=common.examples(
-        "erbium run sim:ulx3s-85f tiny",
-        "erbium run /dev/ttyUSB0 erbp-mnist-200 --epochs 1",
+        "erbium run sim:ulx3s-85f erbp-digits",
+        "erbium run auto erbp-mnist-200 --epochs 1",
         "erbium run /dev/ttyUSB0 erbp-mnist-200 --images 1000 --compare --overwrite",
         "erbium run /dev/ttyUSB0 erbp-mnist-200 --resume",
     ),
 )
-@click.argument("target", metavar="PORT|sim:BOARD")
+@click.argument("target", metavar="PORT|auto|sim:BOARD")
 @click.argument("network", metavar="PRESET|FILE")
 @click.option(
     "--images", type=int, metavar="N", help=f"Learn N images; default {N_SIMULATED} when simulated."
@@ -73,7 +73,8 @@ def run(
 ) -> None:
     """Learn on a board that holds the network's bitstream, test it, and read the weights back.
 
-    PORT is its serial port (PORT@BAUD for an unusual baud rate), or a URL such as rfc2217://host:port; sim:BOARD is
+    PORT is its serial port (PORT@BAUD for an unusual baud rate), or a URL such as rfc2217://host:port; auto asks all
+    serial ports for the board that holds the network; sim:BOARD is
     one of 'erbium boards', simulated bit by bit. The weights are the model's, however bad the line is; a checkpoint is
     kept, and a run that was stopped or lost its board carries on with --resume. The exit code is 1 if the board
     and the model differ.

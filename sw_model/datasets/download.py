@@ -16,6 +16,10 @@ _ANSWER_TIMEOUT = 3.0
 _STALL_TIMEOUT = 10.0
 _SEARCH_TIMEOUT = 4.0
 
+# A mirror that sends, but too slowly or too much, is given up, too: bytes per second after a first while, and bytes.
+_SLOWEST, _WHILE = 4_096, 20.0
+_LARGEST = 1 << 27
+
 
 class UnavailableError(Exception):
     """The remote data set cannot be had now; the message says why, as part of a sentence."""
@@ -109,24 +113,49 @@ def _answering_mirrors(mirrors: Sequence[str], file_name: str) -> list[str]:
     return [mirror for mirror in mirrors if mirror in answered]
 
 
+def _download(url: str, output_file: str, pooch: object) -> None:
+    """Fetch an address into a file, as pooch wants it done; what comes too slowly is given up."""
+    import requests
+
+    # `identity`: a server must not wrap or unwrap the gzip whose checksum is known.
+    with (
+        requests.get(
+            url,
+            stream=True,
+            timeout=(_ANSWER_TIMEOUT, _STALL_TIMEOUT),
+            headers={"Accept-Encoding": "identity"},
+        ) as answer,
+        open(output_file, "wb") as file,
+    ):
+        answer.raise_for_status()
+        begin, count = time.monotonic(), 0
+        # What has come, however little: whole blocks would take a slow mirror hours, and this would not be reached.
+        while block := answer.raw.read1(1 << 16):
+            file.write(block)
+            count += len(block)
+            if count > _LARGEST:
+                raise requests.RequestException("too large")
+            if (time.monotonic() - begin - _WHILE) * _SLOWEST > count:
+                raise requests.Timeout("too slow")
+
+
 def _fetch_file(mirrors: Sequence[str], file_name: str, checksum: str, folder: Path) -> None:
     """Bring one file into the folder from the first mirror that has it intact."""
     import pooch
     import requests
+    import urllib3
 
-    # `identity`: a server must not wrap or unwrap the gzip whose checksum is known.
-    downloader = pooch.HTTPDownloader(
-        timeout=(_ANSWER_TIMEOUT, _STALL_TIMEOUT), headers={"Accept-Encoding": "identity"}
-    )
     reasons: list[str] = []
     for mirror in mirrors:
         try:
             # pooch downloads to a temporary name and renames it only after the check.
             pooch.retrieve(
-                mirror + file_name, known_hash=checksum, fname=file_name, path=folder, downloader=downloader
+                mirror + file_name, known_hash=checksum, fname=file_name, path=folder, downloader=_download
             )
-        except requests.RequestException as error:
-            status = "" if error.response is None else f" {error.response.status_code}"
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            # The second kind is what reading at one's own pace gives.
+            answer = getattr(error, "response", None)
+            status = "" if answer is None else f" {answer.status_code}"
             reasons.append(f"{mirror}: {type(error).__name__}{status}")
         except ValueError:
             reasons.append(f"{mirror}: wrong checksum")
