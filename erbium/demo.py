@@ -278,5 +278,5 @@ def _show(
         lanes = f", {options.hardware.lanes} lanes" if options.backend == "rtl" else ""
         row("lanes busy", f"{100 * measured.busy_share:.1f} %", f"of these cycles{lanes}")
     if measured.images_per_second is not None:
-        row("speed", f"{measured.images_per_second:,.0f}", "images learned per second")
+        row("speed", f"{measured.images_per_second:,.0f}", "images learned per second by the simulation")
     console.print(table, highlight=False)
