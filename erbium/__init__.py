@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from erbium.sw_model import cache as _cache
+
 if TYPE_CHECKING:
     from erbium.checkpoint import Checkpoint, CheckpointError
     from erbium.chip import Chip, ChipError, open_chip
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from erbium.sw_model.network import Hardware, Network
     from erbium.sw_model.programs import DescriptionError
     from erbium.train import Plan, Trainer
+
+# Before anything is loaded that keeps something.
+_cache.prepare()
 
 _HOMES = {
     "erbium.checkpoint": ("Checkpoint", "CheckpointError"),

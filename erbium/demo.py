@@ -24,7 +24,7 @@ from erbium.gen.presets import PRESETS, Preset, preset
 from erbium.gen.resize import resized
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay
-from erbium.report import Decisions, write_report
+from erbium.report import Decisions
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
@@ -171,6 +171,8 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
                 decisions=decisions,
                 verdict=verdict if chip.backend != model.backend else None,
             )
+            from erbium.report import write_report
+
             write_report(options.report, record)
             _say(console, f"The report is in {options.report}.")
     return 0 if verdict.equal else 1
@@ -278,5 +280,7 @@ def _show(
         lanes = f", {options.hardware.lanes} lanes" if options.backend == "rtl" else ""
         row("lanes busy", f"{100 * measured.busy_share:.1f} %", f"of these cycles{lanes}")
     if measured.images_per_second is not None:
-        row("speed", f"{measured.images_per_second:,.0f}", "images learned per second by the simulation")
+        simulated = options.backend == "rtl" or options.backend.startswith("sim:")
+        by = " by the simulation" if simulated else ""
+        row("speed", f"{measured.images_per_second:,.0f}", f"images learned per second{by}")
     console.print(table, highlight=False)

@@ -11,6 +11,7 @@ from shutil import which
 from typing import Literal
 
 from erbium.fpga import tools
+from erbium.sw_model import cache
 from erbium.sw_model.datasets import MNIST, DatasetError
 from erbium.sw_model.datasets.download import UnavailableError, fetch
 from erbium.sw_model.datasets.folder import find_files
@@ -77,6 +78,7 @@ def report() -> list[Row]:
         _tool(simulators.find_make(), "compiles what Verilator writes", "required"),
         _tool(simulators.find_perl(), "runs Verilator's command", "required"),
         _data(),
+        _cache(),
         _tool(simulators.find_icarus(), "runs the small benches", "optional"),
         _package("pyserial", "pyserial", "talks to a board", "optional"),
         _package("cocotb", "cocotb", "runs the benches", "optional", extra="test"),
@@ -125,6 +127,19 @@ def _yosys() -> Row:
 def _tool(tool: simulators.Tool, purpose: str, need: Need) -> Row:
     where = str(tool.path) if tool.path else ""
     return Row(tool.name, purpose, need, tool.found, tool.version or "", where, tool.hint)
+
+
+def _cache() -> Row:
+    """Look whether what is compiled or downloaded can be kept."""
+    name, purpose = "Cache", "keeps what is compiled or downloaded"
+    written, *others = cache.places()
+    if others:
+        hint = (
+            f"{others[0]} may not be written, so a temporary folder stands in; {cache.VARIABLE}=<folder> "
+            "names another"
+        )
+        return Row(name, purpose, "optional", False, where=str(written), hint=hint)
+    return Row(name, purpose, "optional", True, where=str(written))
 
 
 def _data() -> Row:

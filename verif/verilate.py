@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-import platformdirs
-
 import erbium.gen
 import erbium.hdl
-from erbium.sw_model import constants, programs, rules
+from erbium.sw_model import cache, constants, programs, rules
 from erbium.sw_model import network as network_module
 from erbium.verif.files import locked
 from erbium.verif.processes import COMPILE_SECONDS, run_within
@@ -70,12 +68,6 @@ class Design:
     headers: Mapping[str, str]
 
 
-def default_cache() -> Path:
-    """Return the folder of compiled libraries: ``ERBIUM_CACHE`` or the user's cache."""
-    folder = os.environ.get("ERBIUM_CACHE")
-    return Path(folder) if folder else Path(platformdirs.user_cache_dir("erbium"))
-
-
 def sources_hash(*further: Path) -> str:
     """Return a hash of all code that decides what a library does; `further` are files besides ``hdl`` and ``gen``."""
     files = [path for module in (erbium.hdl, erbium.gen) for path in _python_files(module)]
@@ -104,7 +96,7 @@ def cached_library(
     key : sequence
         All that decides what the library does; Verilator's version and the machine are added.
     cache_dir : Path, optional
-        Default is :func:`default_cache`.
+        Default is that of :mod:`erbium.sw_model.cache`.
 
     Raises
     ------
@@ -115,12 +107,15 @@ def cached_library(
     verilator.require()
     text = repr((*key, verilator.version, platform.machine()))
     file = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
-    cache = cache_dir or default_cache()
-    target = cache / folder / file
+    places = [cache_dir] if cache_dir else list(cache.places())
+    for place in places:
+        if (place / folder / file).exists():
+            return place / folder / file
+    target = places[0] / folder / file
     if not target.exists():
         with locked(target):
             if not target.exists():
-                _compile(design, target, _runtime(cache / "runtime"))
+                _compile(design, target, _runtime(places[0] / "runtime"))
     return target
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from erbium.sw_model import cache
 from erbium.sw_model.datasets.folder import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 
 # Seconds. A mirror that does not answer at all is given up after the first, one that stops in the middle of a
@@ -186,16 +187,16 @@ def fetch(remote: Remote, cache_dir: Path | None, *, allow_download: bool) -> di
     UnavailableError
         If the files are neither in the cache nor to be had. Files that were fetched so far stay in the cache.
     """
-    if cache_dir is None:
-        import platformdirs
-
-        cache_dir = Path(platformdirs.user_cache_dir("erbium"))
-    folder = cache_dir / remote.name.lower()
-    paths = {name: folder / f"{name}.gz" for name in remote.checksums}
+    places = list(cache.places()) if cache_dir is None else [cache_dir]
+    folders = [place / remote.name.lower() for place in places]
+    folder = folders[0]
     try:
-        needed = [name for name in paths if not _is_intact(paths[name], remote.checksums[name])]
-        if not needed:
-            return paths
+        # The one that is written comes last, so that what follows speaks of it.
+        for each in reversed(folders):
+            paths = {name: each / f"{name}.gz" for name in remote.checksums}
+            needed = [name for name in paths if not _is_intact(paths[name], remote.checksums[name])]
+            if not needed:
+                return paths
         if not allow_download:
             raise UnavailableError(f"downloads are off and the cache {folder} does not hold it intact")
         mirrors = _answering_mirrors(remote.mirrors, paths[needed[0]].name)
