@@ -13,8 +13,8 @@ from erbium.sw_model.constants import Array, neuron_constants, salt
 from erbium.sw_model.fast_fault_kernels import FaultArrays
 from erbium.sw_model.fast_faults import FastFaults
 from erbium.sw_model.faults import Faults
-from erbium.sw_model.network import Layer, Network
-from erbium.sw_model.programs import MAX_OPERATIONS, MAX_STATES, RESET_MODES
+from erbium.sw_model.network import Network
+from erbium.sw_model.programs import MAX_OPERATIONS, MAX_STATES, RESET_MODES, NeuronProgram
 
 VECTOR = 32
 """Neurons are padded to a multiple of this: 64 bytes of int16, a cache line and the widest vector."""
@@ -102,7 +102,7 @@ class FastLearner:
         rows = [network.n_rows(number) for number in range(n_layers)]
         self.first_rows = [int(row) for row in np.cumsum([0, *rows])]
         self.faults = FastFaults.of(network, faults, self.first_rows, self.lanes)
-        programs = [_program_arrays(layer) for layer in network.layers]
+        programs = [program_arrays(layer.program) for layer in network.layers]
         self.operations = np.stack([operations for operations, _ in programs])
         self.variables = np.stack([variables for _, variables in programs])
         self.neuron_constants = neuron_constants(self.lanes).astype(np.uint16)
@@ -174,9 +174,8 @@ class FastLearner:
         }
 
 
-def _program_arrays(layer: Layer) -> tuple[Array, Array]:
-    """Return the operations and the state variables of a layer's program."""
-    program = layer.program
+def program_arrays(program: NeuronProgram) -> tuple[Array, Array]:
+    """Return the operations and the state variables of a program."""
     operations = np.zeros(MAX_OPERATIONS, dtype=kernels.OPERATION)
     for k, operation in enumerate(program.operations):
         kind = _KINDS[operation.kind]

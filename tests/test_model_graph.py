@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 from erbium.gen.presets import PRESETS, erbp_network, first_spike_network
 from erbium.sw_model.array import ArrayModel, Tick
 from erbium.sw_model.description.chain import chain
+from erbium.sw_model.description.codec import from_json, to_json
 from erbium.sw_model.description.connect import Dense, Given, Identity, RandomSigns, Sparse, Uniform
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import Bernoulli, Constant, Population, Projection, Source, SpikeCount
+from erbium.sw_model.graph_fast.array import FastGraph
 from erbium.sw_model.graph_model.array import GraphModel, GraphTick
 from erbium.sw_model.graph_model.readout import NO_ANSWER
 from erbium.sw_model.network import Network
-from erbium.sw_model.programs import NeuronProgram, Operation, lif
+from erbium.sw_model.programs import NeuronProgram, Operation
 from erbium.sw_model.rules import ErbpRule
+from erbium.verif.graphs import graphs, recurrent
 
 COUNTER = NeuronProgram(
     "counter", ("v",), (Operation(0, "u0"),), 1, 10, reset_mode=("set",), reset_value=(0,)
@@ -108,27 +111,6 @@ def test_any_chain_is_the_same_as_a_graph(data: st.DataObject) -> None:
     compare(network, 3)
 
 
-def recurrent(**more: object) -> Graph:
-    """Two populations that excite and inhibit each other, and the first one itself."""
-    fields: dict[str, object] = {
-        "name": "ring",
-        "sources": (Source("input", 6), Source("drive", 1, Constant())),
-        "populations": (
-            Population("excite", 8, lif(threshold=300)),
-            Population("inhibit", 4, lif(threshold=200)),
-        ),
-        "projections": (
-            Projection("input", "excite", Dense(weights=Uniform(60))),
-            Projection("drive", "excite", Dense(weights=Given(((40,) * 8,)))),
-            Projection("excite", "excite", Dense(weights=Uniform(40)), delay=1),
-            Projection("inhibit", "excite", Dense(weights=Uniform(80)), delay=3),
-            Projection("excite", "inhibit", Dense(weights=Uniform(90))),
-        ),
-        "n_ticks": 1000,
-    }
-    return Graph(**(fields | more))  # type: ignore[arg-type]
-
-
 def test_a_recurrent_graph_runs_without_a_label_and_without_an_answer() -> None:
     model = GraphModel(recurrent())
     result = model.sample(images_of(6, 1, 2)[0] | 64, seed=9)
@@ -136,6 +118,42 @@ def test_a_recurrent_graph_runs_without_a_label_and_without_an_answer() -> None:
     counters = model.counters()
     assert counters["excite_spikes"] > 20
     assert counters["inhibit_spikes"] > 5
+
+
+def agree(graph: Graph, count: int, seed: int) -> tuple[GraphModel, FastGraph]:
+    """Learn and infer on both paths; compare every answer, weight and counter."""
+    model, fast = GraphModel(graph), FastGraph(graph)
+    images = images_of(graph.n_pixels, count, seed)
+    seeds, labels = np.arange(count) + seed, np.arange(count) % max(graph.n_classes, 1)
+    for rates in ({}, {name: rate // 2 for name, rate in graph.rates.items()}):
+        for chosen in (labels, None):
+            for chip in (model, fast):
+                chip.set_rates(rates)
+            first, second = model.run(images, seeds, chosen), fast.run(images, seeds, chosen)
+            for name in ("answers", "ticks", "ticks_to_decision"):
+                assert (getattr(first, name) == getattr(second, name)).all()
+    assert model.counters() == fast.counters()
+    assert list(model.weights) == list(fast.weights)
+    for name, weights in model.weights.items():
+        assert (weights == fast.weights[name]).all()
+    return model, fast
+
+
+def test_a_recurrent_graph_is_the_same_compiled() -> None:
+    model, _ = agree(recurrent(), 1, 2)
+    assert model.counters()["excite_spikes"] > 20
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs(), st.integers(0, 1000))
+def test_any_graph_is_the_same_compiled(graph: Graph, seed: int) -> None:
+    agree(graph, 4, seed)
+
+
+@settings(max_examples=40, deadline=None)
+@given(graphs())
+def test_any_graph_survives_json(graph: Graph) -> None:
+    assert from_json(to_json(graph)) == graph
 
 
 @pytest.mark.parametrize("delay", [1, 2, 5])

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from erbium.sw_model.description.connect import Given, Identity, RandomSigns, Sparse
+from erbium.sw_model.description.connect import Dense, Given, Identity, RandomSigns, Sparse
 from erbium.sw_model.description.parts import (
     FirstSpike,
     Label,
@@ -153,6 +153,12 @@ def _check_population(graph: Graph, population: Population) -> None:
         raise DescriptionError(
             f"the projections of population {population.name!r} learn by {len(rules)} different rules; a "
             "population has one"
+        )
+    widths = {p.connect.width for p in incoming if isinstance(p.connect, Dense) and p.rule is not None}
+    if len(widths) > 1:
+        raise DescriptionError(
+            f"the projections of population {population.name!r} that learn have weights of {sorted(widths)} bits; its "
+            "plasticity words are rounded to one width"
         )
     if isinstance(graph.rule_of(population.name), FirstSpikeRule):
         if not isinstance(graph.readout, FirstSpike):
