@@ -36,12 +36,14 @@ from erbium.hdl.sample_buffer import SampleBuffer
 from erbium.hdl.serializer import SpikeSerializer
 from erbium.hdl.sign_popcount import SignPopcount
 from erbium.hdl.synapse_memory import SynapseMemory
+from erbium.hdl.tick_merge import MergeInput, TickMerge
 from erbium.hdl.uart import UartReceiver, UartTransmitter
 from erbium.hdl.weight_access import WeightAccess
 from erbium.hdl.word_file import WordFile, WordRom
 from erbium.sw_model import first_spike, programs, rng
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.encoder import encoder_of
+from erbium.sw_model.graph_model.merge import merged
 from erbium.sw_model.layer import ErbpLayer, LayerModel
 from erbium.sw_model.network import Hardware, Layer, Network
 from erbium.sw_model.neuron import Population
@@ -351,6 +353,15 @@ def _forks() -> Iterator[Case]:
     for readers in (1, 2, 3):
         options = {"shape": 11, "readers": readers, "depth": 7, "in_turn": True}
         yield Case(f"in-turn-{readers}", options, BOTH if readers == 3 else ICARUS)
+
+
+def _tick_merges() -> Iterator[Case]:
+    two = (MergeInput(5), MergeInput(3, first_row=5))
+    yield Case("inputs-1", {"inputs": (MergeInput(9),)})
+    yield Case("inputs-2", {"inputs": two}, BOTH)
+    yield Case("pieces-4", {"inputs": two, "begin_pieces": 4})
+    yield Case("delays", {"inputs": (MergeInput(4, 0, 2), *two, MergeInput(6, 12, 1))}, BOTH)
+    yield Case("last-delayed-3", {"inputs": (MergeInput(1), MergeInput(4, 1, 3))})
 
 
 def _serializers() -> Iterator[Case]:
@@ -694,6 +705,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
         iter([Case("depth-2", {"shape": 9, "depth": 2}), Case("depth-5", {"shape": 9, "depth": 5}, BOTH)]),
         None,
     ),
+    TickMerge: (merged, "tick_merge", _tick_merges(), None),
     UartReceiver: (bytes, "uart", _uarts(), None),
     UartTransmitter: (bytes, "uart", _uarts(), None),
     CobsDecoder: (bytes, "cobs", iter([Case("cobs", {}, BOTH)]), None),
