@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from erbium import summary
 from erbium.checkpoint import Checkpoint
@@ -22,6 +21,7 @@ from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Network
+from erbium.tables import PlainTable
 from erbium.train import Evaluated, Plan, Trainer
 
 SAVE_SECONDS = 60.0
@@ -182,7 +182,7 @@ def _say(console: Console, text: str) -> None:
 def _show(
     console: Console, trainer: Trainer, board: BoardArray, answers: summary.Answers | None, simulated: bool
 ) -> None:
-    table = Table(box=None, show_header=False, pad_edge=False)
+    table = PlainTable(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column()

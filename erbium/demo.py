@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from erbium import summary
 from erbium.chip import Chip, backend_named, open_chip
@@ -28,6 +27,7 @@ from erbium.report import Decisions
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
+from erbium.tables import PlainTable
 from erbium.train import Evaluated, Plan, Trainer, check_fits, evaluation_ticks
 
 PRESET, DIGITS_PRESET = "erbp-mnist-200", "erbp-digits"
@@ -248,7 +248,7 @@ def _show(
     decisions: Decisions | None,
 ) -> None:
     network = trainer.chip.network
-    table = Table(box=None, show_header=False, pad_edge=False)
+    table = PlainTable(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column()

@@ -4,31 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from amaranth.hdl import Elaboratable, Fragment, Shape
 from amaranth.hdl._mem import MemoryInstance
 
 from erbium.fpga.memories import Memory, MemoryKind
-from erbium.sw_model.network import Hardware, Network
-
-SYNAPSES = "layer{}_synapses"
-"""Name of the synapse memory of a layer, counted from 1."""
 
 _SYNAPSE_PATH = ("pipeline", "memory")
-
-
-def synapse_memories(network: Network, hardware: Hardware) -> list[Memory]:
-    """Return the memories of the weights, one per layer: they depend on the description alone."""
-    return [
-        Memory(
-            SYNAPSES.format(number + 1),
-            network.n_rows(number) * hardware.stride_of(network, number),
-            hardware.lanes_of(network, number) * layer.weight_width,
-            cast(MemoryKind, hardware.memory_of(number)),
-        )
-        for number, layer in enumerate(network.layers)
-    ]
 
 
 def other_memories(design: Elaboratable) -> list[Memory]:

@@ -6,11 +6,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from erbium.fpga.boards import Board
-from erbium.fpga.design import chip
-from erbium.fpga.inventory import other_memories, synapse_memories
+from erbium.fpga.chip_memories import chip_memories, synapse_memories
 from erbium.fpga.logic import Logic, logic_of
 from erbium.fpga.memories import BLOCK_BITS, LUTS_PER_CELL, SPRAM_BITS, Memory, Resource, take
 from erbium.sw_model.network import MAX_NEURONS, Hardware, Network
@@ -152,17 +151,12 @@ def _hardware(board: Board, network: Network, lanes: int) -> Hardware:
             )
 
 
-@lru_cache(maxsize=64)
-def _others(board: Board, network: Network, hardware: Hardware) -> tuple[Memory, ...]:
-    return tuple(other_memories(chip(board, network, hardware, board.clock, board.baud_rate)))
-
-
 def _plan(board: Board, network: Network, lanes: int) -> Plan:
     """Return the plan for a number of lanes, whether it fits or not."""
     hardware = _hardware(board, network, lanes)
     synapses = synapse_memories(network, hardware)
     uses = [_use(board, memory, hardware.words_of(network, number)) for number, memory in enumerate(synapses)]
-    uses += [_use(board, memory, 0) for memory in _others(board, network, hardware)]
+    uses += [_use(board, memory, 0) for memory in chip_memories(board, network, hardware)]
     return Plan(board, network, hardware, tuple(uses), logic_of(board.family, network, hardware))
 
 

@@ -37,6 +37,11 @@ def kept_value(levels: Levels, pixel: Value) -> Value:
     return level
 
 
+def sample_words(n_inputs: int) -> int:
+    """Return the words of the memory: a power of two, more than those of the largest sample."""
+    return max(LEAST_WORDS, 1 << bits_for(1 + -(-n_inputs // GROUP)))
+
+
 class SampleBuffer(wiring.Component):
     """A ring of pixel lists: one sample is read while the next one is written.
 
@@ -75,8 +80,7 @@ class SampleBuffer(wiring.Component):
 
     def __init__(self, n_inputs: int, levels: Levels = ()) -> None:
         self._n_inputs, self._levels = n_inputs, levels
-        words = 1 + -(-n_inputs // GROUP)
-        self.depth = max(LEAST_WORDS, 1 << bits_for(words))
+        self.depth = sample_words(n_inputs)
         self.entry = PixelEntry(n_inputs, levels)
         super().__init__(
             {

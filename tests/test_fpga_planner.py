@@ -7,8 +7,9 @@ import pytest
 from amaranth.back import rtlil
 
 from erbium.fpga.boards import BOARDS, board
+from erbium.fpga.chip_memories import synapse_memories
 from erbium.fpga.design import chip
-from erbium.fpga.inventory import other_memories, synapse_memories
+from erbium.fpga.inventory import other_memories
 from erbium.fpga.memories import Memory
 from erbium.fpga.planner import plan, with_hidden
 from erbium.gen.presets import preset

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
+from erbium.tables import PlainTable
+
 Limit = Literal["at most", "at least", "exactly"]
 
 _OWN_KEYS = ("id", "value", "unit", "target", "ok", "command")
@@ -134,7 +136,7 @@ class Outcome:
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    table = Table(box=None, pad_edge=False)
+    table = PlainTable()
     table.add_column("id", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("unit", no_wrap=True)

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 
 from erbium.commands import common
-from erbium.fpga.boards import BOARDS, board
+from erbium.fpga.boards import BOARDS, Board, board
 from erbium.gen.presets import PRESETS
+from erbium.tables import PlainTable
 
 if TYPE_CHECKING:
     from erbium.fpga.planner import Plan
@@ -36,7 +37,7 @@ def boards(table: bool) -> None:
 
 
 def _list_boards() -> None:
-    table = Table(box=None, pad_edge=False)
+    table = PlainTable()
     for name in ("board", "name", "FPGA", "LUTs", "block RAMs", "clock", "serial port", "loaded by"):
         table.add_column(name, overflow="fold")
     for described in BOARDS.values():
@@ -71,22 +72,30 @@ def plan(name: str, network: str | None, lanes: int | None) -> None:
 
     described = board(name)
     if network is None:
-        _show_presets([make_plan(described, preset.network, lanes) for preset in PRESETS.values()])
+        _show_presets(described, (make_plan(described, preset.network, lanes) for preset in PRESETS.values()))
         return
     planned = make_plan(described, common.named_network(network).network, lanes)
     _show_plan(planned)
     planned.require()
 
 
-def _show_presets(plans: list[Plan]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("preset", "fits", "lanes", *(need.name for need in plans[0].needs)):
-        table.add_column(heading, justify="left" if heading in ("preset", "fits") else "right")
+def _show_presets(described: Board, plans: Iterable[Plan]) -> None:
+    """Print a line per preset as soon as it is planned, in columns of fixed widths."""
+    device = described.device
+    limits = {
+        "block RAMs": ("RAM", device.block_rams),
+        "SPRAMs": ("SPRAM", device.spram_blocks),
+        "LUTs": ("LUT", device.luts),
+        "flip-flops": ("FF", device.ffs),
+    }
+    headings = {name: f"{short}/{limit:,}" for name, (short, limit) in limits.items() if limit}
+    first = max(map(len, PRESETS))
+    common.say("  ".join([f"{'preset':{first}}", "fits", "lanes", *headings.values()]))
     for planned in plans:
-        needs = [f"{need.need:,} of {need.limit:,}" if need.limit else "" for need in planned.needs]
-        verdict = "[green]yes[/]" if planned.fits else "[red]no[/]"
-        table.add_row(planned.network.name, verdict, str(planned.lanes), *needs)
-    common.console().print(table)
+        needs = {need.name: need.need for need in planned.needs}
+        cells = [f"{needs[name]:{len(heading)},}" for name, heading in headings.items()]
+        verdict = "yes " if planned.fits else "no  "
+        common.say("  ".join([f"{planned.network.name:{first}}", verdict, f"{planned.lanes:5}", *cells]))
 
 
 def _show_plan(planned: Plan) -> None:
@@ -95,7 +104,7 @@ def _show_plan(planned: Plan) -> None:
         str(planned.hardware.lanes_of(network, number)) for number in range(len(network.layers))
     )
     common.say(f"{network.name} on {planned.board.title} ({planned.board.device.name}): {lanes} lanes")
-    table = Table(box=None, pad_edge=False)
+    table = PlainTable()
     for heading in ("memory", "rows", "bits", "words per row", "takes", "wasted"):
         table.add_column(heading, justify="left" if heading in ("memory", "takes") else "right")
     for use in planned.memories:

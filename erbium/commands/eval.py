@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.table import Table
 
 from erbium import summary
 from erbium.checkpoint import Checkpoint
@@ -18,6 +17,7 @@ from erbium.report import Decisions
 from erbium.sw_model import datasets
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import check_range
+from erbium.tables import PlainTable
 from erbium.train import check_fits
 
 
@@ -120,7 +120,7 @@ def _show(network: Network, what: str, answers: summary.Answers, decisions: Deci
         rows = summary.decision_facts(network, decisions) + [
             (f"{name} in all", value) for name, value in rows
         ]
-    table = Table(box=None, show_header=False, pad_edge=False, title="per image", title_justify="left")
+    table = PlainTable(show_header=False, title="per image")
     table.add_column()
     table.add_column(justify="right")
     for name, value in rows:
@@ -133,7 +133,7 @@ def _show_confusion(answers: summary.Answers) -> None:
     """Print the whole matrix of a few classes, or the worst pairs of many."""
     confusion = answers.confusion
     n_classes = len(confusion)
-    table = Table(box=None, pad_edge=False, title="label (rows) and answer", title_justify="left")
+    table = PlainTable(title="label (rows) and answer")
     if n_classes <= 16:
         table.add_column("")
         for answer in range(n_classes):

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import click
-from rich.table import Table
 
 from erbium.commands import common
 from erbium.gen.presets import PRESETS, Preset, Recipe, describe_schedule, describe_shift
 from erbium.report.record import layer_names
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import ErbpRule, FirstSpikeRule, LatencyEncoder
+from erbium.tables import PlainTable
 
 LANES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Lane counts that `show` compares."""
@@ -19,7 +19,7 @@ LANES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 @click.command(short_help="List the named networks.")
 def presets() -> None:
     """List the named networks."""
-    table = Table(box=None, pad_edge=False)
+    table = PlainTable()
     for name in ("preset", "shape", "digest", "about"):
         table.add_column(name, overflow="fold")
     for name, preset in PRESETS.items():
@@ -53,7 +53,7 @@ def _explain(preset: Preset) -> None:
     network, recipe, console = preset.network, preset.recipe, common.console()
     common.say(f"{network.name}: {preset.about}")
     common.say("")
-    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts = PlainTable(show_header=False)
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
     for name, value in (
@@ -150,7 +150,7 @@ def _explain_memory(network: Network, names: list[str]) -> None:
     ]
     each = ", ".join(f"{name} {count:,}" for name, count in zip(names, bits, strict=True))
     common.say(f"synapse memory: {sum(bits):,} bits ({each})")
-    table = Table(box=None, pad_edge=False)
+    table = PlainTable()
     table.add_column("lanes", justify="right")
     for name in names:
         table.add_column(f"{name}: words per row", justify="right")

@@ -265,11 +265,10 @@ def _list_points(settings: Sequence[Settings], refused: dict[int, str]) -> None:
 
 
 def _list_fields(network: str) -> None:
-    from rich.table import Table
-
     from erbium.sweep.point import describe_fields
+    from erbium.tables import PlainTable
 
-    table = Table(box=None, pad_edge=False)
+    table = PlainTable()
     table.add_column("field")
     table.add_column(f"in {network}, or what it is", overflow="fold")
     for name, value in describe_fields(network):

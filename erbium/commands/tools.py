@@ -9,11 +9,11 @@ from pathlib import Path
 from textwrap import indent
 
 import click
-from rich.table import Table
 
 from erbium import bench as the_bench
 from erbium.commands import common
 from erbium.sw_model.network import Hardware
+from erbium.tables import PlainTable
 
 
 @click.command(
@@ -46,7 +46,7 @@ def doctor() -> None:
     from erbium import doctor as the_doctor
 
     rows = the_doctor.report()
-    table = Table(box=None, pad_edge=False)
+    table = PlainTable()
     for name in ("", "tool", "version", "what for", "where"):
         table.add_column(name, overflow="fold")
     for row in rows:
