@@ -122,7 +122,7 @@ def _prediction(network: Network, hardware: Hardware) -> Iterator[Memory]:
     if network.is_first_spike:
         yield _fork("array.feedback.fork", token, 2 * (network.feedback_delay + 2) + 1)
         return
-    errors = 2 * NeuronLayout(network.error.program).size
+    errors = 2 * NeuronLayout(network.error_neurons.program).size
     yield Memory("array.prediction.classes", max(classes, 2), bits_for(network.n_ticks) + errors)
     # The encoder, and each layer with feedback; in turn they share a port.
     readers = 1 if hardware.short_pipelines else 1 + sum(layer.feedback != "none" for layer in network.layers)
