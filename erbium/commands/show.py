@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from erbium.commands import common
 from erbium.gen.presets import PRESETS, Preset, Recipe, describe_schedule, describe_shift
 from erbium.report.record import layer_names
+from erbium.sw_model.description.chain import chain
+from erbium.sw_model.description.drawing import as_svg, as_text
+from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import ErbpRule, FirstSpikeRule, LatencyEncoder
 from erbium.tables import PlainTable
@@ -34,19 +39,40 @@ def presets() -> None:
         "erbium show erbp-mnist-200",
         "erbium show tiny --json > mine.json",
         "erbium show mine.json",
+        "erbium show tiny --graph",
+        "erbium show tiny --graph -o tiny.svg",
     ),
 )
 @click.argument("network", metavar="PRESET|FILE")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the description as 'erbium train --network' reads it."
 )
-def show(network: str, as_json: bool) -> None:
+@click.option("--graph", is_flag=True, help="Print sources, populations, projections and channels instead.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Draw the graph to this SVG file."
+)
+def show(network: str, as_json: bool, graph: bool, output: Path | None) -> None:
     """Explain a network: sizes, neuron programs, gains, memory."""
     preset = common.named_network(network)
+    if output is not None and not graph:
+        raise click.UsageError("-o is where the graph is drawn; it goes with --graph")
+    if graph:
+        _draw(chain(preset.network), output)
+        return
     if as_json:
         click.echo(preset.network.to_json(), nl=False)
         return
     _explain(preset)
+
+
+def _draw(graph: Graph, output: Path | None) -> None:
+    if output is None:
+        click.echo(as_text(graph), nl=False)
+    elif output.suffix != ".svg":
+        raise click.UsageError(f"the graph is drawn as SVG, but {str(output)!r} does not end in '.svg'")
+    else:
+        output.write_text(as_svg(graph))
+        common.say(f"drew {graph.name} to {output}")
 
 
 def _explain(preset: Preset) -> None:
