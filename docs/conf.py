@@ -51,6 +51,7 @@ IN_THE_SITE = {
     "../README.md#measured": "results.md",
     "../README.md": "index.md",
     "../CONTRIBUTING.md": "contributing.md",
+    "../examples/README.md": "examples.md",
 }
 """Pages of the repository, as the pages of ``docs`` link to them, and where the site has them."""
 

@@ -154,12 +154,18 @@ def c_header(network: Network) -> str:
         f"#define ERBIUM_N_CLASSES {network.n_classes}",
         f"#define ERBIUM_N_LAYERS {len(network.layers)}",
         f"#define ERBIUM_N_TICKS {network.n_ticks}",
+        f"#define ERBIUM_SEED UINT64_C({network.seed & (1 << 64) - 1})",
+        f"#define ERBIUM_FIRST_SPIKE {int(network.is_first_spike)} /* which learner it is: 0 for eRBP */",
     ]
     for number, layer in enumerate(network.layers):
         rows = network.n_rows(number)
         bias = " /* the last one is the bias */" if network.has_bias else ""
         lines.append(f"#define ERBIUM_LAYER{number + 1}_ROWS {rows}{bias}")
         lines.append(f"#define ERBIUM_LAYER{number + 1}_NEURONS {layer.n_neurons}")
+        lines.append(f"#define ERBIUM_LAYER{number + 1}_WEIGHT_WIDTH {layer.weight_width}")
+        lines.append(
+            f"#define ERBIUM_LAYER{number + 1}_WEIGHT_BOUND {layer.weight_bound} /* of initial weights */"
+        )
         rate = "RATE" if network.is_first_spike else "GAIN"
         lines.append(f"#define ERBIUM_LAYER{number + 1}_{rate} {layer.full_rate} /* at full learning rate */")
     for kind in _ENUMS:

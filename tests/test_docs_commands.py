@@ -97,7 +97,8 @@ def test_the_python_of_the_pages_runs(page: Path, code: str) -> None:
 
 
 def links() -> Iterator[tuple[Path, str]]:
-    for page in PAGES:
+    # What the page of the examples tells to type is run by tests/test_examples.py.
+    for page in [*PAGES, ROOT / "examples" / "README.md"]:
         for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
             if not link.startswith("http"):
                 yield page, link

@@ -52,6 +52,13 @@ def test_the_header_has_the_registers(name):
     assert int(defines["ERBIUM_ERROR_OUT_OF_TURN"]) == ErrorCode.OUT_OF_TURN
     assert int(defines["ERBIUM_REQUEST_SAMPLE"]) == Request.SAMPLE
     assert int(defines["ERBIUM_LINK_MAX_MESSAGE"]) == registers.max_message
+    network = preset(name).network
+    assert defines["ERBIUM_SEED"] == "UINT64_C"
+    assert f"#define ERBIUM_SEED UINT64_C({network.seed})\n" in c_header(network)
+    assert int(defines["ERBIUM_FIRST_SPIKE"]) == network.is_first_spike
+    for number, layer in enumerate(network.layers, 1):
+        assert int(defines[f"ERBIUM_LAYER{number}_WEIGHT_WIDTH"]) == layer.weight_width
+        assert int(defines[f"ERBIUM_LAYER{number}_WEIGHT_BOUND"]) == layer.weight_bound
 
 
 @pytest.mark.parametrize("name", NETWORKS)
