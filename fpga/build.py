@@ -7,7 +7,6 @@ import hashlib
 import json
 import shlex
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +23,7 @@ from erbium.fpga.report import REPORT, TEXT, BuildReport, Cycles
 from erbium.fpga.top import BoardTop
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import DescriptionError, check_range
+from erbium.sw_model.temporary import temporary_folder
 from erbium.verif.simulators import ToolError
 
 DEFAULT_FOLDER = Path("build/boards")
@@ -137,10 +137,8 @@ def build(
     versions = flow.check_tools(request.board)
     clock = clock_of(request.board, request.clock)
     folder = request.folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that what is finished is only renamed.
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as name:
-        work = Path(name)
+    with temporary_folder(folder.parent, ".building-") as work:
         cycles = measure_cycles(request.network, planned.hardware)
         prepared = _timed("elaboration", progress, lambda: _prepare(request, planned, clock))
         try:

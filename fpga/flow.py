@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -177,7 +178,13 @@ def _run(stage: str, command: Sequence[str], folder: Path) -> None:
     output = folder / f"{name}.out"
     with open(output, "wb") as file:
         process = subprocess.Popen(
-            [str(program), *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            [str(program), *arguments],
+            cwd=folder,
+            # What it puts down for a while goes with the folder, even if nobody is left to remove it.
+            env=os.environ | {"TMPDIR": str(folder.absolute())},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
         )
         try:
             code = process.wait(timeout=STAGE_SECONDS)

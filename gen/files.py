@@ -6,9 +6,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
+
+from erbium.sw_model.temporary import lock, sweep
 
 
 @contextmanager
@@ -19,6 +22,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     one. An error leaves the old one, and nothing else.
     """
     path = Path(path)
+    sweep(path.parent, f".{escape(path.name)}.*.tmp")
     # The usual permissions and not the private ones of a temporary file; the umask cannot only be asked for.
     umask = os.umask(0)
     os.umask(umask)
@@ -27,6 +31,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
         ) as file:
             try:
+                lock(file)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -74,8 +74,10 @@ def is_writable(path: Path) -> bool:
 def _temporary() -> Path:
     """Return the user's temporary cache, the same one the next time: what is compiled need not be compiled again."""
     import atexit
-    import shutil
+    import contextlib
     import tempfile
+
+    from erbium.sw_model.temporary import temporary_folder
 
     path = Path(tempfile.gettempdir()) / f"erbium-cache-{os.getuid()}"
     try:
@@ -86,6 +88,6 @@ def _temporary() -> Path:
             return path
     except OSError:
         pass
-    own = Path(tempfile.mkdtemp(prefix="erbium-cache-"))
-    atexit.register(shutil.rmtree, own, ignore_errors=True)
-    return own
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(temporary_folder(Path(tempfile.gettempdir()), "erbium-cache-own-"))

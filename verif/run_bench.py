@@ -11,7 +11,6 @@ import logging
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ from typing import Literal
 from xml.etree import ElementTree
 
 from erbium.gen.verilog import component_verilog
+from erbium.sw_model.temporary import temporary_folder
 from erbium.verif import simulators
 from erbium.verif.files import locked
 from erbium.verif.netlist import FAMILIES, FamilyName, netlist
@@ -200,10 +200,12 @@ def _compile(run: Run, source: Path, *, waves: bool = False, runtime: Path | Non
         what = f"{run.simulator} did not build {run.entry.name} {run.case.name}"
         raise BenchError(f"{what}: {error!r}\n{text}") from error
     if runtime is not None and not ready:
-        fresh = Path(tempfile.mkdtemp(prefix="runtime-", dir=runtime.parent))
-        for path in folder.glob(_RUNTIME):
-            shutil.copy(path, fresh)
-        fresh.rename(runtime)
+        with temporary_folder(runtime.parent, "runtime-") as work:
+            fresh = work / "objects"
+            fresh.mkdir()
+            for path in folder.glob(_RUNTIME):
+                shutil.copy(path, fresh)
+            fresh.rename(runtime)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import hashlib
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import erbium.gen
 import erbium.hdl
 from erbium.sw_model import cache, constants, programs, rules
 from erbium.sw_model import network as network_module
+from erbium.sw_model.temporary import temporary_folder
 from erbium.verif.files import locked
 from erbium.verif.processes import COMPILE_SECONDS, run_within
 from erbium.verif.simulators import ToolError, cell_models, find_cxx, find_verilator, verilator_env
@@ -149,8 +149,8 @@ def _runtime(folder: Path) -> list[Path]:
     kept = folder / hashlib.sha256(repr(made_by).encode()).hexdigest()[:16]
     with locked(kept):
         if not kept.exists():
-            with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as name:
-                fresh = Path(name, "objects")
+            with temporary_folder(folder, "build-") as work:
+                fresh = work / "objects"
                 fresh.mkdir()
                 for source in _RUNTIME:
                     _compile_one(compiler.require(), include, include / source, fresh)
@@ -180,8 +180,7 @@ def _compile(design: Design, target: Path, runtime: Sequence[Path]) -> None:
     verilator = find_verilator().require()
     compiler = find_cxx().require()
     env = verilator_env()
-    with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as name:
-        folder = Path(name)
+    with temporary_folder(target.parent, "build-") as folder:
         verilog = design.verilog()
         (folder / "design.v").write_text(verilog)
         for header, text in design.headers.items():

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
+from erbium.gen.files import write_text
 from erbium.report.parts import STYLE_SHEET, TEMPLATES, MakeSection
 from erbium.report.record import RunRecord
 from erbium.report.sections import SECTIONS, tiles
@@ -45,15 +45,4 @@ def write_report(
     text = render(record, sections)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        # A temporary file is private; a report is like any file that its user writes.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_text(target, text)

@@ -12,9 +12,11 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from erbium.sw_model.temporary import temporary_folder
 from erbium.sweep import SweepError
 from erbium.sweep.point import FORMAT
 from erbium.sweep.tasks import greet
@@ -63,7 +65,7 @@ def workers(scheduler: str | None, jobs: int) -> Iterator[Client]:
 def _local(jobs: int) -> Iterator[Client]:
     from distributed import Client, LocalCluster
 
-    with tempfile.TemporaryDirectory(prefix="erbium-sweep-", ignore_cleanup_errors=True) as scratch, _deaf():
+    with temporary_folder(Path(tempfile.gettempdir()), "erbium-sweep-") as scratch, _deaf():
         cluster = LocalCluster(
             n_workers=jobs,
             threads_per_worker=1,
@@ -72,7 +74,7 @@ def _local(jobs: int) -> Iterator[Client]:
             dashboard_address="127.0.0.1:0",  # any port: the usual one may be taken
             memory_limit=0,  # what is too much, the system says
             silence_logs=logging.CRITICAL,
-            local_directory=scratch,
+            local_directory=str(scratch),
         )
         with cluster, Client(cluster, set_as_default=False) as client:
             try:

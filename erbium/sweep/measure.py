@@ -19,6 +19,7 @@ from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.fast import FastArray
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import DescriptionError
+from erbium.sw_model.temporary import temporary_folder
 from erbium.sweep.point import Point
 from erbium.train import Plan, Trainer
 
@@ -236,7 +237,7 @@ def _built(point: Point, folder: Path | None) -> dict[str, Any]:
     from erbium.fpga.boards import board
     from erbium.fpga.build import MHZ, BuildRequest, build
 
-    with tempfile.TemporaryDirectory(prefix="erbium-sweep-") as spare:
+    with temporary_folder(Path(tempfile.gettempdir()), "erbium-sweep-") as spare:
         request = BuildRequest(
             board(point.build.board),
             point.network,
@@ -244,7 +245,7 @@ def _built(point: Point, folder: Path | None) -> dict[str, Any]:
             round(point.build.clock * MHZ) or None,
             None,
             point.build.seed,
-            folder or Path(spare) / "build",
+            folder or spare / "build",
         )
         report = build(request)
     columns = {"LUTs": "luts", "flip-flops": "flip_flops", "block RAMs": "block_rams", "SPRAMs": "sprams"}

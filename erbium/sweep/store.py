@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
-import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from erbium.gen.files import replacing
 from erbium.sweep import SweepError
 from erbium.sweep.axes import Settings, Value
 from erbium.sweep.measure import MEASURES, Trained
@@ -175,17 +174,5 @@ def _column(values: Sequence[Value | None]) -> pa.Array:
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Write a file that is there whole, or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
+    with replacing(path) as file:
+        yield file

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from erbium.sw_model import cache
 from erbium.sw_model.datasets.folder import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from erbium.sw_model.temporary import lock, sweep
 
 # Seconds. A mirror that does not answer at all is given up after the first, one that stops in the middle of a
 # file after the second; the third ends the search for mirrors even while the system's resolver still waits.
@@ -128,6 +129,7 @@ def _download(url: str, output_file: str, pooch: object) -> None:
         ) as answer,
         open(output_file, "wb") as file,
     ):
+        lock(file)
         answer.raise_for_status()
         begin, count = time.monotonic(), 0
         # What has come, however little: whole blocks would take a slow mirror hours, and this would not be reached.
@@ -199,6 +201,8 @@ def fetch(remote: Remote, cache_dir: Path | None, *, allow_download: bool) -> di
                 return paths
         if not allow_download:
             raise UnavailableError(f"downloads are off and the cache {folder} does not hold it intact")
+        # What a download left that was killed.
+        sweep(folder, "tmp*")
         mirrors = _answering_mirrors(remote.mirrors, paths[needed[0]].name)
         if not mirrors:
             raise UnavailableError("no mirror answered")
