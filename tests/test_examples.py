@@ -191,8 +191,8 @@ def test_wide_weights_and_a_layer_more(client: Client) -> None:
 def test_a_bad_line_changes_nothing(client: Client, fault: Fault) -> None:
     """Frames that are lost, damaged, doubled or late, in both directions: nothing is learned twice, or not at all."""
     network = preset("first-spike-tiny").network
-    faults = dict.fromkeys(range(5, 400, 9), fault)
-    replies = dict.fromkeys(range(8, 400, 13), fault)
+    faults = dict.fromkeys(range(5, 400, 31), fault)
+    replies = dict.fromkeys(range(8, 400, 23), fault)
     with model_port(ModelBoard(network, faults=faults, reply_faults=replies)) as port:
         done = client(port, network)
     assert (done.returncode, done.stdout, done.stderr) == (0, printed(network.name), "")
