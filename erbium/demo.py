@@ -135,6 +135,9 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
         When the user stopped it.
     """
     backend_named(options.backend)
+    if options.preset is not None:
+        # A name that is none is refused before data is loaded or even fetched.
+        preset(options.preset)
     dataset = datasets.load(options.data)
     if dataset.notice:
         _say(console, dataset.notice)

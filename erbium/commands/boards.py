@@ -26,14 +26,61 @@ MHZ = 1_000_000
 @click.option(
     "--table", is_flag=True, help="Print the bitstreams in build/boards as the table of the documentation."
 )
-def boards(table: bool) -> None:
+@common.json_option
+def boards(table: bool, as_json: bool) -> None:
     """List the boards that a bitstream can be built for."""
     if table:
         from erbium.bench.boards import markdown, reports_in
 
         common.say(markdown(reports_in()).rstrip())
         return
+    if as_json:
+        common.say_json({"boards": [_board_facts(described) for described in BOARDS.values()]})
+        return
     _list_boards()
+
+
+def _board_facts(described: Board) -> dict[str, object]:
+    """Return what ``--json`` prints of a board."""
+    device = described.device
+    return {
+        "name": described.name,
+        "title": described.title,
+        "device": device.name,
+        "family": device.family,
+        "luts": device.luts,
+        "flip_flops": device.ffs,
+        "block_rams": device.block_rams,
+        "spram_blocks": device.spram_blocks,
+        "clock": described.clock,
+        "baud_rate": described.baud_rate,
+        "serial_port": described.serial_port,
+        "loader": list(described.loader),
+        "by_hand": described.by_hand,
+    }
+
+
+def _plan_facts(planned: Plan) -> dict[str, object]:
+    """Return what ``--json`` prints of a plan."""
+    network = planned.network
+    return {
+        "network": network.name,
+        "digest": network.digest,
+        "fits": planned.fits,
+        "lanes": [planned.hardware.lanes_of(network, number) for number in range(len(network.layers))],
+        "needs": [{"name": need.name, "need": need.need, "limit": need.limit} for need in planned.needs],
+        "memories": [
+            {
+                "name": use.memory.name,
+                "rows": use.memory.depth,
+                "bits": use.memory.width,
+                "words_per_row": use.words_per_row,
+                "takes": use.count,
+                "resource": use.resource,
+            }
+            for use in planned.memories
+        ],
+    }
 
 
 def _list_boards() -> None:
@@ -62,7 +109,8 @@ def _list_boards() -> None:
 @click.argument("name", metavar="BOARD")
 @click.argument("network", metavar="[PRESET|FILE]", required=False)
 @click.option("--lanes", type=int, metavar="N", help="Lanes of layer 1; default is the most that fit.")
-def plan(name: str, network: str | None, lanes: int | None) -> None:
+@common.json_option
+def plan(name: str, network: str | None, lanes: int | None, as_json: bool) -> None:
     """Show which memories of a network go where on a board; without a network, which presets fit.
 
     Nothing is built. LUTs and flip-flops are estimates; block RAMs are counted as Yosys does it. The exit code is 2
@@ -71,6 +119,13 @@ def plan(name: str, network: str | None, lanes: int | None) -> None:
     from erbium.fpga.planner import plan as make_plan
 
     described = board(name)
+    networks = [common.named_network(network)] if network else list(PRESETS.values())
+    if as_json:
+        plans = [make_plan(described, each.network, lanes) for each in networks]
+        common.say_json({"board": described.name, "plans": [_plan_facts(planned) for planned in plans]})
+        if network:
+            plans[0].require()
+        return
     if network is None:
         _show_presets(described, (make_plan(described, preset.network, lanes) for preset in PRESETS.values()))
         return

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +39,16 @@ def examples(*lines: str) -> str:
 def say(text: str) -> None:
     """Print a sentence, in one line however long it is."""
     click.echo(text)
+
+
+def json_option(function: F) -> F:
+    """Add the option ``--json``; ``docs/json.md`` has what is printed."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")(function)
+
+
+def say_json(value: object) -> None:
+    """Print JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def backend_option(default: str) -> Callable[[F], F]:

@@ -22,8 +22,24 @@ LANES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 @click.command(short_help="List the named networks.")
-def presets() -> None:
+@common.json_option
+def presets(as_json: bool) -> None:
     """List the named networks."""
+    if as_json:
+        common.say_json(
+            {
+                "presets": [
+                    {
+                        "name": name,
+                        "shape": list(preset.network.shape),
+                        "digest": preset.network.digest,
+                        "about": preset.about,
+                    }
+                    for name, preset in PRESETS.items()
+                ]
+            }
+        )
+        return
     table = PlainTable()
     for name in ("preset", "shape", "digest", "about"):
         table.add_column(name, overflow="fold")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import indent
 
@@ -38,7 +39,8 @@ def verilog(network: str, output: Path, lanes: int) -> None:
 
 
 @click.command(short_help="Look for the tools that Erbium uses.")
-def doctor() -> None:
+@common.json_option
+def doctor(as_json: bool) -> None:
     """Show which tools were found, which versions, and how to get what is missing.
 
     The exit code is 1 if something is missing that 'erbium demo' needs.
@@ -46,6 +48,10 @@ def doctor() -> None:
     from erbium import doctor as the_doctor
 
     rows = the_doctor.report()
+    if as_json:
+        code = the_doctor.exit_code(rows)
+        common.say_json({"ok": not code, "tools": [asdict(row) for row in rows]})
+        sys.exit(code)
     table = PlainTable()
     for name in ("", "tool", "version", "what for", "where"):
         table.add_column(name, overflow="fold")

@@ -193,6 +193,9 @@ def train(**options: object) -> None:
         check_range("--stop-after", choices.stop_after, 1, MAX_IMAGES)
     if choices.report is not None:
         _check_folder(choices.report)
+    # Before data is loaded or even fetched.
+    if _named(choices) is None and not choices.resume:
+        raise click.UsageError("name a network to train, such as erbp-mnist-200; 'erbium presets' lists them")
     dataset = datasets.load(choices.data)
     if dataset.notice:
         click.echo(dataset.notice, err=True)
@@ -258,8 +261,7 @@ def _named(choices: Choices) -> tuple[Network, Recipe] | None:
 def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe, Dataset]:
     """Return network and recipe with what the options change, and what the network sees of the data."""
     named = _named(choices)
-    if named is None:
-        raise click.UsageError("name a network to train, such as erbp-mnist-200; 'erbium presets' lists them")
+    assert named is not None
     network, recipe = named
     if choices.crop is not None:
         recipe = replace(recipe, crop=choices.crop)
