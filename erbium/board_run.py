@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from erbium.fpga.driver import BoardArray
 from erbium.fpga.driver_open import Target, open_board
 from erbium.fpga.transport import BoardLostError
 from erbium.interrupt import Interruption, StoppedError
-from erbium.progress import TrainingDisplay
+from erbium.progress import TrainingDisplay, doing
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Network
 from erbium.tables import PlainTable
@@ -74,8 +75,13 @@ class BoardRun:
         BoardLostError
             When the board went away; the checkpoint holds what had been read back before.
         """
-        what = "Compiling the simulated board" if self.target.simulated else "Opening the board"
-        with console.status(f"{what}, and loading the weights."):
+        if self.target.simulated:
+            wait: AbstractContextManager[object] = doing(
+                console, "Compiling the simulated board, unless the cache has it, which may take minutes."
+            )
+        else:
+            wait = console.status("Opening the board.")
+        with wait:
             board = open_board(self.target, self.network)
         with Chip(self.network, board, "sim" if self.target.simulated else "board") as chip:
             try:

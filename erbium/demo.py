@@ -22,7 +22,7 @@ from erbium.exact import Lockstep, MismatchError, Verdict
 from erbium.gen.presets import PRESETS, Preset, preset
 from erbium.gen.resize import resized
 from erbium.interrupt import Interruption, StoppedError
-from erbium.progress import TrainingDisplay
+from erbium.progress import TrainingDisplay, doing
 from erbium.report import Decisions
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
@@ -190,7 +190,9 @@ def _open_both(options: Options, network: Network, console: Console, opener: Ope
     model = opener(network, "model", options.hardware)
     warm = threading.Thread(target=_warm_up, args=(network, opener), daemon=True)
     warm.start()
-    with console.status("Building the chip; the next time it comes out of the cache."):
+    with doing(
+        console, "Building the chip, which may take minutes; the next time it comes out of the cache."
+    ):
         chip = opener(network, options.backend, options.hardware)
         warm.join()
     return chip, model

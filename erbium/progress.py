@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,6 +22,17 @@ from rich.progress import (
 from rich.text import Text
 
 from erbium.train import Evaluated, Evaluating, Event, Learned
+
+
+@contextmanager
+def doing(console: Console, what: str) -> Iterator[None]:
+    """Say what takes long: while it does on a terminal, else in a line on stderr."""
+    if console.is_terminal:
+        with console.status(what):
+            yield
+    else:
+        click.echo(what, err=True)
+        yield
 
 
 class _Rate(ProgressColumn):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from erbium.bench.request import load_named
 from erbium.board_run import BoardRun
@@ -15,6 +16,7 @@ from erbium.checkpoint import Checkpoint, CheckpointError
 from erbium.commands import common
 from erbium.fpga.driver_open import Target
 from erbium.gen.presets import PRESETS, Preset
+from erbium.progress import doing
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.programs import check_range
@@ -134,7 +136,11 @@ def simulate(board: str, network: str) -> None:
     from erbium.fpga.simulated import simulated_board
     from erbium.fpga.simulated_port import SimulatedPort
 
-    port = SimulatedPort(simulated_board(board, chosen.network))
+    with doing(
+        Console(stderr=True),
+        "Compiling the simulated board, unless the cache has it, which may take minutes.",
+    ):
+        port = SimulatedPort(simulated_board(board, chosen.network))
     try:
         common.say(port.path)
         click.echo(f"Ctrl-C ends it; meanwhile, elsewhere: erbium run {port.path} {network}", err=True)
