@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from erbium.sw_model.faults import Faults
     from erbium.sw_model.network import Hardware, Network
     from erbium.sw_model.programs import DescriptionError
+    from erbium.tracing import Trace, trace
     from erbium.train import Plan, Trainer
 
 # Before anything is loaded that keeps something.
@@ -44,6 +45,7 @@ _HOMES = {
     "erbium.sw_model.faults": ("Faults",),
     "erbium.sw_model.network": ("Hardware", "Network"),
     "erbium.sw_model.programs": ("DescriptionError",),
+    "erbium.tracing": ("Trace", "trace"),
     "erbium.train": ("Plan", "Trainer"),
 }
 
@@ -67,6 +69,7 @@ __all__ = [
     "Preset",
     "Recipe",
     "Results",
+    "Trace",
     "Trainer",
     "Verdict",
     "compare",
@@ -74,6 +77,7 @@ __all__ = [
     "first_spike_network",
     "open_chip",
     "preset",
+    "trace",
 ]
 
 

@@ -22,6 +22,7 @@ from erbium.sw_model.programs import DescriptionError, check_range
 
 if TYPE_CHECKING:
     from erbium.fpga.driver_open import Target
+    from erbium.tracing import Trace
 
 BACKENDS = {
     "model": "the model, compiled",
@@ -150,6 +151,29 @@ class Chip:
             results: Results = parallel(images, seeds, n_ticks)
             return results
         return engine.run(images, seeds, n_ticks=n_ticks)
+
+    def trace(
+        self, image: Array, label: int | None = None, *, number: int | None = None, n_ticks: int | None = None
+    ) -> Trace:
+        """Return every spike and every state of one sample, from the weights as they are now.
+
+        The model runs the sample, which gives the same integers; this chip learns nothing by it, and counts nothing.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, shape (n_inputs,)
+        label : int, optional
+            Class to learn it with, at the full rate; without it the sample is only answered.
+        number : int, optional
+            Number of the sample, which decides its random numbers; default is 0 for an answer, and
+            :attr:`position` for a sample that is learned.
+        n_ticks : int, optional
+            Longest presentation; default is the network's.
+        """
+        from erbium.tracing import trace
+
+        chosen = (0 if label is None else self.position) if number is None else number
+        return trace(self.network, image, label, weights=self.weights, number=chosen, n_ticks=n_ticks)
 
     @property
     def weights(self) -> list[Array]:
@@ -313,6 +337,34 @@ def open_chip(
 
         engine = open_board(_target(backend), network)
     return Chip(network, engine, name)
+
+
+def check_sample(
+    network: Network,
+    image: Array,
+    label: int | None,
+    weights: Sequence[Array] | None = None,
+    n_ticks: int | None = None,
+) -> Array:
+    """Return an image for a network as the array takes it.
+
+    Raises
+    ------
+    ChipError
+        If it, the label or the weights do not fit.
+    """
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.shape != (network.n_inputs,):
+        raise ChipError(
+            f"the image is {image.dtype} of shape {image.shape}; network {network.name!r} takes uint8 of shape "
+            f"({network.n_inputs},), its pixels row after row"
+        )
+    if label is not None:
+        _checked_labels(np.array([label]), 1, network)
+    if weights is not None:
+        _checked_weights(weights, network)
+    _check_ticks(n_ticks, network)
+    return np.ascontiguousarray(image)
 
 
 def _checked_images(images: Array, network: Network) -> Array:

@@ -9,13 +9,13 @@ import click
 
 from erbium.commands import common
 from erbium.gen.presets import PRESETS, Preset, Recipe, describe_schedule, describe_shift
-from erbium.report.record import layer_names
 from erbium.sw_model.description.chain import chain
 from erbium.sw_model.description.drawing import as_svg, as_text
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import ErbpRule, FirstSpikeRule, LatencyEncoder
 from erbium.tables import PlainTable
+from erbium.tracing import layer_names
 
 LANES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Lane counts that `show` compares."""

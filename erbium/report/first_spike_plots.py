@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from erbium.report.plots import FULL, HALF, INK, MUTED, RULE, STAND_IN, dashes, frame, thousands
-from erbium.report.record import Probe, SampleTrace, layer_names
+from erbium.report.record import Probe, SampleTrace
 from erbium.sw_model.network import Network
+from erbium.tracing import layer_names
 
 MAX_BARS = 50
 """Bars of a histogram; with more of them each stands for several values."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from erbium.sw_model.array import ArrayModel, Tick
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
+from erbium.tracing import Trace, layer_names, trace_seed
 
 FORMAT = "erbium-report"
 FORMAT_VERSION = 1
@@ -130,6 +130,59 @@ class Performance:
     cycles_per_sample: float | None = None
     busy_share: float | None = None
     images_per_second: float | None = None
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast the chip is at the clock of a board, whatever ran it here.
+
+    Attributes
+    ----------
+    board : str
+        Whose clock it is.
+    clock : int
+        In Hz.
+    cycles_per_learned, cycles_per_answer : float or None
+        Clocks of an image, learned and answered.
+    source : str
+        What the clocks are, such as ``"simulated clocks"``.
+    lanes : int or None
+        Synapses of a clock; None of hardware that is as it is.
+    """
+
+    board: str
+    clock: int
+    cycles_per_learned: float | None
+    cycles_per_answer: float | None
+    source: str
+    lanes: int | None = None
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test image that was answered wrongly.
+
+    Attributes
+    ----------
+    number : int
+        Of the test image.
+    image : list of int
+        Pixels, 0 ... 255.
+    label, answer : int
+    """
+
+    number: int
+    image: list[int]
+    label: int
+    answer: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The weights of the first layer on the way, int16 of shape ``(n_rows, n_neurons)``, after so many images."""
+
+    images: int
+    weights: Array
 
 
 @dataclass(frozen=True)
@@ -261,53 +314,46 @@ def trace_sample(
     learn : bool
         Learn the sample, which is when there are error spikes, or only answer it.
     """
-    array = ArrayModel(network)
-    array.load(weights)
-    ticks: list[Tick] = []
-    states: list[list[Array]] = []
-
-    def keep(array: ArrayModel, tick: Tick) -> None:
-        ticks.append(tick)
-        states.append([layer.population.x.copy() for layer in array.layers])
-
-    result = array.sample(image, seed=seed, label=label if learn else None, observer=keep)
-    layer_spikes = [[tick.layer_spikes[k] for tick in ticks] for k in range(len(network.layers))]
+    found = trace_seed(network, image, label if learn else None, seed, weights=weights)
+    layers = [_lists(found.spikes[name]) for name in found.layers]
     return SampleTrace(
         image=[int(pixel) for pixel in image],
         label=int(label),
-        answer=result.answer,
+        answer=found.answer,
         learn=learn,
-        input_spikes=[tick.input_spikes for tick in ticks],
-        layer_spikes=layer_spikes,
-        error_spikes=[tick.errors for tick in ticks],
-        membranes=[[int(v) for v in state[-1][0]] for state in states],
-        decision=array.prediction.decision_tick,
-        probes=_probes(network, layer_spikes, states) if network.is_first_spike else [],
+        input_spikes=_lists(found.spikes["input"]),
+        layer_spikes=layers,
+        error_spikes=_lists(found.spikes["error"]) if "error" in found.spikes else [[]] * found.ticks,
+        membranes=next(iter(found.states["output"].values())).tolist(),
+        decision=found.decision_tick,
+        probes=_probes(found, layers) if network.is_first_spike else [],
     )
 
 
-def _probes(
-    network: Network, layer_spikes: Sequence[list[list[int]]], states: Sequence[list[Array]]
-) -> list[Probe]:
+def _lists(fired: Array) -> list[list[int]]:
+    """Return for each tick the neurons that spiked."""
+    return [np.flatnonzero(tick).tolist() for tick in fired]
+
+
+def _probes(found: Trace, layer_spikes: Sequence[list[list[int]]]) -> list[Probe]:
     """Return the neurons that a reader wants to follow: some that spike, one that nearly does, all outputs."""
     chosen: list[tuple[int, int]] = []
-    for number, layer in enumerate(network.layers[:-1]):
+    states = [list(layer.values()) for layer in found.states.values()]
+    for number, membranes in enumerate(layer[0] for layer in states[:-1]):
         spiking = [neuron for neurons in layer_spikes[number] for neuron in neurons]
         # From the first spike to the last, evenly.
         places = np.unique(np.linspace(0, len(spiking) - 1, N_PROBES - 1).round().astype(int))
         some = [spiking[place] for place in places] if spiking else []
-        silent = [neuron for neuron in range(layer.n_neurons) if neuron not in spiking]
-        membranes = states[-1][number][0]
-        some += [max(silent, key=membranes.__getitem__)] if silent else []
+        silent = [neuron for neuron in range(membranes.shape[1]) if neuron not in spiking]
+        some += [max(silent, key=membranes[-1].__getitem__)] if silent else []
         chosen += [(number, neuron) for neuron in some]
-    last = len(network.layers) - 1
-    chosen += [(last, neuron) for neuron in range(network.n_classes)]
+    chosen += [(len(states) - 1, neuron) for neuron in range(found.network.n_classes)]
     return [
         Probe(
             number,
             neuron,
-            [int(state[number][0][neuron]) for state in states],
-            [int(state[number][1][neuron]) for state in states if len(state[number]) > 1],
+            states[number][0][:, neuron].tolist(),
+            states[number][1][:, neuron].tolist() if len(states[number]) > 1 else [],
         )
         for number, neuron in chosen
     ]
@@ -349,6 +395,13 @@ class RunRecord:
         Final weights of each layer, shape ``(n_rows, n_neurons)``; empty when not kept.
     decisions : Decisions or None
         First-spike networks: what the test samples took until their decision.
+    speed : Speed or None
+    mistakes : tuple of Mistake
+        The first test images that were answered wrongly.
+    sample : int
+        Number of the test image that `trace` shows.
+    during : Stage or None
+        The first layer on the way.
 
     Raises
     ------
@@ -375,6 +428,10 @@ class RunRecord:
     trace: SampleTrace | None = None
     weights: tuple[Array, ...] = ()
     decisions: Decisions | None = None
+    speed: Speed | None = None
+    mistakes: tuple[Mistake, ...] = ()
+    sample: int = 0
+    during: Stage | None = None
 
     def __post_init__(self) -> None:
         n = self.network.n_classes
@@ -386,6 +443,11 @@ class RunRecord:
         found = [np.shape(values) for values in self.weights]
         if found and found != shapes:
             raise ValueError(f"weights have shapes {found}; the network's are {shapes}")
+        if self.during is not None and np.shape(self.during.weights) != shapes[0]:
+            raise ValueError(
+                f"weights on the way have shape {np.shape(self.during.weights)}; those of the first layer have "
+                f"{shapes[0]}"
+            )
         size = self.dataset.size
         if size is not None and size[0] * size[1] != self.network.n_inputs:
             raise ValueError(
@@ -447,16 +509,15 @@ class RunRecord:
             else asdict(self.exactness) | {"equal": self.exactness.equal},
             "counters": self.counters,
             "performance": asdict(self.performance),
+            "speed": None if self.speed is None else asdict(self.speed),
+            "sample": self.sample,
             "trace": None if self.trace is None else asdict(self.trace),
+            "mistakes": [
+                {"number": one.number, "label": one.label, "answer": one.answer} for one in self.mistakes
+            ],
             "decisions": None if self.decisions is None else asdict(self.decisions),
         }
         return json.dumps(_plain(content), separators=(",", ":"), allow_nan=False)
-
-
-def layer_names(network: Network) -> list[str]:
-    """Return what people call the layers: hidden 1, hidden 2, ..., output."""
-    hidden = len(network.layers) - 1
-    return [f"hidden {k}" if hidden > 1 else "hidden" for k in range(1, hidden + 1)] + ["output"]
 
 
 def _plain(value: Any) -> Any:
