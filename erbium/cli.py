@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": ("erbium.commands.demo", "demo"),
     "train": ("erbium.commands.train", "train"),
     "eval": ("erbium.commands.eval", "evaluate"),
+    "wave": ("erbium.commands.wave", "wave"),
     "sweep": ("erbium.commands.sweep", "sweep"),
     "run": ("erbium.commands.run", "run"),
     "simulate": ("erbium.commands.run", "simulate"),

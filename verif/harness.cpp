@@ -24,8 +24,16 @@ struct Chip {
     VerilatedContext context;
     std::unique_ptr<Varray> top;
     uint64_t clocks = 0;
+#ifdef ARRAY_TRACE
+    std::unique_ptr<ARRAY_TRACE> trace;
+    uint64_t time = 0;
+#endif
 
-    Chip() : top(new Varray(&context)) {
+    Chip() {
+#ifdef ARRAY_TRACE
+        context.traceEverOn(true);
+#endif
+        top.reset(new Varray(&context));
         top->rst = 1;
         top->n_ticks = 1;
         for (int k = 0; k < 4; ++k) clock();
@@ -39,9 +47,18 @@ struct Chip {
         top->eval();
     }
     void edge() {
+        dump();
         top->clk = 1;
         top->eval();
         ++clocks;
+        dump();
+    }
+    // Half a clock of the waveform, if one is being written.
+    void dump() {
+#ifdef ARRAY_TRACE
+        if (trace) trace->dump(time);
+        time += ARRAY_HALF_CLOCK;
+#endif
     }
     void clock() {
         settle();
@@ -176,6 +193,28 @@ int chip_counters(void* handle, uint64_t* values) {
     top.counter_i_valid = 0;
     return 0;
 }
+
+#ifdef ARRAY_TRACE
+// Writes waveforms from now on. Returns 0, or -1 if the file cannot be written.
+int chip_trace_open(void* handle, const char* path) {
+    Chip& chip = *static_cast<Chip*>(handle);
+    chip.trace.reset(new ARRAY_TRACE);
+    chip.context.timeunit(-9);
+    chip.context.timeprecision(-9);
+    chip.trace->set_time_unit("1ns");
+    chip.trace->set_time_resolution("1ns");
+    chip.top->trace(chip.trace.get(), 99);
+    chip.trace->open(path);
+    chip.time = 0;
+    return chip.trace->isOpen() ? 0 : -1;
+}
+
+void chip_trace_close(void* handle) {
+    Chip& chip = *static_cast<Chip*>(handle);
+    if (chip.trace) chip.trace->close();
+    chip.trace.reset();
+}
+#endif
 
 int chip_collision(void* handle) { return static_cast<Chip*>(handle)->top->collision; }
 

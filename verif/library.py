@@ -18,14 +18,14 @@ from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
 from erbium.verif.verilate import Design, cached_library, sources_hash
 
-_HARNESS = Path(__file__).with_name("harness.cpp")
+HARNESS = Path(__file__).with_name("harness.cpp")
 
 
 class SimulationError(RuntimeError):
     """The simulated hardware hung or reported a fault: a defect of Erbium, not of its user."""
 
 
-def _ports_header(network: Network) -> str:
+def ports_header(network: Network) -> str:
     """Return the C++ header that names the ports of this network's array."""
     rates = "".join(f"    top.{name} = rates[{index}];\n" for index, name in enumerate(rate_ports(network)))
     names = counter_names(network) + performance_names(network)
@@ -51,10 +51,10 @@ def build(network: Network, hardware: Hardware, cache_dir: Path | None = None) -
         TOP,
         "Varray",
         lambda: component_verilog(ErbiumArray(network, hardware), TOP),
-        _HARNESS,
-        {"array_ports.h": _ports_header(network)},
+        HARNESS,
+        {"array_ports.h": ports_header(network)},
     )
-    key = (sorted(asdict(hardware).items()), sources_hash(_HARNESS, Path(__file__)))
+    key = (sorted(asdict(hardware).items()), sources_hash(HARNESS, Path(__file__)))
     return cached_library(design, "rtl", network.digest, key, cache_dir)
 
 
@@ -88,12 +88,16 @@ class RtlArray:
     ) -> None:
         self.network, self.hardware = network, hardware or Hardware()
         self.decide_after = network.decide_after
-        self._library = ctypes.CDLL(str(build(network, self.hardware, cache_dir)))
+        self._library = ctypes.CDLL(str(self._built(cache_dir)))
         self._library.chip_new.restype = ctypes.c_void_p
         self._library.chip_clocks.restype = ctypes.c_uint64
         self._chip = ctypes.c_void_p(self._library.chip_new())
         self._rates = np.array(network.rates, dtype=np.uint32)
         self.load(network.initial_weights())
+
+    def _built(self, cache_dir: Path | None) -> Path:
+        """Return the compiled library."""
+        return build(self.network, self.hardware, cache_dir)
 
     def close(self) -> None:
         """Give the simulation back; nothing can be done with it afterwards."""

@@ -26,6 +26,9 @@ from erbium.verif.simulators import ToolError, cell_models, find_cxx, find_veril
 # lanes: a test keeps watch); without it the array runs about a twentieth slower.
 COMPILE_FLAGS = ("-O2", "-fno-tree-slp-vectorize", "-fPIC", "-std=c++17", "-DVL_TIME_CONTEXT")
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+# The run time of waveforms, and what it links to besides.
+_TRACE_RUNTIME = {"": (), "vcd": ("verilated_vcd_c.cpp",), "fst": ("verilated_fst_c.cpp",)}
+_TRACE_LIBRARIES = {"": (), "vcd": (), "fst": ("-lz", "-llz4")}
 _LARGE = 100_000
 """Bytes of a source file from which on it is compiled by itself."""
 VERILATOR_FLAGS = (
@@ -59,6 +62,8 @@ class Design:
         C++ file with the functions that Python calls.
     headers : mapping of str to str
         Names and texts of files that the harness includes.
+    trace : str
+        Format of the waveforms that it can write, ``"vcd"`` or ``"fst"``; empty for none, which is faster.
     """
 
     top: str
@@ -66,6 +71,7 @@ class Design:
     verilog: Callable[[], str]
     harness: Path
     headers: Mapping[str, str]
+    trace: str = ""
 
 
 def sources_hash(*further: Path) -> str:
@@ -115,7 +121,7 @@ def cached_library(
     if not target.exists():
         with locked(target):
             if not target.exists():
-                _compile(design, target, _runtime(places[0] / "runtime"))
+                _compile(design, target, _runtime(places[0] / "runtime", design.trace))
     return target
 
 
@@ -141,18 +147,20 @@ def _compile_one(compiler: Path, include: Path, source: Path, folder: Path, *fur
     return result
 
 
-def _runtime(folder: Path) -> list[Path]:
+def _runtime(folder: Path, trace: str = "") -> list[Path]:
     """Return the objects of Verilator's run time, which takes as long to compile as a small array."""
     verilator, compiler = find_verilator(), find_cxx()
     include = _include(verilator_env(), verilator.require())
     made_by = (compiler.require(), compiler.version, include, verilator.version, COMPILE_FLAGS)
-    kept = folder / hashlib.sha256(repr(made_by).encode()).hexdigest()[:16]
+    # Without waveforms the key is what it was before there were any.
+    key = (*made_by, trace) if trace else made_by
+    kept = folder / hashlib.sha256(repr(key).encode()).hexdigest()[:16]
     with locked(kept):
         if not kept.exists():
             with temporary_folder(folder, "build-") as work:
                 fresh = work / "objects"
                 fresh.mkdir()
-                for source in _RUNTIME:
+                for source in (*_RUNTIME, *_TRACE_RUNTIME[trace]):
                     _compile_one(compiler.require(), include, include / source, fresh)
                 fresh.rename(kept)
     return sorted(kept.glob("*.o"))
@@ -187,6 +195,8 @@ def _compile(design: Design, target: Path, runtime: Sequence[Path]) -> None:
             (folder / header).write_text(text)
         shutil.copy(design.harness, folder / "harness.cpp")
         names = ["--top-module", design.top, "--prefix", design.prefix]
+        if design.trace:
+            names += [f"--trace-{design.trace}"]
         _run(
             [verilator, *VERILATOR_FLAGS, *names, "-Mdir", ".", "design.v", *cell_models(verilog)],
             folder,
@@ -199,5 +209,8 @@ def _compile(design: Design, target: Path, runtime: Sequence[Path]) -> None:
             objects = list(pool.map(lambda source: _compile_one(compiler, include, source, folder), fast))
             # Behind the others: of an inline function that several have, the linker takes the first.
             objects += [*runtime, once.result()]
-        _run([compiler, "-shared", "-pthread", "-o", "design.so", *objects], folder)
+        _run(
+            [compiler, "-shared", "-pthread", "-o", "design.so", *objects, *_TRACE_LIBRARIES[design.trace]],
+            folder,
+        )
         os.replace(folder / "design.so", target)
