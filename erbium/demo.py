@@ -54,6 +54,7 @@ class Options:
     report: Path | None = None
     stop_after: int | None = None
     hidden: tuple[int, ...] | None = None
+    report_sample: int = 0
 
     def command(self, stop_after: int | None = None) -> str:
         """Return the command line that does the same."""
@@ -69,6 +70,8 @@ class Options:
         words += ["--lanes", str(self.hardware.lanes)]
         if self.data is not None:
             words += ["--data", str(self.data)]
+        if self.report_sample:
+            words += ["--report-sample", str(self.report_sample)]
         end = self.stop_after if stop_after is None else stop_after
         if end is not None:
             words += ["--stop-after", str(end)]
@@ -142,6 +145,7 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
     if dataset.notice:
         _say(console, dataset.notice)
     network, dataset, plan = choose(options, dataset)
+    summary.check_sample_number(options.report_sample, dataset)
     shape = "-".join(map(str, network.shape))
     _say(
         console,
@@ -154,6 +158,7 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
         try:
             _learn(trainer, pair, options, console)
             pair.verify()
+            before = chip.performance
             verdict, answers, chip_answers = _examine(pair, dataset, console)
         except MismatchError as mismatch:
             _say(console, f"{mismatch.verdict}\nfirst difference: {mismatch}")
@@ -173,6 +178,8 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
                 tested=answers,
                 decisions=decisions,
                 verdict=verdict if chip.backend != model.backend else None,
+                answering=summary.effort(before, chip.performance, chip_answers.n_images),
+                sample=options.report_sample,
             )
             from erbium.report import write_report
 

@@ -7,14 +7,19 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 
+import numpy as np
+
 from erbium import report
 from erbium.answers import Answerer, Answers, ask, synaptic_operations
+from erbium.chip import open_chip
 from erbium.exact import Verdict
 from erbium.gen.presets import describe_schedule, describe_shift
 from erbium.sw_model import constants
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset, Split
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.programs import check_range
+from erbium.tracing import layer_names
 from erbium.train import Trainer
 
 __all__ = [
@@ -31,6 +36,12 @@ __all__ = [
     "work_per_image",
 ]
 
+REFERENCE_BOARD = "ulx3s-85f"
+"""Board whose clock turns clocks into images per second."""
+
+N_MISTAKES, MISTAKES_BATCH = 20, 512
+"""Wrong answers that a report shows, and how many images are asked at a time to find them."""
+
 
 def version() -> str:
     """Return the version of Erbium."""
@@ -40,7 +51,7 @@ def version() -> str:
 def work_per_image(network: Network, work: Mapping[str, int], learning: bool) -> list[tuple[str, str]]:
     """Return what an image took on average, as names and numbers for people."""
     n = max(1, work["samples"])
-    names = report.record.layer_names(network)
+    names = layer_names(network)
     layers = range(1, len(names) + 1)
     rows = [("ticks", work["ticks"]), ("input spikes", work["input_spikes"])]
     rows += [(f"{name} spikes", work[f"layer{k}_spikes"]) for k, name in zip(layers, names, strict=True)]
@@ -83,6 +94,8 @@ def run_record(
     tested: Answers | None,
     decisions: report.Decisions | None = None,
     verdict: Verdict | None = None,
+    answering: Mapping[str, int] | None = None,
+    sample: int = 0,
 ) -> report.RunRecord:
     """Return everything that the report of a run shows.
 
@@ -104,8 +117,18 @@ def run_record(
         What these took, see :func:`decisions`.
     verdict : Verdict, optional
         Outcome of comparing the run with the model's.
+    answering : mapping of str to int, optional
+        What the hardware measured of `samples` answers, such as ``cycles``; see :func:`effort`.
+    sample : int
+        Number of the test image that is shown from inside.
+
+    Raises
+    ------
+    DescriptionError
+        If there is no such test image.
     """
-    network, dataset, plan = trainer.chip.network, trainer.dataset, trainer.plan
+    check_sample_number(sample, dataset := trainer.dataset)
+    network, plan = trainer.chip.network, trainer.plan
     return report.RunRecord(
         title=title,
         network=network,
@@ -132,10 +155,74 @@ def run_record(
         exactness=None if verdict is None else _exactness(verdict),
         counters=trainer.work,
         performance=performance(trainer),
-        trace=_trace(network, dataset, weights),
+        trace=_trace(network, dataset, weights, sample),
         weights=tuple(weights),
         decisions=decisions,
+        speed=_speed(trainer, backend, hardware, tested, answering or {}),
+        mistakes=_mistakes(network, dataset, weights, None if tested is None else tested.n_images),
+        sample=sample,
+        during=None if trainer.during is None else report.Stage(*trainer.during),
     )
+
+
+def check_sample_number(sample: int, dataset: Dataset) -> None:
+    """Raise :class:`DescriptionError` unless there is a test image of this number."""
+    check_range("--report-sample", sample, 0, len(dataset.test) - 1, ", the last test image")
+
+
+def effort(before: Mapping[str, int], after: Mapping[str, int], samples: int) -> dict[str, int]:
+    """Return what the hardware measured of some samples, between two readings of ``chip.performance``."""
+    return {name: value - before.get(name, 0) for name, value in after.items()} | {"samples": samples}
+
+
+def _speed(
+    trainer: Trainer,
+    backend: str,
+    hardware: Hardware | None,
+    tested: Answers | None,
+    answering: Mapping[str, int],
+) -> report.Speed:
+    """Return how fast the chip is at the clock of the largest board: counted where there is hardware, else reckoned."""
+    from erbium.fpga.boards import board
+    from erbium.sweep.measure import cycles
+
+    reference = board(REFERENCE_BOARD)
+    network = trainer.chip.network
+    if trainer.effort.get("cycles"):
+        learned = trainer.effort["cycles"] / max(1, trainer.n_learned)
+        samples = answering.get("samples", 0)
+        answered = answering["cycles"] / samples if samples and answering.get("cycles") else None
+        source = "clocks counted on the board" if backend == "board" else "simulated clocks"
+    else:
+        built = hardware or Hardware()
+        learned = cycles(network, built, trainer.work, learning=True) / max(1, trainer.work["samples"])
+        answered = None if tested is None else cycles(network, built, tested.work) / tested.n_images
+        source, hardware = "clocks by formula, no simulation,", built
+    lanes = None if hardware is None else hardware.lanes
+    return report.Speed(reference.title, reference.clock, learned or None, answered or None, source, lanes)
+
+
+def _mistakes(
+    network: Network, dataset: Dataset, weights: Sequence[Array], n_images: int | None
+) -> tuple[report.Mistake, ...]:
+    """Return the first test images that are answered wrongly.
+
+    The compiled model is asked: its integers are those of every backend.
+    """
+    found: list[report.Mistake] = []
+    test = dataset.test
+    with open_chip(network, "model") as chip:
+        chip.load(weights)
+        for first in range(0, len(test) if n_images is None else n_images, MISTAKES_BATCH):
+            here = slice(first, min(first + MISTAKES_BATCH, n_images or len(test)))
+            answers = chip.infer(test.images[here], first=first).answers
+            for place in np.flatnonzero(answers != test.labels[here]):
+                image = test.images[first + place].ravel().tolist()
+                label = int(test.labels[first + place])
+                found.append(report.Mistake(first + int(place), image, label, int(answers[place])))
+            if len(found) >= N_MISTAKES:
+                break
+    return tuple(found[:N_MISTAKES])
 
 
 def decisions(
@@ -163,7 +250,7 @@ def decisions(
 
 def decision_facts(network: Network, found: report.Decisions) -> list[tuple[str, str]]:
     """Return what a decision took on average, as names and numbers for people."""
-    names = report.record.layer_names(network)
+    names = layer_names(network)
     rows = [("ticks to the decision", f"{found.mean_ticks:,.1f}")]
     rows += [
         (f"{name} spikes until then", f"{mean:,.1f}")
@@ -178,7 +265,7 @@ def decision_facts(network: Network, found: report.Decisions) -> list[tuple[str,
 
 def _blank_out(network: Network) -> str:
     """Return which share of the neurons are left out of a training sample."""
-    names = report.record.layer_names(network)
+    names = layer_names(network)
     parts = [
         f"{256 - layer.neuron_keep}/256 of the {name} neurons"
         for name, layer in zip(names, network.layers, strict=True)
@@ -206,8 +293,8 @@ def _exactness(verdict: Verdict) -> report.Exactness:
     return report.Exactness(checks, verdict.first_difference or None)
 
 
-def _trace(network: Network, dataset: Dataset, weights: Sequence[Array]) -> report.SampleTrace:
-    """Trace the first test image, inferred as the test does it."""
-    seed = int(constants.sample_seeds(network.seed, False, 0, 1)[0])
-    image, label = dataset.test.images[0], int(dataset.test.labels[0])
+def _trace(network: Network, dataset: Dataset, weights: Sequence[Array], number: int) -> report.SampleTrace:
+    """Trace a test image, inferred as the test does it."""
+    seed = int(constants.sample_seeds(network.seed, False, number, 1)[0])
+    image, label = dataset.test.images[number], int(dataset.test.labels[number])
     return report.trace_sample(network, weights, image, label, seed, False)

@@ -271,6 +271,9 @@ class Trainer:
         Images learned in this part of the run.
     seconds : float
         Time that this part of the run spent on learning them.
+    during : tuple of int and ndarray, or None
+        Position and weights of the first layer at the first evaluation after a tenth of the plan, if this part of
+        the run came by it: what a report shows between before and after.
     """
 
     def __init__(
@@ -293,6 +296,7 @@ class Trainer:
         self.effort: dict[str, int] = {}
         self.n_learned = 0
         self.seconds = 0.0
+        self.during: tuple[int, Array] | None = None
         self._batch = batch
 
     @property
@@ -352,6 +356,8 @@ class Trainer:
         self.counters = self.chip.counters
         point = CurvePoint(position, n_images, n_wrong)
         self.curve.append(point)
+        if self.during is None and self.plan.total <= 10 * position < 10 * self.plan.total:
+            self.during = position, self.chip.weights[0]
         yield Evaluated(point, time.perf_counter() - start)
 
 

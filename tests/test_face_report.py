@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The HTML report: self-contained, for people and programs, equal for equal records, never half written."""
 
+import base64
+import hashlib
+import html
 import json
 import re
 from dataclasses import replace
@@ -19,9 +22,12 @@ from erbium.report import (
     DatasetFacts,
     Decisions,
     Exactness,
+    Mistake,
     Performance,
     RunRecord,
     Section,
+    Speed,
+    Stage,
     render,
     trace_sample,
     write_report,
@@ -38,6 +44,7 @@ VOID = {"meta", "link", "img", "br", "hr", "input"}
 ALL_KEYS = [
     "curve",
     "confusion",
+    "mistakes",
     "raster",
     "fields",
     "weights",
@@ -84,12 +91,17 @@ def make_record(hidden=(6,), n_classes=4, size=(4, 4), learn=True):
         performance=Performance(1000, 125.0, 0.75, 2.5),
         trace=trace_sample(net, array.weights, images[0], int(labels[0]), 5, learn),
         weights=tuple(array.weights),
+        speed=Speed("ULX3S 85F", 80_000_000, 4_000.0, 2_000.0, "simulated clocks", 4),
+        mistakes=tuple(Mistake(k, images[k].tolist(), 0, 1) for k in (2, 5)),
+        sample=0,
+        during=Stage(4, net.initial_weights()[0]),
     )
 
 
 FIRST_SPIKE_KEYS = [
     "curve",
     "confusion",
+    "mistakes",
     "decisions",
     "rows",
     "raster",
@@ -135,6 +147,8 @@ def make_first_spike_record(hidden=(6,), n_classes=4, size=(4, 4), **options):
         counters=array.counters(),
         trace=trace,
         weights=tuple(array.weights),
+        mistakes=tuple(Mistake(k, images[k].tolist(), 0, 1) for k in (2, 5)),
+        during=Stage(4, net.initial_weights()[0]),
         decisions=Decisions.of(
             net, decided.ticks_to_decision, [decided.input_spikes, *decided.hidden_spikes.T]
         ),
@@ -177,7 +191,7 @@ class Page(HTMLParser):
 
     @property
     def data(self):
-        return json.loads("".join(words for tag, words in self.words if tag == "script"))
+        return json.loads(next(words for tag, words in self.words if tag == "script"))
 
     @property
     def text(self):
@@ -221,7 +235,7 @@ def test_names_inside_the_page_are_unique_and_found(make):
 def test_pictures_have_words_for_those_who_cannot_see_them():
     page = Page(usual_page())
     pictures = page.all("img") + page.all("svg")
-    assert len(pictures) == 6 + 1 + 3
+    assert len(pictures) == 2 + 3 * 6 + 6 + 1 + 3
     assert all(picture.get("alt") or picture.get("aria-label") for picture in pictures)
 
 
@@ -374,7 +388,7 @@ def test_a_first_spike_network_has_sections_of_its_own():
     for words in ("error spike", "error neuron", "feedback weights", "Gain", "gain", "false positive"):
         assert words not in page.text
     pictures = page.all("img") + page.all("svg")
-    assert len(pictures) == 6 + 1 + 6
+    assert len(pictures) == 2 + 3 * 6 + 6 + 1 + 6
     assert all(picture.get("alt") or picture.get("aria-label") for picture in pictures)
     plots = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
     assert not re.search(r"(fill|stroke): ?#", plots)
@@ -474,7 +488,7 @@ def test_sections_without_data_are_left_out():
     assert page.data["confusion"] is None
     no_images = replace(record, dataset=DatasetFacts("events"))
     keys = section_keys(Page(render(no_images)))
-    assert keys == [key for key in ALL_KEYS if key != "fields"]
+    assert keys == [key for key in ALL_KEYS if key not in ("fields", "mistakes")]
 
 
 @pytest.mark.parametrize(
@@ -623,3 +637,45 @@ def test_plots_take_their_colours_from_the_scheme():
     plots = re.findall(r"<svg.*?</svg>", usual_page(), re.DOTALL)
     assert len(plots) >= 3
     assert all("var(--" in plot and not re.search(r"#[0-9a-f]{3,6}\b(?=[;\"])", plot) for plot in plots)
+
+
+def test_the_speed_of_the_chip_is_the_headline():
+    words = Page(usual_page()).text
+    assert (
+        "The chip learns 20,000 / s images: 4,000 simulated clocks each, at 80 MHz, the clock of a ULX3S 85F"
+        in words
+    )
+    assert "The chip answers 40,000 / s" in words
+    assert words.index("The chip learns") < words.index("Test error")
+
+
+def test_mistakes_have_picture_label_and_answer():
+    record = make_record()
+    page = Page(render(record))
+    alts = [picture["alt"] for picture in page.all("img")]
+    assert "Test image 5, a 0 that was answered 1" in alts
+    assert page.data["mistakes"] == [{"number": k, "label": 0, "answer": 1} for k in (2, 5)]
+    none = replace(record, mistakes=(Mistake(1, record.mistakes[0].image, 2, record.network.n_classes),))
+    assert "2 → none" in Page(render(none)).text
+    assert "mistakes" not in section_keys(Page(render(replace(record, mistakes=()))))
+
+
+def test_receptive_fields_are_shown_before_during_and_after():
+    words = Page(usual_page()).text
+    assert "Before After 4 images After 8 images The hidden neurons at the end" in words
+    without = Page(render(replace(make_record(), during=None))).text
+    assert "Before After 8 images The hidden neurons" in without
+
+
+def test_weights_on_the_way_have_to_fit():
+    with pytest.raises(ValueError, match="weights on the way have shape"):
+        replace(make_record(), during=Stage(4, np.zeros((2, 2), dtype=np.int16)))
+
+
+def test_the_script_is_the_only_one_that_may_run():
+    text = usual_page()
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in html.unescape(text)
+    assert "fetch" not in scripts[0]

@@ -81,9 +81,25 @@ function look(view) {
   }
   return found;
 }
+function press(view, key) {
+  const event = new view.KeyboardEvent('keydown', {key, bubbles: true, cancelable: true});
+  view.document.body.dispatchEvent(event);
+  return [parseFloat(view.getComputedStyle(view.document.documentElement).fontSize), view.scrollY];
+}
+function project(view) {
+  const button = view.document.querySelector('.projector-button');
+  const steps = ['x', 'f', 'ArrowRight', 'ArrowRight', 'ArrowLeft', 'Escape'].map(key => press(view, key));
+  const hidden = button.hidden;
+  button.click();
+  return [...steps, [...press(view, 'x'), button.getAttribute('aria-pressed'), hidden]];
+}
 onload = () => {
   const out = {};
-  for (const frame of document.querySelectorAll('iframe')) out[frame.name] = look(frame.contentWindow);
+  for (const frame of document.querySelectorAll('iframe')) {
+    out[frame.name] = look(frame.contentWindow);
+    out[frame.name].projector = frame.contentDocument.querySelector('.projector-button')
+      ? project(frame.contentWindow) : [];
+  }
   document.getElementById('found').textContent = JSON.stringify(out);
 };
 """
@@ -105,6 +121,9 @@ class Look:
         Elements that hold text.
     overflow, contrast, small : list of str
         Elements that stick out of the screen; text on a ground too like it (WCAG: 4.5 to 1); text below 8 pixels.
+    projector : list
+        Size of the type and place on the page after each key, see ``project`` above; then, after a click, also whether
+        the button says so, and whether it was hidden.
     """
 
     width: int
@@ -115,6 +134,7 @@ class Look:
     overflow: list[str]
     contrast: list[str]
     small: list[str]
+    projector: list[list[Any]]
 
 
 def find_browser() -> str | None:
@@ -176,6 +196,18 @@ def test_the_report_can_be_read(learner, scheme, tmp_path):
         assert look.texts > 200
         assert look.scroll <= look.width, f"the page is wider than a {name}: {look.overflow}"
         assert (look.overflow, look.contrast, look.small) == ([], [], [])
+
+
+def test_the_full_screen_has_large_type_and_goes_by_keys(tmp_path):
+    found = looks(BROWSER, render(RECORDS["erbp"]()), "light", tmp_path)["desktop"].projector
+    idle, begun, first, second, back, ended, clicked = found
+    assert idle == [16, 0]
+    assert begun[0] > 1.3 * idle[0]
+    assert begun[1] < first[1] < second[1]
+    assert back[1] == first[1]
+    assert ended[0] == idle[0]
+    assert clicked[0] == begun[0]
+    assert clicked[2:] == ["true", False]
 
 
 def test_faults_are_seen(tmp_path):

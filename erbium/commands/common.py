@@ -74,6 +74,18 @@ def lanes_option(function: F) -> F:
     )(function)
 
 
+def report_sample_option(function: F) -> F:
+    """Add the option ``--report-sample``."""
+    return click.option(
+        "--report-sample",
+        type=int,
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="Test image that the report shows from inside.",
+    )(function)
+
+
 def data_option(function: F) -> F:
     """Add the option ``--data``."""
     return click.option(

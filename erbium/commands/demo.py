@@ -42,6 +42,7 @@ from erbium.sw_model.network import Hardware
     show_default=True,
     help="Where to write the HTML report.",
 )
+@common.report_sample_option
 @click.option(
     "--stop-after",
     type=int,
@@ -57,6 +58,7 @@ def demo(
     lanes: int,
     data: Path | None,
     report: Path,
+    report_sample: int,
     stop_after: int | None,
 ) -> None:
     """Train a network on the generated Verilog, and compare every weight with the model's.
@@ -67,5 +69,7 @@ def demo(
     hardware = Hardware(lanes=lanes)
     if not report.parent.is_dir():
         raise FileNotFoundError(2, "No such folder", str(report.parent))
-    options = the_demo.Options(preset, images, seed, hardware, backend, data, report, stop_after, hidden)
+    options = the_demo.Options(
+        preset, images, seed, hardware, backend, data, report, stop_after, hidden, report_sample
+    )
     sys.exit(the_demo.run(options, common.console()))

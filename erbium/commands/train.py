@@ -69,6 +69,7 @@ class Choices:
     resume: bool
     overwrite: bool
     report: Path | None
+    report_sample: int
 
     def command(self) -> str:
         """Return the command line that makes the same run from its beginning."""
@@ -180,6 +181,7 @@ class Choices:
 @click.option("--resume", is_flag=True, help="Carry on from the checkpoint.")
 @click.option("--overwrite", is_flag=True, help="Start over although there is a checkpoint.")
 @click.option("--report", type=common.FILE, help="Write an HTML report at the end.")
+@common.report_sample_option
 def train(**options: object) -> None:
     """Train a network, and keep the state of the run in a checkpoint.
 
@@ -199,6 +201,7 @@ def train(**options: object) -> None:
     dataset = datasets.load(choices.data)
     if dataset.notice:
         click.echo(dataset.notice, err=True)
+    summary.check_sample_number(choices.report_sample, dataset)
     if choices.resume:
         _resume(choices, dataset, hardware)
     else:
@@ -370,13 +373,17 @@ def _resume_command(path: Path, choices: Choices) -> str:
         words += ["--data", str(choices.data)]
     if choices.report is not None:
         words += ["--report", str(choices.report)]
+    if choices.report_sample:
+        words += ["--report-sample", str(choices.report_sample)]
     return shlex.join(words)
 
 
 def _finish(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware: Hardware) -> None:
     test = trainer.dataset.test
     n_images = len(test) if chip.backend == "model" else min(N_SLOW_TEST, len(test))
+    before = chip.performance
     tested = summary.ask(chip, test, 0, n_images)
+    answering = summary.effort(before, chip.performance, n_images)
     common.say(
         f"test error {100 * tested.error:.2f} % of {tested.n_images:,} images; the checkpoint is {path}"
     )
@@ -396,6 +403,8 @@ def _finish(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware
             ],
             tested=tested,
             decisions=summary.decisions(chip.network, chip.weights, test, n_images),
+            answering=answering,
+            sample=choices.report_sample,
         )
         write_report(choices.report, record)
         common.say(f"the report is {choices.report}")

@@ -7,9 +7,10 @@ import numpy as np
 
 from erbium.report import first_spike_plots, plots
 from erbium.report.parts import Section, part
-from erbium.report.record import RunRecord, SampleTrace, layer_names
+from erbium.report.record import RunRecord, SampleTrace
 from erbium.sw_model.network import Network
 from erbium.sw_model.rules import FirstSpikeRule
+from erbium.tracing import layer_names
 
 LEAD = (
     "Every neuron spikes at most once, and the first output spike is the answer; where it was wrong or late, "
@@ -110,7 +111,7 @@ def raster(record: RunRecord) -> Section | None:
     image = plots.sample_image(record, trace)
     return Section(
         "raster",
-        "One decision, every spike",
+        f"Test image {record.sample}, every spike to the decision",
         "Time runs to the right in ticks; a dash is a spike, and the neurons stand in the order in which they "
         "spike.",
         part("decision", plot, image, trace, counts),

@@ -10,7 +10,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from erbium.gen.files import write_text
-from erbium.report.parts import STYLE_SHEET, TEMPLATES, MakeSection
+from erbium.report.parts import SCRIPT, SCRIPT_HASH, STYLE_SHEET, TEMPLATES, MakeSection
 from erbium.report.record import RunRecord
 from erbium.report.sections import SECTIONS, tiles
 
@@ -23,6 +23,8 @@ def render(record: RunRecord, sections: Sequence[MakeSection] = SECTIONS) -> str
     return TEMPLATES.get_template("page.html.j2").render(
         record=record,
         style=STYLE_SHEET,
+        script=SCRIPT,
+        script_hash=SCRIPT_HASH,
         tiles=tiles(record),
         sections=[section for section in made if section is not None],
         data=Markup(data),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,12 @@ FOLDER = Path(__file__).parent
 
 STYLE_SHEET = Markup((FOLDER / "page.css").read_text(encoding="utf-8"))
 """One look for all pages, in light and dark."""
+
+SCRIPT = Markup((FOLDER / "page.js").read_text(encoding="utf-8"))
+"""What a page can do: the full screen for a projector."""
+
+SCRIPT_HASH = "sha256-" + base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+"""What a page's policy lets run."""
 
 
 def templates_in(folder: Path) -> Environment:

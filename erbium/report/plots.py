@@ -22,9 +22,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from erbium.report.record import CurvePoint, RunRecord, SampleTrace, layer_names
+from erbium.report.record import CurvePoint, RunRecord, SampleTrace
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Network
+from erbium.tracing import layer_names
 
 ROLES = ("ink", "muted", "rule", "input", "hidden", "output", "wrong", "missed")
 """Colours of the plots, each a CSS variable of the page."""

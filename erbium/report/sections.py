@@ -11,12 +11,17 @@ import numpy as np
 
 from erbium.report import first_spike, plots
 from erbium.report.parts import MakeSection, Section, part, percent, short
-from erbium.report.record import RunRecord, layer_names
+from erbium.report.record import RunRecord
+from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Network
 from erbium.sw_model.rules import LatencyEncoder
+from erbium.tracing import layer_names
 
 N_FIELDS = 40
 """Receptive fields shown: what a reader looks at before the next page."""
+
+N_GROWN = 10
+"""Receptive fields that are shown before, during and after: a row of the page each."""
 
 MAX_TABLE_CLASSES = 20
 """Classes of which a confusion matrix is still readable as a table of numbers."""
@@ -34,7 +39,7 @@ class Tile:
 
 def tiles(record: RunRecord) -> list[Tile]:
     """Return the headline numbers that the record has."""
-    made: list[Tile] = []
+    made = _speed(record)
     error = record.test_error
     if error is not None:
         n_test = 0 if record.confusion is None else int(record.confusion.sum())
@@ -65,14 +70,34 @@ def tiles(record: RunRecord) -> list[Tile]:
     if spikes is not None:
         made.append(Tile("Spikes per image", short(spikes), "of all populations"))
     performance = record.performance
-    if performance.cycles_per_sample is not None:
-        made.append(Tile("Cycles per sample", short(performance.cycles_per_sample), "clocks of the array"))
     if performance.busy_share is not None:
         made.append(Tile("Lanes busy", f"{100 * performance.busy_share:.1f} %", "of cycles with a row word"))
     if performance.images_per_second is not None:
         speed = short(performance.images_per_second)
-        made.append(Tile("Images per second", speed, "by the clock on the wall"))
+        made.append(Tile("Ran here at", f"{speed} / s", f"images learned, by backend {record.backend}"))
     return made
+
+
+def _speed(record: RunRecord) -> list[Tile]:
+    """Return how fast the chip is: what it was built for, so it comes first."""
+    speed = record.speed
+    if speed is None:
+        return []
+    lanes = "" if speed.lanes is None else f", {speed.lanes} lanes"
+    clock = f"at {speed.clock / 1e6:g} MHz, the clock of a {speed.board}{lanes}"
+    return [
+        Tile(
+            name,
+            f"{speed.clock / cycles:,.0f} / s",
+            f"images: {cycles:,.0f} {speed.source} each, {clock}",
+            "speed",
+        )
+        for name, cycles in (
+            ("The chip learns", speed.cycles_per_learned),
+            ("The chip answers", speed.cycles_per_answer),
+        )
+        if cycles
+    ]
 
 
 def learning_curve(record: RunRecord) -> Section | None:
@@ -127,6 +152,29 @@ def confusion(record: RunRecord) -> Section | None:
     )
 
 
+def mistakes(record: RunRecord) -> Section | None:
+    """Pictures of what was answered wrongly."""
+    size = record.dataset.size
+    if size is None or not record.mistakes:
+        return None
+    n = record.network.n_classes
+    pictures = [
+        (one.number, plots.grey_image(np.reshape(one.image, size)), one.label, _named(one.answer, n))
+        for one in record.mistakes
+    ]
+    return Section(
+        "mistakes",
+        "What it gets wrong",
+        f"The first {len(pictures)} test images with a wrong answer: the label, and what the chip answered.",
+        part("mistakes", pictures),
+        wide=True,
+    )
+
+
+def _named(answer: int, n_classes: int) -> str:
+    return str(answer) if 0 <= answer < n_classes else "none"
+
+
 def raster(record: RunRecord) -> Section | None:
     """Every spike of one sample."""
     trace = record.trace
@@ -145,7 +193,7 @@ def raster(record: RunRecord) -> Section | None:
     plot = plots.svg("raster", label, lambda: plots.raster(trace, record.network))
     return Section(
         "raster",
-        "One sample, every spike",
+        f"Test image {record.sample}, every spike",
         "Time runs to the right in ticks; a dash is a spike, a row is a neuron, and a panel is a population.",
         part("raster", plot, image, trace, counts, record.network.margin),
         wide=True,
@@ -153,18 +201,28 @@ def raster(record: RunRecord) -> Section | None:
 
 
 def receptive_fields(record: RunRecord) -> Section | None:
-    """First-layer weights of the neurons that have learned most."""
+    """First-layer weights of the neurons that have learned most, and what they were before and on the way."""
     size = record.dataset.size
     if size is None or not record.weights:
         return None
-    weights = np.asarray(record.weights[0][: record.network.n_inputs], dtype=float)  # without the bias
+    n_inputs = record.network.n_inputs  # without the bias
+    weights = np.asarray(record.weights[0][:n_inputs], dtype=float)
     strongest = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")[:N_FIELDS]
     # A few large weights must not wash out the rest.
     limit = max(1.0, float(np.percentile(np.abs(weights[:, strongest]), 99.5)))
-    fields = [
-        (int(neuron), plots.diverging_image(weights[:, neuron].reshape(size), limit))
-        for neuron in np.sort(strongest)
-    ]
+
+    def pictures(values: Array, neurons: Array) -> list[tuple[int, str]]:
+        return [
+            (int(neuron), plots.diverging_image(values[:n_inputs, neuron].reshape(size), limit))
+            for neuron in np.sort(neurons)
+        ]
+
+    stages = [("before", record.network.initial_weights()[0])]
+    if record.during is not None:
+        stages.append((f"after {record.during.images:,} images", record.during.weights))
+    stages.append((f"after {record.images_learned:,} images", record.weights[0]))
+    grown = [(name, pictures(np.asarray(values), strongest[:N_GROWN])) for name, values in stages]
+    fields = pictures(weights, strongest)
     kind = "output" if len(record.network.layers) == 1 else "hidden"
     all_of_them = len(fields) == weights.shape[1]
     which = (
@@ -175,7 +233,8 @@ def receptive_fields(record: RunRecord) -> Section | None:
         "Receptive fields",
         "Each picture is what one neuron has learned to look for: ink on orange pixels drives it, "
         "ink on blue pixels holds it back.",
-        part("fields", fields, kind, f"{which}; full colour is a weight of ±{limit:.0f} or more."),
+        part("grown", grown, kind)
+        + part("fields", fields, kind, f"{which}; full colour is a weight of ±{limit:.0f} or more."),
         wide=True,
     )
 
@@ -372,6 +431,7 @@ def provenance(record: RunRecord) -> Section | None:
 SECTIONS: Sequence[MakeSection] = (
     learning_curve,
     confusion,
+    mistakes,
     first_spike.decisions,
     first_spike.rows_read,
     raster,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from erbium.gen import files
 from erbium.report import plots
 from erbium.report.parts import STYLE_SHEET, templates_in
 from erbium.report.parts import part as macro
+from erbium.report.pictures import svg_file
 
 TEMPLATES = templates_in(Path(__file__).parent)
 
@@ -152,19 +152,4 @@ def write_pictures(folder: Path, outcome: Outcome) -> None:
     folder.mkdir(exist_ok=True)
     for section in sections(outcome):
         if section.plot is not None:
-            files.write_text(folder / f"papers-{section.key}.svg", picture(section.plot))
-
-
-def picture(plot: Markup) -> str:
-    """Return a plot of a page as a file of its own: with the colours that it took from the page."""
-    names = "|".join(plots.ROLES)
-    light, dark = (
-        " ".join(re.findall(rf"--(?:{names}): #[0-9a-f]+;", block))
-        for block in re.findall(r":root \{(.*?)\}", STYLE_SHEET, re.DOTALL)[:2]
-    )
-    style = (
-        f"<style>:root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }} "
-        "text { font-family: sans-serif !important; }</style>"
-    )
-    space = 'xmlns="http://www.w3.org/2000/svg"'
-    return re.sub(r"(<svg)(.*?>)", rf"\1 {space}\2{style}", str(plot), count=1, flags=re.DOTALL) + "\n"
+            files.write_text(folder / f"papers-{section.key}.svg", svg_file(section.plot))
