@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Sweeps: their axes and points, what is measured, what is kept, and that nothing is lost or done twice."""
 
+import csv
 import importlib.util
 import json
 import os
@@ -490,6 +491,77 @@ def test_plots_are_those_that_the_results_are_good_for():
 def test_the_front_is_what_nobody_beats():
     points = [plots.Cost({}, cost, error) for cost, error in ((3, 5), (1, 9), (2, 5), (2, 7), (4, 1), (5, 1))]
     assert [(point.cost, point.error) for point in plots.pareto(points)] == [(1, 9), (2, 5), (4, 1)]
+
+
+@pytest.mark.parametrize(
+    ("errors", "limit"),
+    [
+        ([5.0, 6.0, 5.5, 7.0, 6.5, 88.0], 7.0),
+        ([5.0, 6.0, 5.5, 7.0, 6.5, 8.0], 8.0),  # nothing lies far out
+        ([90.0, 40.0, 12.0, 8.0, 6.0, 6.0, 5.9], 90.0),  # a slope is no outlier
+        ([5.0, 88.0], 88.0),  # too few to say
+        ([], 0.0),
+    ],
+)
+def test_what_lies_far_out(errors, limit):
+    assert plots.inside(errors) == limit
+
+
+def far_out():
+    rows = [
+        ({"hidden": hidden, "seed": 1}, some_row(validation_error=error, memory_bits=1000 * hidden))
+        for hidden, error in ((10, 0.08), (20, 0.07), (40, 0.065), (80, 0.06), (160, 0.058), (320, 0.9))
+    ]
+    return plots.plots(rows), rows
+
+
+def test_points_far_out_do_not_stretch_the_axes_and_are_named():
+    made, rows = far_out()
+    assert [plot.off for plot in made] == [("hidden 320: 90.00 %",)] * 2
+    for plot in made:
+        axes = plot.draw(plots.STAND_IN).axes[0]
+        assert axes.get_ylim()[1] < 12
+        assert any(line.get_label() == "off the scale" for line in axes.lines)
+    text = page.render("a title", "about", "erbium sweep x", rows, made)
+    assert "Off the scale, marked at the edge: hidden 320: 90.00 %." in text
+    assert all(not plot.off for plot in plots.plots(results())[2:])
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("layers.*.weight_width", "bits of a weight, all layers"),
+        ("layers.0.weight_width", "bits of a weight, layer 1"),
+        ("layers.1.program.threshold", "threshold of a neuron, layer 2"),
+        ("hidden", "hidden neurons"),
+        ("n_ticks", "longest presentation, ticks"),
+        ("faults.weight_stuck_0", "weight stuck 0 (faults)"),
+        ("margin", "margin"),
+    ],
+)
+def test_axes_have_readable_names(field, words):
+    assert plots.readable(field) == words
+
+
+def test_svg_files_follow_the_screen():
+    drawn = plots.write(plots.plots(results())[0], "svg").decode()
+    assert "prefers-color-scheme: dark" in drawn
+    assert drawn.count("--hidden: #") == 2
+
+
+def test_the_table_is_there_as_csv(tmp_path):
+    store = Store(tmp_path)
+    rows = results()
+    store.write_table(rows, "erbium sweep x")
+    lines = (tmp_path / "results.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(rows)
+    with open(tmp_path / "results.csv", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert read[0]["layers.*.weight_width"] == "4"
+    assert read[0]["status"] == DONE
+    assert float(read[0]["validation_error"]) == rows[0][1].measures["validation_error"]
+    assert read[-1]["message"] == "weight_width is 3 <b>"
+    assert 'href="results.csv"' in page.render("a title", "about", "erbium sweep x", rows, [])
 
 
 def test_repetitions_are_averaged():

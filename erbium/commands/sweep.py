@@ -391,7 +391,8 @@ def _write(sweep: _Sweep, store: Store, rows: Sequence[tuple[Settings, Row]]) ->
     store.write_table(rows, command)
     made = plots.plots(rows)
     files = {f"{plot.name}.{kind}": plots.write(plot, kind) for plot in made for kind in ("svg", "png")}
-    about = f"{len(rows)} points over {', '.join(sweep.request.over)}; {sweep.dataset}."
+    fields = "; ".join(map(plots.readable, sweep.request.over))
+    about = f"{len(rows)} points of {sweep.dataset}, over: {fields}."
     title = f"{Path(sweep.request.network).stem}, swept"
     files["index.html"] = page.render(title, about, command, rows, made).encode()
     for name, data in files.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -13,11 +14,14 @@ from erbium.report.parts import STYLE_SHEET, TEMPLATES, part
 from erbium.report.plots import STAND_IN, svg
 from erbium.summary import version
 from erbium.sweep.axes import Settings, spelled
-from erbium.sweep.plots import COSTS, Plot, costs, pareto
+from erbium.sweep.plots import COSTS, Plot, costs, pareto, short
 from erbium.sweep.store import DONE, Row
 
 MAX_ROWS = 500
 """Points that the page lists; all of them are in the table."""
+
+MAX_NAMED = 8
+"""Points off the scale that are named below a plot."""
 
 _COLUMNS = ("validation_error", "test_error", *COSTS, "fmax_mhz")
 
@@ -37,7 +41,13 @@ def render(
     """
     done = [(settings, row) for settings, row in rows if row.status == DONE]
     figures = [
-        (plot.name, plot.title, plot.lead, svg(plot.name, plot.title, lambda plot=plot: plot.draw(STAND_IN)))  # type: ignore[misc]
+        (
+            plot.name,
+            plot.title,
+            plot.lead,
+            _off(plot),
+            svg(plot.name, plot.title, partial(plot.draw, STAND_IN)),
+        )
         for plot in plots
     ]
     return _TEMPLATE.render(
@@ -59,17 +69,27 @@ def _front(done: Sequence[tuple[Settings, Row]]) -> Markup | None:
     front = pareto(costs(done, "memory_bits"))
     if len(front) < 2:
         return None
-    rows = [(spelled(point.settings), f"{point.cost:,.0f}", f"{point.error:.2f}") for point in front]
+    rows = [(_point(point.settings), f"{point.cost:,.0f}", f"{point.error:.2f}") for point in front]
     return part("table", ("point", "memory, bits", "validation error, %"), rows)
 
 
 def _points(done: Sequence[tuple[Settings, Row]]) -> Markup:
     names = [name for name in _COLUMNS if any(row.measures.get(name) is not None for _, row in done)]
     rows = [
-        (spelled(settings), *(_cell(name, row.measures.get(name)) for name in names))
-        for settings, row in done
+        (_point(settings), *(_cell(name, row.measures.get(name)) for name in names)) for settings, row in done
     ]
     return part("table", ("point", *(name.replace("_", " ") for name in names)), rows)
+
+
+def _off(plot: Plot) -> str:
+    """Return the points off the scale as words."""
+    more = len(plot.off) - MAX_NAMED
+    return "; ".join([*plot.off[:MAX_NAMED], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _point(settings: Settings) -> str:
+    """Return a point in words; where that says nothing, as it is spelled on the command line."""
+    return short(settings, list(settings)) or spelled(settings)
 
 
 def _cell(name: str, value: Any) -> str:
@@ -100,11 +120,14 @@ _TEMPLATE = TEMPLATES.from_string(
 <p class="about">{{ about }}</p>
 </header>
 <main>
-{% for name, heading, lead, plot in figures %}
+{% for name, heading, lead, off, plot in figures %}
 <section id="{{ name }}" aria-labelledby="{{ name }}-title">
 <h2 id="{{ name }}-title">{{ heading }}</h2>
 <p class="lead">{{ lead }}</p>
 <figure>{{ plot }}</figure>
+{% if off %}
+<p class="note">Off the scale, marked at the edge: {{ off }}.</p>
+{% endif %}
 </section>
 {% endfor %}
 {% if front %}
@@ -123,7 +146,9 @@ _TEMPLATE = TEMPLATES.from_string(
 {% endif %}
 <section id="points" class="wide">
 <h2>All points</h2>
-<p class="lead">{{ n_points }} were measured; all that is known of them is in results.parquet.</p>
+<p class="lead">{{ n_points }} were measured; all that is known of them is in
+<a href="results.csv">results.csv</a> and
+<a href="results.parquet">results.parquet</a>.</p>
 <details><summary>Show</summary>{{ points }}</details>
 </section>
 <section id="repeat" class="wide">

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,9 +14,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from erbium.report.plots import HALF, STAND_IN, STYLE, frame, thousands
+from erbium.report.pictures import svg_file
+from erbium.report.plots import HALF, STAND_IN, STYLE, frame, svg, thousands
 from erbium.sweep.axes import Settings, Value
 from erbium.sweep.store import DONE, Row
 
@@ -32,12 +33,42 @@ ERROR = "validation_error"
 REPLICATES = ("seed", "faults.seed", "build.seed")
 """Fields that repeat a point by another chance: they are averaged over."""
 
+_NAMES = {
+    "hidden": "hidden neurons",
+    "network": "network",
+    "n_ticks": "longest presentation, ticks",
+    "images": "images learned",
+    "weight_width": "bits of a weight",
+    "neuron_keep": "neurons kept in blank-out, of 256",
+    "synapse_keep": "synapses kept in blank-out, of 256",
+    "quiet_ticks": "quiet ticks that end a sample",
+    "decide_after": "output spikes that decide",
+    "feedback_delay": "feedback delay, ticks",
+    "rule.step": "step of a weight",
+    "program.threshold": "threshold of a neuron",
+    "recipe.epochs": "epochs",
+    "recipe.shift": "shift of the images, pixels",
+    "recipe.shift_share": "share of the run with shifted images",
+    "recipe.schedule": "schedule of the learning rate",
+    "recipe.crop": "middle of the images, pixels",
+    "recipe.held_out": "images held out",
+    "recipe.learn_ticks": "longest presentation in learning, ticks",
+    "hardware.lanes": "lanes",
+    "eval.ticks": "longest presentation of the test, ticks",
+    "eval.decide_after": "output spikes that decide the test",
+    "eval.images": "images of the test",
+    "build.board": "board",
+    "build.clock": "clock of the board, Hz",
+}
+"""What people call a field, with its unit; the layer comes after it."""
+
 Colours = Mapping[str, str]
 
 SERIES = ("hidden", "output", "missed", "wrong", "input")
 """Colours of lines and points, by role."""
 
 MARKERS = ("o", "s", "D", "^", "v")
+
 
 PAPER = {
     "ink": "#1d1a22",
@@ -49,7 +80,7 @@ PAPER = {
     "wrong": "#b85c00",
     "missed": "#2f5fd0",
 }
-"""The page's colours by daylight, for files that stand alone."""
+"""The page's colours by daylight, for files that know one theme."""
 
 
 class Cost(NamedTuple):
@@ -72,12 +103,15 @@ class Plot:
         What it shows, and how to read it.
     draw : callable
         Makes the figure in given colours, by role.
+    off : tuple of str
+        Points that lie so far out that they would stretch the axes: they stand at the edge, and here by name.
     """
 
     name: str
     title: str
     lead: str
     draw: Callable[[Colours], Figure]
+    off: tuple[str, ...] = ()
 
 
 def plots(rows: Sequence[tuple[Settings, Row]]) -> list[Plot]:
@@ -93,6 +127,7 @@ def plots(rows: Sequence[tuple[Settings, Row]]) -> list[Plot]:
                     f"Error against {label.partition(',')[0]}",
                     "The line joins the points that no other one beats in both.",
                     partial(_against_cost, points, label),
+                    tuple(_off_scale(points)),
                 )
             )
     for field in dict.fromkeys(field for settings, _ in done for field in settings):
@@ -100,9 +135,10 @@ def plots(rows: Sequence[tuple[Settings, Row]]) -> list[Plot]:
             made.append(
                 Plot(
                     f"error-{file_name(field)}",
-                    f"Error against {field}",
+                    f"Error against {readable(field)}",
                     "Means; the bars, where there are any, go from the lowest to the highest.",
                     partial(_against_axis, done, field),
+                    tuple(_off_scale(costs(done, None))),
                 )
             )
     return made
@@ -113,11 +149,25 @@ def file_name(field: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", field.replace("*", "all").lower()).strip("-")
 
 
-def costs(done: Sequence[tuple[Settings, Row]], measure: str) -> list[Cost]:
-    """Return points with a cost and their error in %, repetitions averaged."""
+def readable(field: str) -> str:
+    """Return what people call a field, such as "bits of a weight, all layers" for ``layers.*.weight_width``."""
+    which, path = "", field
+    if found := re.match(r"layers\.(\*|\d+)\.", field):
+        which = ", all layers" if found[1] == "*" else f", layer {int(found[1]) + 1}"
+        path = field[found.end() :]
+    if path in _NAMES:
+        return _NAMES[path] + which
+    room, _, last = path.rpartition(".")
+    name = last.removeprefix("n_").replace("_", " ")
+    within = room.rpartition(".")[2].replace("_", " ")
+    return (f"{name} ({within})" if within else name) + which
+
+
+def costs(done: Sequence[tuple[Settings, Row]], measure: str | None) -> list[Cost]:
+    """Return points with a cost and their error in %, repetitions averaged; without a measure the cost is 0."""
     groups: dict[tuple[Any, ...], list[tuple[Settings, float, float]]] = {}
     for settings, row in done:
-        cost, error = row.measures.get(measure), row.measures.get(ERROR)
+        cost, error = 0 if measure is None else row.measures.get(measure), row.measures.get(ERROR)
         if cost is None or error is None:
             continue
         same = {name: value for name, value in settings.items() if name not in REPLICATES}
@@ -138,9 +188,62 @@ def pareto(points: Sequence[Cost]) -> list[Cost]:
 
 
 def short(settings: Settings, fields: Sequence[str]) -> str:
-    """Return settings as the label of a point: the last words of the fields and their values."""
+    """Return settings as the label of a point: what the fields are called, without units, and their values."""
     return ", ".join(
-        f"{field.rpartition('.')[2]} {_text(settings[field])}" for field in fields if field in settings
+        f"{_without_unit(field)} {_text(settings[field])}" for field in fields if field in settings
+    )
+
+
+def _without_unit(field: str) -> str:
+    last = field.rpartition(".")[2]
+    name = last.removeprefix("n_").replace("_", " ")
+    found = re.match(r"layers\.(\d+)\.", field)
+    return f"{name} {int(found[1]) + 1}:" if found else name
+
+
+def inside(values: Sequence[float]) -> float:
+    """Return the largest value that does not lie far out: beyond the others by three times their spread.
+
+    The spread is that of the middle half, by ratios, since errors and costs span decades.
+    """
+    above = sorted(value for value in values if value > 0)
+    if len(above) < 5:
+        return max(values, default=0.0)
+    low, high = np.quantile(np.log(above), (0.25, 0.75))
+    limit = float(np.exp(high + 3 * max(high - low, 0.1)))
+    return max(value for value in above if value <= limit)
+
+
+def _off_scale(points: Sequence[Cost]) -> Iterator[str]:
+    """Return the points whose error lies far out, by name and with their error."""
+    limit = inside([point.error for point in points])
+    fields = _varying([point.settings for point in points])
+    for point in sorted(points, key=lambda point: -point.error):
+        if point.error > limit:
+            yield f"{short(point.settings, fields)}: {point.error:.2f} %"
+
+
+def _cut(axes: Axes, errors: Sequence[float], at: Sequence[tuple[float, float]], colours: Colours) -> None:
+    """Let the error's axis end above what does not lie far out, and mark what does at its edge."""
+    limit = inside(errors)
+    outside = sorted({x for x, error in at if error > limit})
+    if not outside:
+        return
+    low = min(errors)
+    log = axes.get_yscale() != "linear"
+    axes.set_ylim(
+        low / 1.1 if log else low - 0.08 * (limit - low),
+        limit * 1.15 if log else limit + 0.15 * (limit - low),
+    )
+    axes.plot(
+        outside,
+        [0.98] * len(outside),
+        linestyle="none",
+        marker=6,  # a caret that points up
+        markersize=9,
+        color=colours["wrong"],
+        transform=axes.get_xaxis_transform(),
+        label="off the scale",
     )
 
 
@@ -179,7 +282,7 @@ def _against_cost(points: Sequence[Cost], label: str, colours: Colours) -> Figur
             markersize=6,
             color=colours[SERIES[number]],
             alpha=0.8,
-            label=None if by is None else f"{by} {_text(value)}",
+            label=None if by is None else f"{_without_unit(by)} {_text(value)}",
         )
     front = pareto(points)
     axes.plot(
@@ -191,8 +294,10 @@ def _against_cost(points: Sequence[Cost], label: str, colours: Colours) -> Figur
         label="Pareto front",
     )
     _scale(axes, "x", [p.cost for p in points])
-    _scale(axes, "y", [p.error for p in points])
+    errors = [p.error for p in points]
+    _scale(axes, "y", [error for error in errors if error <= inside(errors)])
     axes.margins(x=0.12, y=0.1)
+    _cut(axes, errors, [(p.cost, p.error) for p in points], colours)
     named = [name for name in fields if name != by][:2]
     # Below the front there are no points.
     for point in _spread(axes, front) if named else []:
@@ -260,9 +365,12 @@ def _against_axis(done: Sequence[tuple[Settings, Row]], field: str, colours: Col
             label=short(dict(zip(by, key, strict=True)), by) or None,
         )
     _scale(axes, "x", [x for line in lines.values() for x in line])
-    _scale(axes, "y", [e for line in lines.values() for errors in line.values() for e in errors])
+    means = [(x, float(np.mean(errors))) for line in lines.values() for x, errors in line.items()]
+    limit = inside([error for _, error in means])
+    _scale(axes, "y", [error for _, error in means if error <= limit])
     axes.margins(x=0.06, y=0.1)
-    axes.set_xlabel(field)
+    _cut(axes, [error for _, error in means], means, colours)
+    axes.set_xlabel(readable(field))
     axes.set_ylabel("validation error, %")
     if by:
         axes.legend(frameon=False, fontsize=10.5)
@@ -273,6 +381,8 @@ def _scale(axes: Axes, which: str, values: Sequence[float]) -> None:
     """Make an axis logarithmic where its values span decades; with a place for 0, if that is among them."""
     axis, set_scale = (axes.xaxis, axes.set_xscale) if which == "x" else (axes.yaxis, axes.set_yscale)
     axis.set_major_formatter(FuncFormatter(thousands))
+    if all(value == int(value) for value in values):
+        axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
     above = sorted({value for value in values if value > 0})
     if min(values) < 0 or len(above) < 3 or above[-1] < 8 * above[0]:
         return
@@ -293,14 +403,14 @@ def _scale(axes: Axes, which: str, values: Sequence[float]) -> None:
 
 
 def write(plot: Plot, kind: str) -> bytes:
-    """Return a plot as a file of its own, ``"svg"`` or ``"png"``."""
+    """Return a plot as a file of its own: an SVG that follows a light or dark screen, or a PNG by daylight."""
+    if kind == "svg":
+        return svg_file(svg(plot.name, plot.title, lambda: plot.draw(STAND_IN))).encode()
     roles = {stand_in: PAPER[role] for role, stand_in in STAND_IN.items()}
     style = {
         key: roles.get(value, value) if isinstance(value, str) else value for key, value in STYLE.items()
     }
-    with mpl.rc_context(style | {"svg.fonttype": "path", "figure.facecolor": "white"}):
-        figure = plot.draw(PAPER)
+    with mpl.rc_context(style | {"figure.facecolor": "white"}):
         buffer = io.BytesIO()
-        metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {"Software": "Erbium"}
-        figure.savefig(buffer, format=kind, metadata=metadata, dpi=144)
+        plot.draw(PAPER).savefig(buffer, format=kind, metadata={"Software": "Erbium"}, dpi=144)
     return buffer.getvalue()

@@ -18,14 +18,14 @@ from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import parquet
+from pyarrow import csv, parquet
 
 from erbium.gen.files import replacing
 from erbium.sweep import SweepError
 from erbium.sweep.axes import Settings, Value
 from erbium.sweep.measure import MEASURES, Trained
 
-TABLE = "results.parquet"
+TABLE, CSV_TABLE = "results.parquet", "results.csv"
 DONE, FAILED, REFUSED = "done", "failed", "refused"
 
 _ARROW = {float: pa.float64(), int: pa.int64(), str: pa.string()}
@@ -132,7 +132,7 @@ class Store:
             np.savez_compressed(file, work=np.array(json.dumps(trained.work)), **weights)  # type: ignore[arg-type]
 
     def write_table(self, rows: Sequence[tuple[Settings, Row]], command: str) -> Path:
-        """Write the Parquet file: a row for each point, in the order given.
+        """Write the table, as Parquet and as CSV: a row for each point, in the order given.
 
         Parameters
         ----------
@@ -140,9 +140,11 @@ class Store:
         command : str
             The command line that asks for it; kept in the metadata of the file.
         """
-        path = self.folder / TABLE
+        path, made = self.folder / TABLE, table(rows, command)
         with whole_file(path) as file:
-            parquet.write_table(table(rows, command), file)
+            parquet.write_table(made, file)
+        with whole_file(self.folder / CSV_TABLE) as file:
+            csv.write_csv(made, file)
         return path
 
 
