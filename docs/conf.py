@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
@@ -106,8 +107,18 @@ def _ports_apart(app: Sphinx, what: str, name: str, obj: Any, options: Any, line
             lines[place] = f"{', '.join(names for names, _, _ in ports)} : {', '.join(kinds)}"
 
 
+def _drawings(app: Sphinx, tree: nodes.document) -> None:
+    """Mark blocks that are drawn with characters: their lines must not be wrapped as code is."""
+    for block in tree.findall(nodes.literal_block):
+        if any("\u2500" <= character <= "\u257f" for character in block.astext()):
+            parent, box = block.parent, nodes.container(classes=["drawing"])
+            parent.replace(block, box)
+            box += block
+
+
 def setup(app: Sphinx) -> None:
     """Tell Sphinx of those above."""
+    app.connect("doctree-read", _drawings)
     app.connect("autodoc-process-signature", _as_written)
     app.connect("autodoc-process-docstring", _ports_apart, priority=400)  # before napoleon reads it
     app.connect("source-read", _relinked)
