@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -111,7 +112,8 @@ def draw(opening: Opening) -> Figure:
 def _digit(axes: Axes, opening: Opening) -> None:
     pixels = opening.trace.image.reshape(opening.side, -1)
     rows, columns = np.nonzero(pixels)
-    axes.scatter(columns, rows, s=300, marker="s", color=INK, alpha=pixels[rows, columns] / 255, linewidths=0)
+    shades: Any = pixels[rows, columns] / 255
+    axes.scatter(columns, rows, s=300, marker="s", color=INK, alpha=shades, linewidths=0)
     axes.set(xlim=(-0.9, opening.side - 0.1), ylim=(opening.side - 0.1, -0.9), aspect="equal")
     axes.set_title("A digit", loc="left")
     axes.axis("off")

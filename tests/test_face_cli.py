@@ -395,6 +395,8 @@ def mistakes():
         ("demo --preset tiny --hidden 7,x --backend model", ["'7,x' is not a list of layer sizes"]),
         ("demo --images 0 --preset tiny --backend model", ["number of images to learn is 0"]),
         ("demo --report none/a.html", ["none", "no such folder"]),
+        ("train tiny --report-sample 12", ["--report-sample is 12", "0 to 11", "last test image"]),
+        ("train tiny --report-sample -1", ["--report-sample is -1"]),
         ("demo --lanes -3", ["lanes is -3"]),
         ("demo --preset tiny --backend board:", ["'board' needs the name of its port"]),
         ("simulate toaster tiny", ["no board 'toaster'", "ulx3s-85f"]),
@@ -510,6 +512,31 @@ def test_click_sees_the_commands():
     context = click.Context(cli.cli)
     assert cli.cli.list_commands(context) == list(cli.COMMANDS)
     assert cli.cli.get_command(context, "nothing") is None
+
+
+def test_the_report_shows_speed_mistakes_and_the_sample_that_was_asked_for(run, tmp_path):
+    code, _, err = run(f"{TRAIN} --evaluate-every 10 --report run.html --report-sample 7")
+    assert (code, err.count("bug")) == (0, 0)
+    text = (tmp_path / "run.html").read_text()
+    record = json.loads(re.search(r'id="record">(.*?)</script>', text, re.DOTALL)[1])
+    images, labels = datasets.load().test.images, datasets.load().test.labels
+    assert record["sample"] == 7
+    assert record["trace"]["image"] == images[7].ravel().tolist()
+    assert "Test image 7, every spike" in text
+    assert record["speed"]["cycles_per_learned"] > 0
+    assert record["speed"]["clock"] == 80_000_000
+    assert "clocks by formula, no simulation, each" in text
+    assert "After 10 images" in text
+    saved = Checkpoint.load(tmp_path / "tiny.npz")
+    with open_chip(TINY, "reference") as chip:
+        chip.load(saved.weights)
+        answers = chip.infer(images.reshape(len(images), -1)).answers
+    wrong = [
+        {"number": k, "label": int(labels[k]), "answer": int(answers[k])}
+        for k in np.flatnonzero(answers != labels)
+    ]
+    assert record["mistakes"] == wrong[:20]
+    assert wrong
 
 
 def test_the_report_names_the_command_that_makes_the_run_again(run, tmp_path):

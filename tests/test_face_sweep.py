@@ -20,12 +20,14 @@ import pytest
 from pyarrow import parquet
 
 from erbium import open_chip, summary
+from erbium.report.plots import STAND_IN
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets.sources import load_digits
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Hardware
 from erbium.sw_model.programs import DescriptionError
 from erbium.sweep import SweepError, axes, page, plots
+from erbium.sweep.axes import Settings
 from erbium.sweep.measure import MEASURES, Trained, cycles, hardware_of, measure, memory, train
 from erbium.sweep.point import Ask, Base, describe_fields, resolve
 from erbium.sweep.run import Work
@@ -508,7 +510,7 @@ def test_what_lies_far_out(errors, limit):
 
 
 def far_out():
-    rows = [
+    rows: list[tuple[Settings, Row]] = [
         ({"hidden": hidden, "seed": 1}, some_row(validation_error=error, memory_bits=1000 * hidden))
         for hidden, error in ((10, 0.08), (20, 0.07), (40, 0.065), (80, 0.06), (160, 0.058), (320, 0.9))
     ]
@@ -519,7 +521,7 @@ def test_points_far_out_do_not_stretch_the_axes_and_are_named():
     made, rows = far_out()
     assert [plot.off for plot in made] == [("hidden 320: 90.00 %",)] * 2
     for plot in made:
-        axes = plot.draw(plots.STAND_IN).axes[0]
+        axes = plot.draw(STAND_IN).axes[0]
         assert axes.get_ylim()[1] < 12
         assert any(line.get_label() == "off the scale" for line in axes.lines)
     text = page.render("a title", "about", "erbium sweep x", rows, made)

@@ -35,6 +35,9 @@ ARRAY = "erbium_array"
 TOP = "erbium"
 """The module of the bits, and the one around it."""
 
+_KIND: Any = Kind  # to a type checker it is no enumeration
+_BEGIN: int = _KIND.BEGIN.value
+
 TEXT_BYTES = 12
 """Of a token as text, such as ``SPIKE   123``."""
 
@@ -342,7 +345,7 @@ def _neurons(
     yield "    int unsigned word = 0;  // of neurons, which come in order"
     yield "    /* verilator tracing_on */"
     yield "    always_ff @(posedge clk)"
-    yield f"      if (layer{number + 1}_sweep.kind == 3'd{Kind.BEGIN.value}) begin word <= 0; ticks <= 0; end"
+    yield f"      if (layer{number + 1}_sweep.kind == 3'd{_BEGIN}) begin word <= 0; ticks <= 0; end"
     yield f"      else if ({fires}) begin"
     yield f"        word <= word == {words - 1} ? 0 : word + 1;"
     yield f"        if (word == {words - 1}) ticks <= ticks + 1;"

@@ -58,7 +58,7 @@ def load_digits(notice: str = "") -> Dataset:
 
 
 def load(
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     *,
     environ: Mapping[str, str] = os.environ,
     allow_download: bool = True,
@@ -69,7 +69,7 @@ def load(
 
     Parameters
     ----------
-    folder : Path, optional
+    folder : str or Path, optional
         Folder with four IDX files under MNIST's names, gzipped or not (`--data` on the command line). A name out
         of ``mnist`` and ``fashion-mnist`` that is no folder here is downloaded, ``digits`` are scikit-learn's.
     environ : mapping of str to str
