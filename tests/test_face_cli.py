@@ -518,7 +518,7 @@ def test_the_report_shows_speed_mistakes_and_the_sample_that_was_asked_for(run, 
     code, _, err = run(f"{TRAIN} --evaluate-every 10 --report run.html --report-sample 7")
     assert (code, err.count("bug")) == (0, 0)
     text = (tmp_path / "run.html").read_text()
-    record = json.loads(re.search(r'id="record">(.*?)</script>', text, re.DOTALL)[1])
+    record = json.loads(text.partition('id="record">')[2].partition("</script>")[0])
     images, labels = datasets.load().test.images, datasets.load().test.labels
     assert record["sample"] == 7
     assert record["trace"]["image"] == images[7].ravel().tolist()
