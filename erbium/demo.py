@@ -155,6 +155,7 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
     with chip, model:
         pair = Lockstep(chip, model)
         trainer = Trainer(pair, dataset, plan)
+        trainer.keep_during = options.report is not None
         try:
             _learn(trainer, pair, options, console)
             pair.verify()

@@ -271,9 +271,11 @@ class Trainer:
         Images learned in this part of the run.
     seconds : float
         Time that this part of the run spent on learning them.
+    keep_during : bool
+        Whether to read weights on the way for a report; off at first, since it takes its time on a serial line.
     during : tuple of int and ndarray, or None
-        Position and weights of the first layer at the first evaluation after a tenth of the plan, if this part of
-        the run came by it: what a report shows between before and after.
+        Position and weights of the first layer at the first evaluation after a tenth of the plan, if they were to be
+        kept and this part of the run came by it: what a report shows between before and after.
     """
 
     def __init__(
@@ -296,6 +298,7 @@ class Trainer:
         self.effort: dict[str, int] = {}
         self.n_learned = 0
         self.seconds = 0.0
+        self.keep_during = False
         self.during: tuple[int, Array] | None = None
         self._batch = batch
 
@@ -356,7 +359,8 @@ class Trainer:
         self.counters = self.chip.counters
         point = CurvePoint(position, n_images, n_wrong)
         self.curve.append(point)
-        if self.during is None and self.plan.total <= 10 * position < 10 * self.plan.total:
+        on_the_way = self.plan.total <= 10 * position < 10 * self.plan.total
+        if self.keep_during and self.during is None and on_the_way:
             self.during = position, self.chip.weights[0]
         yield Evaluated(point, time.perf_counter() - start)
 

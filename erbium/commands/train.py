@@ -325,6 +325,7 @@ def _plan(choices: Choices, network: Network, recipe: Recipe, dataset: Dataset) 
 def _carry_on(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware: Hardware) -> None:
     """Run to the end, or to where the user stops it, and leave a checkpoint either way."""
     errors = Console(stderr=True)
+    trainer.keep_during = choices.report is not None
     _announce(trainer, errors)
     # The first one now: a place that cannot be written shows before the work and not after it.
     Checkpoint.of(trainer).save(path)
