@@ -33,7 +33,7 @@ from erbium.report import (
     write_report,
 )
 from erbium.report.parts import short
-from erbium.report.sections import N_FIELDS, exactness, learning_curve
+from erbium.report.sections import N_FIELDS, N_GROWN, exactness, learning_curve
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.constants import sample_seeds
 from erbium.sw_model.datasets.sources import load_digits
@@ -365,8 +365,10 @@ def test_odd_shapes(hidden, n_classes, size, learn):
     page = Page(render(record))
     assert section_keys(page) == ALL_KEYS
     first = record.network.layers[0].n_neurons
-    fields = [img for img in page.all("img") if img["alt"].startswith("Weights of")]
+    alts = [img["alt"] for img in page.all("img") if img["alt"].startswith("Weights of")]
+    fields = [alt for alt in alts if re.search(r"neuron \d+$", alt)]
     assert len(fields) == min(first, N_FIELDS)
+    assert len(alts) - len(fields) == 3 * min(first, N_GROWN)
     assert ("the label did not spike" in page.text) is learn
 
 
