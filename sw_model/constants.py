@@ -41,7 +41,8 @@ def hash64(*words: int | Array) -> Array:
 
 
 # Domains keep the uses of the hash apart.
-_SALT, _SAMPLE, _WEIGHT, _FEEDBACK, _NEURON, _SHIFT, _NAME = 1, 2, 3, 4, 5, 6, 7
+_SALT, _SAMPLE, _WEIGHT, _FEEDBACK, _NEURON, _SHIFT, _NAME = 1, 2, 3, 4, 5, 6, 8
+"""7 is the domain of the test images that the documentation draws."""
 
 STREAM_ENCODER, STREAM_PLASTICITY, STREAM_BLANK_SYNAPSE, STREAM_BLANK_NEURON, STREAM_NOISE = range(5)
 """The random number streams of one process. Each process and stream has a generator of its own."""

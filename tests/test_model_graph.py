@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from erbium.gen.presets import PRESETS, erbp_network, first_spike_network
 from erbium.sw_model.array import ArrayModel, Tick
+from erbium.sw_model.constants import hash64, named_stream
 from erbium.sw_model.description.chain import chain
 from erbium.sw_model.description.codec import from_json, to_json
 from erbium.sw_model.description.connect import Dense, Given, Identity, RandomSigns, Sparse, Uniform
@@ -244,6 +245,13 @@ def test_a_recurrent_population_may_learn() -> None:
     model.run(images, np.arange(20), np.arange(20) % 4)
     assert (model.weights["loop"] != before).any()
     assert model.weights["loop"].shape == (12, 12)
+
+
+def test_a_name_stands_for_a_number_of_random_streams() -> None:
+    # By the hash of the page on constants, written there in Python.
+    assert named_stream("input") == int(hash64(8, *b"input")) & 0xFFFF_FFFF | 0x10000
+    assert named_stream("input") != named_stream("inputs")
+    assert all(named_stream(name) >= 0x10000 for name in ("a", "b", "excite"))
 
 
 def test_rates_have_names_and_bounds() -> None:
