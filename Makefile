@@ -19,8 +19,8 @@ help:  ## show this table
 setup: $(STAMP)  ## create .venv, install Erbium and the tests' needs; install Icarus where that needs no password
 	@tools/setup-icarus.sh
 
-demo: $(STAMP)  ## train MNIST on the simulated chip and write a report; ARGS go to `erbium demo`
-	@$(BIN)/erbium demo $(ARGS)
+demo: $(STAMP)  ## train MNIST on the simulated chip and write a report, in place of the last one; ARGS go to `erbium demo`
+	@$(BIN)/erbium demo --overwrite $(ARGS)
 
 bench: $(STAMP)  ## measure the numbers that the documentation quotes; ARGS go to `erbium bench`
 	@$(BIN)/erbium bench $(ARGS)

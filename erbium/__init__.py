@@ -89,4 +89,11 @@ def __getattr__(name: str) -> Any:
     for module, names in _HOMES.items():
         if name in names:
             return getattr(importlib.import_module(module), name)
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("erbium")
     raise AttributeError(f"module 'erbium' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, loaded or not: what TAB offers."""
+    return sorted({*globals(), *__all__, "__version__"})

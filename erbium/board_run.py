@@ -20,6 +20,7 @@ from erbium.fpga.driver_open import Target, open_board
 from erbium.fpga.transport import BoardLostError
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay, doing
+from erbium.silence import Silence, silence
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Network
 from erbium.tables import PlainTable
@@ -66,7 +67,7 @@ class BoardRun:
     saved: Checkpoint | None = None
 
     def carry_out(self, console: Console) -> int:
-        """Do it, and return the exit code: 1 if the board and the model differ, else 0.
+        """Do it, and return the exit code: 1 if the board and the model differ or nothing was answered, else 0.
 
         Raises
         ------
@@ -107,8 +108,11 @@ class BoardRun:
         if isinstance(pair, Lockstep):
             pair.verify()
             _say(console, f"{pair.verdict()}, and every answer of learning and testing")
-        _show(console, trainer, board, answers, self.target.simulated)
-        return 0
+        silent = None
+        if answers is not None:
+            silent = silence(self.network, trainer.chip.weights, self.dataset.test, self.n_test)
+        _show(console, trainer, board, answers, silent, self.target.simulated)
+        return 0 if silent is None else silent.exit_code(trainer.chip.position, len(self.dataset.train))
 
     def _trainer(self, chip: Chip, model: Chip | None) -> Trainer:
         """Bring the board, and the model beside it, to where the run stands."""
@@ -186,14 +190,20 @@ def _say(console: Console, text: str) -> None:
 
 
 def _show(
-    console: Console, trainer: Trainer, board: BoardArray, answers: summary.Answers | None, simulated: bool
+    console: Console,
+    trainer: Trainer,
+    board: BoardArray,
+    answers: summary.Answers | None,
+    silent: Silence | None,
+    simulated: bool,
 ) -> None:
     table = PlainTable(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column()
     if answers is not None:
-        accuracy = f"{100 * (1 - answers.error):.2f} %"
+        dead = silent is not None and silent.dead
+        accuracy = "none" if dead else f"{100 * (1 - answers.error):.2f} %"
         table.add_row("accuracy", accuracy, f"of {answers.n_images:,} test images, inferred on the board")
     table.add_row("learned", f"{trainer.chip.position:,}", "images")
     measured = summary.performance(trainer)
@@ -212,3 +222,5 @@ def _show(
         table.add_row("lanes busy", f"{100 * measured.busy_share:.1f} %", "of these cycles")
     table.add_row("retries", f"{board.retries:,}", "frames sent again")
     console.print(table, highlight=False)
+    if silent is not None and (sentence := silent.sentence()):
+        _say(console, sentence)

@@ -54,12 +54,16 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Begin with 'erbium demo'; 'erbium doctor' shows whether everything is there that it needs.",
 )
 @click.version_option(package_name="erbium", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Erbium: a spiking neuron and synapse array that learns on the chip."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -112,6 +116,7 @@ def is_expected(error: BaseException) -> bool:
     from erbium.checkpoint import CheckpointError
     from erbium.chip import ChipError
     from erbium.fpga.transport import LinkError
+    from erbium.gen.files import OutputError
     from erbium.sw_model.datasets import DatasetError
     from erbium.sw_model.programs import DescriptionError
     from erbium.sweep import SweepError
@@ -127,6 +132,7 @@ def is_expected(error: BaseException) -> bool:
             ChipError,
             ToolError,
             LinkError,
+            OutputError,
             SweepError,
             OSError,
         ),

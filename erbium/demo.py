@@ -24,6 +24,7 @@ from erbium.gen.resize import resized
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay, doing
 from erbium.report import Decisions
+from erbium.silence import Silence, silence
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
@@ -31,6 +32,9 @@ from erbium.tables import PlainTable
 from erbium.train import Evaluated, Plan, Trainer, check_fits, evaluation_ticks
 
 PRESET, DIGITS_PRESET = "erbp-mnist-200", "erbp-digits"
+FITTING = {64: DIGITS_PRESET, 16: "tiny"}
+"""Presets for the data of so many pixels; :data:`PRESET` for all others."""
+
 N_IMAGES = 10_000
 N_VALIDATION, VALIDATION_TICKS = 256, 8
 """An evaluation on the way: enough to see the accuracy grow, and a small share of the time."""
@@ -86,8 +90,8 @@ def evaluate_at(total: int) -> tuple[int, ...]:
 
 def choose(options: Options, dataset: Dataset) -> tuple[Network, Dataset, Plan]:
     """Return the network for a data set, what it sees of that, and how it is trained."""
-    # The digits stand in where MNIST cannot be had; so does their network, unless the user named one.
-    name = options.preset or (DIGITS_PRESET if dataset.notice else PRESET)
+    # The digits stand in where MNIST cannot be had, or are asked for; so does their network, unless one was named.
+    name = options.preset or FITTING.get(dataset.n_pixels, PRESET)
     chosen = preset(name)
     way_out = _way_out(options, chosen, dataset)
     dataset = chosen.recipe.view(dataset, way_out)
@@ -122,7 +126,7 @@ def _way_out(options: Options, chosen: Preset, dataset: Dataset) -> str:
 
 
 def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
-    """Run the demo and return its exit code: 1 if the chip and the model differ, else 0.
+    """Run the demo and return its exit code: 1 if the chip and the model differ or nothing was answered, else 0.
 
     Parameters
     ----------
@@ -167,7 +171,8 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
             return 1
         _say(console, _comparison(verdict, options, pair))
         decisions = summary.decisions(network, model.weights, dataset.test, answers.n_images)
-        _show(console, trainer, options, answers, chip_answers, decisions)
+        silent = silence(network, model.weights, dataset.test, answers.n_images)
+        _show(console, trainer, options, answers, chip_answers, decisions, silent)
         if options.report is not None:
             record = summary.run_record(
                 title=f"Erbium demo: {network.name} learns {dataset.name}",
@@ -178,6 +183,7 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
                 commands=[options.command()],
                 tested=answers,
                 decisions=decisions,
+                silence=silent,
                 verdict=verdict if chip.backend != model.backend else None,
                 answering=summary.effort(before, chip.performance, chip_answers.n_images),
                 sample=options.report_sample,
@@ -186,7 +192,11 @@ def run(options: Options, console: Console, opener: Opener = open_chip) -> int:
 
             write_report(options.report, record)
             _say(console, f"The report is in {options.report}.")
-    return 0 if verdict.equal else 1
+        if sentence := silent.sentence():
+            _say(console, sentence)
+    if not verdict.equal:
+        return 1
+    return silent.exit_code(pair.position, len(dataset.train))
 
 
 def _say(console: Console, text: str) -> None:
@@ -259,6 +269,7 @@ def _show(
     answers: summary.Answers,
     chip_answers: summary.Answers,
     decisions: Decisions | None,
+    silent: Silence,
 ) -> None:
     network = trainer.chip.network
     table = PlainTable(show_header=False)
@@ -274,7 +285,10 @@ def _show(
         if answers.n_images == chip_answers.n_images
         else f", {chip_answers.n_images:,} of them on the chip too"
     )
-    row("test error", f"{100 * answers.error:.2f} %", f"of {answers.n_images:,} images{who}")
+    error = "none" if silent.dead else f"{100 * answers.error:.2f} %"
+    row("test error", error, f"of {answers.n_images:,} images{who}")
+    if silent.n_without_answer:
+        row("no answer", f"{silent.n_without_answer:,}", "images of these: no output neuron spiked")
     row("learned", f"{trainer.chip.position:,}", "images; of each, on average:")
     for name, value in summary.work_per_image(network, trainer.work, learning=True):
         row("", value, name)

@@ -104,12 +104,16 @@ class TrainingDisplay(ProgressDisplay):
                 self._progress.update(self._task, completed=position, description="learning")
             case Evaluating():
                 self._progress.update(self._task, description="checking")
-            case Evaluated(point=point):
+            case Evaluated(point=point, answered=answered):
                 accuracy = 100 * (1 - point.error)
-                self._progress.update(self._task, accuracy=f"{accuracy:.1f} % right")
+                self._progress.update(
+                    self._task, accuracy=f"{accuracy:.1f} % right" if answered else "no answers"
+                )
+                found = (
+                    f"{accuracy:5.1f} % right of {point.n_images:,} validation images"
+                    if answered
+                    else f"no answer, as no output neuron spiked in any of {point.n_images:,} validation images"
+                )
                 self.console.print(
-                    f"{point.position:>11,} images learned: {accuracy:5.1f} % right "
-                    f"of {point.n_images:,} validation images",
-                    highlight=False,
-                    soft_wrap=True,
+                    f"{point.position:>11,} images learned: {found}", highlight=False, soft_wrap=True
                 )

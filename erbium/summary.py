@@ -14,6 +14,7 @@ from erbium.answers import Answerer, Answers, ask, synaptic_operations
 from erbium.chip import open_chip
 from erbium.exact import Verdict
 from erbium.gen.presets import describe_schedule, describe_shift
+from erbium.silence import Silence
 from erbium.sw_model import constants
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset, Split
@@ -93,6 +94,7 @@ def run_record(
     commands: Sequence[str],
     tested: Answers | None,
     decisions: report.Decisions | None = None,
+    silence: Silence | None = None,
     verdict: Verdict | None = None,
     answering: Mapping[str, int] | None = None,
     sample: int = 0,
@@ -115,6 +117,8 @@ def run_record(
         Answers to the test images.
     decisions : Decisions, optional
         What these took, see :func:`decisions`.
+    silence : Silence, optional
+        In how many of these a population did not spike, see :func:`erbium.silence.silence`.
     verdict : Verdict, optional
         Outcome of comparing the run with the model's.
     answering : mapping of str to int, optional
@@ -162,6 +166,7 @@ def run_record(
         mistakes=_mistakes(network, dataset, weights, None if tested is None else tested.n_images),
         sample=sample,
         during=None if trainer.during is None else report.Stage(*trainer.during),
+        silence=silence,
     )
 
 

@@ -22,6 +22,7 @@ from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset, DatasetError, shift_images
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError, check_range
+from erbium.sw_model.reach import check_long_enough
 
 BATCH_SECONDS = 0.2
 """How long one call of the chip is to take: short enough for a smooth progress bar and a prompt Ctrl-C."""
@@ -178,10 +179,11 @@ class Evaluating:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation is complete."""
+    """An evaluation is complete; `answered` is false if no output neuron spiked in any of its images."""
 
     point: CurvePoint
     seconds: float
+    answered: bool = True
 
 
 Event = Learned | Evaluating | Evaluated
@@ -291,6 +293,7 @@ class Trainer:
         check_fits(chip.network, dataset)
         most = chip.network.n_ticks
         check_range("learn_ticks", plan.recipe.learn_ticks, 0, most, ", the network's longest presentation")
+        check_long_enough(chip.network, plan.recipe.learn_ticks or most)
         self.chip, self.dataset, self.plan = chip, dataset, plan
         self.curve = list(curve)
         self.counters = chip.counters
@@ -347,6 +350,8 @@ class Trainer:
         split = self.dataset.validation
         pace, start = Pace(), time.perf_counter()
         n_done = n_wrong = 0
+        output = f"layer{len(self.chip.network.layers)}_spikes"
+        spikes_before = self.chip.counters.get(output, 0)
         while n_done < n_images:
             here = slice(n_done, min(n_done + (self._batch or pace.size), n_images))
             before = time.perf_counter()
@@ -362,7 +367,8 @@ class Trainer:
         on_the_way = self.plan.total <= 10 * position < 10 * self.plan.total
         if self.keep_during and self.during is None and on_the_way:
             self.during = position, self.chip.weights[0]
-        yield Evaluated(point, time.perf_counter() - start)
+        answered = output not in self.counters or self.counters[output] > spikes_before
+        yield Evaluated(point, time.perf_counter() - start, answered)
 
 
 def _add(total: dict[str, int], after: Mapping[str, int], before: Mapping[str, int]) -> None:

@@ -236,6 +236,11 @@ def _heading(network: Network, hardware: Hardware) -> str:
     )
 
 
+def file_names() -> tuple[str, ...]:
+    """Return the names of the files that :func:`export` writes."""
+    return tuple(f"{TOP}.{kind}" for kind in ("v", "h", "core", "json"))
+
+
 def export(network: Network, hardware: Hardware, directory: Path) -> dict[str, Any]:
     """Write Verilog, JSON manifest, C header and FuseSoC core of an array.
 

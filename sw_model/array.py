@@ -70,6 +70,19 @@ class Results:
     ticks: Array
     ticks_to_decision: Array
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: how many samples there are, and the first ones."""
+        shown = 10
+        columns = {"sample": range(len(self.answers)), **vars(self)}
+        head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in columns)
+        rows = list(zip(*columns.values(), strict=True))[:shown]
+        cells = "".join(f"<tr>{''.join(f'<td>{int(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        more = f", the first {shown} of them" if len(self.answers) > shown else ""
+        return (
+            f"<p>{len(self.answers):,} samples{more}</p><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{cells}</tbody></table>"
+        )
+
 
 class Observer(Protocol):
     """Called after each tick with the array as it stands then."""

@@ -128,6 +128,28 @@ class FastArray:
         batch = self._checked(images, seeds, None, n_ticks)
         return self._learner.decisions(self._run_parallel(batch, threads))
 
+    def spikes(
+        self, images: Array, seeds: Array, n_ticks: int | None = None, threads: int | None = None
+    ) -> Array:
+        """Infer samples as :meth:`infer_parallel` does; return how often each population spiked in each of them.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, n_inputs)
+        seeds : ndarray of uint32, shape (n,)
+        n_ticks : int, optional
+            Longest presentation; default is the network's.
+        threads : int, optional
+            Default is the number of processors.
+
+        Returns
+        -------
+        ndarray of int64, shape (n, 1 + n_layers)
+            Spikes of the encoder, and of each layer from the first to the output.
+        """
+        table = self._run_parallel(self._checked(images, seeds, None, n_ticks), threads)
+        return table[:, -1 - len(self.network.layers) :]
+
     def _checked(self, images: Array, seeds: Array, labels: Array | None, n_ticks: int | None) -> Batch:
         """Check what the kernels, which check nothing, rely on."""
         images = np.asarray(images)

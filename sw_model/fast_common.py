@@ -84,7 +84,8 @@ class FastLearner:
     own_counter : str
         Name of the counter that only this learner has.
     n_columns : int
-        Columns of the results, the first three of which are the same for all learners.
+        Columns of the results. The first three are the same for all learners, and so are the last: the spikes of the
+        encoder and of each layer.
     lanes : int
         Neurons of the widest layer, rounded up to whole vectors.
     first_rows : list of int
@@ -93,11 +94,11 @@ class FastLearner:
     """
 
     own_counter: str
-    n_columns = 3
 
     def __init__(self, network: Network, faults: Faults | None = None) -> None:
         self.network = network
         n_layers = len(network.layers)
+        self.n_columns = 3 + 1 + n_layers
         self.lanes = max(lanes_of(layer.n_neurons) for layer in network.layers)
         rows = [network.n_rows(number) for number in range(n_layers)]
         self.first_rows = [int(row) for row in np.cumsum([0, *rows])]

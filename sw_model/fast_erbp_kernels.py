@@ -45,6 +45,8 @@ from erbium.sw_model.fast_kernels import (
     Array,
     begin_neurons,
     best_class,
+    count_from,
+    count_to,
     draw_noise,
     mixed,
     reset_states,
@@ -764,12 +766,14 @@ def cached(digest: str) -> Any:
         n_ticks, decide_after : int
         counters : ndarray of int64, shape (4,)
         layer_counters : ndarray of int64, shape (n_layers, 4)
-        results : ndarray of int64, shape (n, 3)
-            Answers, ticks, and ticks to the decision.
+        results : ndarray of int64, shape (n, 3 + 1 + n_layers)
+            Answers, ticks, and ticks to the decision; spikes of the encoder and of each layer.
         f : FaultArrays or None
         """
         _ = digest
         for k in range(images.shape[0]):
+            spikes = results[k, results.shape[1] - layer_counters.shape[0] - 1 :]
+            count_from(counters, layer_counters, spikes)
             run_sample(
                 d,
                 s,
@@ -786,6 +790,7 @@ def cached(digest: str) -> Any:
                 results[k],
                 f,
             )
+            count_to(counters, layer_counters, spikes)
 
     return run_batch
 

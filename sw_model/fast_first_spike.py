@@ -113,7 +113,7 @@ class FirstSpikeLearner(FastLearner):
             )
         super().__init__(network, faults)
         n_layers, errors = len(network.layers), network.first_spike_errors
-        self.n_columns = kernels.SPIKES_TO_DECISION + n_layers
+        self.n_columns += n_layers
         common = {
             "n_layers": n_layers,
             "n_classes": network.n_classes,
@@ -209,7 +209,7 @@ class FirstSpikeLearner(FastLearner):
             results[:, ANSWER],
             results[:, TICKS_TO_DECISION],
             results[:, first],
-            results[:, first + 1 :],
+            results[:, first + 1 : first + len(self.network.layers)],
         )
 
 

@@ -301,3 +301,22 @@ def best_class(counts: Array, x: Array, last: int) -> int:
         if ahead > 0 or (ahead == 0 and x[last, 0, c] > x[last, 0, best]):
             best = c
     return best
+
+
+# --- Spikes of one sample -----------------------------------------------------------------------------------
+
+
+@njit(nogil=True)
+def count_from(counters: Array, layer_counters: Array, spikes: Array) -> None:
+    """Begin to count the spikes of a sample: those of the encoder and of each layer, in `spikes`."""
+    spikes[0] = -counters[INPUT_SPIKES]
+    for number in range(layer_counters.shape[0]):
+        spikes[number + 1] = -layer_counters[number, SPIKES]
+
+
+@njit(nogil=True)
+def count_to(counters: Array, layer_counters: Array, spikes: Array) -> None:
+    """End what :func:`count_from` began."""
+    spikes[0] += counters[INPUT_SPIKES]
+    for number in range(layer_counters.shape[0]):
+        spikes[number + 1] += layer_counters[number, SPIKES]

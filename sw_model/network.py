@@ -8,6 +8,7 @@ built (lanes, depths) and cannot change a result, so it takes no part in the dig
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
@@ -22,6 +23,7 @@ from erbium.sw_model.programs import (
     Operation,
     check_range,
 )
+from erbium.sw_model.reach import check_reach
 from erbium.sw_model.rules import (
     FULL_PROBABILITY,
     MAX_TICKS,
@@ -210,6 +212,7 @@ class Network:
                 "a layer has a FirstSpikeRule, but the errors of the network are error neurons; the first-spike "
                 "learner needs FirstSpikeErrors"
             )
+        check_reach(self)
 
     def _check_feedback(self, number: int, layer: Layer) -> None:
         last = number == len(self.layers) - 1
@@ -375,6 +378,23 @@ class Network:
         """Return the description as JSON, indented for people."""
         head: dict[str, Any] = {"format": FORMAT, "version": FORMAT_VERSION, "digest": self.digest}
         return json.dumps(head | asdict(self), indent=2) + "\n"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the network in a line, and a row for each layer."""
+        rows = [
+            (number, layer.n_neurons, layer.program.name, layer.weight_width, type(layer.rule).__name__)
+            for number, layer in enumerate(self.layers, 1)
+        ]
+        head = ("layer", "neurons", "program", "weight bits", "rule")
+        cells = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows
+        )
+        shape = "-".join(map(str, self.shape))
+        return (
+            f"<p><b>{html.escape(self.name)}</b> {shape}, digest <code>{self.digest}</code>, at most {self.n_ticks} "
+            f"ticks, seed {self.seed}</p><table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead>"
+            f"<tbody>{cells}</tbody></table>"
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Network:

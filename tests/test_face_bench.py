@@ -34,14 +34,14 @@ from erbium.bench import (
     training,
 )
 from erbium.bench.display import Display
-from erbium.bench.request import Request, load_named, tiny_digits
+from erbium.bench.request import Request, load_named
 from erbium.bench.result import Outcome, Row
 from erbium.bench.work import Task, carry_out
 from erbium.chip import open_chip
 from erbium.gen.presets import PRESETS, preset
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import write_idx
-from erbium.sw_model.datasets.sources import load_digits
+from erbium.sw_model.datasets.sources import load_digits, load_tiny_digits
 from erbium.sw_model.programs import DescriptionError
 
 KEYS = ["id", "value", "unit", "target", "ok", "command"]
@@ -126,7 +126,7 @@ def test_best_presets_by_their_own_recipes(run, tmp_path, monkeypatch):
     assert [path.suffix for path in (tmp_path / "runs").iterdir()] == [".json"] * 2
 
     # The same run by the command that the row names.
-    monkeypatch.setattr(datasets, "load", lambda folder=None: tiny_digits())
+    monkeypatch.setattr(datasets, "load", lambda folder=None: load_tiny_digits())
     code, out, _ = run(row["commands_per_seed"][1].removeprefix("erbium "))
     assert code == 0
     assert f"test error {row['values'][1]:.2f} %" in out
@@ -138,7 +138,7 @@ def test_best_presets_by_their_own_recipes(run, tmp_path, monkeypatch):
 
 
 def test_a_kept_run_carries_on(tmp_path):
-    data, network = tiny_digits(), preset("tiny").network
+    data, network = load_tiny_digits(), preset("tiny").network
     recipe = replace(preset("tiny").recipe, epochs=3)
     whole = kept.train(lambda steps: None, network, recipe, data, (1, 2), Request("best"))
     request, shown = Request("best", keep=tmp_path / "runs"), []
@@ -224,7 +224,7 @@ def test_first_spike_is_what_train_and_eval_come_to(run, tmp_path, monkeypatch):
 
     # The same run by the command that the row names.
     command = error["commands_per_seed"][1].removeprefix("erbium ")
-    monkeypatch.setattr(datasets, "load", lambda folder=None: tiny_digits())
+    monkeypatch.setattr(datasets, "load", lambda folder=None: load_tiny_digits())
     code, out, _ = run(command)
     assert code == 0
     assert f"test error {error['values'][1]:.2f} %" in out
@@ -364,7 +364,7 @@ def tiny_weights():
 
 
 def test_tiny_digits_fit_the_tiny_preset():
-    data, network = tiny_digits(), preset("tiny").network
+    data, network = load_tiny_digits(), preset("tiny").network
     assert (data.n_pixels, data.n_classes) == (network.n_inputs, network.n_classes)
     assert load_named("tiny").digest == data.digest
     eight, four = load_digits().train, data.train

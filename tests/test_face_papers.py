@@ -11,13 +11,13 @@ import pytest
 from erbium.bench import papers
 from erbium.bench.papers import ann, errors, learning_speed, plan, runs
 from erbium.bench.papers.published import FIRST_DECISION_OPERATIONS, TEST_ERRORS
-from erbium.bench.request import Request, tiny_digits
+from erbium.bench.request import Request
 from erbium.bench.work import Task
 from erbium.gen.presets import Recipe, preset
 from erbium.report.parts import STYLE_SHEET
 from erbium.sw_model import constants
 from erbium.sw_model.array import ArrayModel
-from erbium.sw_model.datasets.sources import load_digits
+from erbium.sw_model.datasets.sources import load_digits, load_tiny_digits
 
 CI = os.environ.get("CI", "").lower() in ("true", "1")
 
@@ -144,7 +144,7 @@ def test_a_kept_run_is_that_of_one_network(tmp_path):
     dataset = load_digits()
     whole = plan.Plan(Request("papers", quick=True), plan.QUICK, dataset)
     one, other = (runs.spiking_run(whole, "erbp", (200,), seed) for seed in (1, 2))
-    small = plan.Plan(whole.request, whole.effort, tiny_digits())
+    small = plan.Plan(whole.request, whole.effort, load_tiny_digits())
     assert papers._digest(one, whole) != papers._digest(other, whole)
     assert papers._digest(one, whole) != papers._digest(one, small)
 
@@ -221,7 +221,7 @@ def test_ordinary_networks_learn_and_are_repeated_by_their_seed(learner, most):
 
 def test_early_decisions_are_those_of_the_reference_model():
     """Sample by sample, with the operations counted tick by tick."""
-    network, data = preset("tiny").network, tiny_digits()
+    network, data = preset("tiny").network, load_tiny_digits()
     split = type(data.test)(data.test.images[:25], data.test.labels[:25])
     array = ArrayModel(network)
     seeds = constants.sample_seeds(network.seed, True, 0, 40)

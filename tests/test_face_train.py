@@ -191,6 +191,10 @@ def test_training_images_may_be_shown_for_a_shorter_time():
         assert chip.ticks == [n_ticks] * 40
     with pytest.raises(DescriptionError, match=rf"learn_ticks is {TINY.n_ticks + 1}; it must be from 0 to "):
         Trainer(Recorder(), DATA, long)
+    with pytest.raises(
+        DescriptionError, match="shown for 2 ticks and no weight changes before tick 2; show them for at"
+    ):
+        Trainer(Recorder(), DATA, replace(PLAN, recipe=Recipe(learn_ticks=2)))
 
 
 def test_a_wide_shift_is_one_move():

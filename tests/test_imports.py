@@ -39,7 +39,7 @@ BELOW = {
     "erbium": {"erbium.sw_model", "erbium.hdl", "erbium.gen", "erbium.verif", "erbium.fpga"},
 }
 
-DESCRIPTION = {f"erbium.sw_model.{name}" for name in ("network", "rules", "programs", "constants")}
+DESCRIPTION = {f"erbium.sw_model.{name}" for name in ("network", "reach", "rules", "programs", "constants")}
 """The network description: all that the hardware may know of the model; it imports nothing else either."""
 
 WITHOUT_AMARANTH = ("erbium.sw_model", "erbium.fpga.driver", "erbium.fpga.transport")

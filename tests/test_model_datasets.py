@@ -23,7 +23,7 @@ def small_set(n_train=26, n_test=7, height=5, width=3, n_classes=4, seed=1):
 
     def labels(n):
         dtype = np.uint8 if n_classes <= 256 else np.uint16
-        return np.append(rng.integers(0, n_classes, n - 1), n_classes - 1).astype(dtype)
+        return np.append(np.arange(n - 1) % n_classes, min(n, n_classes) - 1).astype(dtype)
 
     def images(n):
         return rng.integers(0, 256, (n, height, width), dtype=np.uint8)
@@ -96,7 +96,7 @@ def test_the_split(tmp_path):
 
 @pytest.mark.parametrize(("n_classes", "dtype"), [(2, np.uint8), (256, np.uint8), (300, np.uint16)])
 def test_any_number_of_classes(tmp_path, n_classes, dtype):
-    dataset = load_folder(write_set(tmp_path, small_set(n_train=60, n_classes=n_classes)))
+    dataset = load_folder(write_set(tmp_path, small_set(n_train=400, n_classes=n_classes)))
     assert dataset.n_classes == n_classes
     assert dataset.train.labels.dtype == dataset.test.labels.dtype == dtype
 
@@ -343,3 +343,96 @@ def test_the_named_data_set():
         assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (50_000, 10_000, 10_000)
         assert (dataset.height, dataset.width, dataset.n_classes) == (28, 28, 10)
         assert np.bincount(dataset.test.labels).sum() == 10_000
+
+
+# --- Near misses, and labels that are no classes ---
+
+
+def relabelled(change):
+    arrays = small_set()
+    for name in (TRAIN_LABELS, TEST_LABELS):
+        arrays[name] = change(arrays[name].astype(np.int64)).astype(np.uint8)
+    return arrays
+
+
+@pytest.mark.parametrize(
+    ("change", "texts"),
+    [
+        (
+            lambda labels: labels + 1,
+            [
+                "found labels from 1 to 4, expected classes that are numbered from 0; subtract 1",
+                "read_idx and write_idx",
+            ],
+        ),
+        (lambda labels: labels * 0 + 5, ["found the label 5 only, expected at least two classes"]),
+        (
+            lambda labels: labels * 2,
+            ["found labels from 0 to 6 and no image of class 1, 3, 5, expected an image of each class"],
+        ),
+        (
+            np.sort,
+            [
+                "found images of class 3 only among those that are kept for validation",
+                "in which the classes are mixed",
+            ],
+        ),
+    ],
+    ids=["from 1", "one class", "gaps", "sorted"],
+)
+def test_labels_that_number_no_classes_from_0(tmp_path, change, texts):
+    arrays = relabelled(change)
+    if texts[0].startswith("found images of class 3"):
+        arrays[TRAIN_LABELS] = np.repeat(np.arange(4, dtype=np.uint8), [8, 8, 6, 4])
+    check_error(write_set(tmp_path / "a", arrays), *texts)
+
+
+def renamed(folder, name, to):
+    (folder / f"{name}.gz").rename(folder / to)
+    return folder
+
+
+def test_near_misses_are_named(tmp_path):
+    folder = renamed(write_set(tmp_path / "upper", small_set()), TRAIN_IMAGES, f"{TRAIN_IMAGES}.GZ")
+    check_error(folder, f"there is {TRAIN_IMAGES}.GZ: rename it to {TRAIN_IMAGES}.gz")
+    folder = renamed(write_set(tmp_path / "copy", small_set()), TEST_LABELS, "t10k-labels_idx1-ubyte (1).gz")
+    check_error(folder, f"there is t10k-labels_idx1-ubyte (1).gz: rename it to {TEST_LABELS}.gz")
+    folder = write_set(tmp_path / "zip", small_set())
+    (folder / f"{TEST_IMAGES}.gz").unlink()
+    (folder / f"{TEST_IMAGES}.zip").write_bytes(b"PK\x03\x04")
+    check_error(folder, f"there is {TEST_IMAGES}.zip: it is a zip, so unpack it to {TEST_IMAGES}")
+    folder = write_set(tmp_path / "inside", small_set())
+    (folder / TEST_IMAGES).mkdir()
+    (folder / f"{TEST_IMAGES}.gz").rename(folder / TEST_IMAGES / TEST_IMAGES)
+    check_error(
+        folder, f"{TEST_IMAGES} is a folder and not the file, move {folder / TEST_IMAGES / TEST_IMAGES} out"
+    )
+    (tmp_path / "torch").mkdir()
+    raw = write_set(tmp_path / "torch" / "MNIST" / "raw", small_set())
+    check_error(tmp_path / "torch", f"look in {raw}, which holds all four")
+    check_error(raw / f"{TRAIN_IMAGES}.gz", "found a file", f"name its folder, {raw}")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "0.png").touch()
+    check_error(tmp_path / "pictures", "there are 1 pictures, which write_idx")
+
+
+def test_colour_images_are_called_so(tmp_path):
+    arrays = small_set()
+    arrays[TRAIN_IMAGES] = np.repeat(arrays[TRAIN_IMAGES][..., None], 3, -1)
+    check_error(
+        write_set(tmp_path, arrays),
+        "found colour images, or images of several channels (26 x 5 x 3 x 3), expected grey images of 3 dimensions",
+        "images.mean(axis=-1)",
+    )
+
+
+def test_small_networks_bring_their_own_data(tmp_path):
+    none = {"ERBIUM_DATA": ""}
+    assert load(environ=none, n_inputs=64).name == "digits"
+    tiny = load(environ=none, n_inputs=16)
+    assert (tiny.name, tiny.n_pixels, tiny.n_classes) == ("tiny digits", 16, 4)
+    assert load(Path("tiny-digits"), environ=none).digest == tiny.digest
+    mine = write_set(tmp_path / "mine", {**small_set(height=4, width=4)})
+    assert load(environ={"ERBIUM_DATA": str(mine)}, n_inputs=16).name == "mine"
+    assert load(environ={"ERBIUM_DATA": str(mine)}, n_inputs=64).name == "digits"
+    assert load(mine, environ=none, n_inputs=64).name == "mine"

@@ -12,7 +12,7 @@ DIGITS = load_digits()
 N_BOTH = len(DIGITS.train) + len(DIGITS.validation)
 
 
-@pytest.mark.parametrize("count", [1, 100, 254, 256, N_BOTH - 1])
+@pytest.mark.parametrize("count", [1, 100, 254, 256, N_BOTH - 40])
 def test_the_last_images_are_held_out(count):
     split = hold_out(DIGITS, count)
     assert (len(split.train), len(split.validation)) == (N_BOTH - count, count)
@@ -46,3 +46,10 @@ def test_a_recipe_cuts_and_holds_out():
     seen = Recipe(crop=4, held_out=100).view(DIGITS)
     assert (seen.height, len(seen.validation), len(seen.test)) == (4, 100, len(DIGITS.test))
     assert seen.name == "digits (middle 4 x 4) (100 held out)"
+
+
+def test_a_class_of_which_nothing_is_left_to_learn_is_named():
+    with pytest.raises(
+        DatasetError, match=r"found images of class 1 only among those .* for validation.*; hold out fewer"
+    ):
+        hold_out(DIGITS, N_BOTH - 1)

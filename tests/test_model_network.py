@@ -27,6 +27,8 @@ from erbium.sw_model.rules import MAX_TICKS, ErbpRule, ErrorNeurons
 
 TINY = preset("tiny").network
 HIDDEN, OUTPUT = TINY.layers
+UNTAUGHT = replace(TINY, layers=tuple(replace(layer, rule=None) for layer in TINY.layers))
+"""Fixed weights, which any sample is long enough for."""
 NOT_INTEGERS: tuple[Any, ...] = (1.5, "3", None, True, [1])
 
 # what is built, the field, its lowest and highest value, what the sentence calls it
@@ -35,11 +37,11 @@ RANGES: list[tuple[Any, str, int, int, str]] = [
     (Hardware(), "fifo_depth", 2, 4096, "fifo_depth"),
     (Hardware(), "memory_latency", 2, 3, "memory_latency"),
     (TINY, "n_inputs", 1, MAX_INPUTS, "n_inputs"),
-    (TINY, "n_ticks", 1, MAX_TICKS, "n_ticks"),
+    (UNTAUGHT, "n_ticks", 1, MAX_TICKS, "n_ticks"),
     (TINY, "margin", 0, STATE_MAX, "margin"),
     (TINY, "quiet_ticks", 0, MAX_TICKS, "quiet_ticks"),
-    (TINY, "decide_after", 0, MAX_TICKS, "decide_after"),
-    (TINY, "feedback_delay", 1, 16, "feedback_delay"),
+    (replace(TINY, n_ticks=MAX_TICKS), "decide_after", 0, MAX_TICKS, "decide_after"),
+    (replace(TINY, n_ticks=18), "feedback_delay", 1, 16, "feedback_delay"),
     (TINY, "seed", 0, (1 << 63) - 1, "seed"),
     (HIDDEN, "n_neurons", 1, MAX_NEURONS, "n_neurons of a layer"),
     (HIDDEN, "weight_width", 4, 16, "weight_width"),

@@ -139,6 +139,7 @@ def run(
     keep: Path | None = None,
     report: Path | None = None,
     pictures: Path | None = None,
+    overwrite: bool = True,
     console: Console | None = None,
     errors: Console | None = None,
 ) -> Outcome:
@@ -164,6 +165,8 @@ def run(
         Where to write the figures as an HTML page.
     pictures : Path, optional
         Folder to write the figures to, each as an SVG file.
+    overwrite : bool
+        Whether files that are there already are replaced.
     console, errors : Console, optional
         Where to show the rows, and the progress.
 
@@ -183,9 +186,11 @@ def run(
     chosen = bench_named(name)
     _check_options(name, chosen, keep=keep, report=report, pictures=pictures)
     # Before the work, and not after it.
-    for folder in (file.parent for file in (json_file, report, pictures) if file is not None):
-        if not folder.is_dir():
-            raise FileNotFoundError(2, "No such folder", str(folder))
+    files.check_free(*(file for file in (json_file, report) if file is not None), overwrite=overwrite)
+    if pictures is not None:
+        if not pictures.parent.is_dir():
+            raise FileNotFoundError(2, "No such folder", str(pictures.parent))
+        files.check_free(*pictures.glob("*.svg"), overwrite=overwrite)
     request = Request(name, quick=quick, data=data, jobs=jobs, only=only, keep=keep)
     outcome = measure(request, Display(errors or Console(stderr=True)))
     outcome.show(console or Console(highlight=False))

@@ -9,14 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from erbium.gen.presets import preset
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset, DatasetError
-from erbium.sw_model.datasets.sources import load_digits
-from erbium.sw_model.datasets.split import Labels, Split, make_dataset
+from erbium.sw_model.datasets.sources import load_digits, load_tiny_digits
 from erbium.sw_model.programs import DescriptionError, check_range
 
 
@@ -111,7 +107,7 @@ class Request:
 
 
 def load_named(name: str, data: Path | None = None) -> Dataset:
-    """Return the data that a preset learns: MNIST or its middle, the digits, or the :func:`tiny_digits`.
+    """Return the data that a preset learns: MNIST or its middle, the digits, or the tiny digits.
 
     Parameters
     ----------
@@ -121,27 +117,7 @@ def load_named(name: str, data: Path | None = None) -> Dataset:
         Folder with MNIST.
     """
     if name in ("tiny", "first-spike-tiny"):
-        return tiny_digits()
+        return load_tiny_digits()
     if name in ("erbp-digits", "first-spike-digits"):
         return load_digits()
     return preset(name).recipe.view(datasets.load(data))
-
-
-def tiny_digits() -> Dataset:
-    """The digits 0 to 3 at 4 x 4 pixels, each the mean of four pixels of the 8 x 8 digits."""
-    digits = load_digits()
-
-    def shrunk(split: Split) -> tuple[NDArray[np.uint8], Labels]:
-        few = split.labels < 4
-        blocks = split.images[few].reshape(-1, 4, 2, 4, 2).astype(np.int64)
-        return ((blocks.sum(axis=(2, 4)) + 2) // 4).astype(np.uint8), split.labels[few]
-
-    return make_dataset(
-        name="tiny digits",
-        source=digits.source,
-        notice="",
-        size=(4, 4),
-        train=shrunk(digits.train),
-        validation=shrunk(digits.validation),
-        test=shrunk(digits.test),
-    )

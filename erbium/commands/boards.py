@@ -13,6 +13,7 @@ import click
 
 from erbium.commands import common
 from erbium.fpga.boards import BOARDS, Board, board
+from erbium.gen.files import check_free
 from erbium.gen.presets import PRESETS
 from erbium.tables import PlainTable
 
@@ -106,8 +107,8 @@ def _list_boards() -> None:
     short_help="Show what fits on a board, and where it goes.",
     epilog=common.examples("erbium plan ulx3s-25f", "erbium plan ulx3s-85f erbp-mnist-200 --lanes 32"),
 )
-@click.argument("name", metavar="BOARD")
-@click.argument("network", metavar="[PRESET|FILE]", required=False)
+@click.argument("name", metavar="BOARD", shell_complete=common.complete_board)
+@click.argument("network", metavar="[PRESET|FILE]", shell_complete=common.complete_network, required=False)
 @click.option("--lanes", type=int, metavar="N", help="Lanes of layer 1; default is the most that fit.")
 @common.json_option
 def plan(name: str, network: str | None, lanes: int | None, as_json: bool) -> None:
@@ -188,8 +189,8 @@ def _show_plan(planned: Plan) -> None:
         "erbium build ulx3s-85f erbp-mnist-200 --seed 2",
     ),
 )
-@click.argument("name", metavar="BOARD")
-@click.argument("network", metavar="PRESET|FILE")
+@click.argument("name", metavar="BOARD", shell_complete=common.complete_board)
+@click.argument("network", metavar="PRESET|FILE", shell_complete=common.complete_network)
 @click.option("--lanes", type=int, metavar="N", help="Lanes of layer 1; default is the most that fit.")
 @click.option("--clock", type=float, metavar="MHZ", help="Clock to reach; default is the board's.")
 @click.option(
@@ -203,6 +204,7 @@ def _show_plan(planned: Plan) -> None:
     metavar="DIR",
     help="Folder to write to; default is build/boards/BOARD/PRESET.",
 )
+@common.overwrite_option
 @common.data_option
 def build(
     name: str,
@@ -212,6 +214,7 @@ def build(
     seed: int | None,
     baud: int | None,
     output: Path | None,
+    overwrite: bool,
     data: Path | None,
 ) -> None:
     """Build the bitstream of a network for a board, with a report of its speed and size.
@@ -223,6 +226,8 @@ def build(
     from erbium.cycles import measure_cycles
     from erbium.fpga.build import BuildRequest
     from erbium.fpga.build import build as carry_out
+    from erbium.fpga.flow import BITSTREAMS
+    from erbium.fpga.report import REPORT
 
     request = BuildRequest(
         board(name),
@@ -233,6 +238,8 @@ def build(
         seed,
         output,
     )
+    outputs = (request.folder / name for name in (REPORT, BITSTREAMS[request.board.family]))
+    check_free(*outputs, overwrite=overwrite, make_folders=True)
     with BuildDisplay() as display:
         report = carry_out(request, display.show, display.timed(partial(measure_cycles, data=data)))
     common.say(report.to_text().rstrip())
@@ -246,8 +253,8 @@ def build(
     short_help="Load a bitstream into a board.",
     epilog=common.examples("erbium flash ulx3s-85f erbp-mnist-200"),
 )
-@click.argument("name", metavar="BOARD")
-@click.argument("network", metavar="PRESET|FILE")
+@click.argument("name", metavar="BOARD", shell_complete=common.complete_board)
+@click.argument("network", metavar="PRESET|FILE", shell_complete=common.complete_network)
 @click.option("--permanent", is_flag=True, help="Write it to the board's flash memory, where it stays.")
 @click.option(
     "-i",

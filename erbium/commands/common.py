@@ -4,19 +4,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 from rich.console import Console
 
 from erbium.chip import BACKENDS, BOARD_BACKENDS
 from erbium.gen.presets import LINEAR, PRESETS, Preset, Recipe, preset
+from erbium.silence import Silence
+from erbium.sw_model.datasets.download import REMOTES
+from erbium.sw_model.datasets.sources import BUNDLED
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+RESUME_OR_OVERWRITE = "--resume carries a run on and --overwrite starts it over; give one of them"
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -49,6 +55,33 @@ def json_option(function: F) -> F:
 def say_json(value: object) -> None:
     """Print JSON on stdout."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def tell_silence(silent: Silence) -> None:
+    """Say on stderr which populations did not spike, if that matters."""
+    if sentence := silent.sentence():
+        click.echo(f"erbium: {sentence}", err=True)
+
+
+def _completion(names: Callable[[], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
+    """Return what offers names to TAB, and files besides."""
+
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        found = [CompletionItem(name) for name in names() if name.startswith(begun)]
+        return found or [CompletionItem(begun, type="file")]
+
+    return complete
+
+
+def _board_names() -> Iterable[str]:
+    from erbium.fpga.boards import BOARDS
+
+    return BOARDS
+
+
+complete_network = _completion(lambda: PRESETS)
+complete_board = _completion(_board_names)
+complete_data = _completion(lambda: (*BUNDLED, *REMOTES))
 
 
 def backend_option(default: str) -> Callable[[F], F]:
@@ -86,15 +119,22 @@ def report_sample_option(function: F) -> F:
     )(function)
 
 
+def overwrite_option(function: F) -> F:
+    """Add the option ``--overwrite``: without it no command replaces what is there."""
+    return click.option("--overwrite", is_flag=True, help="Replace what is there already.")(function)
+
+
 def data_option(function: F) -> F:
     """Add the option ``--data``."""
     return click.option(
         "--data",
         type=click.Path(path_type=Path),
+        shell_complete=complete_data,
         metavar="DIR|NAME",
         help="Folder with the four files of a data set in MNIST's IDX form, gzipped or not; 'mnist' or "
-        "'fashion-mnist' for a download; 'digits' for the 8x8 digits that come along. Without it: $ERBIUM_DATA, "
-        "else a download of MNIST, else the digits.",
+        "'fashion-mnist' for a download; 'digits' for the 8x8 digits that come along, 'tiny-digits' for four of "
+        "them at 4x4 pixels. Without it: $ERBIUM_DATA, else what the network was made for: the digits for 64 inputs, "
+        "the tiny ones for 16, else a download of MNIST, else the digits.",
     )(function)
 
 

@@ -10,6 +10,7 @@ import click
 
 from erbium import demo as the_demo
 from erbium.commands import common
+from erbium.gen.files import check_free
 from erbium.sw_model.network import Hardware
 
 
@@ -43,6 +44,7 @@ from erbium.sw_model.network import Hardware
     help="Where to write the HTML report.",
 )
 @common.report_sample_option
+@common.overwrite_option
 @click.option(
     "--stop-after",
     type=int,
@@ -59,6 +61,7 @@ def demo(
     data: Path | None,
     report: Path,
     report_sample: int,
+    overwrite: bool,
     stop_after: int | None,
 ) -> None:
     """Train a network on the generated Verilog, and compare every weight with the model's.
@@ -67,8 +70,7 @@ def demo(
     clock cycles, and writes an HTML report. The exit code is 1 if the chip and the model differ.
     """
     hardware = Hardware(lanes=lanes)
-    if not report.parent.is_dir():
-        raise FileNotFoundError(2, "No such folder", str(report.parent))
+    check_free(report, overwrite=overwrite)
     options = the_demo.Options(
         preset, images, seed, hardware, backend, data, report, stop_after, hidden, report_sample
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from erbium.checkpoint import Checkpoint
 from erbium.chip import backend_named, open_chip
 from erbium.commands import common
 from erbium.report import Decisions
+from erbium.silence import Silence, silence
 from erbium.sw_model import datasets
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import check_range
@@ -57,12 +59,13 @@ def evaluate(
 ) -> None:
     """Infer labelled images with the weights of a checkpoint.
 
-    Shows the error, which class was taken for which, and what an image took: spikes, synaptic operations.
+    Shows the error, which class was taken for which, and what an image took: spikes, synaptic operations. The exit code
+    is 1 if there is no answer although the network has learned for an epoch or more, or if no input spiked.
     """
     backend_named(backend)
     hardware = Hardware(lanes=lanes)
     saved = Checkpoint.load(checkpoint)
-    dataset = datasets.load(data)
+    dataset = datasets.load(data, n_inputs=saved.network.n_inputs)
     if dataset.notice:
         click.echo(dataset.notice, err=True)
     dataset = saved.plan.recipe.view(dataset, "name data of its size with --data")
@@ -78,10 +81,16 @@ def evaluate(
             chip.decide_after = decide_after
         answers = summary.ask(chip, chosen, 0, n_images, ticks)
         decisions = summary.decisions(saved.network, saved.weights, chosen, n_images, ticks)
+        silent = silence(
+            saved.network, saved.weights, chosen, n_images, n_ticks=ticks, decide_after=chip.decide_after
+        )
     if as_json:
-        common.say(json.dumps(_record(saved, split, answers) | _decided(saved.network, decisions), indent=2))
+        record = _record(saved, split, answers, silent) | _decided(saved.network, decisions)
+        common.say(json.dumps(record, indent=2))
     else:
-        _show(saved.network, f"{split} images of {dataset.name}", answers, decisions)
+        _show(saved.network, f"{split} images of {dataset.name}", answers, decisions, silent)
+    common.tell_silence(silent)
+    sys.exit(silent.exit_code(saved.position, len(dataset.train)))
 
 
 def _decided(network: Network, decisions: Decisions | None) -> dict[str, object]:
@@ -94,15 +103,16 @@ def _decided(network: Network, decisions: Decisions | None) -> dict[str, object]
     }
 
 
-def _record(saved: Checkpoint, split: str, answers: summary.Answers) -> dict[str, object]:
+def _record(saved: Checkpoint, split: str, answers: summary.Answers, silent: Silence) -> dict[str, object]:
     return {
         "network": saved.network.name,
         "digest": saved.network.digest,
         "position": saved.position,
         "split": split,
         "images": answers.n_images,
-        "wrong": answers.n_wrong,
-        "error": answers.error,
+        "wrong": None if silent.dead else answers.n_wrong,
+        "error": None if silent.dead else answers.error,
+        **silent.facts(),
         "synaptic_operations_per_image": summary.synaptic_operations(answers.work) / answers.n_images,
         "ticks_to_decision_per_image": answers.ticks_to_decision / answers.n_images,
         "counters": answers.work,
@@ -110,9 +120,12 @@ def _record(saved: Checkpoint, split: str, answers: summary.Answers) -> dict[str
     }
 
 
-def _show(network: Network, what: str, answers: summary.Answers, decisions: Decisions | None) -> None:
+def _show(
+    network: Network, what: str, answers: summary.Answers, decisions: Decisions | None, silent: Silence
+) -> None:
     console = common.console()
-    common.say(f"error {100 * answers.error:.2f} %: {answers.n_wrong:,} of {answers.n_images:,} {what}")
+    error = f"error {100 * answers.error:.2f} %: {answers.n_wrong:,} of {answers.n_images:,}"
+    common.say(silent.verdict(error, what))
     rows = summary.work_per_image(network, answers.work, learning=False)
     if decisions is None:
         rows.insert(1, ("ticks to the decision", f"{answers.ticks_to_decision / answers.n_images:,.1f}"))
@@ -126,10 +139,11 @@ def _show(network: Network, what: str, answers: summary.Answers, decisions: Deci
     for name, value in rows:
         table.add_row(name, value)
     console.print(table)
-    _show_confusion(answers)
+    if not silent.dead:
+        _show_confusion(answers, silent)
 
 
-def _show_confusion(answers: summary.Answers) -> None:
+def _show_confusion(answers: summary.Answers, silent: Silence) -> None:
     """Print the whole matrix of a few classes, or the worst pairs of many."""
     confusion = answers.confusion
     n_classes = len(confusion)
@@ -138,8 +152,12 @@ def _show_confusion(answers: summary.Answers) -> None:
         table.add_column("")
         for answer in range(n_classes):
             table.add_column(str(answer), justify="right")
+        if silent.n_without_answer:
+            # Counted among the classes, too: the readout named one of them by the membranes.
+            table.add_column("(no output spike)", justify="right")
         for label, row in enumerate(confusion):
-            table.add_row(str(label), *(str(count) if count else "." for count in row))
+            counts = [*row, silent.no_answer[label]] if silent.n_without_answer else row
+            table.add_row(str(label), *(str(count) if count else "." for count in counts))
     else:
         for name in ("label", "answer", "images"):
             table.add_column(name, justify="right")

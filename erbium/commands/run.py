@@ -15,6 +15,7 @@ from erbium.board_run import BoardRun
 from erbium.checkpoint import Checkpoint, CheckpointError
 from erbium.commands import common
 from erbium.fpga.driver_open import Target
+from erbium.gen.files import check_free, checkpoint_lock
 from erbium.gen.presets import PRESETS, Preset
 from erbium.progress import doing
 from erbium.sw_model import datasets
@@ -39,7 +40,7 @@ N_VALIDATION, VALIDATION_TICKS = 256, 8
     ),
 )
 @click.argument("target", metavar="PORT|auto|sim:BOARD")
-@click.argument("network", metavar="PRESET|FILE")
+@click.argument("network", metavar="PRESET|FILE", shell_complete=common.complete_network)
 @click.option(
     "--images", type=int, metavar="N", help=f"Learn N images; default {N_SIMULATED} when simulated."
 )
@@ -95,7 +96,9 @@ def run(
     if seed is not None:
         chosen = replace(chosen, network=replace(chosen.network, seed=seed))
     path = checkpoint or Path(f"{chosen.network.name}.npz")
-    _check_place(path, resume, overwrite)
+    if resume and overwrite:
+        raise click.UsageError(common.RESUME_OR_OVERWRITE)
+    check_free(path, overwrite=resume or overwrite, resume=True)
     dataset = _dataset(network, chosen, data)
     saved = _saved(path, chosen, dataset) if resume else None
     plan = saved.plan if saved else _plan(where, chosen, dataset, images, epochs)
@@ -118,15 +121,17 @@ def run(
         resume_command=tuple(words),
         saved=saved,
     )
-    sys.exit(job.carry_out(common.console()))
+    with checkpoint_lock(path):
+        code = job.carry_out(common.console())
+    sys.exit(code)
 
 
 @click.command(
     short_help="Serve a simulated board at a serial port.",
     epilog=common.examples("erbium simulate ulx3s-85f tiny"),
 )
-@click.argument("board", metavar="BOARD")
-@click.argument("network", metavar="PRESET|FILE")
+@click.argument("board", metavar="BOARD", shell_complete=common.complete_board)
+@click.argument("network", metavar="PRESET|FILE", shell_complete=common.complete_network)
 def simulate(board: str, network: str) -> None:
     """Simulate the chip of a board's bitstream, and serve its serial line at a pseudo-terminal until Ctrl-C.
 
@@ -151,23 +156,14 @@ def simulate(board: str, network: str) -> None:
         port.close()
 
 
-def _check_place(path: Path, resume: bool, overwrite: bool) -> None:
-    """Find out before the work, not after it, that a checkpoint cannot be written."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(2, "No such folder", str(path.parent))
-    if path.exists() and not (resume or overwrite):
-        raise CheckpointError(
-            f"{path} is there already; add --resume to carry on from it, --overwrite to start over, or name "
-            "another --checkpoint"
-        )
-
-
 def _dataset(name: str, chosen: Preset, data: Path | None) -> Dataset:
     """Return what the network sees of the data; the small presets bring theirs."""
     if data is None and name in PRESETS:
         dataset = load_named(name)
     else:
-        dataset = chosen.recipe.view(datasets.load(data), "name data of its size with --data")
+        dataset = chosen.recipe.view(
+            datasets.load(data, n_inputs=chosen.network.n_inputs), "name data of its size with --data"
+        )
     if dataset.notice:
         click.echo(dataset.notice, err=True)
     check_fits(chosen.network, dataset, "name data of its size with --data, or another preset")

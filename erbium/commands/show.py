@@ -59,7 +59,7 @@ def presets(as_json: bool) -> None:
         "erbium show tiny --graph -o tiny.svg",
     ),
 )
-@click.argument("network", metavar="PRESET|FILE")
+@click.argument("network", metavar="PRESET|FILE", shell_complete=common.complete_network)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the description as 'erbium train --network' reads it."
 )

@@ -22,6 +22,7 @@ from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import ProgressDisplay
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import DatasetError
+from erbium.sw_model.datasets.sources import BUNDLED, OWN_DATA
 from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.sweep import SweepError, axes
 from erbium.sweep.axes import Settings, Value
@@ -80,7 +81,7 @@ class Request:
         "erbium sweep mine.toml --scheduler tcp://node1:8786",
     ),
 )
-@click.argument("network", metavar="[PRESET|FILE]", required=False)
+@click.argument("network", metavar="[PRESET|FILE]", shell_complete=common.complete_network, required=False)
 @click.option(
     "--over", multiple=True, metavar="FIELD=VALUES", help="An axis: values and ranges with commas between."
 )
@@ -106,6 +107,7 @@ class Request:
 @click.option(
     "-o", "--output", type=common.FOLDER, metavar="DIR", help="Folder of the sweep; default sweep-NETWORK."
 )
+@common.overwrite_option
 @click.option("--retry", is_flag=True, help="Try points again that failed.")
 @click.option(
     "--log", type=common.FILE, metavar="FILE", help="Append a line at both ends of each computation."
@@ -139,7 +141,11 @@ def sweep(network: str | None, **options: Any) -> None:
             check_range(f"--{name.replace('_', '-')}", options[name], low, 1_000_000)
     if options["jobs"] is not None and options["scheduler"] is not None:
         raise click.UsageError("--jobs is for this machine and --scheduler for a cluster; give one of them")
-    dataset = datasets.load(options["data"])
+    first = common.named_network(request.network).network
+    dataset = datasets.load(options["data"], n_inputs=first.n_inputs)
+    own = OWN_DATA.get(first.n_inputs)
+    if options["data"] is None and own is not None and dataset.digest == BUNDLED[own]().digest:
+        options["data"] = Path(own)  # for the workers, too
     if dataset.notice:
         click.echo(dataset.notice, err=True)
     base = Base(
@@ -158,7 +164,8 @@ def sweep(network: str | None, **options: Any) -> None:
         return
     if not points:
         raise DescriptionError(f"all {len(settings)} points are refused: {next(iter(refused.values()))}")
-    _carry_out(_Sweep(request, settings, points, refused, options, dataset.name), errors)
+    about = f"network {first.name} ({first.digest}) on {dataset.name} ({dataset.digest})"
+    _carry_out(_Sweep(request, settings, points, refused, options, dataset.name, about), errors)
 
 
 def _require_packages() -> None:
@@ -289,6 +296,7 @@ class _Sweep:
     refused: dict[int, str]
     options: dict[str, Any]
     dataset: str
+    about: str
 
     @property
     def swept(self) -> list[Settings]:
@@ -311,11 +319,12 @@ def _carry_out(sweep: _Sweep, errors: Console) -> None:
         None
         if data is None
         else str(data)
-        if str(data) == "digits"
+        if str(data) in BUNDLED
         else str(Path(data).expanduser().absolute()),
         None if options["log"] is None else str(options["log"].absolute()),
     )
     with store.locked():
+        store.claim(sweep.about, overwrite=options["overwrite"])
         todo = {point.key: point for point in sweep.points.values()}
         for key in list(todo):
             row = store.row(key)
@@ -430,10 +439,19 @@ class _Display(ProgressDisplay):
         settings = self._points[row.key].settings
         swept = axes.spelled({name: settings[name] for name in self._fields})
         if row.status == DONE:
-            found = f"{100 * row.measures['validation_error']:.2f} % wrong"
+            found = _found(row)
         else:
             found = f"failed: {row.message}"
         _print(self.console, f"{self._count} of {len(self._points)}: {swept}: {found}")
+
+
+def _found(row: Row) -> str:
+    """Return what was found at a point: how many answers were wrong, and what was silent."""
+    measures = row.measures
+    if measures["validation_without_answer"] == measures["validation_images"]:
+        return f"no answer; {measures['silent']}"
+    found = f"{100 * measures['validation_error']:.2f} % wrong"
+    return f"{found}; {measures['silent']}" if measures["silent"] else found
 
 
 def _print(console: Console, text: str) -> None:

@@ -13,6 +13,7 @@ import click
 
 from erbium import bench as the_bench
 from erbium.commands import common
+from erbium.gen.files import check_free
 from erbium.sw_model.network import Hardware
 from erbium.tables import PlainTable
 
@@ -24,15 +25,17 @@ from erbium.tables import PlainTable
         "erbium verilog mine.json -o build/mine --lanes 32",
     ),
 )
-@click.argument("network", metavar="PRESET|FILE")
+@click.argument("network", metavar="PRESET|FILE", shell_complete=common.complete_network)
 @click.option("-o", "--output", type=common.FOLDER, required=True, metavar="DIR", help="Folder to write to.")
 @common.lanes_option
-def verilog(network: str, output: Path, lanes: int) -> None:
+@common.overwrite_option
+def verilog(network: str, output: Path, lanes: int, overwrite: bool) -> None:
     """Write a network as Verilog with a JSON manifest."""
     described = common.named_network(network).network
     hardware = Hardware(lanes=lanes)
-    from erbium.gen.export import export
+    from erbium.gen.export import export, file_names
 
+    check_free(*(output / name for name in file_names()), overwrite=overwrite, make_folders=True)
     export(described, hardware, output)
     names = sorted(path.name for path in output.iterdir() if path.is_file())
     common.say(f"{described.name} with {lanes} lanes is in {output}: {', '.join(names)}")
@@ -99,6 +102,7 @@ def doctor(as_json: bool) -> None:
     help="Write tables and figures as an HTML page; the tables alone, in Markdown, if its name ends in .md.",
 )
 @click.option("--pictures", type=common.FOLDER, help="Write the figures as SVG files.")
+@common.overwrite_option
 @common.data_option
 def bench(
     name: str | None,
@@ -110,6 +114,7 @@ def bench(
     keep: Path | None,
     report: Path | None,
     pictures: Path | None,
+    overwrite: bool,
     data: Path | None,
 ) -> None:
     """Carry a bench out, or list them."""
@@ -128,6 +133,7 @@ def bench(
         keep=keep,
         report=report,
         pictures=pictures,
+        overwrite=overwrite,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +15,14 @@ from rich.console import Console
 
 from erbium import summary
 from erbium.checkpoint import Checkpoint, CheckpointError
-from erbium.chip import Chip, backend_named, open_chip
+from erbium.chip import Chip, ChipError, backend_named, open_chip
 from erbium.commands import common
+from erbium.gen.files import check_free, checkpoint_lock
 from erbium.gen.presets import SCHEDULES, Recipe
 from erbium.gen.resize import resized
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay
+from erbium.silence import silence
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
@@ -66,6 +69,7 @@ class Choices:
     lanes: int
     data: Path | None
     checkpoint: Path | None
+    init: Path | None
     resume: bool
     overwrite: bool
     report: Path | None
@@ -88,10 +92,16 @@ class Choices:
             "--schedule": self.schedule,
             "--backend": None if self.backend == "model" else self.backend,
             "--data": self.data,
+            "--init": self.init,
         }
         for name, value in options.items():
             words += [] if value is None else [name, str(value)]
         return shlex.join(words)
+
+    @property
+    def sets_length(self) -> bool:
+        """Whether the length of the run was given."""
+        return self.epochs is not None or self.images is not None
 
     @property
     def describes_a_run(self) -> bool:
@@ -101,8 +111,6 @@ class Choices:
             for value in (
                 self.hidden,
                 self.seed,
-                self.epochs,
-                self.images,
                 self.shift,
                 self.shift_share,
                 self.crop,
@@ -123,9 +131,11 @@ class Choices:
         "erbium train erbp-mnist-100 --epochs 4 --shift 0 --report run.html",
         "erbium train erbp-mnist-200 --hidden 200,100 --images 10000 --backend rtl",
         "erbium train --checkpoint erbp-mnist-200.npz --resume",
+        "erbium train --checkpoint erbp-mnist-200.npz --resume --epochs 64",
+        "erbium train --init erbp-mnist-200.npz --data fashion-mnist --checkpoint fashion.npz",
     ),
 )
-@click.argument("network", metavar="[PRESET|FILE]", required=False)
+@click.argument("network", metavar="[PRESET|FILE]", shell_complete=common.complete_network, required=False)
 @click.option(
     "--network", "network_file", type=common.FILE, help="Network description in JSON, in place of a preset."
 )
@@ -178,8 +188,18 @@ class Choices:
 @common.lanes_option
 @common.data_option
 @click.option("--checkpoint", type=common.FILE, help="Where to keep the state of the run; default NAME.npz.")
-@click.option("--resume", is_flag=True, help="Carry on from the checkpoint.")
-@click.option("--overwrite", is_flag=True, help="Start over although there is a checkpoint.")
+@click.option(
+    "--init",
+    type=common.FILE,
+    metavar="CHECKPOINT",
+    help="Begin with the weights of another run, from its checkpoint.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Carry on from the checkpoint; with more --epochs or --images, for longer."
+)
+@click.option(
+    "--overwrite", is_flag=True, help="Start over although there is a checkpoint; replace a report."
+)
 @click.option("--report", type=common.FILE, help="Write an HTML report at the end.")
 @common.report_sample_option
 def train(**options: object) -> None:
@@ -193,12 +213,16 @@ def train(**options: object) -> None:
     hardware = Hardware(lanes=choices.lanes)
     if choices.stop_after is not None:
         check_range("--stop-after", choices.stop_after, 1, MAX_IMAGES)
+    if choices.resume and choices.overwrite:
+        raise click.UsageError(common.RESUME_OR_OVERWRITE)
+    if choices.resume and choices.init is not None:
+        raise click.UsageError("--resume carries a run on and --init begins another one; give one of them")
     if choices.report is not None:
-        _check_folder(choices.report)
+        check_free(choices.report, overwrite=choices.overwrite)
     # Before data is loaded or even fetched.
     if _named(choices) is None and not choices.resume:
         raise click.UsageError("name a network to train, such as erbp-mnist-200; 'erbium presets' lists them")
-    dataset = datasets.load(choices.data)
+    dataset = datasets.load(choices.data, n_inputs=_inputs(choices))
     if dataset.notice:
         click.echo(dataset.notice, err=True)
     summary.check_sample_number(choices.report_sample, dataset)
@@ -212,21 +236,34 @@ def _start(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
     network, recipe, dataset = _described(choices, dataset)
     plan = _plan(choices, network, recipe, dataset)
     path = choices.checkpoint or Path(f"{network.name}.npz")
-    _check_folder(path)
-    if path.exists() and not choices.overwrite:
-        raise CheckpointError(
-            f"{path} is there already; add --resume to carry on from it, --overwrite to start over, or name "
-            "another --checkpoint"
-        )
-    with open_chip(network, choices.backend, hardware) as chip:
+    check_free(path, overwrite=choices.overwrite, resume=True)
+    first = None if choices.init is None else Checkpoint.load(choices.init)
+    with checkpoint_lock(path), open_chip(network, choices.backend, hardware) as chip:
+        if first is not None:
+            _begin_with(chip, first, choices)
         _carry_on(Trainer(chip, dataset, plan), chip, path, choices, hardware)
+
+
+def _begin_with(chip: Chip, first: Checkpoint, choices: Choices) -> None:
+    """Load the weights of a checkpoint into a chip that is to learn something else."""
+    try:
+        chip.load(first.weights)
+    except ChipError as error:
+        raise CheckpointError(
+            f"{choices.init} has the weights of {first.network.name!r} ({_sizes(first.network)}), which do not fit "
+            f"{chip.network.name!r} ({_sizes(chip.network)}): {error}; name a checkpoint of the same sizes and widths"
+        ) from None
+
+
+def _sizes(network: Network) -> str:
+    return "-".join(map(str, network.shape))
 
 
 def _resume(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
     if choices.describes_a_run:
         raise CheckpointError(
-            "the checkpoint decides network, seed, length, shift, crop, images held out, learning ticks, schedule "
-            "and evaluations of a resumed run; leave these options out, or start another run without --resume"
+            "the checkpoint decides network, seed, shift, crop, images held out, learning ticks, schedule and "
+            "evaluations of a resumed run; leave these options out, or start another run without --resume"
         )
     named = _named(choices)
     path = choices.checkpoint
@@ -234,16 +271,77 @@ def _resume(choices: Choices, dataset: Dataset, hardware: Hardware) -> None:
         if named is None:
             raise click.UsageError("--resume needs to know what; name the file with --checkpoint FILE")
         path = Path(f"{named[0].name}.npz")
+    with checkpoint_lock(path):
+        _resume_from(path, choices, dataset, hardware, named)
+
+
+def _resume_from(
+    path: Path,
+    choices: Choices,
+    dataset: Dataset,
+    hardware: Hardware,
+    named: tuple[Network, Recipe] | None,
+) -> None:
     saved = Checkpoint.load(path)
     if named is not None:
         saved.check_network(named[0], path)
     way_out = "name its data with --data, or start another run without --resume"
     dataset = saved.plan.recipe.view(dataset, way_out)
     saved.check_dataset(dataset, path, way_out)
+    saved = _longer(saved, path, choices, len(dataset.train))
     with open_chip(saved.network, choices.backend, hardware) as chip:
         trainer = saved.resume(chip, dataset)
         click.echo(f"Resuming {path} at {saved.position:,} of {saved.plan.total:,} images.", err=True)
         _carry_on(trainer, chip, path, choices, hardware)
+
+
+def _longer(saved: Checkpoint, path: Path, choices: Choices, n_train: int) -> Checkpoint:
+    """Return the run with the length that the user asked for, if it is to go on for longer."""
+    plan = saved.plan
+    total = _length(choices, plan.recipe, n_train) if choices.sets_length else plan.total
+    if total < max(saved.position, plan.total):
+        raise CheckpointError(
+            f"{path} is a run of {plan.total:,} images and has learned {saved.position:,} of them, and {total:,} were "
+            "asked for; ask for more with --epochs or --images, or start another run without --resume"
+        )
+    if total == plan.total:
+        return saved
+    places = {place for place in plan.evaluate_at if place <= saved.position}
+    places |= {place for place in usual_evaluations(total, n_train) if place > saved.position}
+    epochs = plan.recipe.epochs if choices.epochs is None else choices.epochs
+    longer = replace(
+        plan, recipe=replace(plan.recipe, epochs=epochs), total=total, evaluate_at=tuple(sorted(places))
+    )
+    click.echo(
+        f"The run of {plan.total:,} images goes on to {total:,}; the schedule of the learning rate spans all of them, "
+        "from here on.",
+        err=True,
+    )
+    return replace(saved, plan=longer)
+
+
+def _length(choices: Choices, recipe: Recipe, n_train: int) -> int:
+    """Return the images of the run that the options describe."""
+    if choices.images is not None and choices.epochs is not None:
+        raise click.UsageError(
+            f"--images {choices.images} and --epochs {choices.epochs} both set the length; give one of them"
+        )
+    if choices.epochs is not None:
+        recipe = replace(recipe, epochs=choices.epochs)
+    total = recipe.epochs * n_train if choices.images is None else choices.images
+    check_range("--images", total, 1, MAX_IMAGES)
+    return total
+
+
+def _inputs(choices: Choices) -> int | None:
+    """Return the inputs of the network, if they are settled before the data is known."""
+    if choices.hidden is not None or choices.crop:
+        return None
+    if choices.resume:
+        path = choices.checkpoint
+        return Checkpoint.load(path).network.n_inputs if path is not None and path.is_file() else None
+    named = _named(choices)
+    return None if named is None else named[0].n_inputs
 
 
 def _named(choices: Choices) -> tuple[Network, Recipe] | None:
@@ -256,6 +354,9 @@ def _named(choices: Choices) -> tuple[Network, Recipe] | None:
         found = common.network_file(choices.network_file)
     elif choices.network is not None:
         found = common.named_network(choices.network)
+    elif choices.init is not None:
+        first = Checkpoint.load(choices.init)
+        return first.network, first.plan.recipe
     else:
         return None
     return found.network, found.recipe
@@ -298,13 +399,8 @@ def _described(choices: Choices, dataset: Dataset) -> tuple[Network, Recipe, Dat
 
 
 def _plan(choices: Choices, network: Network, recipe: Recipe, dataset: Dataset) -> Plan:
-    if choices.images is not None and choices.epochs is not None:
-        raise click.UsageError(
-            f"--images {choices.images} and --epochs {choices.epochs} both set the length; give one of them"
-        )
     n_train = len(dataset.train)
-    total = recipe.epochs * n_train if choices.images is None else choices.images
-    check_range("--images", total, 1, MAX_IMAGES)
+    total = _length(choices, recipe, n_train)
     every = choices.evaluate_every
     if every is None:
         places = usual_evaluations(total, n_train)
@@ -385,9 +481,9 @@ def _finish(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware
     before = chip.performance
     tested = summary.ask(chip, test, 0, n_images)
     answering = summary.effort(before, chip.performance, n_images)
-    common.say(
-        f"test error {100 * tested.error:.2f} % of {tested.n_images:,} images; the checkpoint is {path}"
-    )
+    silent = silence(chip.network, chip.weights, test, n_images)
+    error = f"test error {100 * tested.error:.2f} % of {tested.n_images:,}"
+    common.say(f"{silent.verdict(error, 'images')}; the checkpoint is {path}")
     if choices.report is not None:
         from erbium.report import write_report
 
@@ -406,12 +502,10 @@ def _finish(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware
             decisions=summary.decisions(chip.network, chip.weights, test, n_images),
             answering=answering,
             sample=choices.report_sample,
+            silence=silent,
         )
         write_report(choices.report, record)
         common.say(f"the report is {choices.report}")
-
-
-def _check_folder(path: Path) -> None:
-    """Find out before the work, not after it, that a file cannot be written."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(2, "No such folder", str(path.parent))
+    common.tell_silence(silent)
+    if code := silent.exit_code(chip.position, len(trainer.dataset.train)):
+        sys.exit(code)

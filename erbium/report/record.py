@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from erbium.silence import Silence
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
@@ -402,6 +403,8 @@ class RunRecord:
         Number of the test image that `trace` shows.
     during : Stage or None
         The first layer on the way.
+    silence : Silence or None
+        In how many test samples a population did not spike.
 
     Raises
     ------
@@ -432,6 +435,7 @@ class RunRecord:
     mistakes: tuple[Mistake, ...] = ()
     sample: int = 0
     during: Stage | None = None
+    silence: Silence | None = None
 
     def __post_init__(self) -> None:
         n = self.network.n_classes
@@ -461,7 +465,9 @@ class RunRecord:
 
     @property
     def test_error(self) -> float | None:
-        """Test error in percent: of the confusion matrix, else the last one of the curve."""
+        """Test error in percent: of the confusion matrix, else the last one of the curve; none without answers."""
+        if self.silence is not None and self.silence.dead:
+            return None
         if self.confusion is not None and self.confusion.sum() > 0:
             return float(100 * (1 - np.trace(self.confusion) / self.confusion.sum()))
         return next((point.error for point in reversed(self.curve) if point.split == "test"), None)
@@ -504,6 +510,7 @@ class RunRecord:
             "test_error": self.test_error,
             "curve": [asdict(point) for point in self.curve],
             "confusion": self.confusion,
+            "silence": None if self.silence is None else self.silence.facts(),
             "exactness": None
             if self.exactness is None
             else asdict(self.exactness) | {"equal": self.exactness.equal},

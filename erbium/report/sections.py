@@ -45,6 +45,12 @@ def tiles(record: RunRecord) -> list[Tile]:
         n_test = 0 if record.confusion is None else int(record.confusion.sum())
         of = f"of {n_test:,} test samples" if n_test else "of the test samples"
         made.append(Tile("Test error", percent(error), of))
+    silent = record.silence
+    if silent is not None and silent.n_without_answer:
+        share = f"of {silent.n_images:,} test samples: no output neuron spiked"
+        made.append(
+            Tile("Without an answer", f"{silent.n_without_answer:,}", share, "bad" if silent.dead else "")
+        )
     if record.exactness is not None:
         compared = sum(check.compared for check in record.exactness.checks)
         exact = record.exactness.equal
@@ -98,6 +104,20 @@ def _speed(record: RunRecord) -> list[Tile]:
         )
         if cycles
     ]
+
+
+def silence(record: RunRecord) -> Section | None:
+    """Populations that did not spike, if that left samples without an answer."""
+    found = record.silence
+    if found is None or not (sentence := found.sentence()):
+        return None
+    rows = [[name, f"{count:,}", f"{found.n_images:,}"] for name, count in found.silent.items()]
+    return Section(
+        "silence",
+        "Silent populations",
+        f"{sentence[0].upper()}{sentence[1:]}.",
+        part("table", ["population", "samples without a spike of it", "test samples"], rows),
+    )
 
 
 def learning_curve(record: RunRecord) -> Section | None:
@@ -429,6 +449,7 @@ def provenance(record: RunRecord) -> Section | None:
 
 
 SECTIONS: Sequence[MakeSection] = (
+    silence,
     learning_curve,
     confusion,
     mistakes,

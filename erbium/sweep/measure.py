@@ -12,6 +12,7 @@ from typing import Any
 
 from erbium.answers import ask, synaptic_operations
 from erbium.chip import open_chip
+from erbium.silence import silence
 from erbium.sw_model import constants
 from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
@@ -26,6 +27,8 @@ from erbium.train import Plan, Trainer
 MEASURES: dict[str, tuple[type, str]] = {
     "validation_error": (float, "share of the validation images that were answered wrongly"),
     "test_error": (float, "the same of the test images, if asked for"),
+    "validation_without_answer": (int, "of the validation images, those without an output spike"),
+    "silent": (str, "which populations did not spike in how many validation images, if that matters"),
     "validation_images": (int, ""),
     "test_images": (int, ""),
     "images_learned": (int, ""),
@@ -82,6 +85,7 @@ class _OneThread:
         if point.learning_faults:
             # Bits are flipped once: when the chip began to learn.
             faults = replace(faults, weight_flipped=0.0)
+        self.faults = faults
         self._array = FastArray(point.network, faults=faults)
         self._array.load(weights)
         if point.ask.decide_after >= 0:
@@ -96,6 +100,11 @@ class _OneThread:
     def counters(self) -> dict[str, int]:
         """What the array has done, by name."""
         return self._array.counters()
+
+    @property
+    def decide_after(self) -> int:
+        """Output spikes that settle an inference, 0 for never."""
+        return self._array.decide_after
 
 
 def measure(point: Point, dataset: Dataset, trained: Trained, folder: Path | None = None) -> dict[str, Any]:
@@ -125,11 +134,23 @@ def measure(point: Point, dataset: Dataset, trained: Trained, folder: Path | Non
     for name, split in splits.items():
         n_images = min(point.ask.images or len(split), len(split))
         answers[name] = ask(chip, split, 0, n_images, point.ask.ticks or None)
+    silent = silence(
+        network,
+        trained.weights,
+        splits["validation"],
+        answers["validation"].n_images,
+        n_ticks=point.ask.ticks or None,
+        decide_after=chip.decide_after,
+        faults=chip.faults,
+        threads=1,
+    )
     asked = answers["validation"]
     work, n = asked.work, asked.n_images
     found: dict[str, Any] = {f"{name}_error": one.error for name, one in answers.items()}
     found |= {f"{name}_images": one.n_images for name, one in answers.items()}
     found |= {
+        "validation_without_answer": silent.n_without_answer,
+        "silent": silent.sentence(),
         "images_learned": n_learn,
         "synops_per_inference": synaptic_operations(work) / n,
         "synops_per_learned_image": synaptic_operations(trained.work) / n_learn,

@@ -17,13 +17,14 @@ from erbium.gen.presets import SCHEDULES, Preset, Recipe
 from erbium.gen.resize import resized
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
+from erbium.sw_model.datasets.sources import BUNDLED
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.sweep.axes import Settings, Value
 from erbium.train import MAX_IMAGES, check_fits
 
-FORMAT = 1
+FORMAT = 2
 """Part of each key: a change of what is measured makes another key, so that old results are not taken for it."""
 
 ONSETS = ("learning", "inference")
@@ -392,7 +393,7 @@ def load_data(data: str | None, digest: str) -> Dataset:
     DescriptionError
         If it is another one here.
     """
-    named = None if data is None or (data != "digits" and not Path(data).exists()) else Path(data)
+    named = None if data is None or (data not in BUNDLED and not Path(data).exists()) else Path(data)
     dataset = datasets.load(named)
     if dataset.digest != digest:
         raise DescriptionError(

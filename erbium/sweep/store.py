@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from erbium.gen.files import replacing
+from erbium.gen.files import locked, replacing
 from erbium.sweep import SweepError
 from erbium.sweep.axes import Settings, Value
 from erbium.sweep.measure import MEASURES, Trained
@@ -80,20 +80,43 @@ class Store:
 
         Raises
         ------
-        SweepError
+        OutputError
             If one is at work there.
         """
-        import fcntl
-
-        with open(self.folder / "lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise SweepError(
-                    f"another sweep is at work in {self.folder}; wait for its end, or name another folder with "
-                    "--output"
-                ) from None
+        with locked(
+            self.folder / "lock",
+            f"another sweep is at work in {self.folder}; wait for its end, or name another folder with --output",
+        ):
             yield
+
+    def claim(self, what: str, *, overwrite: bool) -> None:
+        """Take the folder for a sweep of one network and data set, so that its table and plots are of that.
+
+        Parameters
+        ----------
+        what : str
+            Names both. A sweep of the same may go on there, also over more values.
+        overwrite : bool
+            Whether results of another one are replaced; points that were measured are kept, whatever they are of.
+
+        Raises
+        ------
+        SweepError
+            If the folder holds the results of another sweep.
+        """
+        mark, results = self.folder / "about", [*self.folder.glob("*.svg"), *self.folder.glob("*.png")]
+        results += [path for path in (self.folder / TABLE, self.folder / "index.html") if path.exists()]
+        found = mark.read_text(encoding="utf-8").strip() if mark.is_file() else ""
+        if found != what:
+            if results and not overwrite:
+                raise SweepError(
+                    f"{self.folder} holds the results of {found or 'another sweep'}, and this is {what}; add "
+                    "--overwrite to replace them, or name another folder with --output"
+                )
+            for path in results:
+                path.unlink()
+            with whole_file(mark) as file:
+                file.write(what.encode())
 
     def row(self, key: str) -> Row | None:
         """Return what became of a point, None if it is not finished."""

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A data set from four IDX files: find them, check them against each other, split them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from erbium.sw_model.datasets.idx import Kind, problem, read_idx
-from erbium.sw_model.datasets.split import Dataset, make_dataset
+from erbium.sw_model.datasets.idx import GZIP_MAGIC, Kind, problem, read_idx
+from erbium.sw_model.datasets.split import Dataset, check_every_class, make_dataset
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -49,7 +50,10 @@ def find_files(folder: Path, named_by: str) -> dict[str, Path]:
     if not folder.exists():
         raise problem(where, "no such folder", f"a folder with {four}", way_out)
     if not folder.is_dir():
-        raise problem(where, "a file", f"a folder with {four}", way_out)
+        hint = (
+            f"name its folder, {folder.parent}" if _plain(folder.name) in map(_plain, FILE_NAMES) else way_out
+        )
+        raise problem(where, "a file", f"a folder with {four}", hint)
     try:
         is_empty = not any(folder.iterdir())
     except OSError as error:
@@ -63,9 +67,54 @@ def find_files(folder: Path, named_by: str) -> dict[str, Path]:
         candidates = [folder / spelling for spelling in _spellings(name)]
         path = next((p for p in candidates if p.is_file()), None)
         if path is None:
-            raise problem(where, f"no file {name}", four, f"add it, or {way_out}")
+            raise problem(where, f"no file {name}", four, _near_miss(folder, name) or f"add it, or {way_out}")
         paths[name] = path
     return paths
+
+
+def _plain(name: str) -> str:
+    """Return what is left of a file's name without its case, its marks and what is appended."""
+    stem = re.sub(r"(\.(gz|gzip|z|zip|bz2|xz|tar|bin|txt|download|part|crdownload))*$", "", name.lower())
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"\s*\(\d+\)$", "", stem))
+
+
+def _near_miss(folder: Path, name: str) -> str:
+    """Return what to do about something that nearly is the file, or nothing: as part of a sentence."""
+    try:
+        entries = sorted(folder.iterdir())
+        below = [path for path in entries if path.is_dir()]
+        below += [path for parent in below for path in sorted(parent.iterdir()) if path.is_dir()]
+    except OSError:
+        return ""
+    for sub in below:
+        if all(any((sub / spelling).is_file() for spelling in _spellings(each)) for each in FILE_NAMES):
+            return f"look in {sub}, which holds all four"
+    for path in entries:
+        if _plain(path.name) != _plain(name):
+            continue
+        if path.is_dir():
+            inside = next(
+                (file for file in sorted(path.iterdir()) if _plain(file.name) == _plain(name)), None
+            )
+            file = f", move {inside} out of it" if inside is not None else ""
+            return f"{path.name} is a folder and not the file{file}"
+        return f"there is {path.name}: {_rename(path, name)}"
+    pictures = sum(path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp") for path in entries)
+    if pictures:
+        return (
+            f"there are {pictures:,} pictures, which write_idx of erbium.sw_model.datasets turns into such files once "
+            "they are an array"
+        )
+    return ""
+
+
+def _rename(path: Path, name: str) -> str:
+    with path.open("rb") as file:
+        start = file.read(6)
+    for magic, what in ((b"PK", "a zip"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz")):
+        if start.startswith(magic):
+            return f"it is {what}, so unpack it to {name}"
+    return f"rename it to {name}{'.gz' if start.startswith(GZIP_MAGIC) else ''}"
 
 
 def _read_pair(image_path: Path, label_path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -79,6 +128,23 @@ def _read_pair(image_path: Path, label_path: Path) -> tuple[NDArray[Any], NDArra
             _SAME_SET,
         )
     return images, labels
+
+
+def _check_labels(path: Path, labels: NDArray[Any]) -> None:
+    """Refuse labels that do not number two or more classes from 0."""
+    present = np.unique(labels)
+    if len(present) == 1:
+        raise problem(
+            path, f"the label {present[0]} only", "at least two classes", "use a data set with more classes"
+        )
+    if present[0] > 0:
+        raise problem(
+            path,
+            f"labels from {present[0]} to {present[-1]}",
+            "classes that are numbered from 0",
+            f"subtract {present[0]} from the labels of both files with read_idx and write_idx of "
+            "erbium.sw_model.datasets",
+        )
 
 
 def read_files(paths: dict[str, Path], *, name: str, source: str) -> Dataset:
@@ -112,13 +178,7 @@ def read_files(paths: dict[str, Path], *, name: str, source: str) -> Dataset:
             _SAME_SET,
         )
     largest = int(labels.max())
-    if largest == 0:
-        raise problem(
-            paths[TRAIN_LABELS],
-            "the label 0 only",
-            "at least two classes",
-            "use a data set with more classes",
-        )
+    _check_labels(paths[TRAIN_LABELS], labels)
     if int(test_labels.max()) > largest:
         index = int(np.argmax(test_labels > largest))
         raise problem(
@@ -136,6 +196,7 @@ def read_files(paths: dict[str, Path], *, name: str, source: str) -> Dataset:
             "use a larger training file",
         )
     cut = len(images) - n_validation
+    check_every_class(paths[TRAIN_LABELS], labels[:cut], labels)
     return make_dataset(
         name=name,
         source=source,

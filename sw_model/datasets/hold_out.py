@@ -4,7 +4,7 @@
 import numpy as np
 
 from erbium.sw_model.datasets.idx import DatasetError
-from erbium.sw_model.datasets.split import Dataset, make_dataset
+from erbium.sw_model.datasets.split import Dataset, check_every_class, make_dataset
 
 
 def hold_out(dataset: Dataset, count: int, way_out: str = "hold out fewer, or use more images") -> Dataset:
@@ -32,6 +32,7 @@ def hold_out(dataset: Dataset, count: int, way_out: str = "hold out fewer, or us
             f"{dataset.name} has {len(images):,} images besides the test and {count:,} of them are to be held out; "
             f"{way_out}"
         )
+    check_every_class(f"{dataset.name} with {count:,} images held out", labels[:-count], labels, way_out)
     size = (dataset.height, dataset.width)
     images = images.reshape(-1, *size)
     return make_dataset(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 Kind = Literal["images", "labels"]
 
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
 _UBYTE = 0x08
 _SHORT = 0x0B
 _TYPE_NAMES = {
@@ -54,7 +54,7 @@ def _read_bytes(path: Path) -> bytes:
         raise problem(
             path, f"that it cannot be read ({error.strerror})", "a readable file", "check its permissions"
         ) from error
-    if not content.startswith(_GZIP_MAGIC):
+    if not content.startswith(GZIP_MAGIC):
         return content
     try:
         return gzip.decompress(content)
@@ -84,6 +84,15 @@ def _parse_header(path: Path, content: bytes, kind: Kind) -> tuple[int, tuple[in
             f"{other} (magic number 0x{magic:08x})",
             expected_magic,
             "the image file and the label file look swapped, exchange their names",
+        )
+    if kind == "images" and n_dims == 4 and len(content) >= 20:
+        size = " x ".join(map(str, struct.unpack(">4I", content[4:20])))
+        raise problem(
+            path,
+            f"colour images, or images of several channels ({size})",
+            "grey images of 3 dimensions (number x height x width)",
+            "make them grey, such as images.mean(axis=-1).astype(np.uint8) for channels that come last, and write them "
+            "with write_idx of erbium.sw_model.datasets",
         )
     if n_dims != _N_DIMS[kind]:
         raise problem(

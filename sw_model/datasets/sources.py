@@ -2,19 +2,20 @@
 """Where the images come from: a folder the user names, else MNIST, else the digits that need no network."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from erbium.sw_model.datasets.download import MNIST, REMOTES, Remote, UnavailableError, fetch
 from erbium.sw_model.datasets.folder import find_files, read_files
 from erbium.sw_model.datasets.idx import DatasetError
-from erbium.sw_model.datasets.split import Dataset, make_dataset
+from erbium.sw_model.datasets.split import Dataset, Labels, Split, make_dataset
 
 DATA_VARIABLE = "ERBIUM_DATA"
 
-DIGITS = "digits"
+DIGITS, TINY_DIGITS = "digits", "tiny-digits"
 """What the digits are called where a folder could be named."""
 
 
@@ -57,6 +58,33 @@ def load_digits(notice: str = "") -> Dataset:
     )
 
 
+def load_tiny_digits() -> Dataset:
+    """The digits 0 to 3 at 4 x 4 pixels, each the mean of four pixels of the 8 x 8 digits: for the smallest presets."""
+    digits = load_digits()
+
+    def shrunk(split: Split) -> tuple[NDArray[np.uint8], Labels]:
+        few = split.labels < 4
+        blocks = split.images[few].reshape(-1, 4, 2, 4, 2).astype(np.int64)
+        return ((blocks.sum(axis=(2, 4)) + 2) // 4).astype(np.uint8), split.labels[few]
+
+    return make_dataset(
+        name="tiny digits",
+        source=digits.source,
+        notice="",
+        size=(4, 4),
+        train=shrunk(digits.train),
+        validation=shrunk(digits.validation),
+        test=shrunk(digits.test),
+    )
+
+
+BUNDLED: dict[str, Callable[[], Dataset]] = {DIGITS: load_digits, TINY_DIGITS: load_tiny_digits}
+"""Data sets that need no download, by the names that may stand where a folder is named."""
+
+OWN_DATA = {64: DIGITS, 16: TINY_DIGITS}
+"""Of these, those that are for networks of so many inputs."""
+
+
 def load(
     folder: str | Path | None = None,
     *,
@@ -64,6 +92,7 @@ def load(
     allow_download: bool = True,
     cache_dir: Path | None = None,
     remote: Remote = MNIST,
+    n_inputs: int | None = None,
 ) -> Dataset:
     """Load the data set the user named, else MNIST, else scikit-learn's 8x8 digits.
 
@@ -71,7 +100,8 @@ def load(
     ----------
     folder : str or Path, optional
         Folder with four IDX files under MNIST's names, gzipped or not (`--data` on the command line). A name out
-        of ``mnist`` and ``fashion-mnist`` that is no folder here is downloaded, ``digits`` are scikit-learn's.
+        of ``mnist`` and ``fashion-mnist`` that is no folder here is downloaded, ``digits`` are scikit-learn's,
+        ``tiny-digits`` four of them at 4 x 4 pixels.
     environ : mapping of str to str
         Environment; ERBIUM_DATA names the folder if the argument does not. Empty counts as unset.
     allow_download : bool
@@ -80,6 +110,9 @@ def load(
         Where downloads are kept instead of the user's cache.
     remote : Remote
         What to fetch when nothing is named.
+    n_inputs : int, optional
+        Inputs of the network that is to see the data: if `folder` is not given, those of the smallest networks bring
+        their own data, unless ERBIUM_DATA names some of their size.
 
     Returns
     -------
@@ -92,12 +125,17 @@ def load(
         If a named folder does not hold a usable data set, or a named data set cannot be had: what the user
         asked for is never replaced.
     """
+    if folder is None and n_inputs in OWN_DATA:
+        if not environ.get(DATA_VARIABLE):
+            return BUNDLED[OWN_DATA[n_inputs]]()
+        found = load(environ=environ)
+        return found if found.n_pixels == n_inputs else BUNDLED[OWN_DATA[n_inputs]]()
     named_by = "--data"
     if folder is None and environ.get(DATA_VARIABLE):
         folder, named_by = Path(environ[DATA_VARIABLE]), DATA_VARIABLE
     name = None if folder is None or Path(folder).exists() else str(folder)
-    if name == DIGITS:
-        return load_digits()
+    if name in BUNDLED:
+        return BUNDLED[name]()
     if folder is not None and name not in REMOTES:
         folder = Path(folder).expanduser()
         return read_files(

@@ -3,10 +3,13 @@
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from erbium.sw_model.datasets.idx import problem
 
 Labels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -110,6 +113,46 @@ def _digest(height: int, width: int, n_classes: int, splits: tuple[Split, ...]) 
         # One element type for the labels: how a file stores them is not part of the content.
         sha.update(split.labels.astype("<u2").data)
     return sha.hexdigest()[:16]
+
+
+def check_every_class(
+    where: Path | str,
+    train: Labels,
+    labels: Labels,
+    way_out: str = "put the images into another order, in which the classes are mixed",
+) -> None:
+    """Raise :class:`DatasetError` unless each class from 0 to the largest label has an image to learn from.
+
+    Parameters
+    ----------
+    where : Path or str
+        What holds the labels, for the sentence.
+    train : ndarray
+        Labels of the training split.
+    labels : ndarray
+        These, and those of the images that are kept for validation.
+    way_out : str
+        End of the sentence for a class that is only among the latter.
+    """
+    largest = int(labels.max())
+    counts = np.bincount(train, minlength=largest + 1)
+    missing = np.flatnonzero(counts == 0)
+    if not missing.size:
+        return
+    some = ", ".join(map(str, missing[:5])) + (", ..." if missing.size > 5 else "")
+    if np.isin(missing[0], labels):
+        raise problem(
+            where,
+            f"images of class {missing[0]} only among those that are kept for validation",
+            "some of each class to learn from",
+            way_out,
+        )
+    raise problem(
+        where,
+        f"labels from 0 to {largest} and no image of class {some}",
+        "an image of each class",
+        "number the classes that there are from 0 without gaps",
+    )
 
 
 def make_dataset(
