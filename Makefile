@@ -49,7 +49,7 @@ clean:  ## remove everything generated, but not .venv
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean  ## remove .venv, too
-	rm -rf $(VENV) erbium.egg-info
+	rm -rf $(VENV) erbium_snn.egg-info
 
 $(STAMP): pyproject.toml tools/setup-venv.sh
 	@tools/setup-venv.sh "$(PYTHON)" "$(VENV)"

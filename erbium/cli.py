@@ -11,6 +11,8 @@ from types import FrameType
 
 import click
 
+from erbium.sw_model.distribution import DISTRIBUTION
+
 COMMANDS = {
     # name: module and attribute; loaded when needed, so that `erbium --help` is quick
     "demo": ("erbium.commands.demo", "demo"),
@@ -22,7 +24,8 @@ COMMANDS = {
     "simulate": ("erbium.commands.run", "simulate"),
     "presets": ("erbium.commands.show", "presets"),
     "show": ("erbium.commands.show", "show"),
-    "verilog": ("erbium.commands.tools", "verilog"),
+    "verilog": ("erbium.commands.export", "verilog"),
+    "export": ("erbium.commands.export", "export"),
     "boards": ("erbium.commands.boards", "boards"),
     "plan": ("erbium.commands.boards", "plan"),
     "build": ("erbium.commands.boards", "build"),
@@ -58,7 +61,7 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Begin with 'erbium demo'; 'erbium doctor' shows whether everything is there that it needs.",
 )
-@click.version_option(package_name="erbium", message="%(prog)s %(version)s")
+@click.version_option(package_name=DISTRIBUTION, message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Erbium: a spiking neuron and synapse array that learns on the chip."""

@@ -16,6 +16,7 @@ from erbium.sw_model.datasets import MNIST, DatasetError
 from erbium.sw_model.datasets.download import UnavailableError, fetch
 from erbium.sw_model.datasets.folder import find_files
 from erbium.sw_model.datasets.sources import DATA_VARIABLE
+from erbium.sw_model.distribution import pip_install
 from erbium.verif import simulators
 from erbium.verif.programs import package_version
 
@@ -81,13 +82,11 @@ def report() -> list[Row]:
         _cache(),
         _tool(simulators.find_icarus(), "runs the small benches", "optional"),
         _package("pyserial", "pyserial", "talks to a board", "optional"),
-        _package("cocotb", "cocotb", "runs the benches", "optional", extra="test"),
-        _package("pytest", "pytest", "runs the tests", "optional", extra="test"),
+        _package("cocotb", "cocotb", "runs the benches", "optional"),
+        _package("pytest", "pytest", "runs the tests", "optional"),
     ]
     rows += [_tool(tools.find(name), purpose, "optional") for name, purpose in _BITSTREAM_TOOLS.items()]
-    rows.append(
-        _package("amaranth-boards", "amaranth-boards", "pins of the boards", "optional", extra="fpga")
-    )
+    rows.append(_package("amaranth-boards", "amaranth-boards", "pins of the boards", "optional"))
     rows.append(_tool(tools.find_loader(), "programs a board", "optional"))
     return rows
 
@@ -105,12 +104,11 @@ def _python() -> Row:
     return Row("Python", "everything", "required", found, version, sys.executable, hint)
 
 
-def _package(name: str, distribution: str, purpose: str, need: Need, *, extra: str | None = None) -> Row:
+def _package(name: str, distribution: str, purpose: str, need: Need) -> Row:
     version = package_version(distribution)
     if version is not None:
         return Row(name, purpose, need, True, version)
-    what = f"'erbium[{extra}]'" if extra else distribution
-    return Row(name, purpose, need, False, hint=f"pip install {what}")
+    return Row(name, purpose, need, False, hint=pip_install(distribution))
 
 
 def _yosys() -> Row:
@@ -121,7 +119,7 @@ def _yosys() -> Row:
         return Row(name, purpose, "required", True, version)
     if where := which("yosys"):
         return Row(name, purpose, "required", True, where=where)
-    return Row(name, purpose, "required", False, hint="pip install 'amaranth[builtin-yosys]'")
+    return Row(name, purpose, "required", False, hint=pip_install("amaranth"))
 
 
 def _tool(tool: simulators.Tool, purpose: str, need: Need) -> Row:

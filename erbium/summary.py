@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from erbium.silence import Silence
 from erbium.sw_model import constants
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset, Split
+from erbium.sw_model.distribution import version
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import check_range
 from erbium.tracing import layer_names
@@ -42,11 +42,6 @@ REFERENCE_BOARD = "ulx3s-85f"
 
 N_MISTAKES, MISTAKES_BATCH = 20, 512
 """Wrong answers that a report shows, and how many images are asked at a time to find them."""
-
-
-def version() -> str:
-    """Return the version of Erbium."""
-    return metadata.version("erbium")
 
 
 def work_per_image(network: Network, work: Mapping[str, int], learning: bool) -> list[tuple[str, str]]:

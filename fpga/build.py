@@ -10,7 +10,6 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from pathlib import Path
 
 from erbium.fpga import flow, placement
@@ -21,6 +20,9 @@ from erbium.fpga.design import chip
 from erbium.fpga.planner import Plan, plan
 from erbium.fpga.report import REPORT, TEXT, BuildReport, Cycles
 from erbium.fpga.top import BoardTop
+from erbium.gen.export import weights_digest
+from erbium.hdl.weight_words import LayerWeights, holds_contents
+from erbium.sw_model.distribution import version
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.sw_model.temporary import temporary_folder
@@ -57,6 +59,10 @@ class BuildRequest:
         Of the placer; default: the first of :data:`SEEDS` with which the clock is met.
     output : Path, optional
         Folder; default: ``build/boards/BOARD/NETWORK``.
+    weights : sequence, optional
+        What the synapse memories hold once the board is configured, where they can: see :func:`without_weights`.
+    named : str
+        What the user called the network, for the command; default: its name.
     """
 
     board: Board
@@ -66,6 +72,8 @@ class BuildRequest:
     baud_rate: int | None = None
     seed: int | None = None
     output: Path | None = None
+    weights: Sequence[LayerWeights] | None = None
+    named: str = ""
 
     def __post_init__(self) -> None:
         if self.seed is not None:
@@ -88,7 +96,7 @@ class BuildRequest:
     @property
     def command(self) -> str:
         """The command line that asks for it."""
-        words = ["erbium", "build", self.board.name, self.network.name]
+        words = ["erbium", "build", self.board.name, self.named or self.network.name]
         if self.lanes is not None:
             words += ["--lanes", str(self.lanes)]
         if self.clock is not None:
@@ -161,6 +169,12 @@ def _keep_logs(work: Path, folder: Path) -> None:
     (folder / FAILED_LOG).write_bytes(b"".join(log.read_bytes() for log in logs))
 
 
+def without_weights(report: BuildReport) -> list[int]:
+    """Return the layers, counted from 1, whose memories could not be given the weights of a build."""
+    memories = report.hardware["layer_memories"] if report.weights else []
+    return [number for number, kind in enumerate(memories, 1) if not holds_contents(kind)]
+
+
 def _timed(stage: str, progress: flow.Progress, work: Callable[[], flow.Flow]) -> tuple[flow.Flow, float]:
     progress(stage, None)
     begin = time.monotonic()
@@ -173,7 +187,8 @@ def _timed(stage: str, progress: flow.Progress, work: Callable[[], flow.Flow]) -
 def _prepare(request: BuildRequest, planned: Plan, clock: int) -> flow.Flow:
     board = request.board
     try:
-        core = chip(board, request.network, planned.hardware, clock, request.baud_rate or board.baud_rate)
+        baud_rate = request.baud_rate or board.baud_rate
+        core = chip(board, request.network, planned.hardware, clock, baud_rate, request.weights)
     except ValueError as error:
         raise DescriptionError(f"{error}; choose another --baud or --clock") from None
     return flow.prepare(board, BoardTop(board, core, request.clock or board.clock), clock)
@@ -215,7 +230,8 @@ def _report(
         bitstream_bytes=len(bitstream),
         bitstream_sha256=hashlib.sha256(bitstream).hexdigest(),
         command=request.command,
-        version=metadata.version("erbium"),
+        weights="" if request.weights is None else weights_digest(request.weights),
+        version=version(),
     )
 
 

@@ -3,13 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from erbium.fpga.boards import Board
 from erbium.hdl.chip import ErbiumChip
 from erbium.hdl.uart import bit_period
+from erbium.hdl.weight_words import LayerWeights
 from erbium.sw_model.network import Hardware, Network
 
 
-def chip(board: Board, network: Network, hardware: Hardware, clock: int, baud_rate: int) -> ErbiumChip:
+def chip(
+    board: Board,
+    network: Network,
+    hardware: Hardware,
+    clock: int,
+    baud_rate: int,
+    weights: Sequence[LayerWeights] | None = None,
+) -> ErbiumChip:
     """Return the chip of a board.
 
     Parameters
@@ -19,6 +29,8 @@ def chip(board: Board, network: Network, hardware: Hardware, clock: int, baud_ra
     hardware : Hardware
     clock, baud_rate : int
         In Hz and bits per second.
+    weights : sequence, optional
+        Of :class:`erbium.hdl.array.ErbiumArray`.
 
     Raises
     ------
@@ -27,4 +39,4 @@ def chip(board: Board, network: Network, hardware: Hardware, clock: int, baud_ra
     """
     # Before anything is made that would then go unused.
     bit_period(clock, baud_rate)
-    return ErbiumChip(network, hardware, clock, baud_rate, board.buffer_bytes)
+    return ErbiumChip(network, hardware, clock, baud_rate, board.buffer_bytes, weights)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from erbium.fpga.boards import Board, Family
 from erbium.fpga.placement import timing_of
 from erbium.fpga.platforms import platform_of
 from erbium.gen.synthesis import COPIES_STAY, NAMES_APART, SHORT_MEMORIES_OF_LOGIC, collisions_are_free
+from erbium.verif.environment import environment, tool_environment
 from erbium.verif.simulators import ToolError
 
 NAME = "erbium"
@@ -109,15 +109,17 @@ def prepare(board: Board, design: Any, clock: int) -> Flow:
         "--timing-allow-fail",
         *_PLACER_OPTIONS[board.family],
     ]
-    plan = platform_of(board).prepare(
-        design,
-        NAME,
-        # Where a line stands in the sources says nothing to who reads a bitstream's report.
-        emit_src=False,
-        script_after_read="\n".join(_PREPARATION[board.family]),
-        synth_opts=_SYNTHESIS_OPTIONS[board.family],
-        nextpnr_opts=" ".join(options),
-    )
+    # Amaranth takes options from variables such as AMARANTH_synth_opts, and those before the ones given here.
+    with environment(tool_environment()):
+        plan = platform_of(board).prepare(
+            design,
+            NAME,
+            # Where a line stands in the sources says nothing to who reads a bitstream's report.
+            emit_src=False,
+            script_after_read="\n".join(_PREPARATION[board.family]),
+            synth_opts=_SYNTHESIS_OPTIONS[board.family],
+            nextpnr_opts=" ".join(options),
+        )
     commands = json.loads(plan.files[f"build_{NAME}.json"])["commands"]
     return Flow(board, dict(plan.files), tuple(tuple(command) for command in commands))
 
@@ -181,7 +183,7 @@ def _run(stage: str, command: Sequence[str], folder: Path) -> None:
             [str(program), *arguments],
             cwd=folder,
             # What it puts down for a while goes with the folder, even if nobody is left to remove it.
-            env=os.environ | {"TMPDIR": str(folder.absolute())},
+            env=tool_environment() | {"TMPDIR": str(folder.absolute())},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

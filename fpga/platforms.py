@@ -39,7 +39,7 @@ def platform_of(board: Board) -> Any:
     Raises
     ------
     ModuleNotFoundError
-        Without amaranth-boards, which comes with ``pip install 'erbium[fpga]'``.
+        Without amaranth-boards, which is in the extra ``fpga``.
     """
     module, name = board.platform.split(":")
     described: Any = getattr(importlib.import_module(module), name)

@@ -102,6 +102,7 @@ class BuildReport:
     command: str
     version: str
     cycles: Cycles | None = None
+    weights: str = ""
     problems: tuple[str, ...] = field(default=())
 
     @property

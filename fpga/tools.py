@@ -7,20 +7,19 @@ import shutil
 from pathlib import Path
 
 from erbium.fpga.boards import Family
+from erbium.sw_model.distribution import pip_install
 from erbium.verif.programs import PATIENCE, Program
 from erbium.verif.simulators import Tool, install_command, output_of, version_in
 from erbium.verif.yosys import YOSYS
 
-FPGA_EXTRA = 'pip install "erbium[fpga]"'
-
 
 def _nextpnr(name: str, oldest: tuple[int, ...]) -> Program:
     package = f"yowasp-{name}"
-    return Program(name, package, package, FPGA_EXTRA, "--version", oldest)
+    return Program(name, package, package, pip_install(package), "--version", oldest)
 
 
 def _packer(name: str, script: str, nextpnr: Program, package: str) -> Program:
-    return Program(name, package, script, FPGA_EXTRA, follows=nextpnr)
+    return Program(name, package, script, pip_install(package), follows=nextpnr)
 
 
 _ECP5, _ICE40 = _nextpnr("nextpnr-ecp5", (0, 7)), _nextpnr("nextpnr-ice40", (0, 7))

@@ -1,47 +1,33 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The files that ``erbium verilog`` writes: Verilog, manifest, C header, FuseSoC core."""
+"""The files that ``erbium verilog`` writes: Verilog, manifest, C header, FuseSoC core; all by one name."""
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import json
-from dataclasses import asdict
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from amaranth.hdl import Shape
-from amaranth.lib import data
 
+from erbium.gen.c_header import ENUMS, STREAMS, c_header, fields_of
 from erbium.gen.files import write_text
-from erbium.gen.link_export import link_header, link_manifest
-from erbium.gen.verilog import TOP, component_verilog
-from erbium.hdl import tokens
+from erbium.gen.link_export import link_manifest
+from erbium.gen.netlist.write import KEYWORDS
+from erbium.gen.verilog import component_verilog
 from erbium.hdl.array import ErbiumArray, rate_ports
+from erbium.hdl.chip import ErbiumChip
 from erbium.hdl.registers import COUNTER_WIDTH, RegisterMap, counter_names, performance_names
+from erbium.hdl.uart import bit_period
+from erbium.hdl.weight_words import LayerWeights, holds_contents
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.programs import DescriptionError, check_name
 
 FORMAT, FORMAT_VERSION = "erbium-manifest", 1
-
-STREAMS: dict[str, tuple[str, dict[str, type[data.StructLayout]], str]] = {
-    "sample_i": (
-        "in",
-        {"token": tokens.SampleToken, "begin": tokens.Begin, "pixel": tokens.Pixel},
-        "samples: BEGIN PIXEL* END; data is a begin or a pixel",
-    ),
-    "result_o": ("out", {"token": tokens.Result}, "one result per sample, in order"),
-    "access_i": ("in", {"token": tokens.AccessToken}, "weights, only while idle: SEEK (READ | WRITE)*"),
-}
-"""Streams with a structure: direction, layouts of token and data, meaning."""
-
-_ENUMS: tuple[type[enum.Enum], ...] = (tokens.SampleKind, tokens.AccessKind)
-
-
-def _fields(layout: data.StructLayout) -> list[dict[str, Any]]:
-    """Return name, lowest bit and width of the members of a layout."""
-    return [
-        {"name": name, "low": field.offset, "width": Shape.cast(field.shape).width} for name, field in layout
-    ]
+CORE_VERSION = "0.1.0"
 
 
 def _streams() -> dict[str, Any]:
@@ -50,7 +36,7 @@ def _streams() -> dict[str, Any]:
             "direction": direction,
             "meaning": meaning,
             "width": layouts["token"]().size,
-            "layouts": {part: _fields(layout()) for part, layout in layouts.items()},
+            "layouts": {part: fields_of(layout()) for part, layout in layouts.items()},
         }
         for name, (direction, layouts, meaning) in STREAMS.items()
     }
@@ -63,10 +49,14 @@ def _streams() -> dict[str, Any]:
     return result
 
 
-def _ports(array: ErbiumArray) -> list[dict[str, Any]]:
-    """Return every port of the array with direction, width and meaning."""
-    network = array.network
+def _ports(network: Network, design: ErbiumArray | ErbiumChip) -> list[dict[str, Any]]:
+    """Return every port of a design with direction, width and meaning."""
     meanings = {
+        "rx": "serial line from the host; high while it rests",
+        "tx": "serial line to the host; high while it rests",
+        "learning": "a sample is being learned",
+        "active": "a sample is in the array",
+        "answer": "the last answer",
         "n_ticks": f"longest presentation, 1 to {network.n_ticks}",
         "decide_after": "output spikes that settle an inference, 0 for never",
         "idle": "no sample is in the array",
@@ -81,7 +71,7 @@ def _ports(array: ErbiumArray) -> list[dict[str, Any]]:
         {"name": "clk", "direction": "in", "width": 1, "meaning": "clock"},
         {"name": "rst", "direction": "in", "width": 1, "meaning": "synchronous reset; keeps the weights"},
     ]
-    for path, member, value in array.signature.flatten(array):
+    for path, member, value in design.signature.flatten(design):
         stream = str(path[0]) if len(path) > 1 else None
         name = "_".join(map(str, path))
         meaning = meanings.get(name, "")
@@ -96,16 +86,27 @@ def _ports(array: ErbiumArray) -> list[dict[str, Any]]:
     return ports
 
 
-def manifest(array: ErbiumArray, files: dict[str, str]) -> dict[str, Any]:
-    """Return what a program needs to know to use the array.
+def manifest(
+    network: Network,
+    hardware: Hardware,
+    design: ErbiumArray | ErbiumChip,
+    name: str,
+    files: dict[str, str],
+    options: ExportOptions,
+) -> dict[str, Any]:
+    """Return what a program needs to know to use an array, or a chip.
 
     Parameters
     ----------
-    array : ErbiumArray
+    network : Network
+    hardware : Hardware
+    design : ErbiumArray or ErbiumChip
+    name : str
+        Of the top module.
     files : dict of str
         Contents of the files that belong to it, by name.
+    options : ExportOptions
     """
-    network, hardware = array.network, array.hardware
     layers = []
     for number, layer in enumerate(network.layers):
         lanes, words = hardware.lanes_of(network, number), hardware.words_of(network, number)
@@ -118,20 +119,24 @@ def manifest(array: ErbiumArray, files: dict[str, str]) -> dict[str, Any]:
                 "lanes": lanes,
                 "words_per_row": words,
                 "weight_bits": rows * layer.n_neurons * layer.weight_width,
+                "starts_with_weights": options.weights is not None
+                and holds_contents(hardware.memory_of(number)),
                 "memory_bits": rows * words * lanes * layer.weight_width,
             }
         )
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
-        "top": TOP,
+        "top": name,
         "digest": network.digest,
         "network": json.loads(network.to_json()),
         "hardware": asdict(hardware),
         "layers": layers,
-        "ports": _ports(array),
-        "streams": _streams(),
-        "codes": {kind.__name__: {item.name: item.value for item in kind} for kind in _ENUMS},
+        "weights": "undefined" if options.weights is None else weights_digest(options.weights),
+        "serial": options.serial and asdict(options.serial),
+        "ports": _ports(network, design),
+        "streams": {} if options.serial else _streams(),
+        "codes": {kind.__name__: {item.name: item.value for item in kind} for kind in ENUMS},
         "counters": counter_names(network),
         "performance_counters": performance_names(network),
         "host_link": link_manifest(RegisterMap(network, hardware)),
@@ -139,80 +144,36 @@ def manifest(array: ErbiumArray, files: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def c_header(network: Network) -> str:
-    """Return the layouts of the tokens and the sizes of the network as a C header."""
-    lines = [
-        "/* SPDX-License-Identifier: BSD-2-Clause */",
-        f"/* Network {network.name}, digest {network.digest}. Generated by `erbium verilog`; do not edit. */",
-        "#ifndef ERBIUM_ARRAY_H",
-        "#define ERBIUM_ARRAY_H",
-        "",
-        "#include <stdint.h>",
-        "",
-        f"#define ERBIUM_DIGEST UINT64_C(0x{network.digest})",
-        f"#define ERBIUM_N_INPUTS {network.n_inputs}",
-        f"#define ERBIUM_N_CLASSES {network.n_classes}",
-        f"#define ERBIUM_N_LAYERS {len(network.layers)}",
-        f"#define ERBIUM_N_TICKS {network.n_ticks}",
-        f"#define ERBIUM_SEED UINT64_C({network.seed & (1 << 64) - 1})",
-        f"#define ERBIUM_FIRST_SPIKE {int(network.is_first_spike)} /* which learner it is: 0 for eRBP */",
-    ]
-    for number, layer in enumerate(network.layers):
-        rows = network.n_rows(number)
-        bias = " /* the last one is the bias */" if network.has_bias else ""
-        lines.append(f"#define ERBIUM_LAYER{number + 1}_ROWS {rows}{bias}")
-        lines.append(f"#define ERBIUM_LAYER{number + 1}_NEURONS {layer.n_neurons}")
-        lines.append(f"#define ERBIUM_LAYER{number + 1}_WEIGHT_WIDTH {layer.weight_width}")
-        lines.append(
-            f"#define ERBIUM_LAYER{number + 1}_WEIGHT_BOUND {layer.weight_bound} /* of initial weights */"
-        )
-        rate = "RATE" if network.is_first_spike else "GAIN"
-        lines.append(f"#define ERBIUM_LAYER{number + 1}_{rate} {layer.full_rate} /* at full learning rate */")
-    for kind in _ENUMS:
-        lines.append("")
-        stem = _upper(kind.__name__)
-        lines += [f"#define ERBIUM_{stem}_{item.name} {item.value}" for item in kind]
-    lines += ["", "/* Numbers of the counters. */"]
-    for number, name in enumerate(counter_names(network) + performance_names(network)):
-        lines.append(f"#define ERBIUM_COUNTER_{name.upper()} {number}")
-    for stream, (_, layouts, meaning) in STREAMS.items():
-        lines += ["", f"/* {stream}: {meaning} */"]
-        for part, layout in layouts.items():
-            stem = f"ERBIUM_{stream[:-2].upper()}_{part.upper()}"
-            for field in _fields(layout()):
-                name = field["name"].upper()
-                lines.append(f"#define {stem}_{name}_LOW {field['low']}")
-                lines.append(f"#define {stem}_{name}_WIDTH {field['width']}")
-    lines += link_header(RegisterMap(network, Hardware()))
-    return "\n".join([*lines, "", "#endif", ""])
+def weights_digest(weights: Sequence[LayerWeights]) -> str:
+    """Return 64 bits of the SHA-256 of weights: 16 bits each, the low byte first, in the order of layers and rows."""
+    digest = hashlib.sha256()
+    for rows in weights:
+        for row in rows:
+            digest.update(b"".join(int(value).to_bytes(2, "little", signed=True) for value in row))
+    return digest.hexdigest()[:16]
 
 
-def _upper(name: str) -> str:
-    """Return a class name in upper case with underscores: SampleKind becomes SAMPLE_KIND."""
-    return "".join(f"_{letter}" if letter.isupper() else letter.upper() for letter in name).lstrip("_")
-
-
-def core_file(network: Network) -> str:
-    """Return the FuseSoC core description (CAPI 2)."""
+def core_file(network: Network, hardware: Hardware, name: str) -> str:
+    """Return the FuseSoC core description (CAPI 2); `name` is that of the core and of its files."""
     return "\n".join(
         [
             "CAPI=2:",
-            f"name: erbium::{network.name.replace('_', '-')}:0.1.0",
-            f"description: Erbium array {network.name}, digest {network.digest}",
+            f"name: erbium::{name}:{CORE_VERSION}",
+            f'description: "Erbium array {network.name} with {hardware.lanes} lanes, digest {network.digest}"',
             "filesets:",
             "  rtl:",
             "    files:",
-            f"      - {TOP}.v",
-            f"      - {TOP}.h: {{is_include_file: true, file_type: cSource}}",
+            f"      - {name}.v",
+            f"      - {name}.h: {{is_include_file: true, file_type: cSource}}",
             "    file_type: verilogSource",
             "targets:",
             "  default:",
             "    filesets: [rtl]",
-            f"    toplevel: {TOP}",
+            f"    toplevel: {name}",
             "  lint:",
             "    default_tool: verilator",
             "    filesets: [rtl]",
-            f"    toplevel: {TOP}",
+            f"    toplevel: {name}",
             "    tools:",
             "      verilator: {mode: lint-only, verilator_options: [-Wall]}",
             "",
@@ -220,12 +181,12 @@ def core_file(network: Network) -> str:
     )
 
 
-def _heading(network: Network, hardware: Hardware) -> str:
+def _heading(network: Network, hardware: Hardware, what: str) -> str:
     """Return the comment at the top of the Verilog."""
     return "\n".join(
         [
             "// SPDX-License-Identifier: BSD-2-Clause",
-            f"// Erbium array {network.name}: {'-'.join(map(str, network.shape))}, digest {network.digest}",
+            f"// Erbium {what} {network.name}: {'-'.join(map(str, network.shape))}, digest {network.digest}",
             f"// {hardware.lanes} lanes, event queues of {hardware.fifo_depth} tokens, memory latency "
             f"{hardware.memory_latency}",
             "// Generated by `erbium verilog`; do not edit.",
@@ -236,13 +197,87 @@ def _heading(network: Network, hardware: Hardware) -> str:
     )
 
 
-def file_names() -> tuple[str, ...]:
-    """Return the names of the files that :func:`export` writes."""
-    return tuple(f"{TOP}.{kind}" for kind in ("v", "h", "core", "json"))
+def file_names(name: str) -> tuple[str, ...]:
+    """Return the names of the files that :func:`export` writes by a name."""
+    return tuple(f"{name}.{kind}" for kind in ("v", "h", "core", "json"))
 
 
-def export(network: Network, hardware: Hardware, directory: Path) -> dict[str, Any]:
-    """Write Verilog, JSON manifest, C header and FuseSoC core of an array.
+@dataclass(frozen=True)
+class SerialLine:
+    """What the chip with its host link has to know of the line: in place of streams it has two wires.
+
+    Parameters
+    ----------
+    clock : int
+        Frequency of ``clk`` in Hz.
+    baud_rate : int
+        Bits per second; the clock has to make it.
+    """
+
+    clock: int = 50_000_000
+    baud_rate: int = 1_000_000
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What an export is besides a network on some hardware.
+
+    Parameters
+    ----------
+    name : str
+        Of modules, files, macros, header guard and core; empty: :func:`default_name`.
+    weights : sequence, optional
+        What the synapse memories hold from the start, as ``Network.initial_weights`` has it.
+    serial : SerialLine, optional
+        Export the whole chip, the array behind its host link, in place of the array.
+    power_up : bool
+        Of :func:`erbium.gen.verilog.verilog_from_rtlil`.
+
+    Raises
+    ------
+    DescriptionError
+        If the name is none that modules, files and macros can have.
+    """
+
+    name: str = ""
+    weights: Sequence[LayerWeights] | None = None
+    serial: SerialLine | None = None
+    power_up: bool = True
+
+    def __post_init__(self) -> None:
+        if self.name:
+            export_name(self.name, given=True)
+
+
+def export_name(name: str, *, given: bool) -> str:
+    """Return a name that modules, files and macros can have.
+
+    Raises
+    ------
+    DescriptionError
+        If the name was given by the user and is none. One that is made of a network's name is made to fit.
+    """
+    if not given:
+        return re.sub(r"[-_]+", "_", name).strip("_")
+    check_name("what is exported", name, identifier=True)
+    if name in KEYWORDS or name.endswith("_") or "__" in name:
+        raise DescriptionError(
+            f"the name of what is exported is {name!r}; it must be no word of Verilog and have no '_' at its end or "
+            "beside another one"
+        )
+    return name
+
+
+def default_name(network: Network, hardware: Hardware, serial: SerialLine | None = None) -> str:
+    """Return the name of an export that has no other: it tells networks, lanes, and arrays and chips apart."""
+    what = "chip" if serial else "array"
+    return export_name(f"erbium_{what}_{network.name}_{hardware.lanes}lanes", given=False)
+
+
+def export(
+    network: Network, hardware: Hardware, directory: Path, options: ExportOptions | None = None
+) -> dict[str, Any]:
+    """Write Verilog, JSON manifest, C header and FuseSoC core of an array, or of the chip around it.
 
     The files are made before the first one is written, and each is replaced at once; the manifest comes
     last. Other files in the folder are left alone. The same description gives the same bytes.
@@ -253,27 +288,44 @@ def export(network: Network, hardware: Hardware, directory: Path) -> dict[str, A
     hardware : Hardware
     directory : Path
         Made if it is not there.
+    options : ExportOptions, optional
 
     Returns
     -------
     dict
-        The manifest.
+        The manifest; its ``top`` is the name that the files have.
 
     Raises
     ------
+    DescriptionError
+        If the clock of a serial line cannot make its baud rate.
+    ValueError
+        If the weights are not those of the network.
     OSError
         If the folder cannot be written to.
     """
-    array = ErbiumArray(network, hardware)
+    options = options or ExportOptions()
+    name = options.name or default_name(network, hardware, options.serial)
+    what, design = "array", None
+    if line := options.serial:
+        try:
+            bit_period(line.clock, line.baud_rate)  # before anything is made that would then go unused
+        except ValueError as error:
+            raise DescriptionError(f"{error}; choose another --baud or --clock") from None
+        what = "chip"
+        design = ErbiumChip(network, hardware, line.clock, line.baud_rate, weights=options.weights)
+    else:
+        design = ErbiumArray(network, hardware, options.weights)
+    verilog = component_verilog(design, name, power_up=options.power_up)
     files = {
-        f"{TOP}.v": _heading(network, hardware) + component_verilog(array, TOP),
-        f"{TOP}.h": c_header(network),
-        f"{TOP}.core": core_file(network),
+        f"{name}.v": _heading(network, hardware, what) + verilog,
+        f"{name}.h": c_header(network, name),
+        f"{name}.core": core_file(network, hardware, name),
     }
-    described = manifest(array, files)
+    described = manifest(network, hardware, design, name, files, options)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        write_text(directory / name, text)
-    write_text(directory / f"{TOP}.json", json.dumps(described, indent=2) + "\n")
+    for file, text in files.items():
+        write_text(directory / file, text)
+    write_text(directory / f"{name}.json", json.dumps(described, indent=2) + "\n")
     return described

@@ -66,23 +66,23 @@ def link_manifest(registers: RegisterMap) -> dict[str, Any]:
     }
 
 
-def link_header(registers: RegisterMap) -> list[str]:
-    """Return the lines of the C header about the host link."""
+def link_header(registers: RegisterMap, prefix: str) -> list[str]:
+    """Return the lines of the C header about the host link; their macros begin with `prefix`."""
     lines = [
         "",
         "/* The host link: frames of COBS(message, CRC-32) and a zero byte; little endian; see docs/host-link.md. */",
-        f"#define ERBIUM_LINK_REPLY_BIT {REPLY_BIT:#x}",
-        f"#define ERBIUM_LINK_ERROR_REPLY {ERROR_REPLY:#x}",
-        f"#define ERBIUM_LINK_HISTORY {HISTORY} /* results that window 1 holds */",
-        f"#define ERBIUM_LINK_EVENT_BYTES {EVENT_BYTES}",
-        f"#define ERBIUM_LINK_MAX_MESSAGE {registers.max_message} /* bytes of the longest message of the host */",
+        f"#define {prefix}_LINK_REPLY_BIT {REPLY_BIT:#x}",
+        f"#define {prefix}_LINK_ERROR_REPLY {ERROR_REPLY:#x}",
+        f"#define {prefix}_LINK_HISTORY {HISTORY} /* results that window 1 holds */",
+        f"#define {prefix}_LINK_EVENT_BYTES {EVENT_BYTES}",
+        f"#define {prefix}_LINK_MAX_MESSAGE {registers.max_message} /* bytes of the longest message of the host */",
     ]
     for name, members in _ENUMS.items():
         lines.append("")
-        lines += [f"#define ERBIUM_{name.upper()}_{member.name} {member.value}" for member in members]
+        lines += [f"#define {prefix}_{name.upper()}_{member.name} {member.value}" for member in members]
     lines += ["", "/* Windows: number, entries, bytes of an entry. */"]
     for window in registers.windows:
-        stem = f"ERBIUM_WINDOW_{window.name.upper()}"
+        stem = f"{prefix}_WINDOW_{window.name.upper()}"
         lines += [
             f"#define {stem} {window.number} /* {window.meaning} */",
             f"#define {stem}_ENTRIES {window.entries}",
@@ -90,7 +90,7 @@ def link_header(registers: RegisterMap) -> list[str]:
         ]
     lines += ["", "/* Registers: word in window 0; the largest value of those that are written. */"]
     for register in registers:
-        stem = f"ERBIUM_REGISTER_{register.name.upper()}"
+        stem = f"{prefix}_REGISTER_{register.name.upper()}"
         lines.append(f"#define {stem} {register.address} /* {register.meaning} */")
         if register.writable:
             lines.append(f"#define {stem}_HIGH {register.high}")

@@ -18,6 +18,7 @@ from erbium.gen.netlist.bits import plain_name
 from erbium.gen.netlist.clean import Cleaner
 from erbium.gen.netlist.fields import split_fields, split_wide
 from erbium.gen.netlist.flatten import flattened, set_outputs
+from erbium.gen.netlist.loops import take_loops_apart
 from erbium.gen.netlist.module import Netlist
 from erbium.gen.netlist.prune import Pruner, merge_ports
 from erbium.gen.netlist.rtlil import Reader, RtlilError
@@ -43,12 +44,13 @@ def _cleaned(text: str, top: str, *, flat: bool) -> dict[str, Netlist]:
         split_fields(module)
         while flat and split_wide(module):
             pass
+        take_loops_apart(module)
     modules[top].is_top = True
     used = {cell.kind for module in modules.values() for cell in module.cells} | {top}
     return {name: module for name, module in modules.items() if name in used}
 
 
-def verilog_from_rtlil(text: str, top: str, *, flat: bool = False) -> str:
+def verilog_from_rtlil(text: str, top: str, *, flat: bool = False, power_up: bool = True) -> str:
     """Return RTLIL as written by Amaranth as Verilog.
 
     Parameters
@@ -59,6 +61,9 @@ def verilog_from_rtlil(text: str, top: str, *, flat: bool = False) -> str:
         Name of the top module, with which the names of all others begin.
     flat : bool
         Whether to make one module of all of them. It simulates faster and reads worse.
+    power_up : bool
+        Whether registers, and memories that start with zeros, get their values without a reset, by ``initial``. Without
+        it only what a memory holds from the first clock on is written so, constants and weights.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def verilog_from_rtlil(text: str, top: str, *, flat: bool = False) -> str:
     names = Names()
     writers: dict[str, Writer] = {}
     for name, module in modules.items():
-        writers[name] = Writer(module, names.take(plain_name(name)), writers)
+        writers[name] = Writer(module, names.take(plain_name(name)), writers, power_up=power_up)
     return "\n".join(writer.write() for writer in writers.values())
 
 
@@ -89,9 +94,10 @@ def component_rtlil(component: Component, name: str) -> str:
     return text
 
 
-def component_verilog(component: Component, name: str, *, flat: bool = False) -> str:
+def component_verilog(component: Component, name: str, *, flat: bool = False, power_up: bool = True) -> str:
     """Return the Verilog of a component with the ports of its signature, ``clk`` and ``rst``.
 
-    With `flat` it is one module instead of a hierarchy, which simulates faster.
+    With `flat` it is one module instead of a hierarchy, which simulates faster; `power_up` is that of
+    :func:`verilog_from_rtlil`.
     """
-    return verilog_from_rtlil(component_rtlil(component, name), name, flat=flat)
+    return verilog_from_rtlil(component_rtlil(component, name), name, flat=flat, power_up=power_up)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -24,6 +26,7 @@ from erbium.hdl.tokens import (
     SampleToken,
     event_token,
 )
+from erbium.hdl.weight_words import LayerWeights, check_weights, holds_contents
 from erbium.sw_model.network import Hardware, Network
 
 
@@ -39,6 +42,14 @@ class ErbiumArray(wiring.Component):
     ----------
     network : Network
     hardware : Hardware
+    weights : sequence of sequence of int, optional
+        Rows of each layer: what the synapse memories hold after configuration. SPRAM starts without, as all do without
+        this argument.
+
+    Raises
+    ------
+    ValueError
+        If these weights are not those of the network.
 
     Members
     -------
@@ -72,8 +83,16 @@ class ErbiumArray(wiring.Component):
     on different ticks, and on different samples, at the same time. For some 60 clocks after a reset no sample is taken.
     """
 
-    def __init__(self, network: Network, hardware: Hardware | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        hardware: Hardware | None = None,
+        weights: Sequence[LayerWeights] | None = None,
+    ) -> None:
         self.network, self.hardware = network, hardware or Hardware()
+        if weights is not None:
+            check_weights(network, weights)
+        self._weights = weights
         self.counters = counter_names(network) + performance_names(network)
         members = {
             "sample_i": In(stream.Signature(SampleToken())),
@@ -128,7 +147,7 @@ class ErbiumArray(wiring.Component):
         events = encoder.event_o
         for number in range(len(network.layers)):
             name = f"layer{number + 1}"
-            m.submodules[name] = layer = LayerEngine(network, number, hardware)
+            m.submodules[name] = layer = LayerEngine(network, number, hardware, self._weights_of(number))
             m.submodules[f"{name}_events"] = queue = Queue(
                 event_token(network, hardware, number), hardware.fifo_depth
             )
@@ -173,6 +192,12 @@ class ErbiumArray(wiring.Component):
         ]
         m.d.comb += self.collision.eq(Cat(*[layer.collision for layer in layers]).any())
         return m
+
+    def _weights_of(self, number: int) -> LayerWeights | None:
+        """Return what the memory of a layer holds at first, if anything."""
+        if self._weights is None or not holds_contents(self.hardware.memory_of(number)):
+            return None
+        return self._weights[number]
 
     def _access(self, m: Module, layers: list[LayerEngine]) -> None:
         """Hand a request of the host to its layer, and the layer's answer back."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -12,6 +14,7 @@ from erbium.hdl.host_link import HostLink, MessageLink
 from erbium.hdl.lane_group import COPY
 from erbium.hdl.link_registers import setting_names
 from erbium.hdl.registers import RegisterMap
+from erbium.hdl.weight_words import LayerWeights
 from erbium.sw_model.network import Hardware, Network
 
 _LIGHTS = {"learning": Out(1), "answer": Out(8), "active": Out(1)}
@@ -75,6 +78,8 @@ class ErbiumChip(wiring.Component):
     hardware : Hardware
     clock_frequency, baud_rate, buffer_bytes : int
         Of :class:`erbium.hdl.host_link.HostLink`.
+    weights : sequence, optional
+        Of :class:`erbium.hdl.array.ErbiumArray`.
 
     Members
     -------
@@ -90,7 +95,8 @@ class ErbiumChip(wiring.Component):
 
     Notes
     -----
-    The next sample is loaded while the last one is processed. Weights are undefined until the host has loaded them.
+    The next sample is loaded while the last one is processed. Without `weights` the memories are undefined until the
+    host has loaded them.
     """
 
     def __init__(
@@ -100,8 +106,9 @@ class ErbiumChip(wiring.Component):
         clock_frequency: int,
         baud_rate: int,
         buffer_bytes: int = 0,
+        weights: Sequence[LayerWeights] | None = None,
     ) -> None:
-        self._array = ErbiumArray(network, hardware)
+        self._array = ErbiumArray(network, hardware, weights)
         self._link = HostLink(network, hardware, clock_frequency, baud_rate, buffer_bytes)
         self.registers = self._link.registers
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | _LIGHTS)

@@ -13,6 +13,7 @@ from erbium.hdl.layer_control import RATE_WIDTH, LayerControl
 from erbium.hdl.layer_pipeline import LayerPipeline
 from erbium.hdl.tokens import ErrorToken, FeedbackToken, Kind, event_token, sweep_token
 from erbium.hdl.weight_access import AccessRequest, WeightAccess
+from erbium.hdl.weight_words import LayerWeights
 from erbium.sw_model.network import Hardware, Network
 
 SWEEP_ROOM = 16
@@ -38,6 +39,8 @@ class LayerEngine(wiring.Component):
         0-based layer.
     hardware : Hardware
         Lanes and memory latency; cannot change a result.
+    weights : sequence, optional
+        What the synapse memory holds after configuration.
 
     Members
     -------
@@ -71,7 +74,10 @@ class LayerEngine(wiring.Component):
     Contract: ``docs/contract.md``, ``docs/contract-first-spike.md``.
     """
 
-    def __init__(self, network: Network, number: int, hardware: Hardware) -> None:
+    def __init__(
+        self, network: Network, number: int, hardware: Hardware, weights: LayerWeights | None = None
+    ) -> None:
+        self._weights = weights
         self._network, self._number, self._hardware = network, number, hardware
         self._layer = layer = network.layers[number]
         self._lanes = hardware.lanes_of(network, number)
@@ -110,7 +116,12 @@ class LayerEngine(wiring.Component):
             short = hardware.short_pipelines
             m.submodules.feedback = port = FeedbackPort(network, number, self._lanes, short=short)
         m.submodules.pipeline = pipeline = LayerPipeline(
-            network, number, hardware, port.width if port else 0, port.read_latency if port else 0
+            network,
+            number,
+            hardware,
+            port.width if port else 0,
+            port.read_latency if port else 0,
+            self._weights,
         )
         m.submodules.sweeps = sweeps = Queue(self._token, SWEEP_ROOM + 1)
 

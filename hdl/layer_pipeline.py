@@ -16,6 +16,7 @@ from erbium.hdl.sign_popcount import SignPopcount
 from erbium.hdl.slot import Slot, Work, operand_stage, tick_width
 from erbium.hdl.synapse_memory import SynapseMemory
 from erbium.hdl.tokens import ADDRESS_WIDTH, LABEL_WIDTH, Begin, ErrorToken, Kind, piece_width, sweep_token
+from erbium.hdl.weight_words import LayerWeights, memory_words
 from erbium.hdl.word_file import WordRom
 from erbium.sw_model.constants import (
     STREAM_BLANK_NEURON,
@@ -81,8 +82,15 @@ class LayerPipeline(wiring.Component):
     """
 
     def __init__(
-        self, network: Network, number: int, hardware: Hardware, feedback_width: int, feedback_latency: int
+        self,
+        network: Network,
+        number: int,
+        hardware: Hardware,
+        feedback_width: int,
+        feedback_latency: int,
+        weights: LayerWeights | None = None,
     ) -> None:
+        self._contents = [] if weights is None else memory_words(network, hardware, number, weights)
         self.layer = layer = network.layers[number]
         self.process = number + 1
         self.n_rows = network.n_rows(number)
@@ -193,6 +201,7 @@ class LayerPipeline(wiring.Component):
             self.lanes * self.layer.weight_width,
             self.memory_latency,
             self.memory_kind,
+            self._contents,
         )
         # The memory takes addresses and enables in copies, each out of a register.
         attributes = COPY if memory.copies > 1 else {}

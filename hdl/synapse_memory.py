@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.fixed import delayed
 from erbium.hdl.lane_group import COPY
+from erbium.hdl.weight_words import holds_contents
 from erbium.sw_model.network import SPRAM_WIDTH
 
 SPRAM_DEPTH = 1 << 14
@@ -59,7 +62,7 @@ def spram_blocks(depth: int, width: int) -> int:
 class SynapseMemory(wiring.Component):
     """One read and one write of a whole word per clock, never at the same address at once.
 
-    Contents are unknown after configuration: weights are loaded by the host.
+    Without `contents` they are unknown after configuration: weights are loaded by the host.
 
     =========== ======================================================================================
     kind        made of
@@ -85,6 +88,13 @@ class SynapseMemory(wiring.Component):
         Clocks from address to data, 2 or 3; the kinds other than ``generic`` take 3, pairs take 2.
     kind : str
         One of :data:`erbium.sw_model.network.MEMORY_KINDS`.
+    contents : sequence of int
+        Words that it holds after configuration, from address 0 on. SPRAM can hold none.
+
+    Raises
+    ------
+    ValueError
+        For contents of SPRAM.
 
     Members
     -------
@@ -96,7 +106,12 @@ class SynapseMemory(wiring.Component):
         Set for good once a read met a write that it must not meet, which the layer never lets happen.
     """
 
-    def __init__(self, depth: int, width: int, latency: int = 2, kind: str = "generic") -> None:
+    def __init__(
+        self, depth: int, width: int, latency: int = 2, kind: str = "generic", contents: Sequence[int] = ()
+    ) -> None:
+        if contents and not holds_contents(kind):
+            raise ValueError("SPRAM holds no initial contents; load the weights after configuration")
+        self._contents = contents
         self.depth, self.latency, self.kind = depth, latency, kind
         self.pairs = kind == "spram" and keeps_pairs(width)
         self.copies = address_copies(depth, width, kind)
@@ -128,7 +143,7 @@ class SynapseMemory(wiring.Component):
         return m
 
     def _generic(self, m: Module) -> None:
-        store = memory.Memory(shape=len(self.read_data), depth=self.depth, init=[])
+        store = memory.Memory(shape=len(self.read_data), depth=self.depth, init=self._contents)
         m.submodules.memory = store
         write, read = store.write_port(), store.read_port()
         m.d.comb += [
@@ -157,8 +172,9 @@ class SynapseMemory(wiring.Component):
         width, low = len(self.read_data), min(11, len(self._read_address))
         banks = ecp5_banks(self.depth)
         outputs = []
-        for bank, (_, columns) in enumerate(banks):
+        for bank, (bank_depth, columns) in enumerate(banks):
             parts = []
+            held = self._contents[2048 * bank : 2048 * bank + bank_depth]
             for start in range(0, width, columns):
                 # A copy reaches the blocks of its lanes in all banks: those will lie together.
                 near = start * self.copies // width
@@ -175,6 +191,7 @@ class SynapseMemory(wiring.Component):
                     address[:low],
                     write,
                     part,
+                    [word >> start & (1 << columns) - 1 for word in held],
                 )
                 parts.append(output[: len(part)])
             outputs.append(Cat(*parts))
@@ -270,6 +287,7 @@ def _dp16kd(
     write_address: Value,
     write_enable: Value,
     write_data: Value,
+    contents: Sequence[int],
 ) -> Instance:
     """Return one block RAM: port A writes, port B reads into its output register, two clocks behind the address."""
     unused = 3 if columns == 9 else 4
@@ -287,6 +305,9 @@ def _dp16kd(
             f"p_CSDECODE_{port}": "0b000",
         }
     data = Cat(write_data, Const(0, 18))
+    ports |= {
+        f"p_INITVAL_{k:02X}": Const(value, 320) for k, value in enumerate(_initial_values(contents, columns))
+    }
     ports |= {f"i_DIA{bit}": data[bit] for bit in range(columns)}
     ports |= {f"o_DOB{bit}": output[bit] for bit in range(columns)}
     return Instance(
@@ -301,3 +322,15 @@ def _dp16kd(
         i_WEB=Const(0, 1),
         **ports,
     )
+
+
+def _initial_values(contents: Sequence[int], columns: int) -> Iterator[int]:
+    """Return the parameters ``INITVAL_00`` to ``INITVAL_3F`` of a DP16KD, none for no contents.
+
+    Each has 16 words of 18 bits at distances of 20 bits; words of 9 bits lie there in pairs.
+    """
+    per_word = 18 // columns
+    for first in range(0, 1024 * per_word if contents else 0, 16 * per_word):
+        words = contents[first : first + 16 * per_word]
+        places = [(k // per_word) * 20 + k % per_word * columns for k in range(len(words))]
+        yield sum(word << place for word, place in zip(words, places, strict=True))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from erbium.sw_model.programs import (
     DescriptionError,
     NeuronProgram,
     Operation,
+    check_name,
     check_range,
 )
 from erbium.sw_model.reach import check_reach
@@ -149,7 +150,7 @@ class Network:
     Parameters
     ----------
     name : str
-        For people; not part of the digest.
+        For people, files and modules; a plain name (letters, digits, ``_`` and ``-``), not part of the digest.
     n_inputs : int
         Pixels of a sample. Each layer of an eRBP network has one more row, the bias, that spikes at every tick.
     layers : tuple of Layer
@@ -187,6 +188,7 @@ class Network:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        check_name("the network", self.name)
         check_range("n_inputs", self.n_inputs, 1, MAX_INPUTS)
         check_range("number of layers", len(self.layers), 1, MAX_LAYERS)
         if not isinstance(self.encoder, LatencyEncoder):
@@ -370,7 +372,7 @@ class Network:
     @property
     def digest(self) -> str:
         """64-bit hexadecimal digest of everything but the name."""
-        content = asdict(replace(self, name=""))
+        content = asdict(self) | {"name": ""}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -33,6 +33,8 @@ MAX_REFRACTORY = (1 << 16) - 1
 ResetMode = Literal["none", "set", "add", "max"]
 RESET_MODES: tuple[ResetMode, ...] = ("none", "set", "add", "max")
 
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SOURCE = re.compile(r"^(x|u)(\d+)$|^noise$")
 
 
@@ -46,6 +48,20 @@ def check_range(what: str, value: object, low: int, high: int, hint: str = "") -
         raise DescriptionError(f"{what} is {value!r}; it must be an integer from {low} to {high}{hint}")
     if not low <= value <= high:
         raise DescriptionError(f"{what} is {value}; it must be from {low} to {high}{hint}")
+
+
+def check_name(what: str, name: object, *, identifier: bool = False) -> None:
+    """Raise :class:`DescriptionError` unless ``name`` is a plain name.
+
+    Names of descriptions end up in Verilog, C, YAML, HTML and the names of files and folders: a plain name means
+    itself in all of them. An identifier may name a signal or a macro, too, so it has no ``-``.
+    """
+    if not isinstance(name, str) or not (_IDENTIFIER if identifier else _NAME).fullmatch(name):
+        others = "and '_'" if identifier else "'_' and '-'"
+        raise DescriptionError(
+            f"the name of {what} is {name!r}; it must begin with a letter of a to z and have only such letters, "
+            f"digits{',' if not identifier else ''} {others}, at most 64 characters"
+        )
 
 
 @dataclass(frozen=True)
@@ -103,9 +119,9 @@ class NeuronProgram:
     Parameters
     ----------
     name : str
-        What the neuron is called in listings.
+        What the neuron is called in listings; a plain name, see :func:`check_name`.
     states : tuple of str
-        One name per state variable; the first one is compared with the threshold. 1 ... 4 names.
+        One identifier per state variable; the first one is compared with the threshold. 1 ... 4 names.
     operations : tuple of Operation
         At most 16.
     n_ports : int
@@ -153,6 +169,9 @@ class NeuronProgram:
     n_states: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_name("a neuron program", self.name)
+        for called in self.states:
+            check_name(f"a state of program {self.name!r}", called, identifier=True)
         count = len(self.states)
         check_range(f"number of states of program {self.name!r}", count, 1, MAX_STATES)
         object.__setattr__(self, "n_states", count)

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from contract import pages  # type: ignore[import-not-found,unused-ignore]
 
-from erbium.gen.export import c_header
+from erbium.gen.c_header import c_header
 from erbium.gen.presets import preset
 from erbium.sw_model.network import Network
 from erbium.verif.model_board import Fault, ModelBoard
@@ -95,8 +95,8 @@ def c_client(tmp_path_factory: pytest.TempPathFactory) -> Client:
         place = folder / network.digest
         if not (place / "client").exists():
             place.mkdir(exist_ok=True)
-            (place / "erbium_array.h").write_text(c_header(network))
-            made = called("make", "-C", EXAMPLES / "c", f"BUILD={place}", f"HEADER={place}/erbium_array.h")
+            (place / "erbium.h").write_text(c_header(network, "erbium"))
+            made = called("make", "-C", EXAMPLES / "c", f"BUILD={place}", f"HEADER={place}/erbium.h")
             assert made.returncode == 0, made.stderr
         words = dict(zip(options[::2], options[1::2], strict=True))
         return called(place / "client", port, words.get("--count", "20"))

@@ -7,8 +7,8 @@ import re
 import shlex
 import subprocess
 import sys
-import types
 from dataclasses import replace
+from pathlib import Path
 
 import click
 import numpy as np
@@ -18,6 +18,7 @@ from erbium import cli
 from erbium.checkpoint import Checkpoint
 from erbium.chip import open_chip
 from erbium.commands import train as train_module
+from erbium.gen import export as export_module
 from erbium.gen.presets import LINEAR, PRESETS, SCHEDULES, preset
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import write_idx
@@ -76,7 +77,7 @@ def test_examples_name_options_that_are_there(name):
 def test_version(run):
     from importlib import metadata
 
-    number = metadata.version("erbium")
+    number = metadata.version("erbium-snn")
     assert run("version") == (0, f"erbium {number}\n", "")
     assert run("--version") == (0, f"erbium {number}\n", "")
     assert json.loads(run("version --json")[1]) == {"version": number}
@@ -463,18 +464,61 @@ def test_a_bug_is_called_one(run, monkeypatch):
 def test_verilog_hands_over(run, tmp_path, monkeypatch):
     calls = []
 
-    def export(network, hardware, directory):
-        calls.append((network, hardware.lanes, directory))
-        directory.mkdir()
-        (directory / "array.v").write_text("")
+    def export(network, hardware, directory, options):
+        calls.append((network, hardware.lanes, directory, options))
+        return {"top": options.name, "files": {"mine.v": ""}}
 
-    monkeypatch.setitem(
-        sys.modules, "erbium.gen.export", types.SimpleNamespace(export=export, file_names=lambda: ())
+    monkeypatch.setattr(export_module, "export", export)
+    code, out, _ = run(
+        "verilog tiny -o out --lanes 4 --name mine --link --clock 12.5 --baud 9600 --no-power-up"
     )
-    code, out, _ = run("verilog tiny -o out --lanes 4")
     assert code == 0
-    assert [(n, lanes, str(d)) for n, lanes, d in calls] == [(TINY, 4, "out")]
-    assert "array.v" in out
+    line = export_module.SerialLine(12_500_000, 9_600)
+    options = export_module.ExportOptions("mine", None, line, power_up=False)
+    assert calls == [(TINY, 4, Path("out"), options)]
+    assert out.endswith("mine.json, mine.v\n")
+
+
+def test_verilog_and_weights_of_a_checkpoint(run, tmp_path):
+    assert run(f"{TRAIN} --checkpoint t.npz")[0] == 0
+    code, out, _ = run("verilog t.npz -o out --lanes 4")
+    assert (code, "with the weights of the checkpoint" in out) == (0, True)
+    described = json.loads((tmp_path / "out/erbium_array_tiny_4lanes.json").read_text())
+    code, out, _ = run("export t.npz -o weights --format json --format hex --lanes 4")
+    assert code == 0
+    assert out.endswith(
+        "erbium_weights_tiny.json, erbium_weights_tiny_layer1.hex, erbium_weights_tiny_layer2.hex\n"
+    )
+    exported = json.loads((tmp_path / "weights/erbium_weights_tiny.json").read_text())
+    assert exported["weights_digest"] == described["weights"]
+    with np.load("t.npz") as saved:
+        assert exported["layers"] == [saved["layer1"].tolist(), saved["layer2"].tolist()]
+    code, _, err = run("export t.npz -o weights")
+    assert (code, "is there already; add --overwrite" in err) == (2, True)
+    assert run("export t.npz -o weights --overwrite")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("export none.npz -o w", "none.npz: no such file"),
+        ("export notes.txt -o w", "notes.txt is damaged or no checkpoint"),
+        ("verilog none.npz -o w", "none.npz: no such file"),
+        ("verilog notes.npz -o w", "notes.npz is damaged or no checkpoint"),
+        ("verilog tiny -o w --name ../up", "the name of what is exported is '../up'"),
+        ("verilog tiny -o w --clock 20", "add --link"),
+        ("verilog tiny -o w --link --baud 0", "baud_rate is 0"),
+        ("verilog tiny -o w --link --clock -3", "clock_frequency is -3000000"),
+        ("build ulx3s-25f none.npz", "none.npz: no such file"),
+    ],
+)
+def test_what_cannot_be_exported(run, tmp_path, command, sentence):
+    for name in ("notes.txt", "notes.npz"):
+        (tmp_path / name).write_text("mine")
+    code, _, err = run(command)
+    assert (code, err.count("\n")) == (2, 1)
+    assert sentence in err
+    assert not (tmp_path / "w").exists()
 
 
 def test_bench_hands_over(run, monkeypatch, tmp_path):

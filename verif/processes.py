@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from erbium.verif.environment import tool_environment
 from erbium.verif.simulators import ToolError
 
 COMPILE_SECONDS = 3_600
@@ -33,7 +34,7 @@ def run_within(
     cwd : Path, optional
         Folder to run it in.
     env : mapping, optional
-        Its environment.
+        Its environment; by default :func:`erbium.verif.environment.tool_environment`.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def run_within(
     with subprocess.Popen(
         words,
         cwd=cwd,
-        env=env,
+        env=tool_environment() if env is None else env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

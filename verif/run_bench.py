@@ -11,7 +11,6 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -208,19 +207,6 @@ def _compile(run: Run, source: Path, *, waves: bool = False, runtime: Path | Non
             fresh.rename(runtime)
 
 
-@contextlib.contextmanager
-def _time_limit(seconds: int) -> Iterator[None]:
-    """Let the runner start simulators under a time limit, where the system has the command for that."""
-    before = os.environ.get("SIM_CMD_PREFIX")
-    if before is None and shutil.which("timeout"):
-        os.environ["SIM_CMD_PREFIX"] = f"timeout {seconds}"
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop("SIM_CMD_PREFIX", None)
-
-
 def _simulate(run: Run, *, waves: bool) -> list[str]:
     """Build, run, and return what failed."""
     folder = run.folder.with_name(run.folder.name + ("-waves" if waves else ""))
@@ -241,8 +227,9 @@ def _simulate(run: Run, *, waves: bool) -> list[str]:
         }
         results.unlink(missing_ok=True)
         # Under pytest the runner leaves by sys.exit when a test fails; the results say which.
-        with contextlib.suppress(SystemExit), _time_limit(run.longest):
-            simulators.runner(run.simulator).test(
+        with contextlib.suppress(SystemExit):
+            seconds = run.longest if shutil.which("timeout") else None
+            simulators.runner(run.simulator, seconds=seconds).test(
                 test_module=f"erbium.verif.benches.{run.case.bench or run.entry.bench}",
                 hdl_toplevel=TOP,
                 hdl_toplevel_lang="verilog",
@@ -285,8 +272,7 @@ def run_bench(run: Run, *, again: bool = True) -> None:
     BenchError
         If any of its tests fails.
     """
-    logging.getLogger("Icarus").setLevel(logging.ERROR)
-    logging.getLogger("FoundVerilator").setLevel(logging.ERROR)
+    logging.getLogger("FoundSimulator").setLevel(logging.ERROR)
     waves = os.environ.get(WAVES_VARIABLE, "") not in ("", "0")
     failures = _simulate(run, waves=waves)
     if failures and not waves and again:

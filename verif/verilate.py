@@ -135,8 +135,9 @@ def _run(command: Sequence[str | Path], cwd: Path, env: dict[str, str] | None = 
 
 def _include(env: Mapping[str, str], verilator: Path) -> Path:
     """Return the folder of Verilator's headers and of the sources of its run time."""
-    root = env.get("VERILATOR_ROOT", verilator.parent.parent / "share/verilator")
-    return Path(root) / "include"
+    places = [verilator.parent.parent, verilator.parent.parent / "share" / "verilator"]
+    roots = [Path(env["VERILATOR_ROOT"])] if "VERILATOR_ROOT" in env else places
+    return next((root for root in roots if (root / "include" / _RUNTIME[0]).exists()), roots[-1]) / "include"
 
 
 def _compile_one(compiler: Path, include: Path, source: Path, folder: Path, *further: str) -> Path:

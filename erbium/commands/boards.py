@@ -187,10 +187,11 @@ def _show_plan(planned: Plan) -> None:
     epilog=common.examples(
         "erbium build ulx3s-25f tiny",
         "erbium build ulx3s-85f erbp-mnist-200 --seed 2",
+        "erbium build ulx3s-25f run.npz",
     ),
 )
 @click.argument("name", metavar="BOARD", shell_complete=common.complete_board)
-@click.argument("network", metavar="PRESET|FILE", shell_complete=common.complete_network)
+@click.argument("network", metavar="PRESET|FILE|CHECKPOINT", shell_complete=common.complete_network)
 @click.option("--lanes", type=int, metavar="N", help="Lanes of layer 1; default is the most that fit.")
 @click.option("--clock", type=float, metavar="MHZ", help="Clock to reach; default is the board's.")
 @click.option(
@@ -219,24 +220,29 @@ def build(
 ) -> None:
     """Build the bitstream of a network for a board, with a report of its speed and size.
 
+    From a checkpoint, the synapse memories hold what was learned once the board is configured, where they can.
+
     The exit code is 1 if the clock or the budget of the board and preset is missed: then there is a report and no
     bitstream.
     """
     from erbium.build_display import BuildDisplay
     from erbium.cycles import measure_cycles
-    from erbium.fpga.build import BuildRequest
+    from erbium.fpga.build import BuildRequest, without_weights
     from erbium.fpga.build import build as carry_out
     from erbium.fpga.flow import BITSTREAMS
     from erbium.fpga.report import REPORT
 
+    described, weights = common.network_or_trained(network)
     request = BuildRequest(
         board(name),
-        common.named_network(network).network,
+        described,
         lanes,
         None if clock is None else round(clock * MHZ),
         baud,
         seed,
         output,
+        None if weights is None else [values.tolist() for values in weights],
+        network,
     )
     outputs = (request.folder / name for name in (REPORT, BITSTREAMS[request.board.family]))
     check_free(*outputs, overwrite=overwrite, make_folders=True)
@@ -246,6 +252,8 @@ def build(
     if not report.ok:
         click.echo(f"erbium: {'; '.join(report.problems)}", err=True)
         sys.exit(1)
+    for number in without_weights(report):
+        common.say(f"Layer {number} is in SPRAM, which holds nothing before the host has loaded its weights.")
     common.say(f"The files are in {request.folder}; 'erbium flash {name} {network}' loads the bitstream.")
 
 
@@ -254,7 +262,7 @@ def build(
     epilog=common.examples("erbium flash ulx3s-85f erbp-mnist-200"),
 )
 @click.argument("name", metavar="BOARD", shell_complete=common.complete_board)
-@click.argument("network", metavar="PRESET|FILE", shell_complete=common.complete_network)
+@click.argument("network", metavar="PRESET|FILE|CHECKPOINT", shell_complete=common.complete_network)
 @click.option("--permanent", is_flag=True, help="Write it to the board's flash memory, where it stays.")
 @click.option(
     "-i",
@@ -269,7 +277,7 @@ def flash(name: str, network: str, permanent: bool, folder: Path | None) -> None
     from erbium.fpga.build import folder_of
     from erbium.fpga.flash import flash as load
 
-    described, chosen = board(name), common.named_network(network).network
+    described, (chosen, _) = board(name), common.network_or_trained(network)
     where = folder or folder_of(described, chosen.name)
     report = load(described, chosen, where, permanent=permanent)
     common.say(

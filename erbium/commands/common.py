@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from rich.console import Console
 from erbium.chip import BACKENDS, BOARD_BACKENDS
 from erbium.gen.presets import LINEAR, PRESETS, Preset, Recipe, preset
 from erbium.silence import Silence
+from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets.download import REMOTES
 from erbium.sw_model.datasets.sources import BUNDLED
 from erbium.sw_model.network import Network
@@ -165,6 +167,30 @@ def named_network(name: str) -> Preset:
         f"there is no preset {name!r} and no file of that name; there are {', '.join(PRESETS)}, and "
         "'erbium show PRESET --json' writes a description to start a file from"
     )
+
+
+def network_or_trained(name: str) -> tuple[Network, list[Array] | None]:
+    """Return the network that the user calls `name`, and its weights if that is a checkpoint.
+
+    Raises
+    ------
+    DescriptionError
+        If it is neither a preset, nor a description, nor a checkpoint.
+    CheckpointError
+        If it is a checkpoint that cannot be used.
+    """
+    path = Path(name)
+    if name not in PRESETS and (path.suffix == ".npz" or _is_zip(path)):
+        from erbium.checkpoint import Checkpoint
+
+        saved = Checkpoint.load(path)
+        return saved.network, saved.weights
+    return named_network(name).network, None
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether a file is a zip archive, as checkpoints are, whatever its name."""
+    return path.is_file() and zipfile.is_zipfile(path)
 
 
 def network_file(path: Path) -> Preset:

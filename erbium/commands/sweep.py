@@ -23,6 +23,7 @@ from erbium.progress import ProgressDisplay
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import DatasetError
 from erbium.sw_model.datasets.sources import BUNDLED, OWN_DATA
+from erbium.sw_model.distribution import pip_install
 from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.sweep import SweepError, axes
 from erbium.sweep.axes import Settings, Value
@@ -173,7 +174,7 @@ def _require_packages() -> None:
     if missing:
         raise SweepError(
             f"'erbium sweep' needs {' and '.join(missing)}, not installed here; get all that it needs with: "
-            "pip install 'dask[distributed]' pyarrow"
+            f"{pip_install('dask', 'pyarrow')}"
         )
 
 

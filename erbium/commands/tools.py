@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""``erbium verilog``, ``doctor``, ``bench`` and ``version``: commands whose work is done elsewhere."""
+"""``erbium doctor``, ``bench`` and ``version``: commands whose work is done elsewhere."""
 
 from __future__ import annotations
 
@@ -13,32 +13,7 @@ import click
 
 from erbium import bench as the_bench
 from erbium.commands import common
-from erbium.gen.files import check_free
-from erbium.sw_model.network import Hardware
 from erbium.tables import PlainTable
-
-
-@click.command(
-    short_help="Write a network as Verilog.",
-    epilog=common.examples(
-        "erbium verilog erbp-mnist-200 -o build/erbp",
-        "erbium verilog mine.json -o build/mine --lanes 32",
-    ),
-)
-@click.argument("network", metavar="PRESET|FILE", shell_complete=common.complete_network)
-@click.option("-o", "--output", type=common.FOLDER, required=True, metavar="DIR", help="Folder to write to.")
-@common.lanes_option
-@common.overwrite_option
-def verilog(network: str, output: Path, lanes: int, overwrite: bool) -> None:
-    """Write a network as Verilog with a JSON manifest."""
-    described = common.named_network(network).network
-    hardware = Hardware(lanes=lanes)
-    from erbium.gen.export import export, file_names
-
-    check_free(*(output / name for name in file_names()), overwrite=overwrite, make_folders=True)
-    export(described, hardware, output)
-    names = sorted(path.name for path in output.iterdir() if path.is_file())
-    common.say(f"{described.name} with {lanes} lanes is in {output}: {', '.join(names)}")
 
 
 @click.command(short_help="Look for the tools that Erbium uses.")

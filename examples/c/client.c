@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "erbium_array.h"
+#include "erbium.h"
 
 #define MAGIC 0x4d425245u
 #define PROTOCOL 1u

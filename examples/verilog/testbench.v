@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The array of `tiny` as `erbium verilog tiny` writes it, under a testbench in plain Verilog-2005: weights are written
+// The array of `tiny` as `erbium verilog tiny --name erbium` writes it, under a testbench in plain Verilog-2005: weights are written
 // through access_i, samples go into sample_i, results are compared, and at the end the weights that were learned.
 //
 //   weights.hex   one weight a line, layer by layer, row by row
@@ -9,7 +9,7 @@
 `default_nettype none
 
 module testbench;
-    // Sizes of the network, as in erbium_array.h. The last row of a layer is the bias.
+    // Sizes of the network, as in erbium.h. The last row of a layer is the bias.
     localparam LAYER1_ROWS = 17, LAYER1_NEURONS = 12;
     localparam LAYER2_ROWS = 13, LAYER2_NEURONS = 4;
     localparam SEEK = 2'd0, READ = 2'd1, WRITE = 2'd2;
@@ -35,7 +35,7 @@ module testbench;
     wire        count_valid;
     wire        idle, collision;
 
-    erbium_array dut (
+    erbium dut (
         .clk(clk), .rst(rst),
         .sample_i_payload(sample), .sample_i_valid(sample_valid), .sample_i_ready(sample_ready),
         .result_o_payload(result), .result_o_valid(result_valid), .result_o_ready(1'b1),

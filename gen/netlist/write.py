@@ -165,7 +165,10 @@ class Writer:
         name: str = "",
         writers: dict[str, Writer] | None = None,
         outer: frozenset[str] | None = None,
+        *,
+        power_up: bool = True,
     ) -> None:
+        self.power_up = power_up
         self.module = module
         self.name = name
         self.writers = {} if writers is None else writers
@@ -652,8 +655,11 @@ class Writer:
     def _initial(self) -> list[str]:
         lines: list[str] = []
         loops = []
+        written = {cell.parameters["MEMID"] for cell in self.module.cells if cell.kind == "$memwr_v2"}
         for wire, memory in self.module.memories.items():
             name = self.names[wire]
+            if memory.contents == 0 and wire in written and not self.power_up:
+                continue
             if memory.contents == 0:
                 loops.append((name, memory))
                 continue
@@ -661,7 +667,7 @@ class Writer:
             for index in range(memory.depth):
                 value = memory.contents >> index * memory.width & mask
                 lines.append(f"    {name}[{index}] = {_number(value, memory.width)};")
-        for wire in self.registers:
+        for wire in self.registers if self.power_up else ():
             value, width = self.module.initial.get(wire, 0), self.module.widths[wire]
             lines.append(f"    {self._name(wire)} = {_number(value, width)};")
         result = []
@@ -853,4 +859,7 @@ def _runs(enable: Sig) -> Iterator[tuple[int, int, Sig]]:
 
 
 def _literal(value: int | str) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    # A number without a width has 32 bits, and tools may cut longer ones.
+    return str(value) if value < 1 << 31 else f"{value.bit_length()}'h{value:x}"

@@ -85,6 +85,11 @@ OWN_DATA = {64: DIGITS, 16: TINY_DIGITS}
 """Of these, those that are for networks of so many inputs."""
 
 
+def _printable(text: str) -> str:
+    """Return a file's name without what a page, a table or a terminal would take for something else than text."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def load(
     folder: str | Path | None = None,
     *,
@@ -139,7 +144,9 @@ def load(
     if folder is not None and name not in REMOTES:
         folder = Path(folder).expanduser()
         return read_files(
-            find_files(folder, named_by), name=folder.resolve().name, source=f"the folder {folder}"
+            find_files(folder, named_by),
+            name=_printable(folder.resolve().name) or "a folder",
+            source=f"the folder {_printable(str(folder))}",
         )
     if name in REMOTES:
         remote = REMOTES[name]

@@ -15,9 +15,8 @@ from erbium.sw_model.description.parts import (
     Readout,
     Source,
     SpikeCount,
-    check_name,
 )
-from erbium.sw_model.programs import STATE_MAX, DescriptionError, check_range
+from erbium.sw_model.programs import STATE_MAX, DescriptionError, check_name, check_range
 from erbium.sw_model.rules import MAX_TICKS, FirstSpikeRule, LatencyEncoder, ThreeFactorRule
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def _check_names(graph: Graph) -> None:
             f"the name {twice[0]!r} is there {counts[twice[0]]} times; sources, populations and projections need "
             "names of their own"
         )
-    check_name("the graph", graph.name.replace("-", "_") if isinstance(graph.name, str) else graph.name)
+    check_name("the graph", graph.name)
 
 
 def _check_source(graph: Graph, source: Source) -> None:

@@ -3,31 +3,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 from erbium.sw_model.description.connect import Connectivity, Identity, RandomSigns, Stored, check_choice
-from erbium.sw_model.programs import DescriptionError, NeuronProgram, check_range
+from erbium.sw_model.programs import DescriptionError, NeuronProgram, check_name, check_range
 from erbium.sw_model.rules import MAX_TICKS, FirstSpikeRule, LatencyEncoder, ThreeFactorRule
 
 MAX_NEURONS = 4_096
 MAX_SOURCE = 65_534
 MAX_DELAY = 16
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-
 Rule = ThreeFactorRule | FirstSpikeRule
 When = Literal["always", "learn"]
-
-
-def check_name(what: str, name: object) -> None:
-    """Raise :class:`DescriptionError` unless `name` can name a signal, a file and a column."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise DescriptionError(
-            f"the name of {what} is {name!r}; it must begin with a letter and have only letters, digits and '_', at "
-            "most 64"
-        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +64,7 @@ class Source:
     stream: int | None = None
 
     def __post_init__(self) -> None:
-        check_name("a source", self.name)
+        check_name("a source", self.name, identifier=True)
         check_range(f"size of source {self.name!r}", self.size, 1, MAX_SOURCE)
         if self.stream is not None:
             check_range(f"stream of source {self.name!r}", self.stream, 0, (1 << 32) - 1)
@@ -105,7 +93,7 @@ class Population:
     stream: int | None = None
 
     def __post_init__(self) -> None:
-        check_name("a population", self.name)
+        check_name("a population", self.name, identifier=True)
         check_range(f"size of population {self.name!r}", self.size, 1, MAX_NEURONS)
         check_range(f"keep of population {self.name!r}", self.keep, 1, 256)
         if self.stream is not None:
@@ -150,7 +138,7 @@ class Projection:
     def __post_init__(self) -> None:
         if not self.name:
             object.__setattr__(self, "name", f"{self.source}_to_{self.target}"[:64])
-        check_name("a projection", self.name)
+        check_name("a projection", self.name, identifier=True)
         check_range(f"port of projection {self.name!r}", self.port, 0, 1)
         check_range(f"delay of projection {self.name!r}", self.delay, 0, MAX_DELAY, " ticks")
         check_choice(f"'when' of projection {self.name!r}", self.when, ("always", "learn"))

@@ -18,6 +18,7 @@ import numpy as np
 from erbium.gen.presets import Recipe
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Split
+from erbium.sw_model.distribution import pip_install
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,7 @@ MOMENTUM = 0.9
 
 MISSING = (
     "the rows of ordinary networks need PyTorch, which is not installed; get it with "
-    "'pip install torch' (a build for the CPU alone is enough) or 'pip install -e .[papers]'"
+    f"'{pip_install('torch')}' (a build for the CPU only is enough)"
 )
 
 Learner = Literal["ann-bp", "ann-rbp"]
