@@ -43,6 +43,10 @@ def test_the_command_prints_and_draws(run: Callable[[str], tuple[int, str, str]]
     code, out, _ = run("show tiny --graph -o tiny.svg")
     assert (code, out) == (0, "drew tiny to tiny.svg\n")
     ET.fromstring(Path("tiny.svg").read_text())
+    code, _, err = run("show tiny --graph -o tiny.svg")
+    assert code != 0
+    assert "tiny.svg is there already; add --overwrite to replace it" in " ".join(err.split())
+    assert run("show tiny --graph -o tiny.svg --overwrite")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from erbium.commands import common
+from erbium.gen.files import check_free, write_text
 from erbium.gen.presets import PRESETS, Preset, Recipe, describe_schedule, describe_shift
 from erbium.sw_model.description.chain import chain
 from erbium.sw_model.description.drawing import as_svg, as_text
@@ -67,13 +68,14 @@ def presets(as_json: bool) -> None:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Draw the graph to this SVG file."
 )
-def show(network: str, as_json: bool, graph: bool, output: Path | None) -> None:
+@common.overwrite_option
+def show(network: str, as_json: bool, graph: bool, output: Path | None, overwrite: bool) -> None:
     """Explain a network: sizes, neuron programs, gains, memory."""
     preset = common.named_network(network)
     if output is not None and not graph:
         raise click.UsageError("-o is where the graph is drawn; it goes with --graph")
     if graph:
-        _draw(chain(preset.network), output)
+        _draw(chain(preset.network), output, overwrite=overwrite)
         return
     if as_json:
         click.echo(preset.network.to_json(), nl=False)
@@ -81,13 +83,14 @@ def show(network: str, as_json: bool, graph: bool, output: Path | None) -> None:
     _explain(preset)
 
 
-def _draw(graph: Graph, output: Path | None) -> None:
+def _draw(graph: Graph, output: Path | None, *, overwrite: bool) -> None:
     if output is None:
         click.echo(as_text(graph), nl=False)
     elif output.suffix != ".svg":
         raise click.UsageError(f"the graph is drawn as SVG, but {str(output)!r} does not end in '.svg'")
     else:
-        output.write_text(as_svg(graph))
+        check_free(output, overwrite=overwrite)
+        write_text(output, as_svg(graph))
         common.say(f"drew {graph.name} to {output}")
 
 
