@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from rich.console import Console
 from erbium import summary
 from erbium.checkpoint import Checkpoint
 from erbium.chip import Chip, open_chip
-from erbium.exact import Lockstep, MismatchError
+from erbium.exact import Lockstep, MismatchError, Verdict
+from erbium.facts import comparison_facts, run_facts, test_facts
 from erbium.fpga.driver import BoardArray
 from erbium.fpga.driver_open import Target, open_board
 from erbium.fpga.transport import BoardLostError
@@ -31,6 +33,13 @@ SAVE_SECONDS = 60.0
 
 SAVE_SHARE = 20
 """And so many times as long as reading the weights back takes: on a slow line that is long."""
+
+
+Tell = Callable[[dict[str, object]], None]
+
+
+def _untold(facts: dict[str, object]) -> None:
+    """Print nothing for programs."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,15 @@ class BoardRun:
     resume_command: tuple[str, ...]
     saved: Checkpoint | None = None
 
-    def carry_out(self, console: Console) -> int:
+    def carry_out(self, console: Console, tell: Tell = _untold) -> int:
         """Do it, and return the exit code: 1 if the board and the model differ or nothing was answered, else 0.
+
+        Parameters
+        ----------
+        console : Console
+            Where to say what people are told.
+        tell : callable
+            Called with what ``--json`` prints, at the end of the run, where it was stopped, or where it differed.
 
         Raises
         ------
@@ -87,30 +103,40 @@ class BoardRun:
         with Chip(self.network, board, "sim" if self.target.simulated else "board") as chip:
             try:
                 if not self.compare:
-                    return self._work(chip, board, console)
+                    return self._work(chip, board, console, tell)
                 with open_chip(self.network, "model") as model:
-                    return self._work(chip, board, console, model)
-            except MismatchError as mismatch:
-                _say(console, f"{mismatch.verdict}\nfirst difference: {mismatch}")
-                return 1
+                    return self._work(chip, board, console, tell, model)
             except BoardLostError as error:
                 raise BoardLostError(f"{error}; {self._rescue()}", error.n_done, error.results) from None
 
-    def _work(self, chip: Chip, board: BoardArray, console: Console, model: Chip | None = None) -> int:
+    def _work(
+        self, chip: Chip, board: BoardArray, console: Console, tell: Tell, model: Chip | None = None
+    ) -> int:
         trainer = self._trainer(chip, model)
         _say(console, self._announcement(chip, board))
-        self._learn(trainer, console)
-        pair = trainer.chip
-        if isinstance(pair, Lockstep):
-            pair.verify()
-        with console.status("Testing."):
-            answers = summary.ask(pair, self.dataset.test, 0, self.n_test) if self.n_test else None
-        if isinstance(pair, Lockstep):
-            pair.verify()
-            _say(console, f"{pair.verdict()}, and every answer of learning and testing")
+        verdict = None
+        try:
+            self._learn(trainer, console)
+            pair = trainer.chip
+            if isinstance(pair, Lockstep):
+                pair.verify()
+            with console.status("Testing."):
+                answers = summary.ask(pair, self.dataset.test, 0, self.n_test) if self.n_test else None
+            if isinstance(pair, Lockstep):
+                pair.verify()
+                verdict = pair.verdict()
+                _say(console, f"{verdict}, and every answer of learning and testing")
+        except StoppedError:
+            tell(self._facts(trainer, board))
+            raise
+        except MismatchError as mismatch:
+            _say(console, f"{mismatch.verdict}\nfirst difference: {mismatch}")
+            tell(self._facts(trainer, board, mismatch))
+            return 1
         silent = None
         if answers is not None:
             silent = silence(self.network, trainer.chip.weights, self.dataset.test, self.n_test)
+        tell(self._facts(trainer, board, verdict) | {"test": test_facts(answers, silent)})
         _show(console, trainer, board, answers, silent, self.target.simulated)
         return 0 if silent is None else silent.exit_code(trainer.chip.position, len(self.dataset.train))
 
@@ -142,6 +168,21 @@ class BoardRun:
                 f"Stopped after {trainer.chip.position:,} of {self.plan.total:,} images; {self._rescue()}",
                 stop.number,
             )
+
+    def _facts(
+        self, trainer: Trainer, board: BoardArray, found: Verdict | MismatchError | None = None
+    ) -> dict[str, object]:
+        """Return what ``--json`` prints, all but the test."""
+        return {
+            **run_facts(trainer, self.path),
+            "board": board.name,
+            "simulated": self.target.simulated,
+            "lanes": board.facts.lanes,
+            "clock": board.facts.clock_frequency,
+            "retries": board.retries,
+            "comparison": comparison_facts(found),
+            "test": None,
+        }
 
     def _rescue(self) -> str:
         """Say what is left of the run and how to carry on."""

@@ -61,6 +61,7 @@ N_VALIDATION, VALIDATION_TICKS = 256, 8
 @click.option("--checkpoint", type=common.FILE, help="Where to keep the state of the run; default NAME.npz.")
 @click.option("--resume", is_flag=True, help="Carry on from the checkpoint.")
 @click.option("--overwrite", is_flag=True, help="Start over although there is a checkpoint.")
+@common.json_option
 def run(
     target: str,
     network: str,
@@ -73,6 +74,7 @@ def run(
     checkpoint: Path | None,
     resume: bool,
     overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Learn on a board that holds the network's bitstream, test it, and read the weights back.
 
@@ -122,7 +124,10 @@ def run(
         saved=saved,
     )
     with checkpoint_lock(path):
-        code = job.carry_out(common.console())
+        if as_json:
+            code = job.carry_out(Console(stderr=True, highlight=False), common.say_json)
+        else:
+            code = job.carry_out(common.console())
     sys.exit(code)
 
 

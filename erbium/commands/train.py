@@ -17,12 +17,13 @@ from erbium import summary
 from erbium.checkpoint import Checkpoint, CheckpointError
 from erbium.chip import Chip, ChipError, backend_named, open_chip
 from erbium.commands import common
+from erbium.facts import run_facts, test_facts
 from erbium.gen.files import check_free, checkpoint_lock
 from erbium.gen.presets import SCHEDULES, Recipe
 from erbium.gen.resize import resized
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay
-from erbium.silence import silence
+from erbium.silence import Silence, silence
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware, Network
@@ -74,6 +75,7 @@ class Choices:
     overwrite: bool
     report: Path | None
     report_sample: int
+    as_json: bool
 
     def command(self) -> str:
         """Return the command line that makes the same run from its beginning."""
@@ -202,6 +204,7 @@ class Choices:
 )
 @click.option("--report", type=common.FILE, help="Write an HTML report at the end.")
 @common.report_sample_option
+@common.json_option
 def train(**options: object) -> None:
     """Train a network, and keep the state of the run in a checkpoint.
 
@@ -443,9 +446,11 @@ def _carry_on(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardwa
             f"Stopped after {chip.position:,} of {trainer.plan.total:,} images; the checkpoint is {path}, to "
             f"carry on: {_resume_command(path, choices)}"
         )
+        if choices.as_json:
+            common.say_json(_facts(trainer, path, choices))
         if stop.number:
             raise StoppedError(text, stop.number)
-        common.say(text)
+        click.echo(text, err=choices.as_json)
         return
     _finish(trainer, chip, path, choices, hardware)
 
@@ -483,7 +488,7 @@ def _finish(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware
     answering = summary.effort(before, chip.performance, n_images)
     silent = silence(chip.network, chip.weights, test, n_images)
     error = f"test error {100 * tested.error:.2f} % of {tested.n_images:,}"
-    common.say(f"{silent.verdict(error, 'images')}; the checkpoint is {path}")
+    click.echo(f"{silent.verdict(error, 'images')}; the checkpoint is {path}", err=choices.as_json)
     if choices.report is not None:
         from erbium.report import write_report
 
@@ -505,7 +510,25 @@ def _finish(trainer: Trainer, chip: Chip, path: Path, choices: Choices, hardware
             silence=silent,
         )
         write_report(choices.report, record)
-        common.say(f"the report is {choices.report}")
+        click.echo(f"the report is {choices.report}", err=choices.as_json)
+    if choices.as_json:
+        common.say_json(_facts(trainer, path, choices, tested, silent))
     common.tell_silence(silent)
     if code := silent.exit_code(chip.position, len(trainer.dataset.train)):
         sys.exit(code)
+
+
+def _facts(
+    trainer: Trainer,
+    path: Path,
+    choices: Choices,
+    tested: summary.Answers | None = None,
+    silent: Silence | None = None,
+) -> dict[str, object]:
+    """Return what ``--json`` prints."""
+    return {
+        **run_facts(trainer, path),
+        "backend": backend_named(choices.backend),
+        "report": None if choices.report is None or tested is None else str(choices.report),
+        "test": test_facts(tested, silent),
+    }
