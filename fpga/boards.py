@@ -87,6 +87,8 @@ class Board:
     lights : Lights
     loader : tuple of str
         Arguments for openFPGALoader that name the board; empty if it cannot program it.
+    usb_id : str
+        Vendor and product of the USB device that openFPGALoader programs it through, in hexadecimal.
     by_hand : str
         How the board is programmed if openFPGALoader cannot.
     lanes : int
@@ -109,6 +111,7 @@ class Board:
     lanes: int
     buffer_bytes: int
     loader: tuple[str, ...] = ()
+    usb_id: str = field(default="", kw_only=True)
     by_hand: str = field(default="", kw_only=True)
 
     @property
@@ -131,6 +134,7 @@ def _ulx3s(size: str, device: Device, clock: int, lanes: int, buffer_bytes: int)
         serial_port="the USB port US1 (FT231X)",
         lights=Lights("led.7", "led.6", ("led.0", "led.1", "led.2", "led.3")),
         loader=("--board", "ulx3s"),
+        usb_id="0403:6015",
         lanes=lanes,
         buffer_bytes=buffer_bytes,
     )
@@ -152,6 +156,7 @@ _ALL = (
         serial_port="the debug USB port (FT2232H, its second port)",
         lights=Lights("rgb_led.0.r", "rgb_led.0.b", tuple(f"rgb_led.{number}.g" for number in range(4))),
         loader=("--board", "ecpix5"),
+        usb_id="0403:6010",
         lanes=64,
         buffer_bytes=4096,
     ),
@@ -185,6 +190,7 @@ _ALL = (
         # Its only light is the line on which the UART sends.
         lights=Lights(),
         loader=("--board", "colorlight", "--cable", "ft232"),
+        usb_id="0403:6014",
         lanes=16,
         buffer_bytes=2048,
     ),
@@ -202,6 +208,7 @@ _ALL = (
         # 0 and 1 are on the board itself, 2 to 6 on the part that can be broken off.
         lights=Lights("led.0", "led.1", ("led.3", "led.4", "led.5", "led.6")),
         loader=("--board", "ice40_generic"),
+        usb_id="0403:6010",
         lanes=1,
         buffer_bytes=0,
     ),
@@ -234,6 +241,7 @@ _ALL = (
         serial_port="the USB port (BL702)",
         lights=Lights("led.5", "led.4", ("led.0", "led.1", "led.2", "led.3")),
         loader=("--board", "tangnano9k"),
+        usb_id="0403:6010",
         lanes=4,
         buffer_bytes=0,
     ),

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from erbium.fpga.boards import Board
+from erbium.fpga.probes import choose, scan
 from erbium.fpga.report import BuildReport, read_report
 from erbium.fpga.tools import find_loader
 from erbium.sw_model.network import Network
@@ -17,7 +19,15 @@ FLASH_SECONDS = 300.0
 """How long openFPGALoader may take: some times as long as the largest flash memory takes to write."""
 
 
-def flash(board: Board, network: Network, folder: Path, *, permanent: bool = False) -> BuildReport:
+def flash(
+    board: Board,
+    network: Network,
+    folder: Path,
+    *,
+    permanent: bool = False,
+    usb: str | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> BuildReport:
     """Load the bitstream of a folder into a board.
 
     Parameters
@@ -29,6 +39,10 @@ def flash(board: Board, network: Network, folder: Path, *, permanent: bool = Fal
         Where ``erbium build`` put it.
     permanent : bool
         Whether it goes into the board's flash memory, where it outlives the power.
+    usb : str, optional
+        USB bus and device of the board, such as ``001:010``; default is the only one that may be it.
+    tell : callable
+        Told what was found.
 
     Returns
     -------
@@ -38,13 +52,22 @@ def flash(board: Board, network: Network, folder: Path, *, permanent: bool = Fal
     Raises
     ------
     ToolError
-        If there is no bitstream of this network, openFPGALoader is not there or fails, or it cannot program the board.
+        If there is no bitstream of this network, openFPGALoader is not there or fails, it cannot program the board, or
+        no such board is plugged in, or more than one.
     """
     report = _bitstream(board, network, folder)
     file = folder / report.bitstream
     if not board.loader:
         raise ToolError(f"openFPGALoader cannot program {board.title}; {board.by_hand}; the file is {file}")
-    command = [str(find_loader().require()), *board.loader]
+    loader = find_loader().require()
+    command = [str(loader), *board.loader]
+    probes = scan(loader)
+    if probes is not None:
+        probe = choose(board, probes, usb)
+        tell(f"found {probe.about} at USB {probe.place}")
+        usb = probe.place
+    if usb is not None:
+        command += ["--busdev-num", usb]
     # An iCE40 board is programmed through its flash memory in any case.
     if permanent and board.family != "ice40":
         command.append("--write-flash")

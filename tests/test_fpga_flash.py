@@ -2,11 +2,13 @@
 """Loading a bitstream into a board: what openFPGALoader is told, and what the user is told when it cannot be."""
 
 import hashlib
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from erbium.fpga.boards import board
+from erbium.fpga.boards import BOARDS, board
 from erbium.fpga.flash import flash
 from erbium.fpga.placement import Timing
 from erbium.fpga.report import BuildReport
@@ -23,9 +25,14 @@ def loader(tmp_path, monkeypatch):
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "openFPGALoader"
-    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n. {tmp_path}/answer\n')
+    program.write_text(
+        f'#!/bin/sh\ncase "$1" in --Version) echo 0.10.0; exit;; --scan-usb) . {tmp_path}/scan; exit;; esac\n'
+        f'echo "$@" > {tmp_path}/arguments\n. {tmp_path}/answer\n'
+    )
     program.chmod(0o755)
     (tmp_path / "answer").write_text("echo done\n")
+    # What version 0.8 says, which cannot look.
+    (tmp_path / "scan").write_text("echo 'Option scan-usb does not exist' >&2\nexit 1\n")
     monkeypatch.setenv("PATH", str(folder))
     return tmp_path
 
@@ -75,6 +82,90 @@ def test_what_the_loader_is_told(loader, described, permanent, arguments):
     report = built(folder, described)
     assert flash(described, TINY, folder, permanent=permanent) == report
     assert (loader / "arguments").read_text().strip() == arguments.format(folder)
+
+
+HEAD = "Bus device vid:pid       probe type      manufacturer serial               product"
+ULX3S_1 = "001 010    0x0403:0x6015 ft231X          FER-RADIONA-EMARD D00123           ULX3S FPGA 25K v3.0.8"
+ULX3S_2 = "002 004    0x0403:0x6015 ft231X          FER-RADIONA-EMARD D00456           ULX3S FPGA 25K v3.1.7"
+ICEBREAKER_1 = "001 011    0x0403:0x6010 FTDI2232        1BitSquared  ib0001               iCEBreaker V1.0e"
+DENIED = "Error: can't open device with vid:vid = 0x0403:0x6015. Error code -3 Access denied"
+
+
+def sees(loader, *lines):
+    """Let the stand-in find these on the USB, as openFPGALoader 0.10.0 prints them."""
+    (loader / "usb").write_text("\n".join([f"found {len(lines)} USB device", HEAD, *lines, ""]))
+    (loader / "scan").write_text(f'while read -r line; do echo "$line"; done < {loader}/usb\n')
+
+
+def test_the_board_that_is_plugged_in(loader):
+    built(loader / "out", ULX3S)
+    sees(loader, ICEBREAKER_1, ULX3S_1)
+    told = []
+    flash(ULX3S, TINY, loader / "out", tell=told.append)
+    assert told == ["found ft231X FER-RADIONA-EMARD D00123 ULX3S FPGA 25K v3.0.8 at USB 001:010"]
+    expected = f"--board ulx3s --busdev-num 001:010 {loader}/out/erbium.bit"
+    assert (loader / "arguments").read_text().strip() == expected
+
+
+def test_one_of_two_boards(loader):
+    built(loader / "out", ULX3S)
+    sees(loader, ULX3S_1, ULX3S_2)
+    with pytest.raises(
+        ToolError,
+        match=r"2 programmers .* ULX3S 25F's .*001:010 \(.*D00123.*002:004 .*choose one with --usb 001:010",
+    ):
+        flash(ULX3S, TINY, loader / "out")
+    assert not (loader / "arguments").exists()
+    flash(ULX3S, TINY, loader / "out", usb="2:4")
+    assert "--busdev-num 002:004 " in (loader / "arguments").read_text()
+    with pytest.raises(
+        ToolError, match=r"no programmer of ULX3S 25F \(USB 0403:6015\) at 1:99; 001:010 .*, 002:004 "
+    ):
+        flash(ULX3S, TINY, loader / "out", usb="1:99")
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ((), r"no ULX3S 25F is plugged in: openFPGALoader finds no USB device 0403:6015; plug it in"),
+        (
+            (ICEBREAKER_1,),
+            r"no USB device 0403:6015, only 001:011 \(FTDI2232 1BitSquared ib0001 iCEBreaker V1.0e\);",
+        ),
+        ((DENIED,), r"0403:6015 of ULX3S 25F is plugged in and you may not open it; .*udev rules"),
+    ],
+    ids=["none", "another", "denied"],
+)
+def test_no_board_is_plugged_in(loader, lines, words):
+    built(loader / "out", ULX3S)
+    sees(loader, *lines)
+    with pytest.raises(ToolError, match=words):
+        flash(ULX3S, TINY, loader / "out")
+    assert not (loader / "arguments").exists()
+
+
+def test_what_the_user_is_told(loader, run):
+    built(Path("out"), ULX3S)
+    sees(loader, ULX3S_1)
+    code, out, err = run("flash ulx3s-25f tiny -i out")
+    assert (code, err) == (0, "Found ft231X FER-RADIONA-EMARD D00123 ULX3S FPGA 25K v3.0.8 at USB 001:010.\n")
+    assert out.startswith("ULX3S 25F runs tiny at 50 MHz")
+    code, out, err = run("flash ulx3s-25f tiny -i out --usb ttyUSB0")
+    assert (code, out) == (2, "")
+    assert "'ttyUSB0' is no USB bus and device; write it as 001:010" in err
+
+
+def test_a_scan_that_does_not_end(loader, monkeypatch):
+    monkeypatch.setattr("erbium.fpga.probes.SCAN_SECONDS", 0.3)
+    (loader / "scan").write_text("exec /bin/sleep 60\n")
+    built(loader / "out", ULX3S)
+    with pytest.raises(ToolError, match=r"openFPGALoader was stopped after 0.3 s without an end"):
+        flash(ULX3S, TINY, loader / "out")
+
+
+def test_each_board_that_can_be_loaded_has_a_usb_number():
+    for described in BOARDS.values():
+        assert bool(re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", described.usb_id)) == bool(described.loader)
 
 
 def test_the_loader_fails(loader):

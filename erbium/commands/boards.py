@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from functools import partial
@@ -257,9 +258,20 @@ def build(
     common.say(f"The files are in {request.folder}; 'erbium flash {name} {network}' loads the bitstream.")
 
 
+def _usb_place(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    """Check the place of a USB device."""
+    if text is not None and re.fullmatch(r"[0-9]{1,3}:[0-9]{1,3}", text) is None:
+        raise click.BadParameter(
+            f"{text!r} is no USB bus and device; write it as 001:010, as 'lsusb' counts them"
+        )
+    return text
+
+
 @click.command(
     short_help="Load a bitstream into a board.",
-    epilog=common.examples("erbium flash ulx3s-85f erbp-mnist-200"),
+    epilog=common.examples(
+        "erbium flash ulx3s-85f erbp-mnist-200", "erbium flash ulx3s-85f erbp-mnist-200 --usb 001:010"
+    ),
 )
 @click.argument("name", metavar="BOARD", shell_complete=common.complete_board)
 @click.argument("network", metavar="PRESET|FILE|CHECKPOINT", shell_complete=common.complete_network)
@@ -272,14 +284,30 @@ def build(
     metavar="DIR",
     help="Where 'erbium build' put the bitstream.",
 )
-def flash(name: str, network: str, permanent: bool, folder: Path | None) -> None:
-    """Load a bitstream that 'erbium build' has built into a board, with openFPGALoader."""
+@click.option(
+    "--usb",
+    metavar="BUS:DEVICE",
+    callback=_usb_place,
+    help="Which board, where several are plugged in, such as 001:010.",
+)
+def flash(name: str, network: str, permanent: bool, folder: Path | None, usb: str | None) -> None:
+    """Load a bitstream that 'erbium build' has built into a board, with openFPGALoader.
+
+    The board is the one that is plugged in; where several may be it, --usb chooses.
+    """
     from erbium.fpga.build import folder_of
     from erbium.fpga.flash import flash as load
 
     described, (chosen, _) = board(name), common.network_or_trained(network)
     where = folder or folder_of(described, chosen.name)
-    report = load(described, chosen, where, permanent=permanent)
+    report = load(
+        described,
+        chosen,
+        where,
+        permanent=permanent,
+        usb=usb,
+        tell=lambda text: click.echo(f"{text[0].upper()}{text[1:]}.", err=True),
+    )
     common.say(
         f"{described.title} runs {report.preset} at {report.clock / MHZ:g} MHz; its serial port is at "
         f"{report.baud_rate:,} baud."
