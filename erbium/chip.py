@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 BACKENDS = {
     "model": "the model, compiled",
     "reference": "the model as NumPy spells it out: readable and slow",
-    "rtl": "the generated Verilog, compiled by Verilator",
+    "rtl": "the hardware, simulated by whatever is fastest",
 }
 """What can run the array, with one phrase about each."""
+
+SIMULATOR_BACKENDS = {
+    "rtl:vectors": "the hardware as C++ that is vectorised over its lanes",
+    "rtl:verilator": "the generated Verilog, compiled by Verilator",
+}
+"""The hardware in a simulator that is named."""
 
 BOARD_BACKENDS = {
     "board:PORT": "a board on a serial port, such as board:/dev/ttyUSB0",
@@ -268,9 +274,12 @@ def backend_named(name: str) -> str:
     kind, _, rest = name.partition(":")
     if name in BACKENDS:
         return name
+    if name in SIMULATOR_BACKENDS:
+        return "rtl"
     if kind not in ("board", "sim"):
         raise DescriptionError(
-            f"there is no backend {name!r}; there are {', '.join([*BACKENDS, *BOARD_BACKENDS])}"
+            f"there is no backend {name!r}; there are "
+            f"{', '.join([*BACKENDS, *SIMULATOR_BACKENDS, *BOARD_BACKENDS])}"
         )
     if not rest:
         what = "its port, such as board:/dev/ttyUSB0" if kind == "board" else "a board, such as sim:ulx3s-85f"
@@ -297,7 +306,8 @@ def open_chip(
     ----------
     network : Network
     backend : str
-        ``"model"`` (also called ``"fast"``), ``"reference"``, ``"rtl"``, ``"board:PORT"`` or ``"sim:BOARD"``.
+        ``"model"`` (also called ``"fast"``), ``"reference"``, ``"rtl"``, ``"board:PORT"`` or ``"sim:BOARD"``. The
+        simulator of ``"rtl"`` may be named: ``"rtl:vectors"`` or ``"rtl:verilator"``.
     hardware : Hardware, optional
         How the array is built; matters to ``"rtl"`` only, and cannot change a result there either. A board is
         built as it is.
@@ -309,7 +319,8 @@ def open_chip(
     DescriptionError
         For an unknown backend, or faults of one that is no model.
     erbium.verif.simulators.ToolError
-        When ``"rtl"`` or ``"sim:BOARD"`` lacks a simulator or a compiler.
+        When ``"rtl"`` or ``"sim:BOARD"`` lacks a simulator or a compiler, or ``"rtl:vectors"`` does not know a cell;
+        ``"rtl"`` takes Verilator then.
     erbium.fpga.transport.LinkError
         When there is no board at the port, or none that holds the network.
     """
@@ -329,9 +340,11 @@ def open_chip(
         compiled = all(type(layer.rule) in COMPILED_RULES for layer in network.layers)
         engine = FastArray(network, faults=faults) if compiled else _Reference(network, faults)
     elif name == "rtl":
-        from erbium.verif.library import RtlArray
+        from erbium.verif.library import ARRAY_SIMULATORS, RtlArray
 
-        engine = RtlArray(network, hardware or Hardware())
+        named = backend.partition(":")[2]
+        simulator = next((one for one in ARRAY_SIMULATORS if one == named), None)
+        engine = RtlArray(network, hardware or Hardware(), simulator=simulator)
     else:
         from erbium.fpga.driver_open import open_board
 

@@ -304,7 +304,7 @@ def _show(
         row("cycles", f"{measured.cycles_per_sample:,.0f}", "per image learned")
     if measured.busy_share is not None:
         # A board has the lanes that it was built with.
-        lanes = f", {options.hardware.lanes} lanes" if options.backend == "rtl" else ""
+        lanes = f", {options.hardware.lanes} lanes" if backend_named(options.backend) == "rtl" else ""
         row("lanes busy", f"{100 * measured.busy_share:.1f} %", f"of these cycles{lanes}")
     if measured.images_per_second is not None:
         simulated = options.backend == "rtl" or options.backend.startswith("sim:")

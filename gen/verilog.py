@@ -24,13 +24,21 @@ from erbium.gen.netlist.prune import Pruner, merge_ports
 from erbium.gen.netlist.rtlil import Reader, RtlilError
 from erbium.gen.netlist.write import Names, Writer
 
-__all__ = ["TOP", "RtlilError", "component_rtlil", "component_verilog", "port_name", "verilog_from_rtlil"]
+__all__ = [
+    "TOP",
+    "RtlilError",
+    "cleaned",
+    "component_rtlil",
+    "component_verilog",
+    "port_name",
+    "verilog_from_rtlil",
+]
 
 TOP = "erbium_array"
 
 
-def _cleaned(text: str, top: str, *, flat: bool) -> dict[str, Netlist]:
-    """Read RTLIL and return the modules that are to be written, the top module first."""
+def cleaned(text: str, top: str, *, flat: bool) -> dict[str, Netlist]:
+    """Read RTLIL; return its modules without what nothing reads, the top module first. With `flat` there is one."""
     modules = {module.name: module for module in Reader(text).modules()}
     if flat:
         modules = {top: flattened(modules, top)}
@@ -40,6 +48,12 @@ def _cleaned(text: str, top: str, *, flat: bool) -> dict[str, Netlist]:
     for module in modules.values():
         Cleaner(module, keep_names=not flat).run()
     Pruner(modules, top)
+    return modules
+
+
+def _cleaned(text: str, top: str, *, flat: bool) -> dict[str, Netlist]:
+    """Read RTLIL and return the modules that are to be written, the top module first."""
+    modules = cleaned(text, top, flat=flat)
     for module in modules.values():
         split_fields(module)
         while flat and split_wide(module):

@@ -1,24 +1,39 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The generated Verilog as a chip: compiled by Verilator into a library that is called in batches."""
+"""The generated hardware as a chip: compiled into a library that is called in batches.
+
+Two simulators make it. ``vectors`` is C++ of the netlist, vectorised over the lanes (:mod:`erbium.gen.vectors`);
+``verilator`` compiles the generated Verilog, and is the witness of the first. Their libraries have one harness.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
-from erbium.gen.verilog import TOP, component_verilog
+from erbium.gen.vectors.accept import UnknownCellError
+from erbium.gen.verilog import TOP, component_rtlil, component_verilog
 from erbium.hdl.array import ErbiumArray, rate_ports
 from erbium.hdl.registers import counter_names, performance_names
 from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
+from erbium.verif.simulators import ToolError
+from erbium.verif.vectors import vector_library
 from erbium.verif.verilate import Design, cached_library, sources_hash
 
 HARNESS = Path(__file__).with_name("harness.cpp")
+
+ArraySimulator = Literal["vectors", "verilator"]
+"""What simulates an array."""
+
+ARRAY_SIMULATORS: tuple[ArraySimulator, ...] = get_args(ArraySimulator)
 
 
 class SimulationError(RuntimeError):
@@ -39,13 +54,29 @@ def ports_header(network: Network) -> str:
     )
 
 
-def build(network: Network, hardware: Hardware, cache_dir: Path | None = None) -> Path:
+def build(
+    network: Network,
+    hardware: Hardware,
+    cache_dir: Path | None = None,
+    simulator: ArraySimulator | None = None,
+) -> Path:
     """Return the compiled library of an array, compiling it if the cache has none.
+
+    Parameters
+    ----------
+    network : Network
+    hardware : Hardware
+    cache_dir : Path, optional
+        Where compiled libraries are kept.
+    simulator : str, optional
+        One of :data:`ARRAY_SIMULATORS`. Without it ``vectors``, if that knows every cell; else ``verilator``, and the
+        log has a line about it.
 
     Raises
     ------
     ToolError
-        If Verilator or the C++ compiler is missing or fails.
+        If Verilator or the C++ compiler is missing or fails, or if `simulator` is ``vectors`` and the netlist holds
+        something that it does not know.
     """
     design = Design(
         TOP,
@@ -55,7 +86,27 @@ def build(network: Network, hardware: Hardware, cache_dir: Path | None = None) -
         {"array_ports.h": ports_header(network)},
     )
     key = (sorted(asdict(hardware).items()), sources_hash(HARNESS, Path(__file__)))
-    return cached_library(design, "rtl", network.digest, key, cache_dir)
+    place = ("rtl", network.digest, key, cache_dir)
+    if simulator != "verilator":
+        rtlil = partial(_rtlil, network, hardware)
+        try:
+            return vector_library(design, rtlil, *place)
+        except UnknownCellError as error:
+            if simulator is not None:
+                raise ToolError(
+                    f"the vectorised simulation cannot run the array of {network.name!r}: {error}; take the backend "
+                    "'rtl:verilator'"
+                ) from None
+            logging.getLogger("erbium").warning(
+                "Verilator simulates the array of %r, as the vectorised simulation cannot: %s.",
+                network.name,
+                error,
+            )
+    return cached_library(design, *place)
+
+
+def _rtlil(network: Network, hardware: Hardware) -> str:
+    return component_rtlil(ErbiumArray(network, hardware), TOP)
 
 
 def _pointer(values: Array | None) -> ctypes.c_void_p | None:
@@ -71,6 +122,8 @@ class RtlArray:
     hardware : Hardware
     cache_dir : Path, optional
         Where compiled libraries are kept.
+    simulator : str, optional
+        See :func:`build`.
 
     Attributes
     ----------
@@ -84,10 +137,16 @@ class RtlArray:
     """
 
     def __init__(
-        self, network: Network, hardware: Hardware | None = None, *, cache_dir: Path | None = None
+        self,
+        network: Network,
+        hardware: Hardware | None = None,
+        *,
+        cache_dir: Path | None = None,
+        simulator: ArraySimulator | None = None,
     ) -> None:
         self.network, self.hardware = network, hardware or Hardware()
         self.decide_after = network.decide_after
+        self._simulator = simulator
         self._library = ctypes.CDLL(str(self._built(cache_dir)))
         self._library.chip_new.restype = ctypes.c_void_p
         self._library.chip_clocks.restype = ctypes.c_uint64
@@ -97,7 +156,7 @@ class RtlArray:
 
     def _built(self, cache_dir: Path | None) -> Path:
         """Return the compiled library."""
-        return build(self.network, self.hardware, cache_dir)
+        return build(self.network, self.hardware, cache_dir, self._simulator)
 
     def close(self) -> None:
         """Give the simulation back; nothing can be done with it afterwards."""

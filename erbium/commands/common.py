@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 from rich.console import Console
 
-from erbium.chip import BACKENDS, BOARD_BACKENDS
+from erbium.chip import BACKENDS, BOARD_BACKENDS, SIMULATOR_BACKENDS
 from erbium.gen.presets import LINEAR, PRESETS, Preset, Recipe, preset
 from erbium.silence import Silence
 from erbium.sw_model.constants import Array
@@ -88,7 +88,9 @@ complete_data = _completion(lambda: (*BUNDLED, *REMOTES))
 
 def backend_option(default: str) -> Callable[[F], F]:
     """Return the option ``--backend``."""
-    listing = "; ".join(f"'{name}': {about}" for name, about in (BACKENDS | BOARD_BACKENDS).items())
+    listing = "; ".join(
+        f"'{name}': {about}" for name, about in (BACKENDS | SIMULATOR_BACKENDS | BOARD_BACKENDS).items()
+    )
     return click.option(
         "--backend",
         default=default,

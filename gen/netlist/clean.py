@@ -78,11 +78,19 @@ class Cleaner:
             if cell.kind != "$memwr_v2" or value_of(self.resolve(cell.ports["EN"])) != 0
         ]
         self._adopt_names()
-        self._apply()
+        self.apply()
         for register in self.module.registers:
             register.statements = settled(register.statements)
 
-    def _apply(self) -> None:
+    def simplify(self) -> None:
+        """Fold what has become constant or equal since the netlist was cleaned."""
+        while self._simplify():
+            pass
+        self.apply()
+        for register in self.module.registers:
+            register.statements = settled(register.statements)
+
+    def apply(self) -> None:
         """Look replaced wires up everywhere."""
         module = self.module
         for cell in module.cells:

@@ -68,7 +68,7 @@ def split_fields(module: Netlist) -> None:
     module.registers = registers
     cleaner = Cleaner(module)
     cleaner.replaced = replaced
-    cleaner._apply()
+    cleaner.apply()
 
 
 WIDE = 64
@@ -121,7 +121,7 @@ def split_wide(module: Netlist) -> bool:
         return False
     cleaner = Cleaner(module)
     cleaner.replaced = replaced
-    cleaner._apply()
+    cleaner.apply()
     return True
 
 

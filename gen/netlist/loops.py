@@ -20,7 +20,7 @@ def take_loops_apart(module: Netlist) -> None:
     looped = _in_loops(_dependencies(module))
     driven = {wire: sig for wire, sig in module.connections.items() if wire in looped}
     if driven:
-        _Untangler(module, driven)._apply()
+        _Untangler(module, driven).apply()
 
 
 class _Untangler(Cleaner):

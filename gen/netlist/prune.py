@@ -46,7 +46,7 @@ def merge_ports(modules: dict[str, Netlist]) -> None:
             child.aliases = {name: sig for name, sig in child.aliases.items() if name not in child.ports}
             cleaner = Cleaner(child)
             cleaner.replaced = replaced
-            cleaner._apply()
+            cleaner.apply()
             child.processes = {
                 target: mapped(body, cleaner.resolve) for target, body in child.processes.items()
             }

@@ -7,7 +7,6 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from erbium.gen.netlist.bits import (
     Bits,
@@ -20,8 +19,9 @@ from erbium.gen.netlist.bits import (
     value_of,
     width_of,
 )
+from erbium.gen.netlist.choices import Choice, Write, merged
 from erbium.gen.netlist.fields import all_read, read_bits
-from erbium.gen.netlist.module import Assign, Cell, Netlist, Register, Statement, Switch
+from erbium.gen.netlist.module import Assign, Cell, Netlist, Register, Statement
 from erbium.gen.netlist.statements import UNNAMED_PORT, anonymous
 
 COLUMNS = 110
@@ -112,48 +112,6 @@ class Names:
             name = f"{wish}_{number}"
         self._used.add(name)
         return name
-
-
-@dataclass(frozen=True)
-class Write:
-    """A register gets a value."""
-
-    wire: str
-    assign: Assign
-
-
-@dataclass
-class Choice:
-    """Several registers do what the selector says."""
-
-    selector: Sig
-    cases: list[tuple[tuple[str, ...], list[Write | Choice]]]
-
-
-def _merged(items: list[tuple[str, tuple[Statement, ...]]]) -> list[Write | Choice]:
-    """Return what the statements of several registers do together, with equal choices made once."""
-    result: list[Write | Choice] = []
-    groups: dict[object, list[tuple[str, Switch]]] = {}
-    places: dict[object, int] = {}
-    for wire, statements in items:
-        for statement in statements:
-            if isinstance(statement, Assign):
-                result.append(Write(wire, statement))
-                continue
-            key: object = (statement.selector, tuple(patterns for patterns, _ in statement.cases))
-            if len(statements) > 1:
-                key = object()
-            if key not in groups:
-                places[key] = len(result)
-                result.append(Choice(statement.selector, []))
-            groups.setdefault(key, []).append((wire, statement))
-    for key, members in groups.items():
-        cases: list[tuple[tuple[str, ...], list[Write | Choice]]] = []
-        for index, (patterns, _) in enumerate(members[0][1].cases):
-            bodies = [(wire, switch.cases[index][1]) for wire, switch in members]
-            cases.append((patterns, _merged(bodies)))
-        result[places[key]] = Choice(members[0][1].selector, cases)
-    return result
 
 
 class Writer:
@@ -758,7 +716,7 @@ class Writer:
     def _block(self, registers: list[Register]) -> list[str]:
         first = registers[0]
         edges = self._edge(first.clock, first.rising)
-        nodes = _merged([(register.wire, register.statements) for register in registers])
+        nodes = merged([(register.wire, register.statements) for register in registers])
         if not first.reset:
             return [f"  always @({edges}) begin", *self._nodes(nodes, 2), "  end"]
         if first.asynchronous:

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The whole class in C++, with the interface of one that Verilator makes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from erbium.gen.netlist.loops import take_loops_apart
+from erbium.gen.netlist.module import Netlist
+from erbium.gen.vectors.accept import UnknownCellError, check, check_loops
+from erbium.gen.vectors.changes import Changes
+from erbium.gen.vectors.classes import Classes
+from erbium.gen.vectors.graph import READ
+from erbium.gen.vectors.guards import Guards, Value
+from erbium.gen.vectors.lanes import computed_class, packed_class, table
+from erbium.gen.vectors.merge import merge
+from erbium.gen.vectors.operators import operator_lines
+from erbium.gen.vectors.primitives import replace_primitives
+from erbium.gen.vectors.recognise import recognise
+from erbium.gen.vectors.registers import scalar_step, set_lines, words_of_memory
+from erbium.gen.vectors.split import split
+from erbium.gen.vectors.text import WORD, Text, mask, number, unsigned, words
+from erbium.gen.verilog import cleaned
+
+CLOCK = "\\clk"
+
+SUPPORT = Path(__file__).with_name("vectors.h")
+"""The header that the generated code includes."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A class in C++.
+
+    Attributes
+    ----------
+    header, body : str
+        ``NAME.h`` and ``NAME.cpp``.
+    facts : dict
+        What was found on the way, for people: how many registers and operators there are, and how many of them are in
+        classes.
+    """
+
+    header: str
+    body: str
+    facts: dict[str, int]
+
+
+def vector_source(rtlil: str, top: str, name: str) -> Source:
+    """Return a netlist as a C++ class.
+
+    Parameters
+    ----------
+    rtlil : str
+        As Amaranth writes it.
+    top : str
+        Name of the top module.
+    name : str
+        Of the class.
+
+    Raises
+    ------
+    UnknownCellError
+        If it holds something that this generator does not know.
+    """
+    module = cleaned(rtlil, f"\\{top}", flat=True)[f"\\{top}"]
+    return source_of(module, name)
+
+
+def source_of(module: Netlist, name: str) -> Source:
+    """Return a flat module, which is changed on the way, as a C++ class."""
+    replace_primitives(module)
+    check(module, CLOCK)
+    for wire in module.ports:
+        if module.widths[wire] > WORD:
+            raise UnknownCellError(f"the port {wire[1:]!r} has more than {WORD} bits")
+    take_loops_apart(module)
+    merge(module)
+    origin = split(module)
+    merge(module)
+    check_loops(module)
+    recognise(module, frozenset(Classes(module, origin).place))
+    return _Source(module, Classes(module, origin), name).write()
+
+
+class _Source:
+    def __init__(self, module: Netlist, classes: Classes, name: str) -> None:
+        self._module, self._classes, self._name = module, classes, name
+        self._numbers: dict[tuple[int, ...], str] = {}
+        self._text = Text(module, classes, Guards(module, classes), self._compute)
+        self._cells = {cell.wire("Y"): cell for cell in module.cells if "Y" in cell.ports}
+        self._cells |= {cell.wire("DATA"): cell for cell in module.cells if cell.kind == READ}
+        self._changes = Changes(self._text, self._numbers)
+
+    def _compute(self, value: Value) -> list[str]:
+        """Return the lines that compute a value."""
+        if isinstance(value, str):
+            return operator_lines(self._text, self._cells[value])
+        what, index = value
+        if what == "bits":
+            return packed_class(self._text, index)
+        if self._classes.every[index].is_state:
+            return []
+        return computed_class(self._text, self._numbers, index)
+
+    def write(self) -> Source:
+        # In the order of the text: what is computed once, then registers and memories, then lanes in place.
+        step = self._text.begin()
+        lanes = self._changes.lines()
+        scalars = scalar_step(self._text)
+        step += [*scalars, *lanes]
+        settle = self._text.begin()
+        settle += [f"{wire[1:]} = {value};" for wire, value in self._outputs()]
+        return Source(self._header(), self._body(step, settle), self._facts())
+
+    def _ports(self, way: str) -> list[str]:
+        return [wire for wire, direction in self._module.ports.items() if direction == way]
+
+    def _outputs(self) -> Iterable[tuple[str, str]]:
+        for wire in self._ports("output"):
+            sig = self._module.connections.get(wire)
+            driven = wire in self._cells or wire in self._text.names or wire in self._classes.place
+            if sig is not None or driven:
+                yield wire, self._text.value(sig if sig is not None else self._module.whole(wire))
+
+    def _field(self, wire: str, name: str) -> str:
+        width = self._module.widths[wire]
+        return f"{unsigned(width)} {name};" if width <= WORD else f"u64 {name}[{words(width)}];"
+
+    def _header(self) -> str:
+        module, name = self._module, self._name
+        text = self._text
+        # The widest first, so that nothing lies across its own size.
+        scalars = sorted(text.names.items(), key=lambda item: -min(module.widths[item[0]], WORD))
+        state = [f"    {self._field(wire, one)}  // {wire[1:]}" for wire, one in scalars]
+        inputs = [wire for wire in self._ports("input") if wire != CLOCK]
+        members = [f"  {unsigned(module.widths[wire])} {wire[1:]} = 0;" for wire in module.ports]
+        members += [f"  {unsigned(module.widths[wire])} last_{wire[1:]} = 0;" for wire in inputs]
+        for index, one in enumerate(self._classes.every):
+            lanes = len(one.wires)
+            if one.is_state:
+                members.append(
+                    f"  V{one.stored} v{index}[vectors({lanes})];  // {one.wires[0][1:]} and so on"
+                )
+            if one.node.kind == "memory":
+                members.append(f"  V{one.stored} m{index}[{one.node.shape[2]}][vectors({lanes})];")
+        for memory, place in self._scalar_memories():
+            it = module.memories[memory]
+            end = "" if it.width <= WORD else f"[{words(it.width)}]"
+            members.append(
+                f"  {unsigned(it.width) if it.width <= WORD else 'u64'} {place}[{it.depth}]{end};  // {memory[1:]}"
+            )
+        changed = " || ".join(f"{wire[1:]} != last_{wire[1:]}" for wire in inputs) or "false"
+        return "\n".join(
+            [
+                "#pragma once",
+                '#include "vectors.h"',
+                *(line for values, table_name in self._numbers.items() for line in table(table_name, values)),
+                f"struct {name} {{",
+                "  struct State {",
+                *state,
+                "  };",
+                *members,
+                "  alignas(64) State s;",
+                "  alignas(64) State old;",
+                "  u8 last_clock = 0;",
+                f"  explicit {name}(VerilatedContext*) {{ start(); settle(); }}",
+                "  void start();",
+                "  void settle();",
+                "  void step();",
+                "  void final() {}",
+                "  void eval() {",
+                "    const bool rises = clk && !last_clock;",
+                "    last_clock = clk;",
+                "    if (rises) step();",
+                f"    if (rises || {changed}) settle();",
+                "  }",
+                "};",
+                "",
+            ]
+        )
+
+    def _scalar_memories(self) -> list[tuple[str, str]]:
+        inside = {
+            str(cell.parameters["MEMID"])
+            for cell in self._module.cells
+            if cell.kind == READ and cell.wire("DATA") in self._classes.place
+        }
+        return [(memory, f"q{k}") for memory, k in self._memory_numbers().items() if memory not in inside]
+
+    def _memory_numbers(self) -> dict[str, int]:
+        return {memory: k for k, memory in enumerate(self._module.memories)}
+
+    def _body(self, step: list[str], settle: list[str]) -> str:
+        inputs = [wire[1:] for wire in self._ports("input") if wire != CLOCK]
+        functions = {
+            "start": self._start(),
+            "settle": ["const State& o = s;", *(f"last_{wire} = {wire};" for wire in inputs), *settle],
+            "step": ["memcpy(&old, &s, sizeof s);", "const State& o = old;", *step],
+        }
+        lines = [f'#include "{self._name}.h"']
+        for function, body in functions.items():
+            lines += [f"void {self._name}::{function}() {{", *(f"  {line}" for line in body), "}"]
+        return "\n".join([*lines, ""])
+
+    def _start(self) -> list[str]:
+        """Return the lines that give everything its first value."""
+        module, text = self._module, self._text
+        lines = ["memset(&s, 0, sizeof s);"]
+        for wire, name in text.names.items():
+            if value := module.initial.get(wire, 0):
+                lines += set_lines(f"s.{name}", value, module.widths[wire])
+        for index, one in enumerate(self._classes.every):
+            if one.node.kind == "memory":
+                lines += [f"memset(v{index}, 0, sizeof v{index});", f"memset(m{index}, 0, sizeof m{index});"]
+                lines += self._lane_contents(index)
+            elif one.is_state:
+                lines += self._changes.constant(index, initial=True)
+        for memory, place in self._scalar_memories():
+            it = module.memories[memory]
+            lines.append(f"memset({place}, 0, sizeof {place});")
+            for at, value in words_of_memory(it.contents, it.width, it.depth):
+                lines += set_lines(f"{place}[{at}]", value, it.width)
+        return lines
+
+    def _lane_contents(self, index: int) -> Iterable[str]:
+        one = self._classes.every[index]
+        _, width, depth = one.node.shape
+        for lane, wire in enumerate(one.wires):
+            for at, value in words_of_memory(self._classes.contents[wire], width, depth):
+                held = mask(16) if width == 1 else value
+                yield f"reinterpret_cast<u{one.stored}*>(m{index}[{at}])[{lane}] = {number(held)};"
+
+    def _facts(self) -> dict[str, int]:
+        kinds = Counter(node.kind for node in self._classes.graph.values())
+        return {
+            "wires": len(self._classes.graph),
+            "registers": kinds["register"],
+            "classes": len(self._classes.every),
+            "wires in classes": len(self._classes.place),
+        }
