@@ -106,7 +106,7 @@ def components() -> str:
             text += [
                 f"### {name}\n",
                 f"`{module.removeprefix('erbium.').replace('.', '/')}.py`; bench: "
-                f"`python -m erbium.verif.run_bench {bench} {case}`\n",
+                f"`erbium verify {bench} {case}`\n",
                 directive("autoclass", f"{module}.{name}"),
             ]
     return "\n".join(text)

@@ -26,6 +26,7 @@ COMMANDS = {
     "show": ("erbium.commands.show", "show"),
     "verilog": ("erbium.commands.export", "verilog"),
     "export": ("erbium.commands.export", "export"),
+    "verify": ("erbium.commands.verify", "verify"),
     "boards": ("erbium.commands.boards", "boards"),
     "plan": ("erbium.commands.boards", "plan"),
     "build": ("erbium.commands.boards", "build"),

