@@ -339,7 +339,8 @@ def test_the_benches_of_the_hardware(run, tmp_path, monkeypatch):
         assert row["value"] == 0
         assert row["first_difference"] == ""
         assert row["sha256"] == row["model_sha256"] != exact.weights_hash(tiny_weights())
-    assert set(hashes["sha256"]) == {"model", "chip, 3 lanes", "chip, 8 lanes"}
+    simulated = {f"{who}, {n} lanes" for who in ("vectors", "verilator") for n in (3, 8)}
+    assert set(hashes["sha256"]) == {"model", *simulated}
     assert len(set(hashes["sha256"].values())) == 1
 
     code = run("bench lanes --quick --jobs 1 --json lanes.json")[0]
@@ -355,8 +356,9 @@ def test_the_benches_of_the_hardware(run, tmp_path, monkeypatch):
     assert (again["id"], again["value"]) in first
 
     code, _, _ = run("bench sim-speed --quick --json sim.json")
-    rows = check(tmp_path / "sim.json", "sim-speed", 12)
+    rows = check(tmp_path / "sim.json", "sim-speed", 15)
     assert code == (0 if rows[0]["ok"] and rows[1]["ok"] else 1)
+    assert {row["id"] for row in rows} > {"sim-speed/tiny/factor-to-verilator"}
 
 
 def tiny_weights():
@@ -395,7 +397,8 @@ def test_the_published_figures():
     assert [(figure.lanes[0], figure.target) for figure in lanes.FIGURES] == [(64, 85), (64, 85)]
     speeds = {figure.preset: figure.target for figure in model_speed.FIGURES}
     assert (speeds["erbp-mnist-200"], speeds["first-spike-mnist-600"]) == (5_000, 10_000)
-    assert (sim_speed.FIGURES[0].lanes[0], sim_speed.FIGURES[0].target) == (64, 300)
+    assert (sim_speed.FIGURES[0].lanes[0], sim_speed.FIGURES[0].target) == (200, 1_000)
+    assert sim_speed.FACTORS == {"erbp-mnist-200": 7, "first-spike-mnist-600": 4}
     one, long, bare, *others = first_spike.FIGURES
     assert (one.epochs, one.seeds, one.error, one.work) == (40, (1, 2, 3), 2.2, (7, 30, 13.5, 5))
     assert (long.epochs, long.seeds, long.error) == (100, (1,), 1.9)
@@ -440,7 +443,7 @@ def test_a_chip_that_differs_is_found_out(run, tmp_path, monkeypatch):
     def faulty(network, backend, hardware=None):
         chip = open_chip(network, "model")
         opened.append(chip)
-        if backend == "rtl" and hardware.lanes == 8:
+        if backend == "rtl:vectors" and hardware.lanes == 8:
             wrong = chip.weights
             wrong[0][-1, 5] += 1
             chip.load(wrong)
@@ -448,7 +451,7 @@ def test_a_chip_that_differs_is_found_out(run, tmp_path, monkeypatch):
 
     monkeypatch.setattr(exact, "QUICK_FIGURES", exact.QUICK_FIGURES[:1])
     monkeypatch.setattr(exact, "open_chip", faulty)
-    monkeypatch.setattr(exact, "build", lambda network, hardware: None)
+    monkeypatch.setattr(exact, "build", lambda network, hardware, simulator: None)
     assert run("bench exact --quick --jobs 1 --json a.json")[0] == 1
     narrow, wrong, wide, hashes = check(tmp_path / "a.json", "exact", 4)
     assert [narrow["ok"], wrong["ok"], wide["ok"], hashes["ok"]] == [True, False, True, False]
@@ -695,7 +698,7 @@ def test_hardware_is_compiled_before_the_work(monkeypatch):
     """Not by several processes at a time, and where Ctrl-C is heard."""
     built = []
     monkeypatch.setattr(
-        exact, "build", lambda network, hardware: built.append((network.name, hardware.lanes))
+        exact, "build", lambda network, hardware, simulator: built.append((network.name, hardware.lanes))
     )
     exact.build_all("tiny", [8, 3], Display())
     assert built == [("tiny", 8), ("tiny", 3)]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Bit-exactness: the generated Verilog learns beside the model, and every integer of the two is compared.
+"""Bit-exactness: the simulated hardware learns beside the model, and every integer of the two is compared.
 
 After each batch the answers, ticks and counters, every 2,000 images all weights. The images are those of the
-first epoch of ``erbium train``. Some validation images are inferred on both at the end.
+first epoch of ``erbium train``. Some validation images are inferred on both at the end. For the hashes, Verilator does
+the same beside the vectorised simulation, with each number of lanes.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from erbium.exact import Lockstep, MismatchError
 from erbium.gen.presets import preset
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware
-from erbium.verif.library import build
+from erbium.verif.library import ArraySimulator, build
 
 VERIFY_EVERY = 2_000
 
@@ -45,9 +46,23 @@ class Figure:
 
 
 FIGURES = (
-    Figure("erbp-mnist-200", ((8, 2_000), (64, 50_000), (200, 2_000)), 500),
+    Figure("erbp-mnist-200", ((8, 2_000), (64, 50_000), (200, 50_000)), 500),
     Figure("first-spike-mnist-600", ((24, 50_000), (64, 50_000), (200, 50_000)), 500),
 )
+TESTED: ArraySimulator = "vectors"
+WITNESS: ArraySimulator = "verilator"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A figure's network with some number of lanes, images to learn, and what simulates it."""
+
+    figure: Figure
+    lanes: int
+    n_learn: int
+    simulator: ArraySimulator
+
+
 QUICK_FIGURES = (
     Figure("tiny", ((3, 300), (8, 300), (12, 300)), 50),
     Figure("first-spike-tiny", ((3, 300), (8, 300), (12, 300)), 50),
@@ -62,27 +77,35 @@ def measure(request: Request, display: Display) -> list[Row]:
         request.check_mnist()
     wanted = [run for figure in figures for run in _runs(request, figure, selected)]
     # The longest first, the widest of those: it takes the longest to compile, too.
-    wanted.sort(key=lambda run: (-run[2], -run[1]))
-    for figure in figures:
-        build_all(figure.preset, [lanes for which, lanes, _ in wanted if which == figure], display)
+    wanted.sort(key=lambda run: (-run.n_learn, -run.lanes))
+    for run in wanted:
+        build_all(run.figure.preset, [run.lanes], display, run.simulator)
     tasks = [
         Task(
-            f"{figure.preset}, {lanes} lanes",
-            n_learn + figure.n_infer,
-            run,
-            (figure, lanes, n_learn, request.data),
+            f"{run.figure.preset}, {run.lanes} lanes, {run.simulator}",
+            run.n_learn + run.figure.n_infer,
+            compare,
+            (run, request.data),
         )
-        for figure, lanes, n_learn in wanted
+        for run in wanted
     ]
-    results = carry_out(tasks, request.n_processes, display)
+    results = dict(zip(wanted, carry_out(tasks, request.n_processes, display), strict=True))
     rows = []
     for figure in figures:
-        found = {
-            lanes: result
-            for (which, lanes, _), result in zip(wanted, results, strict=True)
-            if which == figure
-        }
-        rows += _rows(request, figure, found)
+        rows += _rows(
+            request,
+            figure,
+            {
+                run.lanes: found
+                for run, found in results.items()
+                if (run.figure, run.simulator) == (figure, TESTED)
+            },
+            {
+                run.lanes: found
+                for run, found in results.items()
+                if (run.figure, run.simulator) == (figure, WITNESS)
+            },
+        )
     return [row for row in rows if row.id in selected]
 
 
@@ -92,17 +115,22 @@ def _ids(request: Request, figure: Figure) -> list[str]:
     return [request.id(figure.preset, name) for name in names]
 
 
-def _runs(request: Request, figure: Figure, selected: Collection[str]) -> list[tuple[Figure, int, int]]:
-    """Return the runs that the selected rows need: figure, lanes, and images to learn."""
+def _runs(request: Request, figure: Figure, selected: Collection[str]) -> list[Run]:
+    """Return the runs that the selected rows need."""
     *ids, hash_id = _ids(request, figure)
-    return [
-        (figure, lanes, n_learn if row_id in selected else figure.n_common)
+    runs = [
+        Run(figure, lanes, n_learn if row_id in selected else figure.n_common, TESTED)
         for row_id, (lanes, n_learn) in zip(ids, figure.n_learn, strict=True)
         if row_id in selected or hash_id in selected
     ]
+    if hash_id in selected:
+        runs += [Run(figure, lanes, figure.n_common, WITNESS) for lanes, _ in figure.n_learn]
+    return runs
 
 
-def _rows(request: Request, figure: Figure, found: dict[int, dict[str, Any]]) -> list[Row]:
+def _rows(
+    request: Request, figure: Figure, found: dict[int, dict[str, Any]], witness: dict[int, dict[str, Any]]
+) -> list[Row]:
     *ids, hash_id = _ids(request, figure)
     rows = [
         Row(
@@ -118,26 +146,29 @@ def _rows(request: Request, figure: Figure, found: dict[int, dict[str, Any]]) ->
         if lanes in found
     ]
     # Without all of them nobody has asked for it.
-    if len(found) == len(ids):
-        rows.append(_hash_row(request, hash_id, figure, found))
+    if len(found) == len(witness) == len(ids):
+        rows.append(_hash_row(request, hash_id, figure, found, witness))
     return rows
 
 
-def build_all(name: str, lane_counts: Sequence[int], display: Display) -> None:
+def build_all(
+    name: str, lane_counts: Sequence[int], display: Display, simulator: ArraySimulator | None = None
+) -> None:
     """Compile the chips here and now, each on all processors, unless the cache has them."""
     for lanes in lane_counts:
         with display.during(f"building {name} with {lanes} lanes"):
-            build(preset(name).network, Hardware(lanes=lanes))
+            build(preset(name).network, Hardware(lanes=lanes), simulator=simulator)
 
 
-def run(advance: Advance, figure: Figure, lanes: int, n_learn: int, data: Path | None) -> dict[str, Any]:
+def compare(advance: Advance, run: Run, data: Path | None) -> dict[str, Any]:
     """Learn and infer on the chip and on the model; return how many integers differ, and hashes."""
+    figure, lanes, n_learn = run.figure, run.lanes, run.n_learn
     chosen, dataset = preset(figure.preset), load_named(figure.preset, data)
     network, shift = chosen.network, chosen.recipe.shift
     hashes: dict[str, str] = {}
     different, where = 0, ""
     with (
-        open_chip(network, "rtl", Hardware(lanes=lanes)) as chip,
+        open_chip(network, f"rtl:{run.simulator}", Hardware(lanes=lanes)) as chip,
         open_chip(network, "model") as model,
     ):
         watch = learning.Stopwatch(chip)
@@ -184,11 +215,18 @@ def weights_hash(weights: Sequence[Array]) -> str:
     return sha.hexdigest()
 
 
-def _hash_row(request: Request, row_id: str, figure: Figure, found: dict[int, dict[str, Any]]) -> Row:
+def _hash_row(
+    request: Request,
+    row_id: str,
+    figure: Figure,
+    found: dict[int, dict[str, Any]],
+    witness: dict[int, dict[str, Any]],
+) -> Row:
     """Return the row about the weights of all chips and models after the same images."""
     hashes = {
-        f"{who}, {lanes} lanes" if who == "chip" else who: digest
-        for lanes, result in sorted(found.items())
+        f"{simulator}, {lanes} lanes" if who == "chip" else who: digest
+        for simulator, results in ((TESTED, found), (WITNESS, witness))
+        for lanes, result in sorted(results.items())
         for who, digest in (result["hashes"] or {"chip": "not reached"}).items()
     }
     extra = {"images_learned": figure.n_common, "sha256": hashes, "quick": request.quick}

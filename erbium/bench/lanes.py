@@ -65,6 +65,7 @@ def measure_figures(
     ids: Callable[[Request, Figure, int], list[str]],
     rows: Callable[[Request, Figure, int, Efforts], list[Row]],
     jobs: int,
+    selected: set[str] | None = None,
 ) -> list[Row]:
     """Do the work of figures for each number of lanes, on up to `jobs` chips at a time; return the rows.
 
@@ -76,9 +77,12 @@ def measure_figures(
     ids, rows : callable
         The ids of the rows of a figure and a number of lanes, and the rows in the same order.
     jobs : int
+    selected : set of str, optional
+        Ids of the rows that are wanted, where there are more than these.
     """
     pairs = [(figure, lanes) for figure in figures for lanes in figure.lanes]
-    selected = request.select(row_id for pair in pairs for row_id in ids(request, *pair))
+    if selected is None:
+        selected = request.select(row_id for pair in pairs for row_id in ids(request, *pair))
     if not request.quick:
         request.check_mnist()
     wanted = [pair for pair in pairs if selected.intersection(ids(request, *pair))]
