@@ -10,18 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.sim import Simulator
 
-from erbium.gen.netlist.module import Netlist
+from erbium.gen.netlist.bits import width_of
+from erbium.gen.netlist.module import Cell, Netlist
+from erbium.gen.netlist.statements import restricted
+from erbium.gen.presets import preset
+from erbium.gen.vectors import changes, graph, merge, operators, recognise, split
+from erbium.gen.vectors.accept import UnknownCellError
+from erbium.gen.vectors.bdd import Functions
+from erbium.gen.vectors.classes import Classes
+from erbium.gen.vectors.schedule import Group, in_order
 from erbium.gen.vectors.source import SUPPORT, source_of, vector_source
-from erbium.gen.verilog import cleaned, component_rtlil
+from erbium.gen.verilog import cleaned, component_rtlil, verilog_from_rtlil
 from erbium.hdl.serializer import few_bits, lowest_bit
+from erbium.sw_model.network import Hardware
+from erbium.verif import library
 from erbium.verif.random_hardware import Random
-from erbium.verif.simulators import find_cxx
+from erbium.verif.simulators import ToolError, find_cxx
 from erbium.verif.vectors import COMPILE_FLAGS, machine_flags
+from erbium.verif.yosys import find_yosys, run_yosys
 
 LANES = 20
 
@@ -170,3 +181,190 @@ def test_lanes(tmp_path: Path) -> None:
 def test_random_hardware(seed: int, tmp_path: Path) -> None:
     component = Random(seed, widths=64)
     assert differences(component, Compiled(Random(seed, widths=64), tmp_path), 40, seed) == []
+
+
+# --- a fault in a step is noticed
+
+
+def faulty(tmp_path: Path) -> bool:
+    """Whether the lanes differ from Amaranth's simulator, or cannot be compiled at all."""
+    try:
+        return differences(Lanes(), Compiled(Lanes(), tmp_path), 300) != []
+    except (subprocess.CalledProcessError, AssertionError):
+        return True
+
+
+def test_a_fault_of_merging(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # Operands that are not looked at make things equal that are not.
+    monkeypatch.setattr(merge, "refined", lambda nodes, fixed: graph.refined(nodes, lambda bits: None))
+    assert faulty(tmp_path)
+
+
+def test_a_fault_of_splitting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(split, "restricted", lambda statements, low, width: restricted(statements, 0, width))
+    assert faulty(tmp_path)
+
+
+def test_a_fault_of_classes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    part = Classes._part
+    # Lanes that are gathered in another order than their own.
+    wrong = lambda self, bits, groups: part(self, [*bits[1:], bits[0]], groups)  # noqa: E731
+    monkeypatch.setattr(Classes, "_part", wrong)
+    assert faulty(tmp_path)
+
+
+def test_a_fault_of_the_schedule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    backwards = lambda groups: [(group, False) for group, _ in reversed(in_order(groups))]  # noqa: E731
+    monkeypatch.setattr(changes, "in_order", backwards)
+    assert faulty(tmp_path)
+
+
+def test_a_fault_of_the_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(operators.BITWISE, "$xor", "|")
+    assert faulty(tmp_path)
+
+
+# --- the steps
+
+
+class Twins(Component):
+    """Two counters that are equal, one that begins elsewhere, and operators that differ in what stands where."""
+
+    _MustUse__silence = True
+
+    def __init__(self) -> None:
+        super().__init__({"x": In(8), "o": Out(8), "p": Out(16), "q": Out(16)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        one, two, other = Signal(8), Signal(8), Signal(8, init=1)
+        m.d.sync += [count.eq(count + self.x) for count in (one, two, other)]
+        zero = Const(0, 8)
+        m.d.comb += [
+            self.o.eq(one ^ two ^ other),
+            self.p.eq(Cat(self.x, zero) + Cat(one, one)),
+            self.q.eq(Cat(zero, self.x) + Cat(one, one)),
+        ]
+        return m
+
+
+def test_twins_are_merged_and_nothing_else(tmp_path: Path) -> None:
+    module = netlist(Twins())
+    assert len(module.registers) == 3
+    merge.merge(module)
+    assert len(module.registers) == 2
+    # A constant in the place of a wire is not that wire.
+    assert differences(Twins(), Compiled(Twins(), tmp_path), 50) == []
+
+
+def test_what_is_used_by_lane_is_split() -> None:
+    module = netlist(Lanes())
+    merge.merge(module)
+    origin = split.split(module)
+    assert [sum(whole == name for whole in origin.values()) for name in ("\\chain", "\\held")] == [LANES] * 2
+    assert len(module.memories) == LANES
+
+
+def test_the_order_of_changes() -> None:
+    def group(reads: str, writes: str, **more: Any) -> Group:
+        return Group(frozenset(reads), frozenset(writes), list, **more)
+
+    first, second, third = group("b", "a"), group("c", "b"), group("", "c")
+    assert in_order([third, second, first]) == [(first, False), (second, False), (third, False)]
+    # In a ring the cheapest one goes first, into a copy.
+    dear = group("b", "a", apart=lambda: ([], []), cost=3)
+    cheap = group("a", "b", apart=lambda: ([], []), cost=1)
+    assert in_order([dear, cheap]) == [(cheap, True), (dear, False)]
+    with pytest.raises(AssertionError, match="ring"):
+        in_order([group("b", "a"), group("a", "b")])
+
+
+class Trees(Component):
+    """What the serializer finds in a word of bits, and something that is nearly the same."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        super().__init__({"x": In(width), "few": Out(2), "nearly": Out(2), "found": Out(1), "low": Out(8)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        found, low = lowest_bit(m, self.x)
+        few = few_bits(m, self.x)
+        m.d.comb += [self.few.eq(few), self.found.eq(found), self.low.eq(low)]
+        # One pattern of all is counted wrongly.
+        m.d.comb += self.nearly.eq(Mux(self.x == 5, 1, few))
+        return m
+
+
+SPECIFICATION = {
+    recognise.LOWEST: "integer k; always @* begin y = ZERO; for (k = N - 1; k >= 0; k = k - 1) if (a[k]) y = k; end",
+    recognise.FEW: "integer k; always @* begin y = 0; for (k = 0; k < N; k = k + 1) if (a[k] && y < 3) y = y + 1; end",
+    recognise.ANY: "always @* y = |a;",
+}
+
+
+@pytest.mark.parametrize("width", [13, 64, 100])
+def test_recognised_trees_are_proved_by_yosys_too(width: int, tmp_path: Path) -> None:
+    find_yosys().require()
+    module = netlist(Trees(width))
+    merge.merge(module)
+    trees = dict(graph.operators(module))
+    found = recognise.recognise(module)
+    assert {new.kind for _, new in found} >= {recognise.LOWEST, recognise.FEW}
+    assert trees["\\nearly"].kind not in SPECIFICATION
+    # What each tree was, cell by cell, beside what is said of it in other words.
+    whole = verilog_from_rtlil(component_rtlil(Trees(width), "trees"), "trees", flat=True)
+    (tmp_path / "trees.v").write_text(whole)
+    for old, new in found:
+        ((source, first, count),) = [(bits.wire, bits.low, bits.width) for bits in new.ports["A"]]
+        assert (source, first + count <= width) == ("\\x", True)
+        outputs = {recognise.FEW: "few", recognise.ANY: "found"}
+        if count != width or new.kind not in outputs:
+            continue
+        name, bits = outputs[new.kind], width_of(old.ports["Y"])
+        (tmp_path / "said.v").write_text(
+            f"module said #(parameter N = {count}, ZERO = 0) (input [N-1:0] a, output reg [{bits - 1}:0] y);\n"
+            f"{SPECIFICATION[new.kind]}\nendmodule\n"
+            f"module top(input [{width - 1}:0] x, output ok);\nwire [{bits - 1}:0] a, b;\n"
+            f"trees t(.x(x), .{name}(a));\nsaid s(.a(x), .y(b));\nassign ok = a == b;\nendmodule\n"
+        )
+        commands = ["read_verilog trees.v said.v", "hierarchy -top top", "proc", "flatten", "opt"]
+        run_yosys([*commands, "sat -verify -prove ok 1"], tmp_path, f"prove-{name}")
+
+
+def test_equal_functions_are_one() -> None:
+    functions = Functions()
+    a, b, c = (functions.node(bit, 0, 1) for bit in range(3))
+    both = functions.both(a, functions.either(b, c))
+    assert both == functions.either(functions.both(a, b), functions.both(c, a))
+    assert both != functions.either(functions.both(a, b), c)
+    assert functions.variables([both]) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m.cells.append(Cell("\\PLL", "pll", {}, {})), "the cell 'PLL' is not known"),
+        (lambda m: setattr(m.registers[0], "rising", False), "another clock"),
+        (lambda m: setattr(m.registers[0], "asynchronous", True), "does not wait for the clock"),
+        (lambda m: m.widths.update({"\\x": 65}), "'x' has more than 64 bits"),
+    ],
+)
+def test_what_is_not_known_is_refused(change: Any, words: str) -> None:
+    module = netlist(Twins())
+    change(module)
+    with pytest.raises(UnknownCellError, match=words):
+        source_of(module, "Vdesign")
+
+
+def test_verilator_stands_in(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(*_: object) -> Path:
+        raise UnknownCellError("the cell 'PLL' is not known")
+
+    monkeypatch.setattr(library, "vector_library", refuse)
+    monkeypatch.setattr(library, "cached_library", lambda *_: Path("verilated.so"))
+    network = preset("tiny").network
+    assert library.build(network, Hardware()) == Path("verilated.so")
+    assert "Verilator simulates the array of 'tiny'" in caplog.text
+    with pytest.raises(ToolError, match="take the backend 'rtl:verilator'"):
+        library.build(network, Hardware(), simulator="vectors")

@@ -72,13 +72,13 @@ def _assignment(text: Text, wire: str, low: int, value: Sig) -> list[str]:
     width, name, part = text.module.widths[wire], text.names[wire], width_of(value)
     if part == width:
         if width <= WORD:
-            return [f"s.{name} = {text.value(value)};"]
-        return [f"s.{name}[{k}] = {chunk};" for k, chunk in enumerate(text.chunks(value))]
+            return [f"state_.{name} = {text.value(value)};"]
+        return [f"state_.{name}[{k}] = {chunk};" for k, chunk in enumerate(text.chunks(value))]
     if width <= WORD:
         kept = number(mask(width) & ~(mask(part) << low))
-        return [f"s.{name} = (s.{name} & {kept}) | {text.value(value)} << {low};"]
+        return [f"state_.{name} = (state_.{name} & {kept}) | {text.value(value)} << {low};"]
     return [
-        f"put(s.{name}, {low + WORD * k}, {min(WORD, part - WORD * k)}, {chunk});"
+        f"put(state_.{name}, {low + WORD * k}, {min(WORD, part - WORD * k)}, {chunk});"
         for k, chunk in enumerate(text.chunks(value))
     ]
 
@@ -94,7 +94,7 @@ def _resets(text: Text, registers: list[Register]) -> list[str]:
         lines.append(f"if (__builtin_expect({condition}, 0)) {{")
         for register in members:
             name, width = text.names[register.wire], text.module.widths[register.wire]
-            lines += _indented(set_lines(f"s.{name}", register.reset_value, width))
+            lines += _indented(set_lines(f"state_.{name}", register.reset_value, width))
         lines.append("}")
     return lines
 
@@ -109,7 +109,7 @@ def set_lines(place: str, value: int, width: int) -> list[str]:
 def _read(text: Text, name: str, ports: Ports, read: Cell) -> list[str]:
     """Return a clocked read, which comes before all writes."""
     wire, enable = read.wire("DATA"), read.ports["EN"]
-    width, memory, target = text.module.widths[wire], text.memories[name], f"s.{text.names[wire]}"
+    width, memory, target = text.module.widths[wire], text.memories[name], f"state_.{text.names[wire]}"
     condition = text.value(enable)
     with text.inside((enable, TRUE)) as inner:
         at, there = address(text, read)

@@ -113,7 +113,7 @@ class _Source:
         scalars = scalar_step(self._text)
         step += [*scalars, *lanes]
         settle = self._text.begin()
-        settle += [f"{wire[1:]} = {value};" for wire, value in self._outputs()]
+        settle += [f"this->{wire[1:]} = {value};" for wire, value in self._outputs()]
         return Source(self._header(), self._body(step, settle), self._facts())
 
     def _ports(self, way: str) -> list[str]:
@@ -164,17 +164,17 @@ class _Source:
                 *state,
                 "  };",
                 *members,
-                "  alignas(64) State s;",
-                "  alignas(64) State old;",
-                "  u8 last_clock = 0;",
+                "  alignas(64) State state_;",
+                "  alignas(64) State old_;",
+                "  u8 clock_ = 0;",
                 f"  explicit {name}(VerilatedContext*) {{ start(); settle(); }}",
                 "  void start();",
                 "  void settle();",
                 "  void step();",
                 "  void final() {}",
                 "  void eval() {",
-                "    const bool rises = clk && !last_clock;",
-                "    last_clock = clk;",
+                "    const bool rises = clk && !clock_;",
+                "    clock_ = clk;",
                 "    if (rises) step();",
                 f"    if (rises || {changed}) settle();",
                 "  }",
@@ -198,8 +198,12 @@ class _Source:
         inputs = [wire[1:] for wire in self._ports("input") if wire != CLOCK]
         functions = {
             "start": self._start(),
-            "settle": ["const State& o = s;", *(f"last_{wire} = {wire};" for wire in inputs), *settle],
-            "step": ["memcpy(&old, &s, sizeof s);", "const State& o = old;", *step],
+            "settle": [
+                "const State& was_ = state_;",
+                *(f"last_{wire} = {wire};" for wire in inputs),
+                *settle,
+            ],
+            "step": ["memcpy(&old_, &state_, sizeof state_);", "const State& was_ = old_;", *step],
         }
         lines = [f'#include "{self._name}.h"']
         for function, body in functions.items():
@@ -209,10 +213,10 @@ class _Source:
     def _start(self) -> list[str]:
         """Return the lines that give everything its first value."""
         module, text = self._module, self._text
-        lines = ["memset(&s, 0, sizeof s);"]
+        lines = ["memset(&state_, 0, sizeof state_);"]
         for wire, name in text.names.items():
             if value := module.initial.get(wire, 0):
-                lines += set_lines(f"s.{name}", value, module.widths[wire])
+                lines += set_lines(f"state_.{name}", value, module.widths[wire])
         for index, one in enumerate(self._classes.every):
             if one.node.kind == "memory":
                 lines += [f"memset(v{index}, 0, sizeof v{index});", f"memset(m{index}, 0, sizeof m{index});"]

@@ -124,9 +124,9 @@ class Text:
         """Return word `k` of a wire."""
         wide = self.module.widths[wire] > WORD
         if wire in self.names:
-            return f"o.{self.names[wire]}[{k}]" if wide else f"u64(o.{self.names[wire]})"
+            return f"was_.{self.names[wire]}[{k}]" if wide else f"u64(was_.{self.names[wire]})"
         if self.module.ports.get(wire) == "input":
-            return f"u64({wire[1:]})"
+            return f"u64(this->{wire[1:]})"
         self.need(wire)
         return f"{self._local[wire]}_{k}" if wide else self._local[wire]
 
