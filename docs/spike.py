@@ -20,6 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from erbium.bench.request import load_named
 from erbium.chip import open_chip
 from erbium.gen.presets import preset
+from erbium.hdl.plan import LayerPlan
 from erbium.hdl.slot import Work
 from erbium.hdl.tokens import event_token
 from erbium.report.plots import STAND_IN, frame, raster, svg
@@ -151,7 +152,7 @@ def simulated(story: Story) -> Clocks:
     decoders: dict[str, Any] = {"feedback": FeedbackCodec(network).decode}
     for number in range(len(network.layers)):
         decoders[f"layer{number + 1}_event_i"] = EventCodec(event_token(network, hardware, number)).decode
-    writers = [WriteCodec(network, number, hardware) for number in range(len(network.layers))]
+    writers = [WriteCodec(LayerPlan(network, number, hardware)) for number in range(len(network.layers))]
     weights = [np.array(values) for values in story.weights]
 
     async def drive(context: Any) -> None:

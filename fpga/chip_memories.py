@@ -7,7 +7,6 @@ Building a design takes half a second, and a plan looks at many. ``tests/test_fp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import cast
 
 from amaranth.hdl import Shape
@@ -19,16 +18,14 @@ from erbium.hdl.cobs import BANK
 from erbium.hdl.counter_bank import PIECE_WIDTH
 from erbium.hdl.feedback_port import ROM_BITS
 from erbium.hdl.frame import CRC_BYTES, SPARE
-from erbium.hdl.kept_state import keeps_spike_ticks, rest_told_by, summed_state
-from erbium.hdl.lane_group import lane_groups
-from erbium.hdl.layer import SWEEP_ROOM, VOTE_CLOCKS
-from erbium.hdl.neuron_unit import PORT_WIDTH, NeuronLayout, plasticity_word_width
+from erbium.hdl.neuron_unit import PORT_WIDTH, NeuronLayout
+from erbium.hdl.plan import LayerPlan
 from erbium.hdl.registers import RegisterMap, counter_names, performance_names
 from erbium.hdl.reply_writer import STORE_BYTES
+from erbium.hdl.rules.first_spike import vote_room
 from erbium.hdl.sample_buffer import GROUP, PixelEntry, sample_words
-from erbium.hdl.slot import tick_width
-from erbium.hdl.tokens import Begin, ErrorToken, FeedbackToken, event_token, sweep_token
-from erbium.hdl.word_file import REGISTERS_UP_TO
+from erbium.hdl.tokens import Begin, ErrorToken, FeedbackToken
+from erbium.hdl.word_file import LOGIC_UP_TO, REGISTERS_UP_TO
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import LatencyEncoder
 
@@ -83,10 +80,15 @@ def _fork(name: str, shape: object, depth: int, room: int = 1, readers: int = 1)
     return Memory(f"{name}.memory", rows, _width(shape), read_ports=readers)
 
 
-def _file(name: str, depth: int, width: int) -> Iterator[Memory]:
+def _file(name: str, depth: int, width: int, *, registered: bool) -> Iterator[Memory]:
     """Yield the memory of a :class:`erbium.hdl.word_file.WordFile`, if it is none of registers."""
     if depth > REGISTERS_UP_TO:
-        yield Memory(f"{name}.memory", depth, width)
+        yield Memory(
+            f"{name}.memory",
+            depth,
+            width,
+            "distributed" if registered and depth <= LOGIC_UP_TO else "generic",
+        )
 
 
 def _rom(name: str, depth: int, width: int) -> Iterator[Memory]:
@@ -130,52 +132,37 @@ def _prediction(network: Network, hardware: Hardware) -> Iterator[Memory]:
     yield _fork("array.prediction.queue", token, depth, classes + 3, readers)
 
 
-@lru_cache(maxsize=64)
-def _feedback_width(network: Network, number: int) -> int:
-    """Return the bits of a sum of feedback."""
-    reach = int(abs(network.feedback_weights(number)).sum(axis=1).max()) * network.layers[number].gain
-    return int(bits_for(reach)) + 1
-
-
 def _layer(network: Network, hardware: Hardware, number: int) -> Iterator[Memory]:
-    layer, name = network.layers[number], f"array.layer{number + 1}"
-    lanes, words = hardware.lanes_of(network, number), hardware.words_of(network, number)
-    groups = list(enumerate(lane_groups(lanes)))
-    if layer.feedback != "none":
-        yield from _rom(f"{name}.feedback.rom", words * network.n_classes, ROM_BITS[layer.feedback] * lanes)
-        width = _feedback_width(network, number)
-        for index, count in groups:
-            yield from _file(f"{name}.feedback.file_{index}", words, count * width)
+    plan, name = LayerPlan(network, number, hardware), f"array.layer{number + 1}"
+    layer, groups = plan.layer, list(enumerate(plan.groups))
+
+    def file(where: str, depth: int, width: int) -> Iterator[Memory]:
+        yield from _file(f"{name}.{where}", depth, width, registered=not plan.short)
+
     if layer.synapse_keep < 256 or layer.neuron_keep < 256:
-        yield from _rom(f"{name}.pipeline.constants", words, 16 * lanes)
-    for index, count in groups:
-        for kept, width in _kept(network, number).items():
-            yield from _file(f"{name}.pipeline.lanes_{index}.{kept}", words, count * width)
-    hands_down = network.is_first_spike and number > 0
-    rows = network.n_rows(number)
-    if hands_down:
-        spike = bits_for(max(rows, 2) - 1) + bits_for(network.n_ticks)
-        yield Memory(f"{name}.pipeline.causes.rows", max(rows, 2), spike)
-    yield _fork(f"{name}.sweeps.fork", sweep_token(network, hardware, number), SWEEP_ROOM + 1)
-    if hands_down:
-        room = -(-VOTE_CLOCKS // words) + 1
-        yield _fork(f"{name}.votes.fork", ErrorToken(network.shape[number]), room + 1)
-    yield _fork(f"{name}_events.fork", event_token(network, hardware, number), hardware.fifo_depth)
-
-
-def _kept(network: Network, number: int) -> dict[str, int]:
-    """Return what a layer keeps of each neuron, and its bits."""
-    layer = network.layers[number]
-    summed, rest = summed_state(network, number), rest_told_by(network, number)
-    derived = {f"x{summed}"} if summed is not None else set()
-    if rest != "counter":
-        derived.add("refractory")
-    states = sum(field.width for name, field in NeuronLayout(layer.program) if name not in derived)
-    kept = {"port0": PORT_WIDTH, "states": states}
-    if network.is_first_spike:
-        kept["plasticity"] = 2
-        if keeps_spike_ticks(network, number):
-            kept["spike_ticks"] = tick_width(network)
-    elif layer.rule is not None:
-        kept["plasticity"] = plasticity_word_width(layer.program, layer.rule)
-    return kept
+        yield from _rom(f"{name}.pipeline.constants", plan.words, 16 * plan.lanes)
+    for index, group in groups:
+        lanes = f"pipeline.lanes_{index}"
+        yield from file(f"{lanes}.port0", plan.words, group.lanes * PORT_WIDTH)
+        yield from file(f"{lanes}.states", plan.places, group.units * plan.state_width)
+        for kept, width in plan.rule.kept_words(plan).items():
+            yield from file(f"{lanes}.{kept}", plan.words, group.lanes * width)
+        for kept, width in plan.rule.kept_parts(plan).items():
+            for part in range(plan.parts):
+                part_lanes = group.part(part)
+                if (count := part_lanes.stop - part_lanes.start) > 0:
+                    suffix = f"_{part}" if plan.parts > 1 else ""
+                    yield from file(f"{lanes}.{kept}{suffix}", plan.words, count * width)
+    if plan.rule.votes(plan):
+        spike = bits_for(max(plan.n_rows, 2) - 1) + bits_for(plan.n_ticks)
+        yield Memory(f"{name}.pipeline.causes.rows", max(plan.n_rows, 2), spike)
+    yield _fork(f"{name}.sweeps.fork", plan.sweep_token, plan.sweep_room + 1)
+    if plan.has_feedback:
+        yield from _rom(
+            f"{name}.feedback.rom", plan.places * network.n_classes, ROM_BITS[layer.feedback] * plan.units
+        )
+        for index, group in groups:
+            yield from file(f"feedback.file_{index}", plan.places, group.units * plan.feedback_width)
+    if plan.rule.votes(plan):
+        yield _fork(f"{name}.votes.fork", ErrorToken(plan.n_inputs), vote_room(plan) + 1)
+    yield _fork(f"{name}_events.fork", plan.event_token, hardware.fifo_depth)

@@ -15,7 +15,7 @@ from erbium.fpga import tools
 from erbium.fpga.boards import Board, Family
 from erbium.fpga.placement import timing_of
 from erbium.fpga.platforms import platform_of
-from erbium.gen.synthesis import COPIES_STAY, NAMES_APART, SHORT_MEMORIES_OF_LOGIC, collisions_are_free
+from erbium.gen.synthesis import PREPARATION, SHORT_MEMORIES_OF_LOGIC
 from erbium.verif.environment import environment, tool_environment
 from erbium.verif.simulators import ToolError
 
@@ -29,10 +29,6 @@ STAGE_SECONDS = 4 * 3_600
 STAGES = ("synthesis", "place and route", "packing")
 PLACER_REPORT, PLACER_LOG = "nextpnr.json", f"{NAME}.tim"
 LOGS = {"synthesis": f"{NAME}.rpt", "place and route": PLACER_LOG}
-
-PREPARATION = (*collisions_are_free("*chip*"), *COPIES_STAY, *NAMES_APART)
-"""Commands behind the reading of a design: no memory of the chip is read where it is being written, or the data that
-come of it are not looked at."""
 
 _ECP5_FLIP_FLOPS = (
     "-cell $_DFF_?_ 01 -cell $_DFF_?P?_ r -cell $_SDFF_?P?_ r "

@@ -19,17 +19,19 @@ class Logic:
 
 @dataclass(frozen=True)
 class _Line:
-    """What a chip takes without lanes, and with each lane."""
+    """What a chip takes without lanes, with each lane, and with each neuron unit."""
 
     luts: int
     luts_per_lane: int
     ffs: int
     ffs_per_lane: int
+    luts_per_unit: int = 0
+    ffs_per_unit: int = 0
 
 
 _LINES: dict[Family, _Line] = {
-    "ecp5": _Line(4_500, 310, 3_500, 320),
-    # Cells, each of which holds a LUT and a flip-flop.
+    "ecp5": _Line(4_500, 125, 3_500, 80, luts_per_unit=120, ffs_per_unit=90),
+    # In these a lane has a neuron unit, which is counted with it. Cells, each of which holds a LUT and a flip-flop.
     "ice40": _Line(3_750, 500, 1_300, 440),
     "gowin": _Line(4_700, 290, 2_750, 170),
 }
@@ -40,9 +42,16 @@ def logic_of(family: Family, network: Network, hardware: Hardware) -> Logic:
 
     Notes
     -----
-    A lane is one synapse in each clock and one neuron in each clock of a sweep, in every layer; all layers' lanes
+    A lane is one synapse in each clock, a neuron unit one neuron in each clock of a sweep; those of all layers
     count. Nothing is refused that is estimated to fit exactly: the placer has the last word.
     """
     line = _LINES[family]
-    lanes = sum(hardware.lanes_of(network, number) for number in range(len(network.layers)))
-    return Logic(line.luts + line.luts_per_lane * lanes, line.ffs + line.ffs_per_lane * lanes)
+    numbers = range(len(network.layers))
+    lanes = [hardware.lanes_of(network, number) for number in numbers]
+    units = [
+        -(-count // hardware.parts_of(network, number)) for number, count in zip(numbers, lanes, strict=True)
+    ]
+    return Logic(
+        line.luts + line.luts_per_lane * sum(lanes) + line.luts_per_unit * sum(units),
+        line.ffs + line.ffs_per_lane * sum(lanes) + line.ffs_per_unit * sum(units),
+    )

@@ -21,6 +21,9 @@ LATER_LANES_SMALL = 1
 BEGIN_PIECES_SMALL, FIFO_DEPTH_SMALL = 4, 16
 """Tokens of a ``BEGIN`` and room of a channel in a small device, where one block RAM is to do for a channel."""
 
+SWEEP_PARTS, LOGIC_RAM_WORDS = 4, 16
+"""Parts in which a sweep takes a word of neurons, at most; words of a RAM that a device makes of its logic."""
+
 MIN_LANES = 1
 """Fewest lanes that are tried where the user asks for no number."""
 
@@ -137,7 +140,8 @@ def _hardware(board: Board, network: Network, lanes: int) -> Hardware:
     """Return how a network is built on a board with so many lanes in the first layer."""
     match board.family:
         case "ecp5":
-            return Hardware(lanes=lanes, layer_memories=("ecp5",) * len(network.layers))
+            hardware = Hardware(lanes=lanes, layer_memories=("ecp5",) * len(network.layers))
+            return replace(hardware, layer_neuron_units=_neuron_units(network, hardware))
         case "ice40" | "gowin":
             # Cells are what there is least of.
             return Hardware(
@@ -149,6 +153,19 @@ def _hardware(board: Board, network: Network, lanes: int) -> Hardware:
                 encoder_pixels=1,
                 short_pipelines=True,
             )
+
+
+def _neuron_units(network: Network, hardware: Hardware) -> tuple[int, ...]:
+    """Return the neuron units of each layer: a quarter of its lanes, or as many as keep its states in RAM of logic.
+
+    A layer that is swept in one word keeps a unit in each lane: there the way through the loop counts.
+    """
+    units = []
+    for number in range(len(network.layers)):
+        words = hardware.words_of(network, number)
+        parts = 1 if words == 1 else max(1, min(SWEEP_PARTS, LOGIC_RAM_WORDS // words))
+        units.append(-(-hardware.lanes_of(network, number) // parts))
+    return tuple(units)
 
 
 def _plan(board: Board, network: Network, lanes: int) -> Plan:

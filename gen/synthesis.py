@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 from erbium.hdl.fork import SHORT_ATTRIBUTE
-from erbium.hdl.lane_group import COPY_ATTRIBUTE
+from erbium.hdl.groups import COPY_ATTRIBUTE
+from erbium.hdl.marks import COLLISION_ATTRIBUTE
 
+_MARKED = f"a:{COLLISION_ATTRIBUTE} %m"
+_READS = f"{_MARKED} */t:$memrd_v2 %i */r:CLK_ENABLE=1 %i"
+_UNMASKED = f"{_READS} */r:COLLISION_X_MASK=1'0 %i"
 
-def collisions_are_free(modules: str = "*") -> tuple[str, ...]:
-    """Return the commands which say that no memory of the array is read where it is being written.
+COLLISIONS_ARE_FREE = (
+    f"select -assert-any {_MARKED}",
+    f"setparam -set COLLISION_X_MASK 1'1 {_UNMASKED}",
+    f"select -assert-none {_UNMASKED}",
+)
+"""Memories that say so are not read where they are being written; each has a module of its own.
 
-    The benches check it, and the register ``status`` would tell. Yosys does not know, and would spend two flip-flops
-    and a multiplexer on each bit of a wide memory to be sure. `modules`: pattern of the names of the array's modules.
-    """
-    reads = f"{modules}/t:$memrd_v2 */r:CLK_ENABLE=1 %i"
-    unmasked = f"{reads} */r:COLLISION_X_MASK=1'0 %i"
-    return f"setparam -set COLLISION_X_MASK 1'1 {unmasked}", f"select -assert-none {unmasked}"
+The benches check it, and the register ``status`` would tell of the weights. Yosys does not know, and would spend two
+flip-flops and a multiplexer on each bit of a wide memory to be sure.
+"""
 
 
 _COPIES = f"w:* a:{COPY_ATTRIBUTE} %i %ci1:+[Q]"
@@ -29,5 +34,5 @@ SHORT_MEMORIES_OF_LOGIC = (f'setattr -set ram_style "distributed" a:{SHORT_ATTRI
 NAMES_APART = ("rename -hide w:*\\[*",)
 """Amaranth calls a part of an array ``x[7]`` beside the array ``x``; ``abc9`` takes one for a bit of the other."""
 
-PREPARATION = (*collisions_are_free(), *COPIES_STAY, *NAMES_APART)
+PREPARATION = (*COLLISIONS_ARE_FREE, *COPIES_STAY, *NAMES_APART)
 """The commands to be given between reading an array and ``synth_...``."""

@@ -14,9 +14,9 @@ from erbium.hdl.encoder import Encoder
 from erbium.hdl.first_spike_prediction import FirstSpikePrediction
 from erbium.hdl.fork import Queue
 from erbium.hdl.layer import LayerEngine
-from erbium.hdl.layer_control import RATE_WIDTH
 from erbium.hdl.prediction import PredictionUnit
 from erbium.hdl.registers import COUNTER_WIDTH, counter_names, performance_names, rate_names
+from erbium.hdl.rules.replay import RATE_WIDTH
 from erbium.hdl.serializer import SpikeSerializer
 from erbium.hdl.tokens import (
     AccessToken,
@@ -166,14 +166,14 @@ class ErbiumArray(wiring.Component):
                 connect(m, layer.sweep_o, serializer.sweep_i)
                 spikes, events = serializer.spikes, serializer.event_o
             counts |= self._layer_counts(number, layer, spikes)
-            if layer.has_feedback:
+            if layer.plan.has_feedback:
                 m.d.comb += layer.gain.eq(getattr(self, f"gain_{number + 1}"))
             if network.is_first_spike:
                 m.d.comb += layer.rate.eq(getattr(self, f"rate_{number + 1}"))
             layers.append(layer)
 
         connect(m, feedback[0], encoder.feedback_i)
-        listening = [layer for layer in layers if layer.has_feedback]
+        listening = [layer for layer in layers if layer.plan.has_feedback]
         for number, layer in enumerate(listening, 1):
             connect(m, feedback[number], layer.feedback_i)
 

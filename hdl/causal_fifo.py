@@ -8,6 +8,8 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from erbium.hdl.marks import COLLISION_FREE
+
 
 class CausalFifo(wiring.Component):
     """Presynaptic spikes of a sample in order: neuron and tick.
@@ -54,7 +56,9 @@ class CausalFifo(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spike, there = Cat(self.row, self.tick), self.available
-        m.submodules.rows = store = memory.Memory(shape=len(spike), depth=max(self._room, 2), init=[])
+        m.submodules.rows = store = memory.Memory(
+            shape=len(spike), depth=max(self._room, 2), init=[], attrs=COLLISION_FREE
+        )
         write, read = store.write_port(), store.read_port()
         # The places never come around.
         end, at = Signal(range(self._room + 1)), Signal(range(self._room + 1))

@@ -10,8 +10,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.array import ErbiumArray
+from erbium.hdl.groups import COPY
 from erbium.hdl.host_link import HostLink, MessageLink
-from erbium.hdl.lane_group import COPY
 from erbium.hdl.link_registers import setting_names
 from erbium.hdl.registers import RegisterMap
 from erbium.hdl.weight_words import LayerWeights

@@ -12,6 +12,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from erbium.hdl.marks import COLLISION_FREE
+
 GROUP = 254
 """Most bytes of a group."""
 
@@ -125,7 +127,7 @@ class CobsEncoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = store = memory.Memory(shape=8, depth=2 * BANK, init=[])
+        m.submodules.memory = store = memory.Memory(shape=8, depth=2 * BANK, init=[], attrs=COLLISION_FREE)
         write, read = store.write_port(), store.read_port()
         bank = Signal()  # of the group that is being collected
         code = Signal(8, init=1)  # its bytes and one, which is how its length is sent

@@ -11,6 +11,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.fixed import delayed, product
+from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.registers import COUNTER_WIDTH
 
 PIECE_WIDTH = 16
@@ -82,7 +83,9 @@ class CounterBank(wiring.Component):
         m = Module()
         n_counts = len(self._counts)
         number, piece = Signal(range(n_counts)), Signal(range(PIECES))
-        m.submodules.memory = store = memory.Memory(shape=PIECE_WIDTH, depth=n_counts * 4, init=[])
+        m.submodules.memory = store = memory.Memory(
+            shape=PIECE_WIDTH, depth=n_counts * 4, init=[], attrs=COLLISION_FREE
+        )
         write, read = store.write_port(), store.read_port()
 
         first, last = Signal(init=1), Signal()

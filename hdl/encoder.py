@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.fixed import delayed
+from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.pixel_memory import PixelMemory
 from erbium.hdl.rng import Generator
 from erbium.hdl.sample_buffer import SampleBuffer
@@ -261,7 +262,9 @@ class Encoder(wiring.Component):
 
     def _phase(self, m: Module, buffer: SampleBuffer | PixelMemory, taken: Value, first: Value) -> Value:
         """Return which accumulators of the group carry, and keep what is left of them."""
-        m.submodules.phases = store = memory.Memory(shape=8 * len(buffer.group), depth=buffer.depth, init=[])
+        m.submodules.phases = store = memory.Memory(
+            shape=8 * len(buffer.group), depth=buffer.depth, init=[], attrs=COLLISION_FREE
+        )
         write, read = store.write_port(), store.read_port()
         m.d.comb += [
             read.addr.eq(buffer.read_address),

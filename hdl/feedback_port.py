@@ -4,14 +4,12 @@
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.fixed import delayed, product
-from erbium.hdl.lane_group import copies_of, lane_groups
+from erbium.hdl.plan import LayerPlan
 from erbium.hdl.tokens import FeedbackToken
-from erbium.hdl.word_file import WordFile, WordRom, file_latency
-from erbium.sw_model.network import Network
+from erbium.hdl.word_file import WordFile, WordRom
 
 ROM_BITS = {"sign": 1, "wide": 3, "direct": 1}
 
@@ -19,18 +17,13 @@ ROM_BITS = {"sign": 1, "wide": 3, "direct": 1}
 class FeedbackPort(wiring.Component):
     """Sums the error spikes of one tick for each neuron: ``u1_i = gain * sum over c of e_c * G_ic``.
 
-    Walks one word of neurons per clock for each error spike. The feedback weights are a ROM of one bit per
-    synapse (three for the range -3 ... 3); the products are the gain, twice and three times the gain, with
-    a sign.
+    Walks one place of a sweep per clock for each error spike: a word of neurons, or a part of one. The feedback
+    weights are a ROM of one bit per synapse (three for the range -3 ... 3); the products are the gain, twice and three
+    times the gain, with a sign.
 
     Parameters
     ----------
-    network : Network
-    number : int
-        0-based layer.
-    lanes : int
-    short : bool
-        The sums are read a clock sooner, see :class:`erbium.hdl.word_file.WordFile`.
+    plan : LayerPlan
 
     Members
     -------
@@ -40,41 +33,28 @@ class FeedbackPort(wiring.Component):
     ready : Out(1)
         The tick's sum is complete.
     read_address : In
-        Word to read while `ready`; `read_data` follows `read_latency` clocks later.
-    read_data : Out(lanes * width)
+        Place to read while `ready`; `read_data` follows as many clocks later as the plan says.
+    read_data : Out(units * width)
+        Sums of the neurons that the units have at that place.
     release : In(1)
         The sum has been used.
     finish : In(1), draining : Out(1)
         As in :class:`erbium.hdl.feedback_gate.FeedbackGate`.
 
-    Attributes
-    ----------
-    width : int
-        Bits of one sum: it cannot saturate, so it is as narrow as its range.
-
     Notes
     -----
-    One error spike takes ``words + read_latency + 3`` clocks. That is hidden behind the row passes of the layer.
+    One error spike takes ``places + latency + 3`` clocks, hidden beside the row passes of the layer.
     """
 
-    def __init__(self, network: Network, number: int, lanes: int, *, short: bool = False) -> None:
-        layer = network.layers[number]
-        self._network, self._lanes = network, lanes
-        self._kind = layer.feedback
-        self._matrix = network.feedback_weights(number)
-        self._words = -(-layer.n_neurons // lanes)
-        reach = int(abs(self._matrix).sum(axis=1).max()) * layer.gain
-        self.width = bits_for(reach) + 1
-        self._short = short
-        # One clock more than the files take: each group of lanes has an address register of its own.
-        self.read_latency = file_latency(self._words, registered=not short)[0] + 1
+    def __init__(self, plan: LayerPlan) -> None:
+        self.plan, self._kind = plan, plan.layer.feedback
         super().__init__(
             {
-                "feedback_i": In(stream.Signature(FeedbackToken(network))),
+                "feedback_i": In(stream.Signature(FeedbackToken(plan.network))),
                 "gain": In(8),
                 "ready": Out(1),
-                "read_address": In(range(max(self._words, 2))),
-                "read_data": Out(lanes * self.width),
+                "read_address": In(range(max(plan.places, 2))),
+                "read_data": Out(plan.units * plan.feedback_width),
                 "release": In(1),
                 "finish": In(1),
                 "draining": Out(1),
@@ -82,15 +62,20 @@ class FeedbackPort(wiring.Component):
         )
 
     def _rom(self) -> WordRom:
-        """Return the feedback weights, ``words`` words for class 0, then for class 1, ..."""
+        """Return the feedback weights, all places for class 0, then for class 1, ..."""
         bits = ROM_BITS[self._kind]
         encode = {"sign": lambda g: int(g < 0), "wide": lambda g: int(g) & 7, "direct": int}[self._kind]
-        words = []
-        for column in self._matrix.T:
-            for start in range(0, len(column), self._lanes):
-                lanes = column[start : start + self._lanes]
-                words.append(sum(encode(g) << (bits * lane) for lane, g in enumerate(lanes)))
-        return WordRom(words, bits * self._lanes)
+        places = [self.plan.neurons_at(place) for place in range(self.plan.places)]
+        words = [
+            sum(
+                encode(column[neuron]) << bits * unit
+                for unit, neuron in enumerate(neurons)
+                if neuron is not None
+            )
+            for column in self.plan.feedback_weights.T
+            for neurons in places
+        ]
+        return WordRom(words, bits * self.plan.units)
 
     def _amplitude(self, code: Value, gain: Value, negative: Value) -> Value:
         """Return ``+-gain * G`` for the code of one synapse."""
@@ -106,19 +91,20 @@ class FeedbackPort(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.gate = gate = FeedbackGate(self._network)
+        plan, width = self.plan, self.plan.feedback_width
+        m.submodules.gate = gate = FeedbackGate(plan.network)
         m.submodules.rom = rom = self._rom()
         wiring.connect(m, wiring.flipped(self.feedback_i), gate.feedback_i)
 
         # An error spike is walked by a small state machine: nothing overlaps, so nothing can collide.
         walking, fresh, first = Signal(), Signal(init=1), Signal()
-        # Kept beside them: it walks, or the tail behind it is not over.
+        # Kept beside them: it walks, or the tail after it is not over.
         busy = Signal()
-        word = Signal(range(max(self._words, 2)))
-        rom_address = Signal(range(max(self._words * self._network.n_classes, 2)))
+        word = Signal(range(max(plan.places, 2)))
+        rom_address = Signal(range(max(plan.places * plan.network.n_classes, 2)))
         negative = Signal()
         tail = Signal(4)
-        start = product(gate.spike_o.payload[1:], self._words)
+        start = product(gate.spike_o.payload[1:], plan.places)
         m.d.comb += gate.spike_o.ready.eq(~busy)
         with m.If(gate.spike_o.valid & gate.spike_o.ready):
             m.d.sync += [
@@ -132,48 +118,51 @@ class FeedbackPort(wiring.Component):
             ]
         with m.If(walking):
             m.d.sync += [word.eq(word + 1), rom_address.eq(rom_address + 1)]
-            with m.If(word == self._words - 1):
-                m.d.sync += [walking.eq(0), word.eq(0), tail.eq(self.read_latency + 2)]
+            with m.If(word == plan.places - 1):
+                m.d.sync += [walking.eq(0), word.eq(0), tail.eq(plan.feedback_latency + 2)]
         with m.If(tail != 0):
             m.d.sync += [tail.eq(tail - 1), busy.eq(tail != 1)]
 
         # Data of the files and of the ROM meet `meet` clocks after the address.
-        meet = max(self.read_latency, 2)
+        meet = max(plan.feedback_latency, 2)
         m.d.comb += rom.address.eq(rom_address)
         code = delayed(m, rom.data, meet - 1, "code", cleared=False)
-        address = Signal.like(word)
-        m.d.comb += address.eq(Mux(self.ready, self.read_address, word))
+        address, clears = Signal.like(word), Signal()
+        # Nothing has been added yet in this tick: what lies there is of the last one.
+        m.d.comb += [
+            address.eq(Mux(self.ready, self.read_address, word)),
+            clears.eq(Mux(self.ready, fresh, first)),
+        ]
         active = delayed(m, walking, meet - 1, "active")
         at = delayed(m, word, meet - 1, "at", cleared=False)
 
         sums, start = [], 0
-        for index, lanes in enumerate(lane_groups(self._lanes)):
+        for index, group in enumerate(plan.groups):
 
             def copy(signal: Signal, name: str, index: int = index) -> Signal:
-                """Return a register of the group for what all its lanes wait for."""
-                register = Signal.like(
-                    signal, name=f"{name}_of_{index}", reset_less=True, attrs=copies_of(self._lanes)
-                )
+                """Return a register of the group for what all its units wait for."""
+                register = Signal.like(signal, name=f"{name}_of_{index}", reset_less=True, attrs=plan.copies)
                 m.d.sync += register.eq(signal)
                 return register
 
-            bits = ROM_BITS[self._kind]
-            codes = code[start * bits : (start + lanes) * bits]
-            start += lanes
-            m.submodules[f"file_{index}"] = file = WordFile(
-                self._words, lanes * self.width, registered=not self._short
-            )
-            m.d.comb += file.read_address.eq(copy(address, "address"))
-            data = Mux(copy(fresh, "fresh"), 0, file.read_data)
-            sums.append(data)
-            valid, minus, begins = copy(active, "active"), copy(negative, "negative"), copy(first, "first")
+            bits, units = ROM_BITS[self._kind], group.units
+            codes = code[start * bits : (start + units) * bits]
+            start += units
+            file = WordFile(plan.places, units * width, registered=not plan.short)
+            m.submodules[f"file_{index}"] = file
+            m.d.comb += [
+                file.read_address.eq(copy(address, "address")),
+                file.read_clear.eq(copy(clears, "clears")),
+            ]
+            sums.append(file.read_data)
+            valid, minus = copy(active, "active"), copy(negative, "negative")
             gain = copy(self.gain, "gain")
             total = []
-            for lane in range(lanes):
-                amplitude = self._amplitude(codes.word_select(lane, bits), gain, minus)
-                old = file.read_data.word_select(lane, self.width)
-                total.append((Mux(begins, 0, old) + amplitude)[: self.width])
-            new = Signal(lanes * self.width, name=f"new_{index}", reset_less=True)
+            for unit in range(units):
+                amplitude = self._amplitude(codes.word_select(unit, bits), gain, minus)
+                old = file.read_data.word_select(unit, width)
+                total.append((old + amplitude)[:width])
+            new = Signal(units * width, name=f"new_{index}", reset_less=True)
             with m.If(valid):
                 m.d.sync += new.eq(Cat(*total))
             m.d.comb += [

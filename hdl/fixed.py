@@ -22,11 +22,6 @@ def saturated_sum(a: Value, b: Value) -> Value:
     return Mux(overflow, Cat((~sign).replicate(len(a) - 1), sign), total).as_signed()
 
 
-def clamped(value: Value, low: int, high: int) -> Value:
-    """Return a signed value clamped to ``low ... high``."""
-    return Mux(value < low, Const(low), Mux(value > high, Const(high), value))
-
-
 def product(value: Value, factor: int) -> Value:
     """Return ``value * factor``, factor a constant >= 0, as a sum of shifted terms (canonical signed digits)."""
     terms: list[Value] = []

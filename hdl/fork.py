@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from erbium.hdl.fixed import delayed
+from erbium.hdl.marks import COLLISION_FREE
 
 SHORT_ATTRIBUTE, SHORT_BITS = "short_memory", 6
 """Attribute of memories of up to so many address bits, for a synthesis that knows RAM made of logic."""
@@ -54,7 +55,7 @@ class Fork(wiring.Component):
         width = Shape.cast(self.token_i.payload.shape()).width
         bits = ceil_log2(max(self._depth + self._room - 1, 4))
         # A short memory is to be made of logic where that can be done: its data come sooner than a block RAM's.
-        attributes = {SHORT_ATTRIBUTE: 1} if bits <= SHORT_BITS else {}
+        attributes = COLLISION_FREE | {SHORT_ATTRIBUTE: 1} if bits <= SHORT_BITS else COLLISION_FREE
         m.submodules.memory = store = memory.Memory(shape=width, depth=1 << bits, init=[], attrs=attributes)
         write = store.write_port()
         place = Signal(bits + 1)

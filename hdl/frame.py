@@ -11,6 +11,7 @@ from amaranth.utils import bits_for, ceil_log2
 
 from erbium.hdl.cobs import CobsDecoder, CobsEncoder, CobsKind, MessageByte
 from erbium.hdl.crc import Crc
+from erbium.hdl.marks import COLLISION_FREE
 
 CRC_BYTES = 4
 SPARE = 96
@@ -119,7 +120,7 @@ class FrameReceiver(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bits = ceil_log2(self._max_length + CRC_BYTES + SPARE)
-        m.submodules.memory = store = memory.Memory(shape=8, depth=1 << bits, init=[])
+        m.submodules.memory = store = memory.Memory(shape=8, depth=1 << bits, init=[], attrs=COLLISION_FREE)
         start = Signal(bits)  # of the frame that comes in, and so behind the message that is read
         at = Signal(bits)  # where the next byte of that is
         self._receive(m, store.write_port(), start, at)

@@ -14,6 +14,7 @@ from erbium.hdl.entry_cursor import EntryCursor
 from erbium.hdl.fork import Queue
 from erbium.hdl.frame import FrameReceiver, FrameSender
 from erbium.hdl.link_registers import LinkRegisters, setting_names
+from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.registers import COUNTER_WIDTH, RegisterMap, Request
 from erbium.hdl.reply_writer import STORE_BYTES, ReplyWriter, store_image, tag_address
 from erbium.hdl.request_reader import RequestReader
@@ -257,7 +258,9 @@ class MessageLink(wiring.Component):
     def _store(self, m: Module, reader: RequestReader, writer: ReplyWriter, registers: LinkRegisters) -> None:
         """Keep constants, results and tags in one memory; results are written first."""
         image = store_image(self._registers)
-        m.submodules.store = store = memory.Memory(shape=8, depth=STORE_BYTES, init=image)
+        m.submodules.store = store = memory.Memory(
+            shape=8, depth=STORE_BYTES, init=image, attrs=COLLISION_FREE
+        )
         write, read = store.write_port(), store.read_port()
         m.d.comb += [
             writer.read_data.eq(read.data),

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from erbium.hdl.fixed import clamped, delayed, extended, reversed_bits, saturated_sum, total_of
+from erbium.hdl.bounds import at_least, clamped
+from erbium.hdl.fixed import delayed, extended, reversed_bits, saturated_sum, total_of
 from erbium.hdl.plasticity import plasticity_word, word_range
 from erbium.sw_model.programs import FRACTION_BITS, STATE_MAX, STATE_MIN, NeuronProgram, Operation
-from erbium.sw_model.rules import ThreeFactorRule
 
 PORT_WIDTH = 16
 NOISE_WIDTH = 11
@@ -43,9 +43,7 @@ def state_range(program: NeuronProgram, state: int) -> tuple[int, int]:
 
 def plasticity_word_width(program: NeuronProgram, rule: object) -> int:
     """Return the bits of the plasticity word that a sweep forms; 1 if it forms none."""
-    if not isinstance(rule, ThreeFactorRule):
-        return 1
-    return signed_width(*word_range(rule, program))
+    return 1 if rule is None else signed_width(*word_range(rule, program))
 
 
 class NeuronLayout(data.StructLayout):
@@ -70,8 +68,8 @@ class NeuronUnit(wiring.Component):
     Parameters
     ----------
     program : NeuronProgram
-    rule : ThreeFactorRule, FirstSpikeRule or None
-        A three-factor rule forms the plasticity word here (:mod:`erbium.hdl.plasticity`); with all others it is 0.
+    rule : ThreeFactorRule or None
+        One that forms its plasticity word here (:mod:`erbium.hdl.plasticity`); without one it is 0.
     lanes : int
     port_widths : sequence of int
         Bits of each port, at most 16: a port whose range is known to be smaller may be narrower.
@@ -117,9 +115,7 @@ class NeuronUnit(wiring.Component):
         short: bool = False,
     ) -> None:
         self.latency = sweep_latency(short=short)
-        # Only these form their plasticity words in the sweep.
-        self.rule = rule if isinstance(rule, ThreeFactorRule) else None
-        self.program, self.lanes, self.port_widths = program, lanes, tuple(port_widths)
+        self.rule, self.program, self.lanes, self.port_widths = rule, program, lanes, tuple(port_widths)
         self.layout = NeuronLayout(program)
         self.word_width = plasticity_word_width(program, rule)
         super().__init__(
@@ -205,8 +201,10 @@ class NeuronUnit(wiring.Component):
             rest = Mux(self.begin, 0, stored.refractory)
             rest = delayed(m, rest, self.latency - 1, f"rest_{lane}", cleared=False)
         resting = rest.any()
-        threshold = program.threshold + clipped[1] if program.adaptive else Const(program.threshold)
-        spike = (clipped[0] >= threshold) & ~resting & ~silent
+        reaches = at_least(clipped[0], program.threshold)
+        if program.adaptive:
+            reaches = clipped[0] >= program.threshold + clipped[1]
+        spike = reaches & ~resting & ~silent
         with m.If(valids[-2]):
             m.d.sync += spikes.eq(spike)
             for state, x in enumerate(clipped):
@@ -220,7 +218,9 @@ class NeuronUnit(wiring.Component):
         """Return sum and dither of one state with as many fractional bits as its shifts need, and their number."""
         operations = [op for op in self.program.operations if op.destination == state]
         fraction = min(FRACTION_BITS, max((op.shift for op in operations), default=0))
-        terms: list[Value] = [states[state].shift_left(fraction)]
+        # The state has no fraction, so the dither lies below it, and need not be added.
+        dither = reversed_bits(self.dither)[FRACTION_BITS - fraction :]
+        terms: list[Value] = [Cat(dither[:fraction], states[state]).as_signed()]
         if self.program.bias[state]:
             terms.append(Const(self.program.bias[state] << fraction))
         for operation in operations:
@@ -228,8 +228,6 @@ class NeuronUnit(wiring.Component):
             up = fraction - operation.shift
             term = source.shift_left(up) if up >= 0 else source.shift_right(-up)
             terms.append(term if operation.sign > 0 else -term)
-        if fraction:
-            terms.append(reversed_bits(self.dither)[FRACTION_BITS - fraction :])
         return total_of(terms), fraction
 
     def _after(self, state: int, x: Value, spike: Value, resting: Value) -> Value:

@@ -5,6 +5,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.sample_buffer import Levels, PixelEntry, kept_value
 from erbium.hdl.tokens import Begin, Pixel, SampleKind, SampleToken
 
@@ -68,7 +69,9 @@ class PixelMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = self.entry["value"].width
-        m.submodules.memory = store = memory.Memory(shape=width, depth=self.depth, init=[])
+        m.submodules.memory = store = memory.Memory(
+            shape=width, depth=self.depth, init=[], attrs=COLLISION_FREE
+        )
         write, read = store.write_port(), store.read_port()
         token = self.sample_i.payload
         pixel = data.View(Pixel(), token.data[: Pixel().size])

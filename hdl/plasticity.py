@@ -8,6 +8,7 @@ from functools import singledispatch
 
 from amaranth.hdl import Mux, Value
 
+from erbium.hdl.bounds import at_least
 from erbium.sw_model.programs import DescriptionError, NeuronProgram
 from erbium.sw_model.rules import ErbpRule
 
@@ -53,5 +54,5 @@ def _(rule: ErbpRule, program: NeuronProgram) -> tuple[int, int]:
 
 @plasticity_word.register
 def _(rule: ErbpRule, states: Sequence[Value]) -> Value:
-    gate = (states[0] >= rule.gate_lower) & (states[0] < rule.gate_upper)
+    gate = at_least(states[0], rule.gate_lower) & ~at_least(states[0], rule.gate_upper)
     return Mux(gate, states[rule.modulator], 0)

@@ -8,6 +8,7 @@ from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import delayed
 from erbium.hdl.fork import Fork
+from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.neuron_unit import LATENCY, NeuronUnit
 from erbium.hdl.tokens import BeginRegister, FeedbackToken, Kind, Result, sweep_token
 from erbium.sw_model.network import Hardware, Network
@@ -96,7 +97,7 @@ class PredictionUnit(wiring.Component):
         m.submodules.errors = unit
         errors_width = len(unit.neurons.as_value())
         m.submodules.classes = store = memory.Memory(
-            shape=count_width + errors_width, depth=max(classes, 2), init=[]
+            shape=count_width + errors_width, depth=max(classes, 2), init=[], attrs=COLLISION_FREE
         )
         write, read = store.write_port(), store.read_port()
         latency = 1

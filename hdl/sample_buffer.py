@@ -6,6 +6,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.tokens import Begin, Pixel, SampleKind, SampleToken
 
 LEAST_WORDS = 256
@@ -100,7 +101,9 @@ class SampleBuffer(wiring.Component):
         m = Module()
         # Each place of a word is written by itself. Together they hold a BEGIN, too.
         width = max(self.entry.size, -(-Begin().size // GROUP))
-        m.submodules.memory = store = memory.Memory(shape=width * GROUP, depth=self.depth, init=[])
+        m.submodules.memory = store = memory.Memory(
+            shape=width * GROUP, depth=self.depth, init=[], attrs=COLLISION_FREE
+        )
         write, read = store.write_port(granularity=width), store.read_port()
 
         # The sample that is written starts behind the last complete one.

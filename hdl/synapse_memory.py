@@ -10,7 +10,8 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.fixed import delayed
-from erbium.hdl.lane_group import COPY
+from erbium.hdl.groups import COPY
+from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.weight_words import holds_contents
 from erbium.sw_model.network import SPRAM_WIDTH
 
@@ -143,7 +144,9 @@ class SynapseMemory(wiring.Component):
         return m
 
     def _generic(self, m: Module) -> None:
-        store = memory.Memory(shape=len(self.read_data), depth=self.depth, init=self._contents)
+        store = memory.Memory(
+            shape=len(self.read_data), depth=self.depth, init=self._contents, attrs=COLLISION_FREE
+        )
         m.submodules.memory = store
         write, read = store.write_port(), store.read_port()
         m.d.comb += [

@@ -5,7 +5,7 @@ from amaranth.hdl import Cat, Module, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.lane_group import copies_of, lane_groups
+from erbium.hdl.groups import copies_of, lane_groups
 from erbium.hdl.tokens import ADDRESS_WIDTH, AccessKind
 
 

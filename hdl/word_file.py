@@ -1,26 +1,36 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Storage of one value per neuron, a word of neurons at a time."""
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from erbium.hdl.marks import COLLISION_FREE
+
 REGISTERS_UP_TO = 3
-"""A file of at most so many words is made of registers, a longer one of block RAM."""
+"""A file of at most so many words is made of registers."""
+
+LOGIC_UP_TO = 16
+"""A file of at most so many words is read within a clock: an FPGA whose logic cells can be RAM makes it of those."""
 
 
 def file_latency(depth: int, *, registered: bool = True) -> tuple[int, int]:
     """Return the read latency and the write delay of a file of so many words, see :class:`WordFile`."""
-    slow = registered and depth > REGISTERS_UP_TO
+    slow = registered and depth > LOGIC_UP_TO
     return 0 if depth == 1 else 1 + slow, int(slow)
 
 
 class WordFile(wiring.Component):
     """One read and one write per clock of whole words; never read where it is being written.
 
-    The layer walks the words of a population in order, so a word comes back after `depth` clocks at the
-    soonest. That leaves time for the registers of a block RAM from a depth of 4 on; shorter files are made
-    of flip-flops.
+    =========== ==================================================== ============ ===========
+    depth       made of                                              read latency write delay
+    =========== ==================================================== ============ ===========
+    1           a register                                           0            0
+    2, 3        registers, and one behind the choice                 1            0
+    4 ... 16    RAM, and a register behind it                        1            0
+    17 and more block RAM, and a register behind it if `registered`  2, or 1      1, or 0
+    =========== ==================================================== ============ ===========
 
     Parameters
     ----------
@@ -29,31 +39,30 @@ class WordFile(wiring.Component):
     width : int
         Bits of a word.
     registered : bool
-        Block RAM has an output register.
+        Block RAM has an output register, and whatever is shorter may be RAM that is read within a clock.
 
     Members
     -------
-    read_address : In, read_enable : In(1), read_data : Out(width)
+    read_address : In, read_enable : In(1), read_clear : In(1), read_data : Out(width)
         `read_data` belongs to the address of `read_latency` clocks before; `read_enable` goes with the
-        address and is 1 where it is not connected.
+        address and is 1 where it is not connected. With `read_clear` it is 0 instead.
     write_enable : In(1), write_address : In, write_data : In(width)
 
     Attributes
     ----------
-    read_latency : int
-        0 for one word, 1 for two or three, 2 for more, or 1 without an output register.
-    write_delay : int
-        Clocks by which a write may come later and still be seen in time: 1 behind an output register, else 0.
+    read_latency, write_delay : int
+        Clocks from an address to its data, and those by which a write may come later and still be seen in time.
     """
 
     def __init__(self, depth: int, width: int, *, registered: bool = True) -> None:
-        self.depth = depth
+        self.depth, self._registered = depth, registered
         self.read_latency, self.write_delay = file_latency(depth, registered=registered)
         address = range(max(depth, 2))
         super().__init__(
             {
                 "read_address": In(address),
                 "read_enable": In(1, init=1),
+                "read_clear": In(1),
                 "read_data": Out(width),
                 "write_enable": In(1),
                 "write_address": In(address),
@@ -67,34 +76,49 @@ class WordFile(wiring.Component):
         value = Signal(width, name="value", reset_less=True)
         m.d.comb += self.read_data.eq(value)
         if self.depth == 1:
+            m.d.comb += self.read_data.eq(Mux(self.read_clear, 0, value))
             with m.If(self.write_enable):
                 m.d.sync += value.eq(self.write_data)
         elif self.depth <= REGISTERS_UP_TO:
             words = Array(Signal(width, name=f"word_{k}", reset_less=True) for k in range(self.depth))
             with m.If(self.read_enable):
-                m.d.sync += value.eq(words[self.read_address])
+                m.d.sync += value.eq(Mux(self.read_clear, 0, words[self.read_address]))
             for index, word in enumerate(words):
                 with m.If(self.write_enable & (self.write_address == index)):
                     m.d.sync += word.eq(self.write_data)
         else:
-            m.submodules.memory = store = memory.Memory(shape=width, depth=self.depth, init=[])
-            write, read = store.write_port(), store.read_port()
-            m.d.comb += [
-                read.addr.eq(self.read_address),
-                read.en.eq(self.read_enable),
-                write.addr.eq(self.write_address),
-                write.data.eq(self.write_data),
-                write.en.eq(self.write_enable),
-            ]
-            if self.read_latency == 1:
-                m.d.comb += value.eq(read.data)
-            else:
-                # It begins at 1, so that it is no register where reads are always enabled.
-                enabled = Signal(init=1)
-                m.d.sync += enabled.eq(self.read_enable)
-                with m.If(enabled):
-                    m.d.sync += value.eq(read.data)
+            self._memory(m, value)
         return m
+
+    def _memory(self, m: Module, value: Signal) -> None:
+        at_once = self._registered and self.depth <= LOGIC_UP_TO
+        m.submodules.memory = store = memory.Memory(
+            shape=len(value), depth=self.depth, init=[], attrs=COLLISION_FREE
+        )
+        write, read = store.write_port(), store.read_port(domain="comb" if at_once else "sync")
+        m.d.comb += [
+            read.addr.eq(self.read_address),
+            write.addr.eq(self.write_address),
+            write.data.eq(self.write_data),
+            write.en.eq(self.write_enable),
+        ]
+        if at_once:
+            with m.If(self.read_enable):
+                m.d.sync += value.eq(Mux(self.read_clear, 0, read.data))
+            return
+        m.d.comb += read.en.eq(self.read_enable)
+        cleared = Signal(reset_less=True)
+        with m.If(self.read_enable):
+            m.d.sync += cleared.eq(self.read_clear)
+        data = Mux(cleared, 0, read.data)
+        if self.read_latency == 1:
+            m.d.comb += value.eq(data)
+        else:
+            # It begins at 1, so that it is no register where reads are always enabled.
+            enabled = Signal(init=1)
+            m.d.sync += enabled.eq(self.read_enable)
+            with m.If(enabled):
+                m.d.sync += value.eq(data)
 
 
 class WordRom(wiring.Component):

@@ -516,6 +516,11 @@ class Hardware:
         of the feedback share a memory.
     begin_pieces : int
         Tokens that take what a ``BEGIN`` says through the array, 1 ... 41: with more, channels are narrower.
+    neuron_units : int
+        Neurons of one layer that a tick sweep works on in a clock, at most, 0 ... 4096; 0 for one in each lane. With
+        fewer, a sweep takes the neurons of a word in as many parts as it needs.
+    layer_neuron_units : tuple of int
+        The same for the first layers, in order, instead of `neuron_units`; 0 leaves a layer its `neuron_units`.
     """
 
     lanes: int = 64
@@ -526,6 +531,8 @@ class Hardware:
     short_pipelines: bool = False
     begin_pieces: int = 1
     encoder_pixels: int = 4
+    neuron_units: int = 0
+    layer_neuron_units: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_range("lanes", self.lanes, 1, MAX_NEURONS)
@@ -533,8 +540,11 @@ class Hardware:
         check_range("memory_latency", self.memory_latency, 2, 3)
         check_range("begin_pieces", self.begin_pieces, 1, 41)
         _check_choice("encoder_pixels", self.encoder_pixels, (1, 4))
+        check_range("neuron_units", self.neuron_units, 0, MAX_NEURONS)
         for lanes in self.layer_lanes:
             check_range("lanes of a layer", lanes, 0, MAX_NEURONS)
+        for units in self.layer_neuron_units:
+            check_range("neuron units of a layer", units, 0, MAX_NEURONS)
         for memory in self.layer_memories:
             _check_choice("memory of a layer", memory, MEMORY_KINDS)
 
@@ -546,6 +556,12 @@ class Hardware:
     def words_of(self, network: Network, number: int) -> int:
         """Words of one synapse row of a layer, counted from 0."""
         return -(-network.layers[number].n_neurons // self.lanes_of(network, number))
+
+    def parts_of(self, network: Network, number: int) -> int:
+        """Parts in which a tick sweep takes the neurons of a word of one layer, counted from 0."""
+        lanes = self.lanes_of(network, number)
+        units = self.layer_neuron_units[number] if number < len(self.layer_neuron_units) else 0
+        return -(-lanes // (units or self.neuron_units or lanes))
 
     def memory_of(self, number: int) -> str:
         """What holds the weights of a layer, counted from 0."""

@@ -21,7 +21,7 @@ from erbium.fpga.report import Cycles, read_report
 from erbium.fpga.top import BoardTop
 from erbium.gen import synthesis
 from erbium.gen.presets import preset
-from erbium.hdl.lane_group import COPY_ATTRIBUTE
+from erbium.hdl.groups import COPY_ATTRIBUTE
 from erbium.sw_model.programs import DescriptionError
 from erbium.verif.simulators import ToolError
 
@@ -122,7 +122,7 @@ def test_the_script_frees_collisions_and_keeps_copies(tmp_path):
     prepared = small_flow("ulx3s-25f")
     both = flip_flops(prepared, tmp_path)
     assert flip_flops(prepared, tmp_path, *synthesis.COPIES_STAY) == both - 8
-    assert flip_flops(prepared, tmp_path, *synthesis.collisions_are_free("*chip*")) > both + 8
+    assert flip_flops(prepared, tmp_path, *synthesis.COLLISIONS_ARE_FREE) > both + 8
 
 
 class Placer:

@@ -36,6 +36,7 @@ RANGES: list[tuple[Any, str, int, int, str]] = [
     (Hardware(), "lanes", 1, MAX_NEURONS, "lanes"),
     (Hardware(), "fifo_depth", 2, 4096, "fifo_depth"),
     (Hardware(), "memory_latency", 2, 3, "memory_latency"),
+    (Hardware(), "neuron_units", 0, MAX_NEURONS, "neuron_units"),
     (TINY, "n_inputs", 1, MAX_INPUTS, "n_inputs"),
     (UNTAUGHT, "n_ticks", 1, MAX_TICKS, "n_ticks"),
     (TINY, "margin", 0, STATE_MAX, "margin"),
@@ -353,7 +354,13 @@ def test_narrow_words_lie_in_pairs() -> None:
 
 
 @pytest.mark.parametrize(
-    "field", [{"layer_lanes": (-1,)}, {"layer_lanes": (5000,)}, {"layer_memories": ("tape",)}]
+    "field",
+    [
+        {"layer_lanes": (-1,)},
+        {"layer_lanes": (5000,)},
+        {"layer_memories": ("tape",)},
+        {"layer_neuron_units": (5000,)},
+    ],
 )
 def test_hardware_of_a_layer_is_checked(field: dict[str, Any]) -> None:
     with pytest.raises(DescriptionError, match="of a layer is"):

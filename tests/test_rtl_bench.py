@@ -9,10 +9,11 @@ from amaranth.hdl import signed
 from amaranth.lib import data
 
 from erbium.gen.presets import erbp_network, preset
+from erbium.hdl.plan import LayerPlan
 from erbium.hdl.tokens import ErrorToken, EventToken, SweepToken
 from erbium.sw_model.network import Hardware
 from erbium.verif.codecs import ErrorCodec, EventCodec, FeedbackCodec, Packer, SampleCodec, SweepCodec
-from erbium.verif.probes import CauseCodec, WordCodec, layer_taps
+from erbium.verif.probes import CauseCodec, layer_taps, word_codec
 from erbium.verif.scoreboard import MismatchError, Scoreboard
 from erbium.verif.streams import STALLS, Stall, reader_of
 
@@ -96,11 +97,11 @@ def test_taps_of_a_first_spike_layer():
         ["states", "writes", "learned", "words", "spike_ticks", "causes"],
     ]
     # 12 neurons in words of 5: two bits of the number of the word, and the last word has two neurons.
-    words = WordCodec(network.layers[0], 5, 2)
+    words = word_codec(LayerPlan(network, 0, Hardware(lanes=5)), 2)
     assert words.width == 2 + 10
     assert words.decode(0b11_10_01_10_01 << 2 | 0b01) == (1, (1, 2, 1, 2, 3))
     assert words.decode(0b11_10_01_10_01 << 2 | 0b10) == (2, (1, 2))
-    assert CauseCodec(network, 1).decode(0b0110_0101) == (5, 6)
+    assert CauseCodec(LayerPlan(network, 1, Hardware(lanes=5))).decode(0b0110_0101) == (5, 6)
 
 
 def test_sample_tokens_are_as_the_compiled_library_packs_them():

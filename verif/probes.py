@@ -14,12 +14,11 @@ from amaranth.hdl import Cat, Module, Value
 from amaranth.lib.wiring import Component, Out, connect, flipped
 
 from erbium.hdl.array import ErbiumArray
-from erbium.hdl.kept_state import keeps_spike_ticks
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.neuron_unit import NeuronLayout, plasticity_word_width
-from erbium.hdl.slot import tick_width
-from erbium.hdl.tokens import ErrorToken, FeedbackToken, event_token, sweep_token
-from erbium.sw_model.network import Hardware, Layer, Network
+from erbium.hdl.plan import LayerPlan
+from erbium.hdl.tokens import ErrorToken, FeedbackToken
+from erbium.sw_model.network import Hardware, Network
 from erbium.verif.codecs import Packer, signed
 
 
@@ -39,44 +38,41 @@ class Tap:
 
 
 class StateCodec:
-    """What the neuron unit of a layer says of one word of neurons.
+    """What the neuron units of a layer say at one place of a sweep.
 
     Parameters
     ----------
-    layer : Layer
-    lanes : int
+    plan : LayerPlan
     """
 
-    def __init__(self, layer: Layer, lanes: int) -> None:
-        self.layer, self.lanes = layer, lanes
-        layout = NeuronLayout(layer.program)
+    def __init__(self, plan: LayerPlan) -> None:
+        self.layer, self.units = plan.layer, plan.units
+        layout = NeuronLayout(plan.program)
         self._packer = Packer(layout)
         self._neuron_width = layout.size
-        self._word_width = plasticity_word_width(layer.program, layer.rule)
-        self.width = lanes * (self._neuron_width + 1 + self._word_width)
+        self._word_width = plasticity_word_width(plan.program, plan.rule.swept_rule())
+        self.width = self.units * (self._neuron_width + 1 + self._word_width)
 
     def decode(self, bits: int) -> list[dict[str, int]]:
-        """Return for each lane its states by name, its spike, and its plasticity word."""
-        lanes = []
-        for lane in range(self.lanes):
-            fields = self._packer.unpack(bits >> lane * self._neuron_width & ((1 << self._neuron_width) - 1))
-            fields["spike"] = bits >> (self.lanes * self._neuron_width + lane) & 1
-            start = self.lanes * (self._neuron_width + 1) + lane * self._word_width
+        """Return for each unit its states by name, its spike, and its plasticity word."""
+        found = []
+        for unit in range(self.units):
+            fields = self._packer.unpack(bits >> unit * self._neuron_width & ((1 << self._neuron_width) - 1))
+            fields["spike"] = bits >> (self.units * self._neuron_width + unit) & 1
+            start = self.units * (self._neuron_width + 1) + unit * self._word_width
             word = bits >> start & ((1 << self._word_width) - 1)
             fields["word"] = signed(word, self._word_width) if self.layer.rule is not None else 0
-            lanes.append(fields)
-        return lanes
+            found.append(fields)
+        return found
 
 
 class WriteCodec:
     """A write of the synapse memory: ``(row, word of the row, weight of each lane)``."""
 
-    def __init__(self, network: Network, number: int, hardware: Hardware) -> None:
-        layer = network.layers[number]
-        self._weight_width, self._lanes = layer.weight_width, hardware.lanes_of(network, number)
-        self._stride = hardware.stride_of(network, number)
-        self._address_width = (max(network.n_rows(number) * self._stride, 2) - 1).bit_length()
-        self.width = self._address_width + self._lanes * layer.weight_width
+    def __init__(self, plan: LayerPlan) -> None:
+        self._weight_width, self._lanes, self._stride = plan.layer.weight_width, plan.lanes, plan.stride
+        self._address_width = (max(plan.n_rows * plan.stride, 2) - 1).bit_length()
+        self.width = self._address_width + self._lanes * self._weight_width
 
     def decode(self, bits: int) -> tuple[int, int, list[int]]:
         """Return row, word and weights."""
@@ -89,29 +85,48 @@ class WriteCodec:
         ]
 
 
-class WordCodec:
-    """A write of a word file: ``(number of the word, value of each lane that has a neuron)``."""
+class NeuronCodec:
+    """A write of values of neurons: ``(address, value of each one that there is)``.
 
-    def __init__(self, layer: Layer, lanes: int, lane_width: int) -> None:
-        words = -(-layer.n_neurons // lanes)
-        self._n_neurons, self._lanes, self._lane_width = layer.n_neurons, lanes, lane_width
-        self._word_width = (max(words, 2) - 1).bit_length()
-        self.width = self._word_width + lanes * lane_width
+    Parameters
+    ----------
+    neurons : list of list
+        For each address the neurons whose values lie there, ``None`` for none.
+    width : int
+        Bits of a value.
+    """
+
+    def __init__(self, neurons: list[list[int | None]], width: int) -> None:
+        self._neurons, self._value_width = neurons, width
+        self._address_width = (max(len(neurons), 2) - 1).bit_length()
+        self.width = self._address_width + len(neurons[0]) * width
 
     def decode(self, bits: int) -> tuple[int, tuple[int, ...]]:
-        """Return the word and its values."""
-        word, bits = bits & ((1 << self._word_width) - 1), bits >> self._word_width
-        here = min(self._lanes, self._n_neurons - word * self._lanes)
-        mask = (1 << self._lane_width) - 1
-        return word, tuple(bits >> lane * self._lane_width & mask for lane in range(here))
+        """Return the address and the values."""
+        address, bits = bits & ((1 << self._address_width) - 1), bits >> self._address_width
+        mask, width = (1 << self._value_width) - 1, self._value_width
+        here = enumerate(self._neurons[address])
+        return address, tuple(bits >> place * width & mask for place, neuron in here if neuron is not None)
+
+
+def word_codec(plan: LayerPlan, width: int) -> NeuronCodec:
+    """Return the codec of a file of whole words."""
+    lanes, n = plan.lanes, plan.n_neurons
+    words = [range(base, base + lanes) for base in range(0, n, lanes)]
+    return NeuronCodec([[neuron if neuron < n else None for neuron in word] for word in words], width)
+
+
+def place_codec(plan: LayerPlan, width: int) -> NeuronCodec:
+    """Return the codec of what a sweep writes."""
+    return NeuronCodec([plan.neurons_at(place) for place in range(plan.places)], width)
 
 
 class CauseCodec:
     """What a first-spike layer remembers of a spike: ``(row, tick)``."""
 
-    def __init__(self, network: Network, number: int) -> None:
-        self._row_width = (max(network.n_rows(number), 2) - 1).bit_length()
-        self.width = self._row_width + network.n_ticks.bit_length()
+    def __init__(self, plan: LayerPlan) -> None:
+        self._row_width = (max(plan.n_rows, 2) - 1).bit_length()
+        self.width = self._row_width + plan.n_ticks.bit_length()
 
     def decode(self, bits: int) -> tuple[int, int]:
         """Return row and tick."""
@@ -168,23 +183,21 @@ class Probe(Component):
 
 
 def layer_taps(network: Network, number: int, hardware: Hardware, prefix: str) -> list[Tap]:
-    """Return the taps of one layer, their names behind a prefix."""
-    layer = network.layers[number]
-    lanes = hardware.lanes_of(network, number)
-    writes = WriteCodec(network, number, hardware).width
-    taps = [Tap(f"{prefix}states", StateCodec(layer, lanes).width), Tap(f"{prefix}writes", writes)]
+    """Return the taps of one layer, their names after a prefix."""
+    plan = LayerPlan(network, number, hardware)
+    writes = WriteCodec(plan).width
+    taps = [Tap(f"{prefix}states", StateCodec(plan).width), Tap(f"{prefix}writes", writes)]
     if network.is_first_spike:
-        taps += [Tap(f"{prefix}learned", writes), Tap(f"{prefix}words", WordCodec(layer, lanes, 2).width)]
-        if keeps_spike_ticks(network, number):
-            ticks = WordCodec(layer, lanes, tick_width(network))
-            taps.append(Tap(f"{prefix}spike_ticks", ticks.width))
+        taps += [Tap(f"{prefix}learned", writes), Tap(f"{prefix}words", word_codec(plan, 2).width)]
+        if plan.timed:
+            taps.append(Tap(f"{prefix}spike_ticks", place_codec(plan, plan.tick_width).width))
         if number > 0:
-            taps.append(Tap(f"{prefix}causes", CauseCodec(network, number).width))
+            taps.append(Tap(f"{prefix}causes", CauseCodec(plan).width))
     return taps
 
 
 def _inside_layer(network: Network, number: int, layer: Any, prefix: str) -> dict[str, tuple[Value, Value]]:
-    pipeline = elaborated(layer).submodules.pipeline
+    pipeline, plan = elaborated(layer).submodules.pipeline, layer.plan
     parts = elaborated(pipeline).submodules
     groups = [elaborated(group).submodules for group in pipeline.groups]
     memory = pipeline.memory
@@ -194,13 +207,17 @@ def _inside_layer(network: Network, number: int, layer: Any, prefix: str) -> dic
         "writes": (memory.write_enable[0], written),
     }
     if network.is_first_spike:
+        words = [group.plasticity for group in groups]
         inside["learned"] = (pipeline.learned, written)
-        files = {"words": [group.plasticity for group in groups]}
-        if keeps_spike_ticks(network, number):
-            files["spike_ticks"] = [group.spike_ticks for group in groups]
-        for name, parts_of in files.items():
-            written = Cat(parts_of[0].write_address, *[file.write_data for file in parts_of])
-            inside[name] = (parts_of[0].write_enable, written)
+        inside["words"] = (
+            words[0].write_enable,
+            Cat(words[0].write_address, *[file.write_data for file in words]),
+        )
+        if plan.timed:
+            # In the clock in which the units say it, and not when a file takes it.
+            swept = pipeline.groups[0].pipe["E"]
+            place = swept.place if plan.parts > 1 else swept.word
+            inside["spike_ticks"] = (pipeline.sweeps, Cat(place, *[g.ticks_after for g in pipeline.groups]))
         if number > 0:
             causes = parts.causes
             inside["causes"] = (causes.push, Cat(causes.row, causes.tick))
@@ -211,7 +228,7 @@ class ProbedLayer(Probe):
     """A layer engine with taps ``states`` (:class:`StateCodec`) and ``writes`` (:class:`WriteCodec`).
 
     A first-spike layer also has ``learned``, the writes of replayed rows, ``words``, the plasticity words as they
-    are set, and, where it has the parts, ``spike_ticks`` (both :class:`WordCodec`) and ``causes``
+    are set, and, where it has the parts, ``spike_ticks`` (both :class:`NeuronCodec`) and ``causes``
     (:class:`CauseCodec`).
     """
 
@@ -228,11 +245,11 @@ def array_taps(network: Network, hardware: Hardware) -> list[Tap]:
     """Return the taps of :class:`ProbedArray`."""
     taps = [Tap("feedback", FeedbackToken(network).size)]
     for number, layer in enumerate(network.layers):
-        prefix = f"layer{number + 1}_"
+        prefix, plan = f"layer{number + 1}_", LayerPlan(network, number, hardware)
         taps += [
-            Tap(f"{prefix}events", event_token(network, hardware, number).size),
-            Tap(f"{prefix}event_i", event_token(network, hardware, number).size),
-            Tap(f"{prefix}sweep", sweep_token(network, hardware, number).size),
+            Tap(f"{prefix}events", plan.event_token.size),
+            Tap(f"{prefix}event_i", plan.event_token.size),
+            Tap(f"{prefix}sweep", plan.sweep_token.size),
             *layer_taps(network, number, hardware, prefix),
         ]
         if layer.feedback != "none":

@@ -29,6 +29,7 @@ from erbium.hdl.frame import FrameReceiver, FrameSender
 from erbium.hdl.host_link import HostLink, MessageLink
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.neuron_unit import NeuronUnit
+from erbium.hdl.plan import LayerPlan
 from erbium.hdl.prediction import PredictionUnit
 from erbium.hdl.registers import RegisterMap
 from erbium.hdl.rng import Generator, NoiseBank
@@ -166,6 +167,11 @@ def _plain_layer(program: NeuronProgram, n: int = 13) -> Network:
     return replace(network, layers=(first, network.layers[-1]))
 
 
+def _without_rule(network: Network) -> Network:
+    """Return a network whose first layer does not learn."""
+    return replace(network, layers=(replace(network.layers[0], rule=None), *network.layers[1:]))
+
+
 def random_program(seed: int) -> NeuronProgram:
     """Return a neuron program with everything in it: all states, noise, bias, hold, every kind of reset."""
     draw = random.Random(seed)
@@ -193,6 +199,23 @@ def random_program(seed: int) -> NeuronProgram:
     )
 
 
+def two_resets() -> NeuronProgram:
+    """Return a program that holds its membrane, and sets a second state too, which goes on while it rests."""
+    operations = (Operation(0, "u0"), Operation(1, "u0", 1), Operation(1, "x1", 2, -1))
+    modes: tuple[ResetMode, ...] = ("set", "set")
+    return NeuronProgram(
+        name="two-resets",
+        states=("v", "i"),
+        operations=operations,
+        n_ports=1,
+        threshold=500,
+        reset_mode=modes,
+        reset_value=(-20, 70),
+        refractory=3,
+        hold=True,
+    )
+
+
 PROGRAMS: dict[str, tuple[NeuronProgram, ThreeFactorRule | None]] = {
     "lif": (programs.lif(), None),
     "lif-first-order": (programs.lif_first_order(), None),
@@ -214,6 +237,7 @@ PROGRAMS: dict[str, tuple[NeuronProgram, ThreeFactorRule | None]] = {
     ),
     "erbp-error": (programs.erbp_error(), None),
     "erbp-error-ratio": (programs.erbp_error(10), None),
+    "two-resets": (two_resets(), None),
     "random-1": (random_program(1), ErbpRule(-3000, 3000, 2)),
     "random-2": (random_program(2), ErbpRule(-(1 << 15), 1 << 15, 0)),
 }
@@ -290,7 +314,10 @@ def _feedback_ports() -> Iterator[Case]:
         ("direct-three-words", _small(n_classes=5), 1, 2),
     ):
         simulators = BOTH if kind in ("sign", "wide") else ICARUS
-        yield Case(kind, {"network": network, "number": number, "lanes": lanes}, simulators)
+        yield Case(kind, {"plan": LayerPlan(network, number, Hardware(lanes=lanes))}, simulators)
+    for lanes, units in ((5, 2), (13, 4)):
+        plan = LayerPlan(_small(), 0, Hardware(lanes=lanes, neuron_units=units))
+        yield Case(f"sign-parts-{plan.parts}", {"plan": plan})
 
 
 def _weight_accesses() -> Iterator[Case]:
@@ -423,11 +450,18 @@ def _layer_case(
     latency: int = 2,
     memories: tuple[str, ...] = (),
     short: bool = False,
+    units: int = 0,
     simulators: tuple[SimulatorName, ...] = ICARUS,
     bench: str = "",
     **stimuli: Any,
 ) -> Case:
-    hardware = Hardware(lanes=lanes, memory_latency=latency, layer_memories=memories, short_pipelines=short)
+    hardware = Hardware(
+        lanes=lanes,
+        memory_latency=latency,
+        layer_memories=memories,
+        short_pipelines=short,
+        neuron_units=units,
+    )
     options = {"network": network, "number": number, "hardware": hardware}
     return Case(name, options, simulators, stimuli, bench)
 
@@ -481,6 +515,23 @@ def _layers() -> Iterator[Case]:
             f"short-output-lanes-{lanes}", _small((6,), n_classes=10), number=1, lanes=lanes, short=True
         )
     yield case("short-blank-out", blanked, short=True)
+    # Nothing learns, so nothing but its feedback makes the layer wait after a sweep.
+    yield case("feedback-only", _without_rule(_small()), lanes=13, latency=3)
+    # Fewer neuron units than lanes: words in parts, of one size or not, of one word or several, of two groups of lanes.
+    for lanes, units in ((4, 2), (5, 3), (7, 2), (13, 4), (13, 1)):
+        yield case(
+            f"units-{units}-lanes-{lanes}",
+            _small(),
+            lanes=lanes,
+            units=units,
+            simulators=BOTH if lanes == 5 else ICARUS,
+        )
+    yield case("units-paper-options", _small(**paper), lanes=7, units=3, latency=3)
+    yield case("units-two-groups", _small((37,)), lanes=19, units=5, simulators=BOTH)
+    yield case("units-blank-out", blanked, lanes=6, units=2)
+    yield case("units-output", _small(n_classes=6), number=1, lanes=6, units=2)
+    yield case("units-short", _small(**paper), lanes=5, units=2, short=True)
+    yield case("units-long", _small((40,)), lanes=4, units=1)
     yield case("spram-output", _small(), number=1, lanes=4, memories=("generic", "spram"))
     yield case("ecp5", _small(), lanes=4, memories=("ecp5",), simulators=BOTH)
 
@@ -516,6 +567,13 @@ def _first_spike_layers() -> Iterator[Case]:
         yield case(f"short-spram-lanes-{lanes}", _first((12,)), lanes=lanes, memories=("spram",), short=True)
         yield case(f"later-short-lanes-{lanes}", later, number=1, lanes=lanes, short=True)
         yield case(f"later-spram-lanes-{lanes}", later, number=1, lanes=lanes, memories=("generic", "spram"))
+        units = -(-lanes // 2)
+        yield case(f"units-{units}-lanes-{lanes}", _first(), lanes=lanes, units=units)
+        yield case(f"later-units-{units}-lanes-{lanes}", later, number=1, lanes=lanes, units=units)
+    yield case("later-units-4-lanes-7", _first((9, 13)), number=1, lanes=7, units=4)
+    yield case("later-units-two-groups", _first((9, 37)), number=1, lanes=18, units=7, simulators=BOTH)
+    yield case("units-levels", _first(levels=LATE), lanes=5, units=2)
+    yield case("units-output", _first((12,), n_classes=10), number=1, lanes=5, units=2)
 
 
 def _array_case(
@@ -530,8 +588,9 @@ def _array_case(
     simulators: tuple[SimulatorName, ...] = ICARUS,
     begin_pieces: int = 1,
     pixels: int = 4,
+    units: int = 0,
 ) -> Case:
-    hardware = Hardware(lanes, depth, latency, layer_lanes, memories, short, begin_pieces, pixels)
+    hardware = Hardware(lanes, depth, latency, layer_lanes, memories, short, begin_pieces, pixels, units)
     return Case(name, {"network": network, "hardware": hardware}, simulators)
 
 
@@ -555,6 +614,7 @@ def _arrays() -> Iterator[Case]:
     yield case("spram", tiny, 4, memories=("spram",), layer_lanes=(0, 2), simulators=BOTH)
     yield case("ecp5", tiny, 12, memories=("ecp5", "ecp5"), simulators=BOTH)
     yield case("small", tiny, 1, memories=("spram",), short=True, begin_pieces=4, pixels=1, simulators=BOTH)
+    yield case("units-ecp5", tiny, 12, memories=("ecp5", "ecp5"), units=3, simulators=BOTH)
     yield case("two-hidden-pieces-3", deep, 4, 2, begin_pieces=3)
 
 
@@ -566,6 +626,7 @@ def _first_spike_arrays() -> Iterator[Case]:
     yield case("tiny", tiny, 12, simulators=BOTH)
     yield case("tiny-lanes-1-latency-3", tiny, 1, 2, 3)
     yield case("tiny-lanes-5", tiny, 5, 64)
+    yield case("tiny-units-2", tiny, 5, units=2)
     yield case("single-layer", _first((), n_inputs=20, n_classes=6, thresholds=(250,)), 64, simulators=BOTH)
     yield case("single-layer-lanes-2", _first((), n_classes=3, feedback_delay=1, thresholds=(300,)), 2, 2)
     deep: dict[str, Any] = {"n_inputs": 12, "n_classes": 3}

@@ -224,6 +224,24 @@ class Tally:
         self.total = 0
 
 
+class Watch:
+    """Calls a function in each clock, once the outputs have settled."""
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        self._look = look
+
+    def prepare(self) -> None:
+        """Nothing is to be set."""
+
+    def observe(self) -> bool:
+        """Look."""
+        self._look()
+        return False
+
+    def clear(self) -> None:
+        """Nothing is kept."""
+
+
 class Taps:
     """Watches what a probe (:mod:`erbium.verif.probes`) brings out: channels inside of the hardware."""
 
@@ -310,6 +328,10 @@ class Harness:
     def tap(self, handlers: Mapping[str, tuple[int, Callable[[int], object]]]) -> None:
         """Watch the taps of a probe: for each its bit in ``tap_fires`` and what is called with its payload."""
         self._parts.append(Taps(self, handlers))
+
+    def watch(self, look: Callable[[], None]) -> None:
+        """Call a function in each clock, which raises if it sees what must not be."""
+        self._parts.append(Watch(look))
 
     def tally(self, name: str) -> Tally:
         """Add up what a plain output says, clock by clock."""

@@ -10,6 +10,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
+from erbium.hdl.plan import LayerPlan
 from erbium.sw_model.network import Network
 from erbium.verif.codecs import FeedbackCodec, signed
 from erbium.verif.registry import current
@@ -22,8 +23,8 @@ class TB:
 
     def __init__(self, dut: Any, stall: str) -> None:
         self.options = current().options
-        self.network: Network = self.options["network"]
-        self.is_port = "lanes" in self.options
+        self.is_port = "plan" in self.options
+        self.network: Network = self.options["plan"].network if self.is_port else self.options["network"]
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
         self.input = self.harness.drive("feedback_i", FeedbackCodec(self.network).encode)
@@ -31,14 +32,10 @@ class TB:
         self.spikes: deque[int] = deque()
         self.replays: deque[int] = deque()
         if self.is_port:
-            number, lanes = self.options["number"], self.options["lanes"]
-            layer = self.network.layers[number]
-            self.lanes, self.n_neurons = lanes, layer.n_neurons
-            self.words = -(-layer.n_neurons // lanes)
-            self.width = len(dut.read_data) // lanes
-            self.read_latency = 1 if self.words == 1 else 2 if self.words <= 3 else 3
-            self.matrix = self.network.feedback_weights(number).astype(np.int64)
-            self.gain = layer.gain
+            self.plan: LayerPlan = self.options["plan"]
+            self.width = len(dut.read_data) // self.plan.units
+            self.matrix = self.plan.feedback_weights.astype(np.int64)
+            self.gain = self.plan.layer.gain
             self.harness.set(gain=self.gain, read_address=0)
         else:
             self.monitor = self.harness.monitor("spike_o", self.spikes.append)
@@ -80,17 +77,17 @@ class TB:
         await self.cycle(release=0)
 
     async def _read_sums(self, errors: list[int], **where: int) -> None:
-        expected = np.zeros(self.n_neurons, dtype=np.int64)
+        expected = np.zeros(self.plan.n_neurons, dtype=np.int64)
         for error in errors:
             expected += (-1 if error & 1 else 1) * self.gain * self.matrix[:, error >> 1]
-        for word in range(self.words):
-            await self.cycle(read_address=word)
-            await self.harness.run_for(self.read_latency)
+        for place in range(self.plan.places):
+            await self.cycle(read_address=place)
+            await self.harness.run_for(self.plan.feedback_latency)
             bits = self.harness.get("read_data")
-            for lane in range(min(self.lanes, self.n_neurons - word * self.lanes)):
-                got = signed(bits >> self.width * lane & (1 << self.width) - 1, self.width)
-                neuron = word * self.lanes + lane
-                expect_equal("u1", int(expected[neuron]), got, neuron=neuron, **where)
+            for unit, neuron in enumerate(self.plan.neurons_at(place)):
+                if neuron is not None:
+                    got = signed(bits >> self.width * unit & (1 << self.width) - 1, self.width)
+                    expect_equal("u1", int(expected[neuron]), got, neuron=neuron, **where)
 
     async def finish(self) -> None:
         """Give up the sample, wherever its feedback is."""
@@ -165,4 +162,4 @@ async def throughput(dut: Any) -> None:
             taken.append(tb.harness.clocks)
     spikes = taken[: tb.network.n_classes]
     for first, last in itertools.pairwise(spikes):
-        expect_equal("clocks of an error spike", tb.words + tb.read_latency + 3, last - first)
+        expect_equal("clocks of an error spike", tb.plan.places + tb.plan.feedback_latency + 3, last - first)

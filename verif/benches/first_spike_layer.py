@@ -9,12 +9,8 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from erbium.hdl.kept_state import keeps_spike_ticks, rest_told_by
 from erbium.hdl.layer import COUNTERS
-from erbium.hdl.layer_control import settle_clocks
-from erbium.hdl.slot import tick_width
 from erbium.hdl.tokens import event_token, sweep_token
-from erbium.hdl.word_file import file_latency
 from erbium.sw_model.constants import Array
 from erbium.sw_model.first_spike import FirstSpikeLayer
 from erbium.sw_model.network import Hardware, Network
@@ -23,7 +19,7 @@ from erbium.sw_model.programs import STATE_MAX
 from erbium.sw_model.rules import FULL_PROBABILITY
 from erbium.verif.benches.layer import LayerTick, LayerView, WeightPort, sweep_tokens
 from erbium.verif.codecs import AccessCodec, ErrorCodec, EventCodec, SweepCodec, Token, decode_int16
-from erbium.verif.probes import CauseCodec, WordCodec, WriteCodec, layer_taps
+from erbium.verif.probes import CauseCodec, WriteCodec, layer_taps, place_codec, word_codec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import Scoreboard, expect_equal
 from erbium.verif.streams import STALLS, Harness
@@ -76,9 +72,9 @@ class FirstSpikeView(LayerView):
 
     def handlers(self) -> dict[str, Any]:
         """Return what is called with the payloads of the taps, by their names without the layer's prefix."""
-        words, causes = WordCodec(self.layer, self.lanes, 2), CauseCodec(self.network, self.number)
-        ticks = WordCodec(self.layer, self.lanes, tick_width(self.network))
-        writes = WriteCodec(self.network, self.number, self.hardware)
+        plan = self.plan
+        words, causes, writes = word_codec(plan, 2), CauseCodec(plan), WriteCodec(plan)
+        ticks = place_codec(plan, plan.tick_width)
 
         def learned(bits: int) -> tuple[int, int, tuple[int, ...]]:
             row, word, weights = writes.decode(bits)
@@ -100,7 +96,7 @@ class FirstSpikeView(LayerView):
 
         It starts to count again in each tick, and so gets no further than one.
         """
-        told_by = rest_told_by(self.network, self.number)
+        told_by = self.plan.rest_told_by
         if told_by == "counter":
             return {}
         has_spiked = self.model.spike_tick <= tick.number
@@ -131,11 +127,12 @@ class FirstSpikeView(LayerView):
         if self.model.tick_number == 0:
             for number in range(self.words):
                 self._expect_words(np.zeros(self.layer.n_neurons, dtype=np.int64), number)
-        if keeps_spike_ticks(self.network, self.number):
+        if self.plan.timed:
             ticks = np.minimum(self.model.spike_tick, self.network.n_ticks)
-            for word, base in enumerate(self._bases):
-                here = tuple(int(tick) for tick in ticks[base : base + self.lanes])
-                self.channel("spike_ticks").expect((word, here), tick=self.model.tick_number)
+            for place in range(self.plan.places):
+                neurons = self.plan.neurons_at(place)
+                here = tuple(int(ticks[neuron]) for neuron in neurons if neuron is not None)
+                self.channel("spike_ticks").expect((place, here), tick=self.model.tick_number)
 
     def _expect_words(self, stored: Array, number: int) -> None:
         """Expect that one word of the stored plasticity words is written."""
@@ -224,6 +221,7 @@ class TB(WeightPort):
         taps = layer_taps(self.network, self.number, self.hardware, "")
         harness.tap({tap.name: (place, handlers[tap.name]) for place, tap in enumerate(taps)})
         self.counted = {name: harness.tally(name) for name in COUNTERS}
+        harness.watch(self.check_idle)
         self.samples = 0
         self.set_rate(FULL_PROBABILITY)
 
@@ -231,6 +229,12 @@ class TB(WeightPort):
         """Set the probability that a replayed row is touched in hardware and model."""
         self.model.rate = rate
         self.harness.set(rate=rate)
+
+    def check_idle(self) -> None:
+        """See to it that a layer which says that it is through has written and counted all that it learned."""
+        if not self.harness.get("busy"):
+            changes = self.harness.get("weights_changed")
+            expect_equal("weights changed while idle", 0, changes, sample=self.samples - 1)
 
     def extreme_weights(self) -> Array:
         """Return weights of which many lie at or near the clips, or at 0, whose sign counts as positive."""
@@ -374,14 +378,28 @@ async def a_row_again(dut: Any) -> None:
 
 
 @cocotb.test()
+async def nothing_comes(dut: Any) -> None:
+    """All inputs spike at once, and then nothing comes; samples of one empty tick follow each other closely."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    await tb.load(tb.extreme_weights())
+    for _ in range(3):
+        first = list(range(tb.n_inputs))
+        tb.present(Stimulus(tb.random.getrandbits(32), False, [first, *([] for _ in range(5))]))
+        for learn in (False, False, True, False):
+            words = [(0, True)] if learn else None
+            tb.present(Stimulus(tb.random.getrandbits(32), learn, [[]], words))
+    await tb.finish()
+
+
+@cocotb.test()
 async def throughput(dut: Any) -> None:
     """Clocks of a tick, of a plasticity word and of a replayed row as the component says."""
     tb = TB(dut, "0")
     await tb.harness.reset()
     await tb.load(tb.model.weights.copy())
     n, sweeps = tb.n_inputs, tb.harness.board.channel("sweep_o")
-    settle = settle_clocks(tb.network, tb.number, tb.hardware)
-    assert settle <= 2
+    plan = tb.view.plan
     counts = [n // 2, 0, 1, n - n // 2 - 1, 0]
     first = len(sweeps.history)
     ticks = [list(range(sum(counts[:tick]), sum(counts[: tick + 1]))) for tick in range(len(counts))]
@@ -390,7 +408,7 @@ async def throughput(dut: Any) -> None:
     pairs = zip(tb.sweeps.clocks[first:], sweeps.history[first:], strict=True)
     clocks = [clock for clock, token in pairs if token[0] == "TICK"]
     for tick in range(1, len(counts)):
-        expected = counts[tick] * tb.words + tb.words + 1 + settle
+        expected = counts[tick] * tb.words + plan.places + 1 + plan.settle
         expect_equal("clocks of a tick", expected, clocks[tick] - clocks[tick - 1], tick=tick)
 
     # Two plasticity words of one word of neurons must not come close together.
@@ -418,6 +436,5 @@ async def throughput(dut: Any) -> None:
     assert max(clocks) - min(clocks) <= loose, f"clocks beyond those of words and rows: {clocks}"
     if tb.lanes > 1 and not tb.number:
         together = await beyond(always, 1, [0, 1])
-        registered = not tb.hardware.short_pipelines
-        more, expected = together - clocks[0], sum(file_latency(tb.words, registered=registered))
+        more, expected = together - clocks[0], sum(plan.word_latency)
         assert abs(more - expected) <= tb.one_port, f"clocks more for two of one word: {more}, not {expected}"

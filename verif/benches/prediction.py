@@ -38,7 +38,9 @@ class TB:
         self.counted = {
             name: self.harness.tally(name) for name in ("output_spikes", "error_spikes", "samples")
         }
-        self.feedback = self.harness.check("feedback_o_0", FeedbackCodec(self.network).decode)
+        self.paused = False
+        check = self.harness.checker("feedback_o_0", FeedbackCodec(self.network).decode)
+        self.feedback = self.harness.monitor("feedback_o_0", check, pauses=lambda: self.paused)
         self.harness.check("result_o", ResultCodec().decode)
         self.presented = self.spikes = 0
         self.set_decide_after(self.network.decide_after)
@@ -48,8 +50,13 @@ class TB:
         self.model.decide_after = count
         self.harness.set(decide_after=count)
 
-    def present(self, *, learn: bool, n_ticks: int, rate: float, spread: int) -> None:
-        """Send a sample; `spread` 0 gives equal membranes, so that ties are common."""
+    def present(
+        self, *, learn: bool, n_ticks: int, rate: float = 0.0, spread: int = 10, answers: str = "some"
+    ) -> None:
+        """Send a sample; `spread` 0 gives equal membranes, so that ties are common.
+
+        In each tick the classes spike at `rate`, or what `answers` says: the ``right`` one or all ``wrong`` ones.
+        """
         label = self.random.randrange(self.n)
         begin = ("BEGIN", self.random.getrandbits(32), label, int(learn))
         self.input.send(begin)
@@ -57,7 +64,11 @@ class TB:
         board = self.harness.board
         level = self.random.choice((-256, 0, 255))
         for tick in range(n_ticks):
-            spikes = [c for c in range(self.n) if self.random.random() < rate]
+            spikes = {
+                "some": [c for c in range(self.n) if self.random.random() < rate],
+                "right": [label],
+                "wrong": [c for c in range(self.n) if c != label],
+            }[answers]
             v = [max(-256, min(4095, level + self.random.randint(-spread, spread))) for _ in range(self.n)]
             if spread > 4000:
                 v[self.random.randrange(self.n)] = self.random.choice((-256, 4095))
@@ -129,4 +140,27 @@ async def samples(dut: Any, stall: str) -> None:
         for _ in range(3):
             tb.present(learn=False, n_ticks=8, rate=0.3, spread=tb.random.choice((0, 100)))
         tb.present(learn=True, n_ticks=8, rate=0.3, spread=100)
+        await tb.finish()
+
+
+@cocotb.test()
+async def quiet(dut: Any) -> None:
+    """Samples without any error from the first tick on, or from a later one on: the stop comes at the same tick."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    for answers in ("right", "wrong", "right"):
+        tb.present(learn=True, n_ticks=tb.network.n_ticks, answers=answers)
+    await tb.finish()
+
+
+@cocotb.test()
+async def never_blocks(dut: Any) -> None:
+    """All that can be under way waits in the unit: every class errs in each tick, and nobody reads."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    for _ in range(2):
+        tb.paused = True
+        tb.present(learn=True, n_ticks=tb.network.feedback_delay + 2, answers="wrong")
+        await tb.harness.run_until(lambda: not tb.input.left)
+        tb.paused = False
         await tb.finish()

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a lane costs, synthesized."""
+
+import pytest
+
+from erbium.fpga import lane_cost
+from erbium.fpga.boards import board
+from erbium.fpga.planner import plan
+from erbium.gen.presets import preset
+from erbium.hdl.plan import LayerPlan
+
+
+@pytest.mark.slow
+def test_a_lane_stays_within_its_budget(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert lane_cost.main() == 0
+    assert "LUT4 per lane of a group of 16 lanes with 4 neuron units" in capsys.readouterr().out
+
+
+def test_neuron_units_of_the_boards():
+    planned = plan(board("ulx3s-85f"), preset("erbp-mnist-200").network)
+    layers = [LayerPlan(planned.network, number, planned.hardware) for number in range(2)]
+    # Four words of 64 lanes in four parts each; ten lanes in one.
+    assert [(layer.parts, layer.units, layer.places) for layer in layers] == [(4, 16, 16), (1, 10, 1)]
+    # More than 16 words would leave the RAM that is made of logic.
+    wide = plan(board("ulx3s-85f"), preset("first-spike-mnist-24x24-640").network)
+    assert LayerPlan(wide.network, 0, wide.hardware).parts == 1
