@@ -257,16 +257,24 @@ def _neuron_units() -> Iterator[Case]:
 
 
 def _files() -> Iterator[Case]:
-    for depth, width, latency in ((1, 12, 0), (2, 12, 1), (3, 12, 1), (4, 12, 2), (9, 12, 2), (400, 34, 2)):
+    for depth, width, latency in (
+        (1, 12, 0),
+        (2, 12, 1),
+        (3, 12, 1),
+        (4, 12, 1),
+        (9, 12, 1),
+        (17, 12, 2),
+        (400, 34, 2),
+    ):
         yield Case(
             f"depth-{depth}",
             {"depth": depth, "width": width},
             BOTH if depth in (3, 9) else ICARUS,
-            {"kind": "file", "latency": latency},
+            # One of RAM is read and written like a memory of synapses: never the same word at once.
+            {"kind": "file", "latency": latency, "collides": depth > 3},
         )
     for depth in (1, 3, 9):
         options: dict[str, Any] = {"depth": depth, "width": 12, "registered": False}
-        # One of block RAM is read and written like a memory of synapses: never the same word at once.
         stimuli = {"kind": "file", "latency": min(depth - 1, 1), "collides": depth > 3}
         yield Case(f"depth-{depth}-unregistered", options, BOTH if depth == 9 else ICARUS, stimuli)
 

@@ -36,6 +36,8 @@ class TB:
             if self.kind == "synapses":
                 self.copies = address_copies(self.options["depth"], self.width, kind)
             self.harness.set(read_address=0, read_enable=0, write_address=0, write_enable=0, write_data=0)
+            if self.kind == "file":
+                self.harness.set(read_clear=0)
 
     async def cycle(self, **inputs: int) -> None:
         """Do a clock with these inputs; the outputs can be read then."""
@@ -81,14 +83,16 @@ async def words(dut: Any) -> None:
             write, data = tb.random.randrange(len(tb.contents)), tb.random.getrandbits(tb.width)
             if enable and not may_collide and (write == read or one_port):
                 write_enable = False
+            clear = tb.kind == "file" and tb.random.random() < 0.2
             await tb.cycle(
                 read_address=read,
                 read_enable=int(enable),
                 write_address=write,
                 write_enable=int(write_enable),
                 write_data=data,
+                **({"read_clear": int(clear)} if tb.kind == "file" else {}),
             )
-            expected.append(tb.contents[read] if enable else None)
+            expected.append((0 if clear else tb.contents[read]) if enable else None)
             if write_enable:
                 # A file of one word shows what was written last.
                 tb.contents[write] = data
