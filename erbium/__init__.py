@@ -90,7 +90,7 @@ def __getattr__(name: str) -> Any:
         if name in names:
             return getattr(importlib.import_module(module), name)
     if name == "__version__":
-        return importlib.import_module("importlib.metadata").version("erbium")
+        return importlib.import_module("erbium.sw_model.distribution").version()
     raise AttributeError(f"module 'erbium' has no attribute {name!r}")
 
 
