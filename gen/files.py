@@ -41,7 +41,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 os.unlink(file.name)
                 raise
     except OSError as error:
-        # The temporary name says nothing to the user.
+        # The temporary name says nothing to the user. Not every library's error has a number.
+        if error.errno is None:
+            raise type(error)(f"{path}: {error}") from None
         raise type(error)(error.errno, error.strerror, str(path)) from None
     # The rename itself has to survive a power failure, too.
     folder = os.open(path.parent, os.O_RDONLY)
