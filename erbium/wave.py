@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import DescriptionError
+from erbium.sw_model.temporary import temporary_folder
 from erbium.tracing import Trace, trace_seed
 from erbium.verif.waveform import FORMATS, SimulationError, WaveArray
 from erbium.verif.waveform_layouts import layouts
@@ -113,8 +113,8 @@ def write_wave(
     try:
         chip.load(weights)
         chip.set_rates(rates)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            fresh = Path(folder, path.name)
+        with temporary_folder(path.parent, f".{path.name}.wave-") as folder:
+            fresh = folder / path.name
             before = chip.clocks
             chip.start(fresh)
             labels = None if sample.label is None else np.array([sample.label])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from erbium.gen.synthesis import PREPARATION
 from erbium.gen.verilog import component_rtlil
 from erbium.hdl.lane_group import LaneGroup
 from erbium.hdl.plan import LayerPlan
+from erbium.sw_model.temporary import temporary_folder
 from erbium.verif.yosys import run_yosys
 
 BOARD, PRESET = "ulx3s-85f", "erbp-mnist-200"
@@ -77,8 +77,8 @@ def main() -> int:
     """Print what a lane costs; return 1 if that is more than it may be."""
     network = preset(PRESET).network
     layer = LayerPlan(network, 0, plan(board(BOARD), network).hardware)
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        cost = lane_cost(layer, Path(folder))
+    with temporary_folder(Path.cwd(), "lane-cost-") as folder:
+        cost = lane_cost(layer, folder)
     print(
         f"{cost.luts_per_lane:.1f} LUT4 per lane of a group of {cost.lanes} lanes with {cost.units} neuron units "
         f"({cost.luts} LUT4, {cost.carries} CCU2C, {cost.ffs} flip-flops, {cost.rams} LUT RAM); at most {MOST:g}"

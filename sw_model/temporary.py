@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 from typing import IO
 
@@ -38,7 +39,7 @@ def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
         How the names begin of all folders there that may be removed if nobody uses them.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    sweep(parent, f"{prefix}*")
+    sweep(parent, f"{escape(prefix)}*")
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
         with open(folder / _LOCK, "wb") as file:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from erbium.sw_model import cache
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.temporary import temporary_folder
 from erbium.verif import waveform_verilog
 from erbium.verif.environment import tool_environment
 from erbium.verif.library import HARNESS, RtlArray, SimulationError, ports_header
@@ -100,11 +101,11 @@ class WaveArray(RtlArray):
 def require_fst() -> None:
     """Raise :class:`ToolError` unless the compiler finds what Verilator's FST files are compressed with."""
     compiler = find_cxx().require()
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "probe.cpp")
+    with temporary_folder(cache.folder() / "waves", "probe-") as folder:
+        source = folder / "probe.cpp"
         source.write_text("".join(f"#include <{name}>\n" for name in _HEADERS) + "int main() { return 0; }\n")
         done = subprocess.run(
-            [str(compiler), str(source), "-lz", "-llz4", "-o", str(Path(folder, "probe"))],
+            [str(compiler), str(source), "-lz", "-llz4", "-o", str(folder / "probe")],
             env=tool_environment(),
             capture_output=True,
             text=True,
