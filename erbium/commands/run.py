@@ -143,9 +143,12 @@ def simulate(board: str, network: str) -> None:
     Prints the path of the terminal, which any program opens like the board's serial port.
     """
     chosen = common.named_network(network)
+    from erbium.fpga import boards, planner
     from erbium.fpga.simulated import simulated_board
     from erbium.fpga.simulated_port import SimulatedPort
 
+    # A mistake is told before anything is compiled, or said to be.
+    planner.plan(boards.board(board), chosen.network).require()
     with doing(
         Console(stderr=True),
         "Compiling the simulated board, unless the cache has it, which may take minutes.",
