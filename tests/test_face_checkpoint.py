@@ -217,7 +217,7 @@ def test_a_record_that_was_edited(half, tmp_path):
 
 def test_another_network_or_data_set_names_both_digests(half, data, tmp_path):
     path = tmp_path / "a.npz"
-    half.check_network(replace(TINY, name="the same by another name"), path)
+    half.check_network(replace(TINY, name="the-same-by-another-name"), path)
     other = replace(TINY, seed=2)
     with pytest.raises(
         CheckpointError, match=f"{TINY.digest}, not of 'tiny' with digest {other.digest}; leave"

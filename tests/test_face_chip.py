@@ -193,7 +193,9 @@ def test_backends_by_name():
     with pytest.raises(DescriptionError, match="there is no board 'toaster'; there are ulx3s-85f"):
         open_chip(TINY, "sim:toaster")
     with pytest.raises(
-        DescriptionError, match="no backend 'gpu'; there are model, reference, rtl, board:PORT"
+        DescriptionError,
+        match=r"there is no backend 'gpu'; there are model, reference, rtl, rtl:vectors, rtl:verilator, board:PORT, "
+        r"sim:BOARD$",
     ):
         open_chip(TINY, "gpu")
     with pytest.raises(PortError, match="there is no port /dev/ttyNONE"):
