@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -72,6 +73,7 @@ def cli(context: click.Context) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    _print_log()
     # Like Ctrl-C, so that whatever is under way can clean up.
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -81,6 +83,21 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         sys.exit(_explain(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+class _Stderr(logging.Handler):
+    """Prints what is logged: a sentence and nothing around it, on what is stderr at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
+
+def _print_log() -> None:
+    """Print what Erbium logs: what takes long, and what it does in place of what it could not do."""
+    log = logging.getLogger("erbium")
+    log.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Stderr) for handler in log.handlers):
+        log.addHandler(_Stderr())
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

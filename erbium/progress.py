@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,12 +25,11 @@ from erbium.train import Evaluated, Evaluating, Event, Learned
 
 @contextmanager
 def doing(console: Console, what: str) -> Iterator[None]:
-    """Say what takes long: while it does on a terminal, else in a line on stderr."""
+    """Show on a terminal what takes long, while it does; what has to be compiled says so by itself, everywhere."""
     if console.is_terminal:
         with console.status(what):
             yield
     else:
-        click.echo(what, err=True)
         yield
 
 

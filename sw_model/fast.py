@@ -11,6 +11,7 @@ import numpy as np
 
 from erbium.sw_model import fast_kernels as kernels
 from erbium.sw_model.array import Results
+from erbium.sw_model.compiling import announce
 from erbium.sw_model.constants import Array
 from erbium.sw_model.fast_common import Batch, FastLearner, Totals
 from erbium.sw_model.fast_erbp import ErbpLearner
@@ -20,6 +21,8 @@ from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError
 from erbium.sw_model.rules import ErbpRule, FirstSpikeRule
+
+announce()
 
 COMPILED_RULES = (type(None), ErbpRule, FirstSpikeRule)
 """Classes of the plasticity rules that the compiled path knows."""

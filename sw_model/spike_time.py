@@ -30,9 +30,12 @@ from typing import NamedTuple
 import numpy as np
 
 from erbium.sw_model import spike_time_kernels as kernels
+from erbium.sw_model.compiling import announce
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import shift_images
 from erbium.sw_model.programs import DescriptionError, check_range
+
+announce()
 
 PIXEL_THRESHOLD = 127
 """Pixels above it spike at t = 0."""

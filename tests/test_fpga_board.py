@@ -182,7 +182,8 @@ def test_a_board_that_dies_in_the_middle_of_a_run(
 def test_a_run_on_a_simulated_board(run: Callable[[str], tuple[int, str, str]], network: str) -> None:
     code, out, err = run(f"run sim:{BOARD} {network} --images 100 --test-images 30")
     assert code == 0
-    assert err == "Compiling the simulated board, unless the cache has it, which may take minutes.\n"
+    # What is compiled, unless the cache has it.
+    assert all(line.startswith("Compiling the ") for line in err.splitlines())
     assert "learned per second by the simulation; a board is much faster" in " ".join(out.split())
     assert "on the simulated ULX3S 85F, " in out
     assert "bit-exact: " in out

@@ -100,7 +100,7 @@ def sees(loader, *lines):
 def test_the_board_that_is_plugged_in(loader):
     built(loader / "out", ULX3S)
     sees(loader, ICEBREAKER_1, ULX3S_1)
-    told = []
+    told: list[str] = []
     flash(ULX3S, TINY, loader / "out", tell=told.append)
     assert told == ["found ft231X FER-RADIONA-EMARD D00123 ULX3S FPGA 25K v3.0.8 at USB 001:010"]
     expected = f"--board ulx3s --busdev-num 001:010 {loader}/out/erbium.bit"

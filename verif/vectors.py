@@ -17,7 +17,7 @@ from erbium.sw_model.temporary import temporary_folder
 from erbium.verif.files import locked
 from erbium.verif.processes import COMPILE_SECONDS, run_within
 from erbium.verif.simulators import ToolError, find_cxx, output_of
-from erbium.verif.verilate import Design
+from erbium.verif.verilate import Design, tell_compiling
 
 # Lanes are vectors already, and what the compiler makes of the rest costs more than it gives. Elements of vectors are
 # read one by one, too, which is another type.
@@ -79,6 +79,8 @@ def vector_library(
             return place / folder / file
     target = places[0] / folder / file
     refused = target.with_suffix(".unknown")
+    if not target.exists() and not refused.exists():
+        tell_compiling()
     if not target.exists():
         with locked(target):
             if refused.exists():

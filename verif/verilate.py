@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -119,10 +120,19 @@ def cached_library(
             return place / folder / file
     target = places[0] / folder / file
     if not target.exists():
+        tell_compiling()
         with locked(target):
             if not target.exists():
                 _compile(design, target, _runtime(places[0] / "runtime", design.trace))
     return target
+
+
+def tell_compiling() -> None:
+    """Say what takes long, whether this process compiles or waits for one that does; the command line prints it."""
+    logging.getLogger("erbium").info(
+        "Compiling the simulated hardware, which takes seconds for a small network and minutes for a large one; the "
+        "next time it comes out of the cache."
+    )
 
 
 def _run(command: Sequence[str | Path], cwd: Path, env: dict[str, str] | None = None) -> None:

@@ -85,7 +85,7 @@ def wave(
                 f"{path} is there already; add --overwrite to replace it, or name another file with -o"
             )
     subject = _subject(network, number)
-    dataset = datasets.load(data)
+    dataset = datasets.load(data, n_inputs=subject.network.n_inputs)
     if dataset.notice:
         click.echo(dataset.notice, err=True)
     dataset = subject.recipe.view(dataset, WAY_OUT)
