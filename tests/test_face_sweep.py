@@ -20,6 +20,7 @@ import pytest
 from pyarrow import parquet
 
 from erbium import open_chip, summary
+from erbium.gen.presets import preset
 from erbium.report.plots import STAND_IN
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets.sources import load_digits
@@ -785,6 +786,10 @@ def begun(lines, pid=None):
 
 @pytest.mark.slow
 def test_200_points_survive_a_killed_worker_and_ctrl_c(tmp_path):
+    # Compiled here, where nothing waits for it: two workers at once take minutes on a machine that has more to do.
+    network = preset("erbp-digits").network
+    with open_chip(network, faults=Faults(dead_neurons=0.5)) as chip:
+        chip.learn(np.zeros((1, network.n_inputs), dtype=np.uint8), np.zeros(1, dtype=np.int64))
     log = tmp_path / "log"
     process = subprocess.Popen(
         [sys.executable, "-m", "erbium.cli", *GRID],
