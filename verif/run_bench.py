@@ -190,6 +190,8 @@ def _compile(run: Run, source: Path, *, waves: bool = False, runtime: Path | Non
             log_file=folder / "build.log",
             always=True,
         )
+    except simulators.ToolError:
+        raise  # a simulator, or cocotb itself, is not there: no fault of the bench
     except (SystemExit, Exception) as error:
         log = folder / "build.log"
         text = log.read_text()[-3000:] if log.exists() else ""
