@@ -102,7 +102,7 @@ def test_the_python_of_the_pages_runs(page: Path, code: str) -> None:
 
 def test_commands_where_only_the_wheel_is() -> None:
     """The wheel has all that it needs, and what needs more says which packages, and how they are called."""
-    command = [sys.executable, ROOT / "tools" / "try-commands.py", "--quick"]
+    command = [sys.executable, str(ROOT / "tools" / "try-commands.py"), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     verdicts = [line.split()[0] for line in done.stdout.splitlines()[:-1] if not line.startswith(" ")]

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -255,6 +255,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="erbium-commands-") as folder:
         place = Place(Path(folder), linked=options.quick)
+        outcomes: Iterable[tuple[str, Outcome]]
         if options.quick:
             outcomes = (("", place.type(f"erbium {words}", Path(folder))) for words in QUICK)
         else:
