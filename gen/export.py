@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -316,6 +317,9 @@ def export(
         design = ErbiumChip(network, hardware, line.clock, line.baud_rate, weights=options.weights)
     else:
         design = ErbiumArray(network, hardware, options.weights)
+    logging.getLogger("erbium").info(
+        "Generating the Verilog, which takes seconds for a small network and a minute or more for a large one."
+    )
     verilog = component_verilog(design, name, power_up=options.power_up)
     files = {
         f"{name}.v": _heading(network, hardware, what) + verilog,

@@ -481,8 +481,9 @@ def test_verilog_hands_over(run, tmp_path, monkeypatch):
 
 def test_verilog_and_weights_of_a_checkpoint(run, tmp_path):
     assert run(f"{TRAIN} --checkpoint t.npz")[0] == 0
-    code, out, _ = run("verilog t.npz -o out --lanes 4")
+    code, out, err = run("verilog t.npz -o out --lanes 4")
     assert (code, "with the weights of the checkpoint" in out) == (0, True)
+    assert err.startswith("Generating the Verilog, which takes seconds")
     described = json.loads((tmp_path / "out/erbium_array_tiny_4lanes.json").read_text())
     code, out, _ = run("export t.npz -o weights --format json --format hex --lanes 4")
     assert code == 0
