@@ -63,6 +63,32 @@ def is_mention(words: list[str]) -> bool:
     return all(word.startswith("--") for word in words)
 
 
+def outputs(words: list[str]) -> Iterator[str]:
+    """Yield the files and folders that a command makes and does not replace unasked."""
+    if words[1] in ("train", "run"):
+        named = words[2] if len(words) > 2 and not words[2].startswith("-") else ""
+        named = words[3] if words[1] == "run" else named
+        yield words[words.index("--checkpoint") + 1] if "--checkpoint" in words else f"{Path(named).stem}.npz"
+    if "--report" in words:
+        yield words[words.index("--report") + 1]
+    if words[1] in ("sweep", "wave") and "-o" in words:
+        yield words[words.index("-o") + 1]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_command_of_a_page_meets_what_an_earlier_one_left(page: Path) -> None:
+    there: dict[str, str] = {}
+    for line in TRY_COMMANDS["typed"]("erbium", mentions=False)[page]:
+        words = shlex.split(line)
+        if "--resume" in words or "--overwrite" in words or len(words) < 2:
+            continue
+        made = list(outputs(words))
+        there |= {word: line for word in words if word.endswith(".npz") and word not in made}
+        for output in made:
+            assert output not in there, f"{line!r} would replace what {there[output]!r} has made"
+            there[output] = line
+
+
 @pytest.mark.parametrize("target", sorted({line.split()[1] for line in typed("make")}))
 def test_every_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)

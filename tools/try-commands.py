@@ -62,13 +62,14 @@ SECONDS = 900
 """How long a command may take: the first one that learns compiles the model."""
 
 
-def typed(program: str) -> dict[Path, list[str]]:
+def typed(program: str, *, mentions: bool = True) -> dict[Path, list[str]]:
     """Return what the pages tell people to type: lines of their blocks, then code in their text, each once a page."""
     found = {}
     for page in PAGES:
         text = page.read_text()
         lines = re.findall(rf"^(?: {{4}})?(?:\$ )?({program} [^#\n]*)", text, re.MULTILINE)
-        lines += re.findall(rf"`({program} [^`\n]*)`", text)
+        if mentions:
+            lines += re.findall(rf"`({program} [^`\n]*)`", text)
         found[page] = list(dict.fromkeys(line.strip() for line in lines))
     return found
 
