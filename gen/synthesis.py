@@ -12,7 +12,6 @@ _READS = f"{_MARKED} */t:$memrd_v2 %i */r:CLK_ENABLE=1 %i"
 _UNMASKED = f"{_READS} */r:COLLISION_X_MASK=1'0 %i"
 
 COLLISIONS_ARE_FREE = (
-    f"select -assert-any {_MARKED}",
     f"setparam -set COLLISION_X_MASK 1'1 {_UNMASKED}",
     f"select -assert-none {_UNMASKED}",
 )

@@ -18,6 +18,7 @@ from amaranth.lib.wiring import Component, Out
 from erbium.gen.verilog import component_verilog, port_name
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.neuron_unit import NeuronLayout, plasticity_word_width
+from erbium.hdl.plan import LayerPlan
 from erbium.hdl.tokens import (
     ErrorToken,
     FeedbackToken,
@@ -335,7 +336,7 @@ def _neurons(
     lanes, words = hardware.lanes_of(network, number), hardware.words_of(network, number)
     layout, tap = NeuronLayout(layer.program), f"layer{number + 1}_states"
     fires = f"tap_fires[{places[tap]}]"
-    word_width = plasticity_word_width(layer.program, layer.rule)
+    word_width = plasticity_word_width(layer.program, LayerPlan(network, number, hardware).rule.swept_rule())
     fields = dict(zip(state_names(network, number), _fields(layout), strict=True))
     learns = layer.rule is not None and word_width > 1
     scope, colour = f"layer{number + 1}", "output" if number == len(network.layers) - 1 else "hidden"
