@@ -88,7 +88,7 @@ def one_sentence(text):
 def test_accuracy_is_what_train_comes_to(run, tmp_path, monkeypatch, short):
     write_digits(tmp_path / "digits")
     monkeypatch.setattr(accuracy, "load_named", lambda name, data: datasets.load(tmp_path / "digits"))
-    code, out, _ = run("bench accuracy --quick --jobs 1 --json a.json")
+    code, out, _ = run("bench accuracy --quick --jobs 1 --json a.json --overwrite")
     assert code == 0
     (row,) = check(tmp_path / "a.json", "accuracy", 1)
     assert row["id"] == "accuracy/erbp-digits/test-error"
@@ -126,7 +126,7 @@ def test_best_presets_by_their_own_recipes(run, tmp_path, monkeypatch):
     assert [path.suffix for path in (tmp_path / "runs").iterdir()] == [".json"] * 2
 
     # The same run by the command that the row names.
-    monkeypatch.setattr(datasets, "load", lambda folder=None: load_tiny_digits())
+    monkeypatch.setattr(datasets, "load", lambda folder=None, n_inputs=0: load_tiny_digits())
     code, out, _ = run(row["commands_per_seed"][1].removeprefix("erbium "))
     assert code == 0
     assert f"test error {row['values'][1]:.2f} %" in out
@@ -224,7 +224,7 @@ def test_first_spike_is_what_train_and_eval_come_to(run, tmp_path, monkeypatch):
 
     # The same run by the command that the row names.
     command = error["commands_per_seed"][1].removeprefix("erbium ")
-    monkeypatch.setattr(datasets, "load", lambda folder=None: load_tiny_digits())
+    monkeypatch.setattr(datasets, "load", lambda folder=None, n_inputs=0: load_tiny_digits())
     code, out, _ = run(command)
     assert code == 0
     assert f"test error {error['values'][1]:.2f} %" in out
@@ -302,7 +302,7 @@ def test_a_cropped_network_learns_the_middle(monkeypatch, tmp_path):
         validation=grey(6),
         test=grey(6),
     )
-    monkeypatch.setattr(datasets, "load", lambda folder=None: whole)
+    monkeypatch.setattr(datasets, "load", lambda folder=None, n_inputs=0: whole)
     data = load_named("first-spike-mnist-20x20-320")
     assert (data.height, data.width) == (20, 20)
     assert data.digest == datasets.middle(whole, 20).digest
@@ -427,7 +427,7 @@ def test_the_published_figures():
 def test_a_missed_target_is_exit_code_1(run, tmp_path, monkeypatch, short):
     (figure,) = accuracy.QUICK_FIGURES
     monkeypatch.setattr(accuracy, "QUICK_FIGURES", (replace(figure, target=0.0),))
-    code, out, err = run("bench accuracy --quick --jobs 1 --json a.json")
+    code, out, err = run("bench accuracy --quick --jobs 1 --json a.json --overwrite")
     assert code == 1
     assert "missed" in out
     assert "Traceback" not in err
@@ -508,7 +508,7 @@ def test_a_mistake_is_one_sentence(run, text, words):
 
 def test_without_mnist_there_are_the_quick_forms_alone(run, monkeypatch):
     notice = "MNIST is not available (no network), so the digits stand in; point --data elsewhere."
-    monkeypatch.setattr(datasets, "load", lambda folder=None: load_digits(notice))
+    monkeypatch.setattr(datasets, "load", lambda folder=None, n_inputs=0: load_digits(notice))
     # Frames need no images, and bitstreams are measured with the digits, too.
     for name in set(bench.BENCHES) - {"link", "boards"}:
         code, _, err = run(f"bench {name} --json a.json")
@@ -552,14 +552,14 @@ def test_json_is_written_completely_or_not_at_all(run, tmp_path, monkeypatch, sh
 
     with monkeypatch.context() as patch:
         patch.setattr(summary, "ask", fail)
-        assert run("bench accuracy --quick --jobs 1 --json a.json")[0] == 2
+        assert run("bench accuracy --quick --jobs 1 --json a.json --overwrite")[0] == 2
     assert file.read_text() == "old"
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", fail)
-        assert run("bench accuracy --quick --jobs 1 --json a.json")[0] == 2
+        assert run("bench accuracy --quick --jobs 1 --json a.json --overwrite")[0] == 2
     assert file.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.json"]
-    assert run("bench accuracy --quick --jobs 1 --json a.json")[0] == 0
+    assert run("bench accuracy --quick --jobs 1 --json a.json --overwrite")[0] == 0
     check(file, "accuracy", 1)
 
 

@@ -110,7 +110,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "decide at the third": {"decide_after": 3, "feedback_delay": 3},
     "noise": {"noise_shift": 1},
     "leak": {"leak_shift": 3},
-    "shifts above 8": {"leak_shift": 9, "synapse_shift": 10},
+    "shifts above 8": {"leak_shift": 9, "synapse_shift": 10, "n_ticks": 100},
     "synapse": {"synapse_shift": 2},
     "refractory": {"refractory": 2},
     "no margin": {"margin": 0},
@@ -176,7 +176,7 @@ def test_weights_saturate_while_learning(width):
 def test_ports_saturate_at_both_ends(width, keep, learn):
     # 700 inputs of weight 127 pass 32767 within one tick. First all rows push one way, then half of them
     # each way: the order of the rows decides.
-    network = small((5,), n_inputs=700, weight_width=width, synapse_keep=keep, n_ticks=2)
+    network = small((5,), n_inputs=700, weight_width=width, synapse_keep=keep, n_ticks=3)
     for signs in (
         np.ones(701),
         -np.ones(701),

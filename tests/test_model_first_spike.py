@@ -321,7 +321,7 @@ def test_random_networks_follow_the_equations(network, seed, rate):
 def by_hand(**errors):
     """Two inputs, two hidden neurons, two classes; all thresholds 100."""
     network = first_spike_network(
-        "by hand",
+        "by-hand",
         (2,),
         n_inputs=2,
         n_classes=2,
