@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Types every command of README and documentation into an environment that has the wheel and none of its extras.
 
