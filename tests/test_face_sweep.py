@@ -20,6 +20,7 @@ import pytest
 from pyarrow import parquet
 
 from erbium import open_chip, summary
+from erbium.gen.files import OutputError
 from erbium.gen.presets import preset
 from erbium.report.plots import STAND_IN
 from erbium.sw_model import datasets
@@ -27,7 +28,7 @@ from erbium.sw_model.datasets.sources import load_digits
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Hardware
 from erbium.sw_model.programs import DescriptionError
-from erbium.sweep import SweepError, axes, page, plots
+from erbium.sweep import axes, page, plots
 from erbium.sweep.axes import Settings
 from erbium.sweep.measure import MEASURES, Trained, cycles, hardware_of, measure, memory, train
 from erbium.sweep.point import Ask, Base, describe_fields, resolve
@@ -339,7 +340,8 @@ def test_half_a_file_is_none(tmp_path):
 
 def test_two_sweeps_do_not_share_a_folder_at_once(tmp_path):
     one, other = Store(tmp_path), Store(tmp_path)
-    with one.locked(), pytest.raises(SweepError, match="another sweep is at work"), other.locked():
+    busy = r"another sweep is at work in .*; wait for its end, or name another folder with --output"
+    with one.locked(), pytest.raises(OutputError, match=busy), other.locked():
         pass
     with other.locked():
         pass
