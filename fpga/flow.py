@@ -15,7 +15,7 @@ from erbium.fpga import tools
 from erbium.fpga.boards import Board, Family
 from erbium.fpga.placement import timing_of
 from erbium.fpga.platforms import platform_of
-from erbium.gen.synthesis import PREPARATION, SHORT_MEMORIES_OF_LOGIC
+from erbium.gen.synthesis import MARKS_ARE_THERE, PREPARATION, SHORT_MEMORIES_OF_LOGIC
 from erbium.verif.environment import environment, tool_environment
 from erbium.verif.simulators import ToolError
 
@@ -43,9 +43,9 @@ each in clamped values: that takes neurons apart, and costs more time on the way
 
 _SYNTHESIS_OPTIONS: dict[Family, str] = {"ecp5": "-nodsp -run map_ffs:", "ice40": "", "gowin": ""}
 _PREPARATION: dict[Family, tuple[str, ...]] = {
-    "ecp5": (*PREPARATION, *SHORT_MEMORIES_OF_LOGIC, *_FEW_CONTROL_SETS),
-    "ice40": PREPARATION,
-    "gowin": PREPARATION,
+    "ecp5": (*MARKS_ARE_THERE, *PREPARATION, *SHORT_MEMORIES_OF_LOGIC, *_FEW_CONTROL_SETS),
+    "ice40": (*MARKS_ARE_THERE, *PREPARATION),
+    "gowin": (*MARKS_ARE_THERE, *PREPARATION),
 }
 # The other router takes tens of minutes for what this one does in five.
 _PLACER_OPTIONS: dict[Family, tuple[str, ...]] = {"ecp5": ("--router", "router2"), "ice40": (), "gowin": ()}

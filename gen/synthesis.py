@@ -11,6 +11,9 @@ _MARKED = f"a:{COLLISION_ATTRIBUTE} %m"
 _READS = f"{_MARKED} */t:$memrd_v2 %i */r:CLK_ENABLE=1 %i"
 _UNMASKED = f"{_READS} */r:COLLISION_X_MASK=1'0 %i"
 
+MARKS_ARE_THERE = (f"select -assert-any {_MARKED}",)
+"""For a whole chip, which has such memories: marks that got lost on the way would cost logic, and say nothing."""
+
 COLLISIONS_ARE_FREE = (
     f"setparam -set COLLISION_X_MASK 1'1 {_UNMASKED}",
     f"select -assert-none {_UNMASKED}",

@@ -22,6 +22,7 @@ from erbium.fpga.top import BoardTop
 from erbium.gen import synthesis
 from erbium.gen.presets import preset
 from erbium.hdl.groups import COPY_ATTRIBUTE
+from erbium.hdl.marks import COLLISION_FREE
 from erbium.sw_model.programs import DescriptionError
 from erbium.verif.simulators import ToolError
 
@@ -36,7 +37,7 @@ class _Core(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = store = memory.Memory(shape=8, depth=256, init=[])
+        m.submodules.memory = store = memory.Memory(shape=8, depth=256, init=[], attrs=COLLISION_FREE)
         write, read = store.write_port(), store.read_port()
         address, other = Signal(8), Signal(8)
         copies = [Signal(8, name=f"copy_{index}", attrs={COPY_ATTRIBUTE: 1}) for index in range(2)]
