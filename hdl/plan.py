@@ -335,6 +335,8 @@ class LayerPlan:
         if self.has_feedback:
             # It is released by the last part of a sweep in stage X, and seen to be a clock later.
             found.append(Hazard("feedback", self.words + 2, x + 1))
+            # An ``END`` right after the last sweep drops what the feedback port still has to read.
+            found.append(Hazard("feedback of the last sweep", 4, x - self.feedback_latency + 1))
         return (*found, *self.rule.hazards(self))
 
     @cached_property

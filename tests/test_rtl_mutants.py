@@ -41,9 +41,17 @@ MUTANTS = [
         "gate-bound",
         "plasticity",
         "~at_least(states[0], rule.gate_upper)",
-        "~above(states[0], rule.gate_upper)",
+        "~at_least(states[0], rule.gate_upper + 1)",
         "NeuronUnit",
         "erbp-hidden",
+    ),
+    Mutant(
+        "feedback-of-the-last-sweep",
+        "plan",
+        "x - self.feedback_latency + 1",
+        "x - self.feedback_latency",
+        "LayerEngine",
+        "latency-3-lanes-3",
     ),
     Mutant("refractory", "neuron_unit", "rest - 1", "rest", "NeuronUnit", "erbp-hidden-options"),
     Mutant(
