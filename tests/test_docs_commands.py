@@ -135,6 +135,22 @@ def test_commands_where_only_the_wheel_is() -> None:
     assert verdicts == ["ok", "ok", "ok", "ok", "hint", "hint"]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_checkpoints_that_pages_read_are_there(page: Path) -> None:
+    """Each was left by a command above, or something stands in for it."""
+    there = set(TRY_COMMANDS["CHECKPOINTS"].get(page.name, {}))
+    for line in TRY_COMMANDS["typed"]("erbium")[page]:
+        words = line.split()
+        if any(re.match(rf"({pattern})", line.partition(" ")[2]) for pattern in TRY_COMMANDS["HELP_ONLY"]):
+            continue
+        left = {words[words.index("--checkpoint") + 1]} if "--checkpoint" in words else set()
+        if "--resume" not in words:
+            there |= left
+        assert {word for word in words if word.endswith(".npz")} <= there, line
+        if words[1] == "train" and len(words) > 2 and not left:
+            there.add(f"{words[2]}.npz")
+
+
 @pytest.mark.parametrize(
     ("text", "is_one"),
     [

@@ -52,8 +52,8 @@ HELP_ONLY = {
 }
 """Commands, without ``erbium``, of which only the help is asked for, and why."""
 
-NEEDS_CHECKPOINTS = ("board.md", "hardware.md")
-"""Pages that work on what the README has trained."""
+CHECKPOINTS = {"board.md": {"erbp-mnist-200.npz": "run.npz"}, "hardware.md": {"run.npz": "run.npz"}}
+"""Checkpoints that pages work on and no command of theirs leaves: what stands in, of those that the README leaves."""
 
 QUICK = ("--help", "presets", "show tiny", "doctor", "build ulx3s-25f tiny", "verify NeuronUnit lif")
 
@@ -106,7 +106,10 @@ class Place:
 
     def type(self, line: str, where: Path) -> Outcome:
         """Type a command line, and judge how it ended."""
-        words = [STAND_INS.get(word, word) for word in shlex.split(line)]
+        words = [
+            STAND_INS.get(word, word)
+            for word in shlex.split(line.replace("--data DIR", f"--data {self.data}"))
+        ]
         plain = any(re.match(rf"({pattern})", line.partition(" ")[2]) for pattern in HELP_ONLY)
         dry = line != "erbium --help" and (plain or (len(words) == 2 and words[1] in _WITH_ARGUMENTS))
         if dry:
@@ -231,19 +234,15 @@ def _make_data(folder: Path) -> None:
 
 def _outcomes(place: Place, pages: list[str]) -> Iterator[tuple[str, Outcome]]:
     """Yield the page and the outcome of each command."""
-    trained: list[Path] = []
     for page, lines in typed("erbium").items():
         if pages and page.name not in (*pages, "README.md"):
             continue
         where = place.folder / page.stem
         where.mkdir()
-        if page.name in NEEDS_CHECKPOINTS:
-            for file in trained:
-                shutil.copy(file, where)
+        for name, trained in CHECKPOINTS.get(page.name, {}).items():
+            shutil.copy(place.folder / "README" / trained, where / name)
         for line in lines:
             yield page.name, place.type(line, where)
-        if page.name == "README.md":
-            trained = sorted(where.glob("*.npz"))
 
 
 def main() -> int:
