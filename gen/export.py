@@ -154,13 +154,16 @@ def weights_digest(weights: Sequence[LayerWeights]) -> str:
     return digest.hexdigest()[:16]
 
 
-def core_file(network: Network, hardware: Hardware, name: str) -> str:
-    """Return the FuseSoC core description (CAPI 2); `name` is that of the core and of its files."""
+def core_file(network: Network, hardware: Hardware, name: str, what: str) -> str:
+    """Return the FuseSoC core description (CAPI 2); `name` is that of the core and of its files.
+
+    `what` is "array" or "chip", as in the heading of the Verilog.
+    """
     return "\n".join(
         [
             "CAPI=2:",
             f"name: erbium::{name}:{CORE_VERSION}",
-            f'description: "Erbium array {network.name} with {hardware.lanes} lanes, digest {network.digest}"',
+            f'description: "Erbium {what} {network.name} with {hardware.lanes} lanes, digest {network.digest}"',
             "filesets:",
             "  rtl:",
             "    files:",
@@ -324,7 +327,7 @@ def export(
     files = {
         f"{name}.v": _heading(network, hardware, what) + verilog,
         f"{name}.h": c_header(network, name),
-        f"{name}.core": core_file(network, hardware, name),
+        f"{name}.core": core_file(network, hardware, name, what),
     }
     described = manifest(network, hardware, design, name, files, options)
     directory = Path(directory)

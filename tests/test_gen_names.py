@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Names of networks and exports: what is written by them can live beside others, and nothing else is a name."""
 
-import importlib
 import json
+import os
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,21 +130,40 @@ def test_a_second_header_of_one_name_is_noticed(tmp_path):
     assert "another mine.h came before this one" in done.stderr
 
 
-def test_cores_live_in_one_library(three):
-    yaml = importlib.import_module("yaml")
+def test_fusesoc_takes_the_cores_of_one_library_for_as_many(three, tmp_path):
     folder, names = three
-    found = set()
-    for key, name in names.items():
-        text = (folder / key / f"{name}.core").read_text()
-        assert text.startswith("CAPI=2:\n")
-        core = yaml.safe_load(text.replace("CAPI=2:\n", ""))
-        assert core["targets"]["default"]["toplevel"] == name
-        files = [
-            file if isinstance(file, str) else next(iter(file)) for file in core["filesets"]["rtl"]["files"]
-        ]
-        assert all((folder / key / file).is_file() for file in files)
-        found.add(core["name"])
-    assert len(found) == len(names)
+    export(TINY, Hardware(lanes=4), folder / "d", ExportOptions("mine"))
+    export(TINY, Hardware(lanes=4), folder / "e", ExportOptions(serial=SerialLine()))
+    chip = default_name(TINY, Hardware(lanes=4), SerialLine())
+    (tmp_path / "top.v").write_text("module top; endmodule\n")
+    tops = [*names.values(), "mine", chip]
+    (tmp_path / "top.core").write_text(
+        "CAPI=2:\nname: me::top:1.0\nfilesets:\n  rtl:\n    files: [top.v]\n    file_type: verilogSource\n"
+        f"    depend: [{', '.join(f'erbium::{name}' for name in tops)}]\n"
+        "targets:\n  default:\n    filesets: [rtl]\n    toplevel: top\n    default_tool: icarus\n"
+    )
+
+    def fusesoc(*words: str) -> str:
+        command = [sys.executable, "-m", "fusesoc.main", "--config", "none.conf", "--cores-root", str(folder)]
+        done = subprocess.run(
+            [*command, "--cores-root", ".", *words],
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, "ERROR" in done.stderr) == (0, False), done.stderr
+        return done.stdout
+
+    listed = [line.split()[0] for line in fusesoc("core", "list").splitlines() if line.startswith("erbium")]
+    assert listed == sorted(f"erbium::{name}:0.1.0" for name in tops)
+    for name in tops:
+        shown = fusesoc("core", "show", f"erbium::{name}")
+        assert f"Erbium {'chip' if name == chip else 'array'} " in shown
+    fusesoc("run", "--setup", "me::top")
+    used = {path.name for path in tmp_path.glob("build/**/*.v")}
+    assert used == {"top.v", *(f"{name}.v" for name in tops)}
 
 
 def test_a_name_is_in_all_of_the_files(tmp_path):
