@@ -79,6 +79,33 @@ def test_every_preset_is_planned_in_a_few_seconds(run):
         assert len(row) <= 80
 
 
+def test_a_plan_loads_only_what_it_needs():
+    """The first row is on the screen within a second: what takes longer to load than to plan stays out."""
+    text = """
+import sys
+from erbium.cli import main
+try:
+    main(["plan", "ulx3s-85f"])
+except SystemExit:
+    pass
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+    said = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout
+    loaded = set(said.splitlines()[-1].split())
+    assert {"erbium", "numpy", "amaranth"} <= loaded
+    assert not loaded & {
+        "numba",
+        "scipy",
+        "sklearn",
+        "matplotlib",
+        "jinja2",
+        "requests",
+        "pooch",
+        "dask",
+        "serial",
+    }
+
+
 def test_rows_come_one_by_one():
     """The first one long before the last: nothing is kept until the end."""
     with subprocess.Popen(

@@ -59,7 +59,14 @@ prepare() {
     done
 }
 
-if [ -n "$uv" ] && "$uv" pip install -q -p "$venv/bin/python" -e '.[test,fpga,docs,sweep]'; then
+# Of what every command loads the bytecode is made now, as pip does it: without it the first command, and where nobody
+# may write into $venv each one, waits another second or two.
+with_uv() {
+    "$uv" pip install -q -p "$venv/bin/python" --compile-bytecode -e . &&
+        "$uv" pip install -q -p "$venv/bin/python" -e '.[test,fpga,docs,sweep]'
+}
+
+if [ -n "$uv" ] && with_uv; then
     prepare
     exit 0
 fi
