@@ -102,15 +102,15 @@ class TrainingDisplay(ProgressDisplay):
                 self._progress.update(self._task, completed=position, description="learning")
             case Evaluating():
                 self._progress.update(self._task, description="checking")
-            case Evaluated(point=point, answered=answered):
+            case Evaluated(point=point, dead=dead):
                 accuracy = 100 * (1 - point.error)
                 self._progress.update(
-                    self._task, accuracy=f"{accuracy:.1f} % right" if answered else "no answers"
+                    self._task, accuracy="no answers" if dead else f"{accuracy:.1f} % right"
                 )
                 found = (
-                    f"{accuracy:5.1f} % right of {point.n_images:,} validation images"
-                    if answered
-                    else f"no answer, as no output neuron spiked in any of {point.n_images:,} validation images"
+                    f"no answer, as no {dead} neuron spiked in any of {point.n_images:,} validation images"
+                    if dead
+                    else f"{accuracy:5.1f} % right of {point.n_images:,} validation images"
                 )
                 self.console.print(
                     f"{point.position:>11,} images learned: {found}", highlight=False, soft_wrap=True

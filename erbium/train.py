@@ -179,11 +179,11 @@ class Evaluating:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation is complete; `answered` is false if no output neuron spiked in any of its images."""
+    """An evaluation is complete; `dead` is "input" or "output" if no neuron there spiked in any of its images."""
 
     point: CurvePoint
     seconds: float
-    answered: bool = True
+    dead: str = ""
 
 
 Event = Learned | Evaluating | Evaluated
@@ -350,8 +350,8 @@ class Trainer:
         split = self.dataset.validation
         pace, start = Pace(), time.perf_counter()
         n_done = n_wrong = 0
-        output = f"layer{len(self.chip.network.layers)}_spikes"
-        spikes_before = self.chip.counters.get(output, 0)
+        spikes = {"input": "input_spikes", "output": f"layer{len(self.chip.network.layers)}_spikes"}
+        counted = self.chip.counters
         while n_done < n_images:
             here = slice(n_done, min(n_done + (self._batch or pace.size), n_images))
             before = time.perf_counter()
@@ -367,8 +367,9 @@ class Trainer:
         on_the_way = self.plan.total <= 10 * position < 10 * self.plan.total
         if self.keep_during and self.during is None and on_the_way:
             self.during = position, self.chip.weights[0]
-        answered = output not in self.counters or self.counters[output] > spikes_before
-        yield Evaluated(point, time.perf_counter() - start, answered)
+        still = [name for name, counter in spikes.items() if counter in counted]
+        dead = next((name for name in still if self.counters[spikes[name]] == counted[spikes[name]]), "")
+        yield Evaluated(point, time.perf_counter() - start, dead)
 
 
 def _add(total: dict[str, int], after: Mapping[str, int], before: Mapping[str, int]) -> None:

@@ -350,6 +350,17 @@ def mistakes():
         ("train mine.json", ["mine.json", "no such file"]),
         ("train bad.json", ["bad.json", "not JSON"]),
         ("train binary.json", ["binary.json", "no text", "--json"]),
+        *(
+            (command, ["here.npz is an archive and no network description", "--resume", "--init"])
+            for command in (
+                "train here.npz",
+                "train --network here.npz",
+                "show here.npz",
+                "plan ulx3s-85f here.npz",
+                "run sim:ulx3s-85f here.npz",
+                "sweep here.npz --over hidden=1,2",
+            )
+        ),
         ("train odd.json", ["odd.json", "unknown field 'colour'"]),
         ("train erbp-mnist-100", ["4 x 4 = 16 pixels", "takes 784", "--hidden 100", "--data"]),
         ("train tiny --data five", ["five has 5 classes", "tells 4 apart", "--hidden 12"]),

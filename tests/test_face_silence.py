@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A run in which nothing spikes says so: which population, in how many images, and what to change."""
 
+import csv
 import json
 import re
 from dataclasses import replace
@@ -148,8 +149,9 @@ def test_train_and_eval_say_that_nothing_spiked(run, blank, tmp_path, name):
     assert code == 1
     assert "no answer: no input neuron spiked in any of 12 images; the checkpoint is run.npz" in out
     assert "test error" not in out
+    assert " % right of" not in err
+    assert err.count("no answer, as no input neuron spiked in any of 10 validation images") >= 2
     if name == "first-spike-tiny":  # in eRBP the bias makes neurons spike
-        assert "no answer, as no output neuron spiked in any of 10 validation images" in err
         assert "populations without a spike, of 12 images: input in 12, hidden in 12, output in 12" in err
     assert "populations without a spike, of 12 images: input in 12" in err
     page = (tmp_path / "run.html").read_text(encoding="utf-8")
@@ -184,3 +186,16 @@ def test_eval_shows_images_without_an_answer_beside_the_classes(run, tmp_path, m
     _, out, _ = run("eval run.npz")
     assert f"{record['without_answer']} of them without an output spike" in out
     assert "(no output spike)" in out
+
+
+def test_a_sweep_quotes_no_error_of_points_without_an_answer(run, blank, tmp_path):
+    line = "sweep tiny --over hidden=4,5,6 --set images=20 --test --jobs 1 -o there"
+    code, out, err = run(line)
+    assert code == 1
+    assert "3 of 3 points measured, 3 of them without an answer" in out
+    assert "% wrong" not in err
+    assert err.count("no answer; populations without a spike, of 10 images: input in 10") == 3
+    with (tmp_path / "there" / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["validation_error"], row["test_error"]) for row in rows] == [("", "")] * 3
+    assert not list((tmp_path / "there").glob("error-*"))

@@ -362,7 +362,7 @@ def relabelled(change):
             lambda labels: labels + 1,
             [
                 "found labels from 1 to 4, expected classes that are numbered from 0; subtract 1",
-                "read_idx and write_idx",
+                "write_idx(FILE, read_idx(FILE, 'labels') - 1), both of erbium.sw_model.datasets",
             ],
         ),
         (lambda labels: labels * 0 + 5, ["found the label 5 only, expected at least two classes"]),

@@ -182,12 +182,18 @@ def network_or_trained(name: str) -> tuple[Network, list[Array] | None]:
         If it is a checkpoint that cannot be used.
     """
     path = Path(name)
-    if name not in PRESETS and (path.suffix == ".npz" or _is_zip(path)):
+    if is_checkpoint(name):
         from erbium.checkpoint import Checkpoint
 
         saved = Checkpoint.load(path)
         return saved.network, saved.weights
     return named_network(name).network, None
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether the user means a checkpoint by `name`, and neither a preset nor a description."""
+    path = Path(name)
+    return name not in PRESETS and (path.suffix == ".npz" or _is_zip(path))
 
 
 def _is_zip(path: Path) -> bool:
@@ -197,6 +203,12 @@ def _is_zip(path: Path) -> bool:
 
 def network_file(path: Path) -> Preset:
     """Read a network description; it is trained by the usual recipe."""
+    if _is_zip(path):
+        raise DescriptionError(
+            f"{path} is an archive and no network description; a checkpoint goes to 'erbium eval', 'export', "
+            "'verilog', 'build', 'flash' and 'wave' as it is, to 'train' and 'run' by --checkpoint with --resume, and "
+            "to 'train' by --init"
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:

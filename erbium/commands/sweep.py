@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shlex
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
@@ -127,7 +128,7 @@ def sweep(network: str | None, **options: Any) -> None:
 
     Measured are the validation error, synaptic operations, clocks and memory; the results are a Parquet file with
     plots and a page beside it. Ctrl-C, a lost worker or a lost machine cost what was under way and nothing else: the
-    same command carries on, also with more values.
+    same command carries on, also with more values. The exit code is 1 if no point has an answer.
     """
     if fields := options.pop("fields"):
         assert fields
@@ -416,11 +417,15 @@ def _conclude(sweep: _Sweep, store: Store, rows: Sequence[tuple[Settings, Row]],
     by_status = Counter(row.status for _, row in rows)
     left = len(sweep.points) - by_status[DONE] - by_status[FAILED]
     failed = f", {by_status[FAILED]} failed" if by_status[FAILED] else ""
+    unanswered = sum(row.status == DONE and not _answered(row) for _, row in rows)
+    silent = f", {unanswered} of them without an answer" if unanswered else ""
     where = store.folder / TABLE
-    text = f"{by_status[DONE]} of {len(sweep.settings)} points measured{failed}; the table is {where}"
+    text = f"{by_status[DONE]} of {len(sweep.settings)} points measured{silent}{failed}; the table is {where}"
     if left:
         raise StoppedError(f"Stopped with {left} points to go: {text}; the same command carries on.", stopped)
     common.say(f"{text}, the page {store.folder / 'index.html'}")
+    if unanswered == by_status[DONE]:
+        sys.exit(1)
 
 
 class _Display(ProgressDisplay):
@@ -446,10 +451,15 @@ class _Display(ProgressDisplay):
         _print(self.console, f"{self._count} of {len(self._points)}: {swept}: {found}")
 
 
+def _answered(row: Row) -> bool:
+    """Whether a point that was measured has an answer to any image."""
+    return row.measures.get("validation_error") is not None
+
+
 def _found(row: Row) -> str:
     """Return what was found at a point: how many answers were wrong, and what was silent."""
     measures = row.measures
-    if measures["validation_without_answer"] == measures["validation_images"]:
+    if not _answered(row):
         return f"no answer; {measures['silent']}"
     found = f"{100 * measures['validation_error']:.2f} % wrong"
     return f"{found}; {measures['silent']}" if measures["silent"] else found

@@ -45,7 +45,7 @@ class _Subject:
         "erbium wave erbp-mnist-200.npz --sample 0 --learn --lanes 16 -o learned.vcd",
     ),
 )
-@click.argument("network", metavar="PRESET|FILE|CHECKPOINT")
+@click.argument("network", metavar="PRESET|FILE|CHECKPOINT", shell_complete=common.complete_network)
 @click.option(
     "--sample", "number", type=int, default=0, show_default=True, metavar="N", help="Number of the sample."
 )
@@ -109,7 +109,7 @@ def wave(
 
 def _subject(name: str, position: int) -> _Subject:
     """Return what the user named."""
-    if Path(name).suffix == ".npz":
+    if common.is_checkpoint(name):
         saved = Checkpoint.load(Path(name))
         plan = saved.plan
         return _Subject(

@@ -25,7 +25,10 @@ from erbium.sweep.point import Point
 from erbium.train import Plan, Trainer
 
 MEASURES: dict[str, tuple[type, str]] = {
-    "validation_error": (float, "share of the validation images that were answered wrongly"),
+    "validation_error": (
+        float,
+        "share of the validation images with a wrong answer; nothing if none has an answer",
+    ),
     "test_error": (float, "the same of the test images, if asked for"),
     "validation_without_answer": (int, "of the validation images, those without an output spike"),
     "silent": (str, "which populations did not spike in how many validation images, if that matters"),
@@ -134,19 +137,25 @@ def measure(point: Point, dataset: Dataset, trained: Trained, folder: Path | Non
     for name, split in splits.items():
         n_images = min(point.ask.images or len(split), len(split))
         answers[name] = ask(chip, split, 0, n_images, point.ask.ticks or None)
-    silent = silence(
-        network,
-        trained.weights,
-        splits["validation"],
-        answers["validation"].n_images,
-        n_ticks=point.ask.ticks or None,
-        decide_after=chip.decide_after,
-        faults=chip.faults,
-        threads=1,
-    )
-    asked = answers["validation"]
+    silences = {
+        name: silence(
+            network,
+            trained.weights,
+            split,
+            answers[name].n_images,
+            n_ticks=point.ask.ticks or None,
+            decide_after=chip.decide_after,
+            faults=chip.faults,
+            threads=1,
+        )
+        for name, split in splits.items()
+    }
+    asked, silent = answers["validation"], silences["validation"]
     work, n = asked.work, asked.n_images
-    found: dict[str, Any] = {f"{name}_error": one.error for name, one in answers.items()}
+    # What was never answered has no error: the number of the class that stands in for an answer would be one.
+    found: dict[str, Any] = {
+        f"{name}_error": one.error for name, one in answers.items() if not silences[name].dead
+    }
     found |= {f"{name}_images": one.n_images for name, one in answers.items()}
     found |= {
         "validation_without_answer": silent.n_without_answer,

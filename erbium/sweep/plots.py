@@ -116,7 +116,12 @@ class Plot:
 
 def plots(rows: Sequence[tuple[Settings, Row]]) -> list[Plot]:
     """Return the plots that results are good for."""
-    done = [(settings, row) for settings, row in rows if row.status == DONE]
+    # A point without an answer has no error.
+    done = [
+        (settings, row)
+        for settings, row in rows
+        if row.status == DONE and row.measures.get(ERROR) is not None
+    ]
     made = []
     for measure, (name, label) in COSTS.items():
         points = costs(done, measure)

@@ -142,8 +142,8 @@ def _check_labels(path: Path, labels: NDArray[Any]) -> None:
             path,
             f"labels from {present[0]} to {present[-1]}",
             "classes that are numbered from 0",
-            f"subtract {present[0]} from the labels of both files with read_idx and write_idx of "
-            "erbium.sw_model.datasets",
+            f"subtract {present[0]} from the labels of both files: "
+            f"write_idx(FILE, read_idx(FILE, 'labels') - {present[0]}), both of erbium.sw_model.datasets",
         )
 
 
