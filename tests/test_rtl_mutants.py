@@ -588,29 +588,16 @@ MUTANTS = [
 
 
 BUILD = """
-import importlib.abc, importlib.util, sys
+import sys
 
-module, old, new, component, case = sys.argv[1:]
+from erbium.verif.planted import Fault, plant
 
-
-class Planter(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name != module:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        loader = spec.loader
-        text = loader.get_source(name)
-        assert old in text, f'{old!r} stands no more in {name}; plant the fault in what stands there now'
-        loader.get_code = lambda name: compile(text.replace(old, new), spec.origin, "exec")
-        return spec
-
-
-sys.meta_path.insert(0, Planter())
+plant(Fault(*sys.argv[1:4]))
 from erbium.gen.verilog import component_verilog
 from erbium.verif.registry import REGISTRY
 from erbium.verif.run_bench import TOP
 
+component, case = sys.argv[4:]
 entry = REGISTRY[component]
 print(component_verilog(entry.build(entry.case(case)), TOP))
 """
@@ -619,7 +606,7 @@ print(component_verilog(entry.build(entry.case(case)), TOP))
 def run_of(mutant):
     """Return the run of a bench on hardware with a fault."""
     built = subprocess.run(
-        [sys.executable, "-c", BUILD, f"erbium.hdl.{mutant.module}", *mutant[2:6]],
+        [sys.executable, "-c", BUILD, *mutant[1:6]],
         capture_output=True,
         text=True,
         check=False,
