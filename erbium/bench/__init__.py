@@ -69,6 +69,7 @@ BENCHES = {
     "sim-speed": Bench("erbium.bench.sim_speed", "images per second of the simulated chip on one core"),
     "link": Bench("erbium.bench.link", "random and damaged frames that the host link survives"),
     "lanes": Bench("erbium.bench.lanes", "share of clock cycles in which the lanes work, cycles per sample"),
+    "proofs": Bench("erbium.bench.proofs", "components with formal proofs, and the faults that refute them"),
     "boards": Bench("erbium.bench.boards", "frequency, size and images per second of the bitstreams"),
 }
 """All benches by name; a new one is a line here."""

