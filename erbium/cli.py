@@ -23,6 +23,7 @@ COMMANDS = {
     "sweep": ("erbium.commands.sweep", "sweep"),
     "run": ("erbium.commands.run", "run"),
     "simulate": ("erbium.commands.run", "simulate"),
+    "page": ("erbium.commands.page", "page"),
     "presets": ("erbium.commands.show", "presets"),
     "show": ("erbium.commands.show", "show"),
     "verilog": ("erbium.commands.export", "verilog"),

@@ -63,7 +63,7 @@ prepare() {
 # may write into $venv each one, waits another second or two.
 with_uv() {
     "$uv" pip install -q -p "$venv/bin/python" --compile-bytecode -e . &&
-        "$uv" pip install -q -p "$venv/bin/python" -e '.[test,fpga,docs,sweep]'
+        "$uv" pip install -q -p "$venv/bin/python" -e '.[test,fpga,docs,sweep,page]'
 }
 
 if [ -n "$uv" ] && with_uv; then
@@ -72,5 +72,5 @@ if [ -n "$uv" ] && with_uv; then
 fi
 echo "uv could not do it; trying pip."
 has_pip || "$venv/bin/python" -m ensurepip >/dev/null
-"$venv/bin/python" -m pip install -q --disable-pip-version-check -e '.[test,fpga,docs,sweep]'
+"$venv/bin/python" -m pip install -q --disable-pip-version-check -e '.[test,fpga,docs,sweep,page]'
 prepare

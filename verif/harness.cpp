@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The Verilated array behind a flat C interface that takes whole batches: one call per batch instead of one
+// The simulated array behind a flat C interface that takes whole batches: one call per batch instead of one
 // per clock is what makes whole epochs affordable. `array_ports.h` is generated beside this file and lists
-// the ports that depend on the network.
+// the ports that depend on the network. Of C++'s library there are only numbers here: a browser has no more.
 
 #include <cstdint>
-#include <cstring>
-#include <memory>
-#include <vector>
 
 #include "Varray.h"
 #include "array_ports.h"
@@ -22,31 +19,44 @@ constexpr uint64_t PATIENCE = 4'000'000;
 
 struct Chip {
     VerilatedContext context;
-    std::unique_ptr<Varray> top;
+    Varray* top = nullptr;
     uint64_t clocks = 0;
 #ifdef ARRAY_TRACE
-    std::unique_ptr<ARRAY_TRACE> trace;
+    ARRAY_TRACE* trace = nullptr;
     uint64_t time = 0;
+#endif
+#ifdef ARRAY_WATCH
+    ArrayLog log;
 #endif
 
     Chip() {
 #ifdef ARRAY_TRACE
         context.traceEverOn(true);
 #endif
-        top.reset(new Varray(&context));
+        top = new Varray(&context);
         top->rst = 1;
         top->n_ticks = 1;
         for (int k = 0; k < 4; ++k) clock();
         top->rst = 0;
         settle();
     }
-    ~Chip() { top->final(); }
+    Chip(const Chip&) = delete;
+    ~Chip() {
+        top->final();
+#ifdef ARRAY_TRACE
+        delete trace;
+#endif
+        delete top;
+    }
 
     void settle() {
         top->clk = 0;
         top->eval();
     }
     void edge() {
+#ifdef ARRAY_WATCH
+        array_watch(*top, log);
+#endif
         dump();
         top->clk = 1;
         top->eval();
@@ -74,11 +84,30 @@ uint64_t pixel_token(uint32_t value, uint32_t address) {
     return (uint64_t(value) | uint64_t(address) << 8) << 2 | SAMPLE_PIXEL;
 }
 
-void append_sample(std::vector<uint64_t>& tokens, const uint8_t* image, int64_t n_inputs) {
-    for (int64_t k = 0; k < n_inputs; ++k)
-        if (image[k] >= ARRAY_LOWEST_PIXEL) tokens.push_back(pixel_token(image[k], uint32_t(k)));
-    tokens.push_back(SAMPLE_END);
-}
+// The tokens of a sample, one after the other: BEGIN, the pixels that are not left out, END.
+class Tokens {
+    const uint8_t* image_ = nullptr;
+    int64_t n_inputs_ = 0, next_ = 0;
+
+    void find() {
+        while (next_ < n_inputs_ && image_[next_] < ARRAY_LOWEST_PIXEL) ++next_;
+        token = next_ < n_inputs_ ? pixel_token(image_[next_], uint32_t(next_)) : SAMPLE_END;
+    }
+
+public:
+    bool left = false;
+    uint64_t token = 0;
+
+    void start(uint64_t begin, const uint8_t* image, int64_t n_inputs) {
+        image_ = image, n_inputs_ = n_inputs, next_ = -1;
+        left = true, token = begin;
+    }
+    void take() {
+        left = next_ < n_inputs_;
+        ++next_;
+        if (left) find();
+    }
+};
 
 }  // namespace
 
@@ -107,22 +136,19 @@ int chip_run(void* handle, int64_t n, int64_t n_inputs, const uint8_t* images, c
     top.n_ticks = n_ticks;
     top.decide_after = decide_after;
     top.result_o_ready = 1;
-    std::vector<uint64_t> tokens;
+    Tokens tokens;
     int64_t sent = 0, done = 0;
-    size_t next = 0;
     uint64_t waiting = 0;
     while (done < n) {
-        if (next == tokens.size() && sent < n) {
-            tokens.clear();
-            next = 0;
-            tokens.push_back(begin_token(seeds[sent], labels ? labels[sent] : 0, labels != nullptr));
-            append_sample(tokens, images + sent * n_inputs, n_inputs);
+        if (!tokens.left && sent < n) {
+            tokens.start(begin_token(seeds[sent], labels ? labels[sent] : 0, labels != nullptr),
+                         images + sent * n_inputs, n_inputs);
             ++sent;
         }
-        top.sample_i_valid = next < tokens.size();
-        if (next < tokens.size()) top.sample_i_payload = tokens[next];
+        top.sample_i_valid = tokens.left;
+        if (tokens.left) top.sample_i_payload = tokens.token;
         chip.settle();
-        if (top.sample_i_valid && top.sample_i_ready) ++next;
+        if (top.sample_i_valid && top.sample_i_ready) tokens.take();
         ++waiting;
         if (top.result_o_valid) {
             const uint64_t result = top.result_o_payload;
@@ -145,7 +171,7 @@ int chip_run(void* handle, int64_t n, int64_t n_inputs, const uint8_t* images, c
     return 0;
 }
 
-// Reads or writes whole rows: values has n_rows * n_neurons entries. Returns 0, or -1 if the array hung.
+// Writes whole rows, n_rows * n_neurons values, or reads so many from the first neuron of a row on. Returns 0, or -1 if the array hung.
 int chip_access(void* handle, uint32_t layer, uint32_t row, int64_t count, int16_t* values, int write) {
     Chip& chip = *static_cast<Chip*>(handle);
     Varray& top = *chip.top;
@@ -171,7 +197,7 @@ int chip_access(void* handle, uint32_t layer, uint32_t row, int64_t count, int16
     }
     top.access_i_valid = 0;
     // A last word may still be on its way to the memory.
-    for (int k = 0; k < ARRAY_ACCESS_TAIL; ++k) chip.clock();
+    for (int k = 0; write && k < ARRAY_ACCESS_TAIL; ++k) chip.clock();
     return 0;
 }
 
@@ -198,12 +224,13 @@ int chip_counters(void* handle, uint64_t* values) {
 // Writes waveforms from now on. Returns 0, or -1 if the file cannot be written.
 int chip_trace_open(void* handle, const char* path) {
     Chip& chip = *static_cast<Chip*>(handle);
-    chip.trace.reset(new ARRAY_TRACE);
+    delete chip.trace;
+    chip.trace = new ARRAY_TRACE;
     chip.context.timeunit(-9);
     chip.context.timeprecision(-9);
     chip.trace->set_time_unit("1ns");
     chip.trace->set_time_resolution("1ns");
-    chip.top->trace(chip.trace.get(), 99);
+    chip.top->trace(chip.trace, 99);
     chip.trace->open(path);
     chip.time = 0;
     return chip.trace->isOpen() ? 0 : -1;
@@ -212,8 +239,22 @@ int chip_trace_open(void* handle, const char* path) {
 void chip_trace_close(void* handle) {
     Chip& chip = *static_cast<Chip*>(handle);
     if (chip.trace) chip.trace->close();
-    chip.trace.reset();
+    delete chip.trace;
+    chip.trace = nullptr;
 }
+#endif
+
+#ifdef ARRAY_WATCH
+// Logs what passes from now on into `room` entries; with no log, nothing.
+void chip_watch(void* handle, uint32_t* log, uint32_t room) {
+    static_cast<Chip*>(handle)->log = {log, room};
+}
+
+// Returns how many entries found no room, 0 if the log is whole.
+uint32_t chip_missed(void* handle) { return static_cast<Chip*>(handle)->log.missed; }
+
+// Returns the entry that is written next.
+uint32_t* chip_logged(void* handle) { return static_cast<Chip*>(handle)->log.next; }
 #endif
 
 int chip_collision(void* handle) { return static_cast<Chip*>(handle)->top->collision; }

@@ -53,6 +53,9 @@ static inline void pack(const V16* v, u64* b, int lanes) {
 #elif defined(__AVX2__)
         const __m256i x = (__m256i)v[i];
         m = u32(_mm_movemask_epi8(_mm_packs_epi16(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1))));
+#elif defined(__wasm_simd128__)
+        static_assert(VL == 8, "a mask of 16 bits for each lane is one vector");
+        m = u32(__builtin_wasm_bitmask_i16x8((S16)v[i]));
 #else
         for (int k = 0; k < VL; ++k) m |= u32(v[i][k] & 1) << k;
 #endif
