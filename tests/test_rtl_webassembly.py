@@ -22,9 +22,10 @@ N_LEARNED, N_ASKED = 60, 10
 def read_log(network, log):
     """Return spikes by population as pairs of tick and neuron, and the output membranes by tick."""
     names = populations(network)
-    spikes = {name: [] for name in names}
+    spikes: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
     tick = dict.fromkeys(names, 0)
-    membranes, ended = [[]], set()
+    membranes: list[list[int]] = [[]]
+    ended: set[str] = set()
     for entry in log.tolist():
         kind, name = LOG_KINDS[entry & 7], names[entry >> 3 & 31]
         value = entry >> 8

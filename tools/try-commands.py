@@ -147,8 +147,8 @@ class Place:
         }
 
 
-_WITH_ARGUMENTS = ("build", "demo", "eval", "export", "flash", "plan", "run", "show", "simulate", "sweep", "train",
-                   "verify", "verilog", "wave")  # fmt: skip
+_WITH_ARGUMENTS = ("build", "demo", "eval", "export", "flash", "page", "plan", "run", "show", "simulate", "sweep",
+                   "train", "verify", "verilog", "wave")  # fmt: skip
 
 
 def is_hint(text: str) -> bool:

@@ -8,11 +8,13 @@ by a byte of 0. Every wait has an end.
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +33,14 @@ _FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--disable-dev-shm-usage", "--remote-debugging-pipe"),
 )
+
+# No shell: not every one knows pipes of two digits.
+_START = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class PageError(RuntimeError):
@@ -72,19 +82,21 @@ class Browser:
         profile = self._profile.__enter__()
         theirs_in, self._out = os.pipe()
         self._in, theirs_out = os.pipe()
-        # The protocol's pipes are 3 and 4, which may be taken here: a shell moves them there.
-        script = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
+        # Out of the way of 3 and 4, which the protocol's pipes have in the browser.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (theirs_in, theirs_out)]
+        os.close(theirs_in)
+        os.close(theirs_out)
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", script, path, *_FLAGS, f"--user-data-dir={profile}"],
+            [sys.executable, "-c", _START, *map(str, ends), path, *_FLAGS, f"--user-data-dir={profile}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=(theirs_in, theirs_out),
+            pass_fds=ends,
             env=tool_environment(),
             process_group=0,
         )
-        os.close(theirs_in)
-        os.close(theirs_out)
+        for end in ends:
+            os.close(end)
         try:
             target = self.send("Target.createTarget", url="about:blank")["targetId"]
             self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -134,7 +146,9 @@ class Browser:
             data = os.read(self._in, 1 << 16) if ready else b""
             if not data:
                 what = "ended" if ready else f"gave no answer within {self._seconds:g} s"
-                raise ToolError(f"Chromium {what} while it did {method}; try again on a machine that has less to do")
+                raise ToolError(
+                    f"Chromium {what} while it did {method}; try again on a machine that has less to do"
+                )
             self._held += data
         text, _, self._held = self._held.partition(b"\0")
         message: dict[str, Any] = json.loads(text)
@@ -148,7 +162,11 @@ class Browser:
     def screen(self, width: int, height: int = 900, *, dark: bool = False, phone: bool = False) -> None:
         """Be a screen of so many pixels, that prefers dark pages or light ones."""
         self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=phone,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])

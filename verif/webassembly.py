@@ -136,7 +136,9 @@ def _compile(network: Network, hardware: Hardware, target: Path) -> None:
         kept = {f"ZIG_{kind}_CACHE_DIR": str(folder.absolute() / "zig") for kind in ("GLOBAL", "LOCAL")}
         command: list[str | Path] = [
             *(sys.executable, "-m", COMPILER, "c++", *_FLAGS),
-            *(f"-I{folder.absolute()}", *units, "-o", "array.wasm"),
+            f"-I{folder.absolute()}",
+            *units,
+            *("-o", "array.wasm"),
         ]
         done = run_within(COMPILE_SECONDS, command, folder, tool_environment() | kept)
         if done.returncode:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The hardware as WebAssembly, run without a browser: for tests, and to give a page its chip with the weights loaded."""
+"""The hardware as WebAssembly, run without a browser: for tests, and to load the weights with which a page begins."""
 
 from __future__ import annotations
 
@@ -79,16 +79,20 @@ class WebAssemblyArray:
 
     def _read(self, place: int, count: int, kind: type[np.generic]) -> Array:
         size = count * np.dtype(kind).itemsize
-        return np.frombuffer(bytes(self._exports["memory"].read(self._store, place, place + size)), dtype=kind)
+        return np.frombuffer(
+            bytes(self._exports["memory"].read(self._store, place, place + size)), dtype=kind
+        )
 
     def _check(self, status: int) -> None:
         if status or self._call("chip_collision", self.handle):
-            raise SimulationError("the simulated array hung or misused a memory; this is a defect, please report it")
+            raise SimulationError(
+                "the simulated array hung or misused a memory; this is a defect, please report it"
+            )
 
     def run(
         self, images: Array, seeds: Array, labels: Array | None = None, *, n_ticks: int | None = None
     ) -> Results:
-        """Present samples in order; learn them if there are labels: see :meth:`erbium.sw_model.array.ArrayModel.run`."""
+        """Present samples in order; learn them if there are labels."""
         n, network = len(images), self.network
         results = self._room(24 * n)
         self._check(
@@ -135,7 +139,10 @@ class WebAssemblyArray:
         names = counter_names(self.network) + performance_names(self.network)
         room = self._room(8 * len(names))
         self._check(self._call("chip_counters", self.handle, room))
-        return {name: int(value) for name, value in zip(names, self._read(room, len(names), np.uint64), strict=True)}
+        return {
+            name: int(value)
+            for name, value in zip(names, self._read(room, len(names), np.uint64), strict=True)
+        }
 
     def watched(self, image: Array, seed: int, label: int | None = None, room: int = 1 << 18) -> Array:
         """Run a sample and return the entries of its log, see :meth:`erbium.verif.watched.WatchedArray.header`."""

@@ -67,6 +67,9 @@ BENCHES = {
     ),
     "model-speed": Bench("erbium.bench.model_speed", "images per second of the compiled model on one core"),
     "sim-speed": Bench("erbium.bench.sim_speed", "images per second of the simulated chip on one core"),
+    "page": Bench(
+        "erbium.bench.page", "the page in which the chip learns, in a browser: size, speed, exactness"
+    ),
     "link": Bench("erbium.bench.link", "random and damaged frames that the host link survives"),
     "lanes": Bench("erbium.bench.lanes", "share of clock cycles in which the lanes work, cycles per sample"),
     "proofs": Bench("erbium.bench.proofs", "components with formal proofs, and the faults that refute them"),

@@ -61,7 +61,9 @@ def page(
     The page is one file, works from a disk as from any web server, and asks nobody for anything.
     """
     if (output is None) == (saved is None):
-        raise click.UsageError("a page is written with -o DIR, and what one has saved is compared with --check")
+        raise click.UsageError(
+            "a page is written with -o DIR, and what one has saved is compared with --check"
+        )
     chosen = common.named_network(preset)
     from erbium.page import Options, replay, write_page
 
@@ -75,4 +77,6 @@ def page(
         raise SystemExit(0 if found.equal else 1)
     assert output is not None
     path = write_page(chosen, output, options, overwrite=overwrite)
-    common.say(f"The page of {chosen.network.name} is {path} ({path.stat().st_size / 1e6:.1f} MB); open it in a browser")
+    common.say(
+        f"The page of {chosen.network.name} is {path} ({path.stat().st_size / 1e6:.1f} MB); open it in a browser"
+    )

@@ -137,9 +137,7 @@ def contents(chosen: Preset, options: Options) -> tuple[dict[str, Any], dict[str
         "rates": [int(rate) for rate in network.rates],
         "shapes": [[network.n_rows(k), layer.n_neurons] for k, layer in enumerate(network.layers)],
         "weights": sum(values.size for values in expected),
-        "populations": [
-            [name, size] for name, size in zip(populations(network), network.shape, strict=True)
-        ],
+        "populations": [[name, size] for name, size in zip(populations(network), network.shape, strict=True)],
         "kinds": list(LOG_KINDS),
         "weight_limit": max(abs(network.layers[0].weight_min), network.layers[0].weight_max),
         "counters": counter_names(network) + performance_names(network),

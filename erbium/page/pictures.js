@@ -55,7 +55,7 @@ const pictures = {
       pen.fillStyle = board.colour("--rule");
       pen.fillRect(0, top + band + gap / 2, width, 1);
       pen.fillStyle = colours[k];
-      const tall = Math.max(1.5, Math.min(band / neurons, 6)), wide = Math.max(1.5, Math.min(step * .7, 5));
+      const tall = Math.max(1.5, Math.min(band / neurons, 6)), wide = Math.max(1.5, Math.min(step * .6, 9));
       for (const [tick, neuron] of this.seen.spikes[k]) {
         pen.fillRect((tick + .5) * step - wide / 2, top + neuron / neurons * band, wide, tall);
       }
