@@ -19,13 +19,11 @@ from erbium.verif.browser import Browser, PageError, find_browser
 
 looks: Any = importlib.import_module("test_face_report_browser")
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not find_browser(),
-        reason="the page was not opened: no Chromium was found; get it with 'sudo apt-get install chromium'",
-    ),
-]
+# Not marked `slow`, which would spread them: neighbours share the page, which takes longer to make than all of them.
+pytestmark = pytest.mark.skipif(
+    not find_browser(),
+    reason="the page was not opened: no Chromium was found; get it with 'sudo apt-get install chromium'",
+)
 
 FREE = "!document.getElementById('ask').disabled"
 WEIGHTS = "erbium.chip.weights().then(all => all.map(values => [...values]))"
