@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -530,6 +531,30 @@ def test_points_far_out_do_not_stretch_the_axes_and_are_named():
     text = page.render("a title", "about", "erbium sweep x", rows, made)
     assert "Off the scale, marked at the edge: hidden 320: 90.00 %." in text
     assert all(not plot.off for plot in plots.plots(results())[2:])
+
+
+@pytest.mark.parametrize("scale", [1, 600, 99_999])
+def test_the_numbers_of_an_axis_have_room(scale):
+    rows: list[tuple[Settings, Row]] = [
+        (
+            {"hidden": size * scale},
+            some_row(validation_error=0.3 / size, memory_bits=1000 * size * scale + 480),
+        )
+        for size in range(4, 20)
+    ]
+    for plot in plots.plots(rows):
+        figure = plot.draw(STAND_IN)
+        figure.canvas.draw()
+        axes, (left, bottom, right, _) = figure.axes[0], figure.bbox.extents
+        low, high = sorted(axes.get_xlim())
+        boxes = [
+            label.get_window_extent()
+            for place, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+            if low <= place <= high
+        ]
+        assert len(boxes) >= 3
+        assert all(left <= box.x0 and box.x1 <= right and bottom <= box.y0 for box in boxes)
+        assert all(one.x1 + 4 < other.x0 for one, other in pairwise(boxes))
 
 
 @pytest.mark.parametrize(

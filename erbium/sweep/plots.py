@@ -30,6 +30,9 @@ COSTS = {
 """Measures that the error is shown against: what the plot is called, and its axis."""
 
 ERROR = "validation_error"
+
+X_TICKS = 6
+"""Steps of an axis of integers from left to right, at most: as many as numbers of six digits have room for."""
 REPLICATES = ("seed", "faults.seed", "build.seed")
 """Fields that repeat a point by another chance: they are averaged over."""
 
@@ -271,7 +274,7 @@ def _numbers(done: Sequence[tuple[Settings, Row]], field: str) -> set[float]:
 
 
 def _against_cost(points: Sequence[Cost], label: str, colours: Colours) -> Figure:
-    figure = frame(HALF, 4.6)
+    figure = frame(HALF, 4.6, right=0.4)
     axes = figure.add_subplot()
     fields = _varying([point.settings for point in points])
     # The first axis with few values has the colours.
@@ -336,7 +339,7 @@ def _spread(axes: Axes, front: Sequence[Cost]) -> list[Cost]:
 
 
 def _against_axis(done: Sequence[tuple[Settings, Row]], field: str, colours: Colours) -> Figure:
-    figure = frame(HALF, 4.6)
+    figure = frame(HALF, 4.6, right=0.4)
     axes = figure.add_subplot()
     others = [name for name in _varying([settings for settings, _ in done]) if name != field]
     # A line for each value of all others, or, where that is too many, of the first that has few.
@@ -387,7 +390,9 @@ def _scale(axes: Axes, which: str, values: Sequence[float]) -> None:
     axis, set_scale = (axes.xaxis, axes.set_xscale) if which == "x" else (axes.yaxis, axes.set_yscale)
     axis.set_major_formatter(FuncFormatter(thousands))
     if all(value == int(value) for value in values):
-        axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+        # Numbers side by side take more room than one above the other.
+        bins = X_TICKS if which == "x" else "auto"
+        axis.set_major_locator(MaxNLocator(bins, integer=True, steps=[1, 2, 5, 10]))
     above = sorted({value for value in values if value > 0})
     if min(values) < 0 or len(above) < 3 or above[-1] < 8 * above[0]:
         return
