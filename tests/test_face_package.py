@@ -4,7 +4,9 @@
 import os
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,3 +78,14 @@ def test_the_shell_completes(words, expected):
         check=False,
     )
     assert f"plain,{expected}" in found.stdout.splitlines()
+
+
+def test_the_links_of_the_wheel_are_links():
+    """A wheel has `label, address` in one line, so a label with a comma would be cut there."""
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    assert project["urls"]
+    for label, address in project["urls"].items():
+        assert "," not in label
+        assert len(label) <= 32
+        assert address.startswith("https://")
+        assert " " not in address
