@@ -120,7 +120,7 @@ def _encoder(network: Network, hardware: Hardware) -> Iterator[Memory]:
 
 
 def _prediction(network: Network, hardware: Hardware) -> Iterator[Memory]:
-    token, classes = FeedbackToken(network), network.n_classes
+    token, classes = FeedbackToken(2 * network.n_classes), network.n_classes
     if network.is_first_spike:
         yield _fork("array.feedback.fork", token, 2 * (network.feedback_delay + 2) + 1)
         return
@@ -134,7 +134,7 @@ def _prediction(network: Network, hardware: Hardware) -> Iterator[Memory]:
 
 def _layer(network: Network, hardware: Hardware, number: int) -> Iterator[Memory]:
     plan, name = LayerPlan(network, number, hardware), f"array.layer{number + 1}"
-    layer, groups = plan.layer, list(enumerate(plan.groups))
+    layer, groups = plan.population, list(enumerate(plan.groups))
 
     def file(where: str, depth: int, width: int) -> Iterator[Memory]:
         yield from _file(f"{name}.{where}", depth, width, registered=not plan.short)

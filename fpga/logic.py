@@ -49,7 +49,7 @@ def logic_of(family: Family, network: Network, hardware: Hardware) -> Logic:
     numbers = range(len(network.layers))
     lanes = [hardware.lanes_of(network, number) for number in numbers]
     units = [
-        -(-count // hardware.parts_of(network, number)) for number, count in zip(numbers, lanes, strict=True)
+        -(-count // hardware.parts_for(count, number)) for number, count in zip(numbers, lanes, strict=True)
     ]
     return Logic(
         line.luts + line.luts_per_lane * sum(lanes) + line.luts_per_unit * sum(units),

@@ -37,7 +37,7 @@ def hex_files(network: Network, weights: Weights, name: str, hardware: Hardware)
     files, digest = {}, weights_digest(_rows(weights))
     for number, rows in enumerate(weights):
         layer, lanes = network.layers[number], hardware.lanes_of(network, number)
-        words = memory_words(network, hardware, number, rows.tolist())
+        words = memory_words(rows.tolist(), lanes, hardware.stride_of(network, number), layer.weight_width)
         digits = -(-lanes * layer.weight_width // 4)
         lines = [
             f"// layer {number + 1} of {network.name}, digest {network.digest}, weights {digest}",

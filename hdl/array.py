@@ -1,38 +1,38 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The whole array: encoder, layers, prediction unit and the channels between them."""
+"""The whole array: encoders, populations, readout, and the channels between them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.counter_bank import Count, CounterBank
 from erbium.hdl.encoder import Encoder
-from erbium.hdl.first_spike_prediction import FirstSpikePrediction
+from erbium.hdl.event_wires import EventWires, inputs_of
+from erbium.hdl.fit import check_hardware
+from erbium.hdl.fixed import total_of
 from erbium.hdl.fork import Queue
 from erbium.hdl.layer import LayerEngine
-from erbium.hdl.prediction import PredictionUnit
-from erbium.hdl.registers import COUNTER_WIDTH, counter_names, performance_names, rate_names
-from erbium.hdl.rules.replay import RATE_WIDTH
+from erbium.hdl.population import engine_names, engine_populations, read_population
+from erbium.hdl.readouts import ReadoutPart, readout_part
+from erbium.hdl.registers import COUNTER_WIDTH, counter_names, performance_names
+from erbium.hdl.sample_split import SampleSplit
 from erbium.hdl.serializer import SpikeSerializer
-from erbium.hdl.tokens import (
-    AccessToken,
-    FeedbackToken,
-    Result,
-    SampleKind,
-    SampleToken,
-    event_token,
-)
+from erbium.hdl.tokens import AccessToken, Kind, Result, SampleKind, SampleToken
 from erbium.hdl.weight_words import LayerWeights, check_weights, holds_contents
+from erbium.sw_model.description.chain import graph_of
+from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.parts import LOADED
 from erbium.sw_model.network import Hardware, Network
 
 
-def rate_ports(network: Network) -> dict[str, int]:
+def rate_ports(network: Network | Graph) -> dict[str, int]:
     """Return the ports that take the learning rate of each layer, in order, and their widths."""
-    return dict.fromkeys(rate_names(network), RATE_WIDTH if network.is_first_spike else 8)
+    rates = [population.rate for population in engine_populations(network)]
+    return {rate.name: rate.width for rate in rates}
 
 
 class ErbiumArray(wiring.Component):
@@ -40,7 +40,7 @@ class ErbiumArray(wiring.Component):
 
     Parameters
     ----------
-    network : Network
+    network : Network or Graph
     hardware : Hardware
     weights : sequence of sequence of int, optional
         Rows of each layer: what the synapse memories hold after configuration. SPRAM starts without, as all do without
@@ -50,6 +50,8 @@ class ErbiumArray(wiring.Component):
     ------
     ValueError
         If these weights are not those of the network.
+    DescriptionError
+        If the array cannot be built for this graph (:func:`erbium.hdl.fit.check_hardware`).
 
     Members
     -------
@@ -85,11 +87,12 @@ class ErbiumArray(wiring.Component):
 
     def __init__(
         self,
-        network: Network,
+        network: Network | Graph,
         hardware: Hardware | None = None,
         weights: Sequence[LayerWeights] | None = None,
     ) -> None:
-        self.network, self.hardware = network, hardware or Hardware()
+        self.network, self.graph, self.hardware = network, graph_of(network), hardware or Hardware()
+        check_hardware(self.graph)
         if weights is not None:
             check_weights(network, weights)
         self._weights = weights
@@ -111,87 +114,125 @@ class ErbiumArray(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        network, hardware = self.network, self.hardware
-        counts: dict[str, tuple[Value, Count]] = {}
-        m.submodules.encoder = encoder = Encoder(network, hardware)
-        # Each layer with feedback reads it, and the encoder.
-        n_listening = sum(layer.feedback != "none" for layer in network.layers)
-        if network.is_first_spike:
-            prediction = FirstSpikePrediction(network, hardware)
-            m.submodules.feedback = queue = Queue(
-                FeedbackToken(network), 2 * (network.feedback_delay + 2) + 1
-            )
-            connect(m, prediction.feedback_o, queue.token_i)
-            feedback = [queue.token_o]
-        else:
-            prediction = PredictionUnit(network, hardware, n_listening + 1)
-            feedback = prediction.feedback_o
-        m.submodules.prediction = prediction
-        connect(m, prediction.result_o, flipped(self.result_o))
-        m.d.comb += [
-            encoder.n_ticks.eq(self.n_ticks),
-            prediction.decide_after.eq(self.decide_after),
+        graph, hardware = self.graph, self.hardware
+        readout = readout_part(graph.readout, graph, hardware)
+        encoders = self._encoders(m)
+        engines: dict[str, LayerEngine] = {}
+        for number, name in enumerate(engine_names(graph)):
+            engines[name] = LayerEngine(graph, number, hardware, self._weights_of(number))
+            m.submodules[name] = engines[name]
+        *_, last = engines.values()
+        wires = EventWires(m, graph, hardware)
+        hearing = [engine for engine in engines.values() if engine.plan.has_feedback]
+        listening = [
+            engine for engine in hearing if readout.sends(engine.plan.population.feedback_projection)
         ]
-        counts |= {
-            "samples": (prediction.samples, Count()),
-            "ticks": (encoder.ticks, Count()),
-            "input_spikes": (encoder.input_spikes, Count()),
-        }
-        if network.is_first_spike:
-            m.d.comb += prediction.n_ticks.eq(self.n_ticks)
-            counts["updates"] = (prediction.updates, Count())
-        else:
-            counts["error_spikes"] = (prediction.error_spikes, Count())
-
-        layers: list[LayerEngine] = []
-        events = encoder.event_o
-        for number in range(len(network.layers)):
-            name = f"layer{number + 1}"
-            m.submodules[name] = layer = LayerEngine(network, number, hardware, self._weights_of(number))
-            m.submodules[f"{name}_events"] = queue = Queue(
-                event_token(network, hardware, number), hardware.fifo_depth
-            )
-            connect(m, events, queue.token_i)
-            connect(m, queue.token_o, layer.event_i)
-            if number == len(network.layers) - 1:
-                connect(m, layer.sweep_o, prediction.sweep_i)
-                spikes = prediction.output_spikes
+        readout.build(m, len(listening) + len(encoders) * readout.stops, last)
+        connect(m, readout.unit.result_o, flipped(self.result_o))
+        readout.limits(m, self.n_ticks, self.decide_after)
+        feedback = iter(readout.feedback())
+        for encoder in encoders.values():
+            m.d.comb += encoder.n_ticks.eq(self.n_ticks)
+            if readout.stops:
+                connect(m, next(feedback), encoder.feedback_i)
+        for engine in hearing:
+            if engine in listening:
+                connect(m, next(feedback), engine.feedback_i)
             else:
-                serializer = SpikeSerializer(
-                    hardware.lanes_of(network, number),
-                    network.layers[number].n_neurons,
-                    hardware.begin_pieces,
-                )
-                m.submodules[f"{name}_serializer"] = serializer
-                connect(m, layer.sweep_o, serializer.sweep_i)
-                spikes, events = serializer.spikes, serializer.event_o
-            counts |= self._layer_counts(number, layer, spikes)
-            if layer.plan.has_feedback:
-                m.d.comb += layer.gain.eq(getattr(self, f"gain_{number + 1}"))
-            if network.is_first_spike:
-                m.d.comb += layer.rate.eq(getattr(self, f"rate_{number + 1}"))
-            layers.append(layer)
+                wires.feed_back(engine)
 
-        connect(m, feedback[0], encoder.feedback_i)
-        listening = [layer for layer in layers if layer.plan.has_feedback]
-        for number, layer in enumerate(listening, 1):
-            connect(m, feedback[number], layer.feedback_i)
-
-        if network.is_first_spike:
-            connect(m, prediction.error_o, layers[-1].error_i)
-            for above, below in zip(layers[1:], layers, strict=False):
-                connect(m, above.error_o, below.error_i)
-        self._access(m, layers)
-        self._idle(m, layers)
+        first, *_ = encoders.values()
+        counts: dict[str, tuple[Value, Count]] = {
+            "ticks": (first.ticks, Count()),
+            "input_spikes": (total_of(e.input_spikes for e in encoders.values()), Count(most=len(encoders))),
+        }
+        counts |= readout.counts()
+        for name, encoder in encoders.items():
+            wires.write(name, encoder.event_o)
+        for engine in engines.values():
+            counts |= self._layer_counts(engine, self._spikes(m, readout, wires, engine))
+            wires.read(engine)
+            self._set_rate(m, engine)
+        if not readout.reads_sweeps:
+            wires.watch(last.plan.population.name, readout.unit.event_i)
+        wires.connect()
+        readout.learn(m, list(engines.values()))
+        self._access(m, list(engines.values()))
+        self._idle(m, readout.busy(list(engines.values())), engines)
         counts["cycles"] = (~self.idle, Count())
         ready = self._count(m, counts)
         m.d.comb += [
-            encoder.sample_i.payload.eq(self.sample_i.payload),
-            encoder.sample_i.valid.eq(self.sample_i.valid & ready),
-            self.sample_i.ready.eq(encoder.sample_i.ready & ready),
+            self._sample_i.payload.eq(self.sample_i.payload),
+            self._sample_i.valid.eq(self.sample_i.valid & ready),
+            self.sample_i.ready.eq(self._sample_i.ready & ready),
         ]
-        m.d.comb += self.collision.eq(Cat(*[layer.collision for layer in layers]).any())
+        m.d.comb += self.collision.eq(Cat(*[engine.collision for engine in engines.values()]).any())
         return m
+
+    def _encoders(self, m: Module) -> dict[str, Encoder]:
+        """Make an encoder for each source that takes pixels, and hand them the samples."""
+        sources = [source for source in self.graph.sources if isinstance(source.encoder, LOADED)]
+        encoders = {source.name: Encoder(self.graph, self.hardware, source.name) for source in sources}
+        if len(sources) == 1:
+            m.submodules.encoder = only = encoders[sources[0].name]
+            self._sample_i = only.sample_i
+            return encoders
+        m.submodules.samples = split = SampleSplit([source.size for source in sources])
+        self._sample_i = split.sample_i
+        for number, (name, encoder) in enumerate(encoders.items()):
+            m.submodules[f"{name}_encoder"] = encoder
+            connect(m, split.sample_o[number], encoder.sample_i)
+        return encoders
+
+    def _spikes(self, m: Module, readout: ReadoutPart, wires: EventWires, engine: LayerEngine) -> Value:
+        """Send the sweeps of a population to the readout, to a serializer, or to both; return its spikes as counted."""
+        plan, name = engine.plan, engine.plan.population.name
+        sends = any(p.source == name for p in self.graph.projections if p.target in engine_names(self.graph))
+        sweeps = [engine.sweep_o]
+        if plan.is_read:
+            if not sends:
+                connect(m, engine.sweep_o, readout.unit.sweep_i)
+                return readout.unit.output_spikes
+            sweeps = self._both(m, engine)
+            connect(m, sweeps[1], readout.unit.sweep_i)
+        serializer = SpikeSerializer(plan.lanes, plan.n_neurons, self.hardware.begin_pieces)
+        m.submodules[f"{name}_serializer"] = serializer
+        if plan.is_read:
+            sweep = serializer.sweep_i
+            m.d.comb += [
+                sweep.valid.eq(sweeps[0].valid),
+                *(
+                    sweep.payload[member].eq(sweeps[0].payload[member])
+                    for member in ("kind", "data", "spikes")
+                ),
+                sweeps[0].ready.eq(sweep.ready),
+            ]
+        else:
+            connect(m, engine.sweep_o, serializer.sweep_i)
+        wires.write(name, serializer.event_o)
+        return readout.unit.output_spikes if plan.is_read else serializer.spikes
+
+    def _both(self, m: Module, engine: LayerEngine) -> list[stream.Interface]:
+        """Return the sweeps of a population twice."""
+        queues = [Queue(engine.plan.sweep_token, 4) for _ in range(2)]
+        room = Cat(*[queue.token_i.ready for queue in queues]).all()
+        m.d.comb += engine.sweep_o.ready.eq(room)
+        for number, queue in enumerate(queues):
+            m.submodules[f"{engine.plan.population.name}_sweeps_{number}"] = queue
+            m.d.comb += [
+                queue.token_i.valid.eq(engine.sweep_o.valid & room),
+                queue.token_i.payload.eq(engine.sweep_o.payload),
+            ]
+        return [queue.token_o for queue in queues]
+
+    def _set_rate(self, m: Module, engine: LayerEngine) -> None:
+        """Give a population the learning rate of its port; an amplitude that is no learning rate is fixed."""
+        population = engine.plan.population
+        port = getattr(self, population.rate.name)
+        if population.spikes_once:
+            m.d.comb += engine.rate.eq(port)
+        elif (projection := population.feedback_projection) is not None:
+            m.d.comb += engine.gain.eq(port if projection.scaled else population.gain)
 
     def _weights_of(self, number: int) -> LayerWeights | None:
         """Return what the memory of a layer holds at first, if anything."""
@@ -220,29 +261,47 @@ class ErbiumArray(wiring.Component):
                 # A layer that is not there: the request is dropped.
                 m.d.comb += self.access_i.ready.eq(1)
 
-    def _idle(self, m: Module, layers: list[LayerEngine]) -> None:
-        inside = Signal(3)
+    def _idle(self, m: Module, busy: Value, engines: dict[str, LayerEngine]) -> None:
         sample = self.sample_i
         enters = sample.valid & sample.ready & (sample.payload.kind == SampleKind.END)
-        leaves = self.result_o.valid & self.result_o.ready
-        m.d.sync += inside.eq(inside + enters - leaves)
-        # A first-spike network learns behind the result.
-        busy = Cat(*[layer.busy for layer in layers]).any() if self.network.is_first_spike else Const(0)
-        m.d.comb += self.idle.eq((inside == 0) & ~busy)
 
-    def _layer_counts(self, number: int, layer: LayerEngine, spikes: Value) -> dict[str, tuple[Value, Count]]:
+        def working(name: str, leaves: Value) -> Value:
+            inside = Signal(3, name=f"inside_{name}")
+            m.d.sync += inside.eq(inside + enters - leaves)
+            return inside.any()
+
+        # A first-spike network learns after the result.
+        work = busy | working("array", self.result_o.valid & self.result_o.ready)
+        for name in engines.keys() - self._before_result():
+            # No result waits for it, so its own END says when it is through.
+            sweep = engines[name].sweep_o
+            work = work | working(name, sweep.valid & sweep.ready & (sweep.payload.kind == Kind.END))
+        m.d.comb += self.idle.eq(~work)
+
+    def _before_result(self) -> set[str]:
+        """Return the populations through which each ``END`` has gone when a result comes: those that lead to it."""
+        populations = {population.name: population for population in engine_populations(self.graph)}
+        name = read_population(self.graph) or list(populations)[-1]
+        found: set[str] = set()
+        while name in populations:
+            found.add(name)
+            name = inputs_of(populations[name]).lead
+        return found
+
+    def _layer_counts(self, engine: LayerEngine, spikes: Value) -> dict[str, tuple[Value, Count]]:
         """Return what is counted of a layer: by name the increment, and what is known of it."""
-        n_neurons = self.network.layers[number].n_neurons
-        words = self.hardware.words_of(self.network, number)
-        lanes = self.hardware.lanes_of(self.network, number)
+        plan = engine.plan
         counts = {
-            "spikes": (spikes, Count(most=lanes if len(spikes) > 1 else 1)),
-            "synaptic_operations": (layer.rows_transmitted, Count(spacing=words, factor=n_neurons)),
-            "rows_learned": (layer.rows_learned, Count(spacing=words)),
-            "weights_changed": (layer.weights_changed, Count(most=lanes)),
-            "row_words": (layer.row_words, Count()),
+            "spikes": (spikes, Count(most=plan.lanes if len(spikes) > 1 else 1)),
+            "synaptic_operations": (
+                engine.rows_transmitted,
+                Count(spacing=plan.words, factor=plan.n_neurons),
+            ),
+            "rows_learned": (engine.rows_learned, Count(spacing=plan.words)),
+            "weights_changed": (engine.weights_changed, Count(most=plan.lanes)),
+            "row_words": (engine.row_words, Count()),
         }
-        return {f"layer{number + 1}_{name}": count for name, count in counts.items()}
+        return {f"{plan.population.name}_{name}": count for name, count in counts.items()}
 
     def _count(self, m: Module, counts: dict[str, tuple[Value, Count]]) -> Value:
         """Count, and answer the host; return whether increments may come."""

@@ -13,8 +13,11 @@ from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.pixel_memory import PixelMemory
 from erbium.hdl.rng import Generator
 from erbium.hdl.sample_buffer import SampleBuffer
-from erbium.hdl.tokens import FeedbackToken, Kind, SampleToken, event_token, piece_width
+from erbium.hdl.tokens import EventToken, FeedbackToken, Kind, SampleToken, piece_width
 from erbium.sw_model.constants import STREAM_ENCODER, salt
+from erbium.sw_model.description.chain import graph_of
+from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.parts import LOADED, Bernoulli, FirstSpike
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import LatencyEncoder
 
@@ -36,8 +39,10 @@ class Encoder(wiring.Component):
 
     Parameters
     ----------
-    network : Network
+    network : Network or Graph
     hardware : Hardware
+    source : str
+        Of a graph, the source whose pixels it encodes; default is the first.
 
     Members
     -------
@@ -60,13 +65,23 @@ class Encoder(wiring.Component):
     level, 2 more, and ``feedback_delay`` to drop what is left of the feedback.
     """
 
-    def __init__(self, network: Network, hardware: Hardware) -> None:
-        self._network, self._raw = network, hardware.encoder_pixels == 1
-        self._token = event_token(network, hardware, 0)
+    def __init__(self, network: Network | Graph, hardware: Hardware, source: str = "") -> None:
+        graph = graph_of(network)
+        loaded = [one for one in graph.sources if isinstance(one.encoder, LOADED)]
+        self._source = next(one for one in loaded if one.name == source or not source)
+        self._n_ticks, self._raw = graph.n_ticks, hardware.encoder_pixels == 1
+        # Without a readout nothing stops a sample, and there is no feedback to listen to.
+        self._delay = graph.readout.delay if graph.readout is not None else graph.n_ticks
+        self._listens = graph.readout is not None
+        self._replays = isinstance(graph.readout, FirstSpike)
+        self._token = EventToken(
+            self._source.size, graph.n_ticks if self._replays else 0, hardware.begin_pieces
+        )
+        self._n_addresses = 2 * graph.n_classes if graph.readout is not None else 2
         super().__init__(
             {
                 "sample_i": In(stream.Signature(SampleToken())),
-                "feedback_i": In(stream.Signature(FeedbackToken(network))),
+                "feedback_i": In(stream.Signature(FeedbackToken(self._n_addresses))),
                 "event_o": Out(stream.Signature(self._token)),
                 "n_ticks": In(16),
                 "input_spikes": Out(1),
@@ -76,18 +91,19 @@ class Encoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        network = self._network
-        levels = network.encoder.levels if isinstance(network.encoder, LatencyEncoder) else ()
+        encoder = self._source.encoder
+        levels = encoder.levels if isinstance(encoder, LatencyEncoder) else ()
+        draws = isinstance(encoder, Bernoulli)
         kind = PixelMemory if self._raw else SampleBuffer
-        m.submodules.buffer = buffer = kind(network.n_inputs, levels)
+        m.submodules.buffer = buffer = kind(self._source.size, levels)
         n_group = len(buffer.group)
-        m.submodules.gate = gate = FeedbackGate(network)
+        m.submodules.gate = gate = FeedbackGate(self._n_addresses)
         connect(m, flipped(self.sample_i), buffer.sample_i)
         connect(m, flipped(self.feedback_i), gate.feedback_i)
         m.d.comb += gate.spike_o.ready.eq(1)
 
         out = self.event_o.payload
-        tick = Signal(range(network.n_ticks + 1))
+        tick = Signal(range(self._n_ticks + 1))
         next_tick = (tick + 1)[: len(tick)]
         begins, restart, taken = Signal(), Signal(), Signal()
         there, over = self._read(m, buffer, restart, taken)
@@ -102,7 +118,7 @@ class Encoder(wiring.Component):
             due = [Signal(name=f"due_{number}") for number in range(len(levels))]
             scans = (level != len(levels)) & (Array([*due, due[-1]])[level] | replaying)
             spikes = Cat(*[buffer.group[place].value == level + 1 for place in range(n_group)])
-        elif network.encoder == "bernoulli":
+        elif draws:
             spikes = self._bernoulli(m, buffer, begins, taken, restart)
         else:
             spikes = self._phase(m, buffer, taken, tick == 0)
@@ -136,8 +152,8 @@ class Encoder(wiring.Component):
                     m.d.sync += [level.eq(0), replaying.eq(0), learns.eq(buffer.begin.learn)]
                     set_tick(Const(0))
                     m.d.comb += [begins.eq(1), taken.eq(int(not self._raw))]
-                    m.next = "DRAW" if network.encoder == "bernoulli" else "TICK"
-            if network.encoder == "bernoulli":
+                    m.next = "DRAW" if draws else "TICK"
+            if draws:
                 with m.State("DRAW"):
                     m.next = "TICK"
             with m.State("TICK"):
@@ -148,7 +164,7 @@ class Encoder(wiring.Component):
                         m.d.comb += event.address.eq(addresses[place])
                 with m.If(pending.any()):
                     m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.SPIKE)]
-                    if network.is_first_spike:
+                    if self._replays:
                         m.d.comb += event.tick.eq(tick_of_level)
                     with m.If(self.event_o.ready):
                         m.d.comb += self.input_spikes.eq(~replaying)
@@ -178,7 +194,7 @@ class Encoder(wiring.Component):
                         m.d.sync += level.eq(level + bool(levels))
                         m.d.comb += restart.eq(1)
             with m.State("DECIDE"):
-                heard = tick >= network.feedback_delay
+                heard = tick >= self._delay
                 with m.If((next_tick == self.n_ticks) | (heard & gate.complete & gate.stop)):
                     m.next = "END"
                 with m.Elif(~heard | gate.complete):
@@ -188,15 +204,16 @@ class Encoder(wiring.Component):
             with m.State("END"), m.If(~gate.draining):
                 m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.END)]
                 with m.If(self.event_o.ready):
-                    m.d.comb += gate.finish.eq(~replaying)
+                    if self._listens:
+                        m.d.comb += gate.finish.eq(~replaying)
                     m.d.comb += buffer.release.eq(1)
                     m.next = "IDLE"
-                    if network.is_first_spike:
+                    if self._replays:
                         with m.If(learns & ~replaying):
                             m.d.comb += buffer.release.eq(0)
                             m.d.sync += n_scanned.eq(level)
                             m.next = "LISTEN"
-            if network.is_first_spike:
+            if self._replays:
                 # The gate is draining, up to the END that says whether the sample is replayed.
                 with m.State("LISTEN"), m.If(~gate.draining):
                     with m.If(gate.replay):
@@ -242,7 +259,7 @@ class Encoder(wiring.Component):
         self, m: Module, buffer: SampleBuffer | PixelMemory, begins: Value, taken: Value, restart: Value
     ) -> Value:
         """Return which pixels of the group spike: those greater than their random byte."""
-        m.submodules.draws = draws = Generator(salt(0, STREAM_ENCODER), early_seed=True)
+        m.submodules.draws = draws = Generator(salt(self._source.process, STREAM_ENCODER), early_seed=True)
         first_draw = Signal()
         m.d.sync += first_draw.eq(begins)
         pixels = [entry.value for entry in buffer.group]

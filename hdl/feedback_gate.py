@@ -6,7 +6,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.tokens import FeedbackToken, Kind
-from erbium.sw_model.network import Network
 
 
 class FeedbackGate(wiring.Component):
@@ -18,7 +17,8 @@ class FeedbackGate(wiring.Component):
 
     Parameters
     ----------
-    network : Network
+    n_addresses : int
+        Neurons whose spikes it reads.
 
     Members
     -------
@@ -41,8 +41,8 @@ class FeedbackGate(wiring.Component):
     One token per clock. Throughput is bounded by what reads `spike_o`.
     """
 
-    def __init__(self, network: Network) -> None:
-        token = FeedbackToken(network)
+    def __init__(self, n_addresses: int) -> None:
+        token = FeedbackToken(n_addresses)
         super().__init__(
             {
                 "feedback_i": In(stream.Signature(token)),

@@ -47,10 +47,10 @@ class FeedbackPort(wiring.Component):
     """
 
     def __init__(self, plan: LayerPlan) -> None:
-        self.plan, self._kind = plan, plan.layer.feedback
+        self.plan, self._kind = plan, plan.population.feedback
         super().__init__(
             {
-                "feedback_i": In(stream.Signature(FeedbackToken(plan.network))),
+                "feedback_i": In(stream.Signature(FeedbackToken(plan.population.feedback_addresses))),
                 "gain": In(8),
                 "ready": Out(1),
                 "read_address": In(range(max(plan.places, 2))),
@@ -62,7 +62,7 @@ class FeedbackPort(wiring.Component):
         )
 
     def _rom(self) -> WordRom:
-        """Return the feedback weights, all places for class 0, then for class 1, ..."""
+        """Return the feedback weights, all places for column 0, then for column 1, ..."""
         bits = ROM_BITS[self._kind]
         encode = {"sign": lambda g: int(g < 0), "wide": lambda g: int(g) & 7, "direct": int}[self._kind]
         places = [self.plan.neurons_at(place) for place in range(self.plan.places)]
@@ -72,7 +72,7 @@ class FeedbackPort(wiring.Component):
                 for unit, neuron in enumerate(neurons)
                 if neuron is not None
             )
-            for column in self.plan.feedback_weights.T
+            for column in self.plan.population.feedback_weights.T
             for neurons in places
         ]
         return WordRom(words, bits * self.plan.units)
@@ -92,7 +92,7 @@ class FeedbackPort(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, width = self.plan, self.plan.feedback_width
-        m.submodules.gate = gate = FeedbackGate(plan.network)
+        m.submodules.gate = gate = FeedbackGate(plan.population.feedback_addresses)
         m.submodules.rom = rom = self._rom()
         wiring.connect(m, wiring.flipped(self.feedback_i), gate.feedback_i)
 
@@ -101,10 +101,13 @@ class FeedbackPort(wiring.Component):
         # Kept beside them: it walks, or the tail after it is not over.
         busy = Signal()
         word = Signal(range(max(plan.places, 2)))
-        rom_address = Signal(range(max(plan.places * plan.network.n_classes, 2)))
+        columns = plan.population.feedback_weights.shape[1]
+        rom_address = Signal(range(max(plan.places * columns, 2)))
         negative = Signal()
         tail = Signal(4)
-        start = product(gate.spike_o.payload[1:], plan.places)
+        # Of a pair, the lowest bit says which one it is.
+        pairs = plan.population.pairs
+        start = product(gate.spike_o.payload[pairs:], plan.places)
         m.d.comb += gate.spike_o.ready.eq(~busy)
         with m.If(gate.spike_o.valid & gate.spike_o.ready):
             m.d.sync += [
@@ -114,7 +117,7 @@ class FeedbackPort(wiring.Component):
                 fresh.eq(0),
                 word.eq(0),
                 rom_address.eq(start),
-                negative.eq(gate.spike_o.payload[0]),
+                negative.eq(gate.spike_o.payload[0] if pairs else 0),
             ]
         with m.If(walking):
             m.d.sync += [word.eq(word + 1), rom_address.eq(rom_address + 1)]

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import total_of
+from erbium.hdl.plan import read_plan
 from erbium.hdl.tokens import (
     STATE_WIDTH,
     BeginRegister,
@@ -16,8 +17,9 @@ from erbium.hdl.tokens import (
     FeedbackToken,
     Kind,
     Result,
-    sweep_token,
 )
+from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.parts import FirstSpike
 from erbium.sw_model.network import Hardware, Network
 
 
@@ -30,7 +32,7 @@ class FirstSpikePrediction(wiring.Component):
 
     Parameters
     ----------
-    network : Network
+    network : Network or Graph
     hardware : Hardware
 
     Members
@@ -55,17 +57,24 @@ class FirstSpikePrediction(wiring.Component):
     class if the sample is replayed.
     """
 
-    def __init__(self, network: Network, hardware: Hardware) -> None:
-        self._network = network
-        self._lanes = hardware.lanes_of(network, len(network.layers) - 1)
-        self._token = sweep_token(network, hardware, len(network.layers) - 1)
-        self._words = hardware.words_of(network, len(network.layers) - 1)
+    def __init__(self, network: Network | Graph, hardware: Hardware) -> None:
+        self._plan = plan = read_plan(network, hardware)
+        assert plan is not None
+        self._classes, self._lanes, self._token, self._words = (
+            plan.n_neurons,
+            plan.lanes,
+            plan.sweep_token,
+            plan.words,
+        )
+        readout = plan.population.graph.readout
+        assert isinstance(readout, FirstSpike)
+        self._readout = readout
         super().__init__(
             {
                 "sweep_i": In(stream.Signature(self._token)),
-                "feedback_o": Out(stream.Signature(FeedbackToken(network))),
+                "feedback_o": Out(stream.Signature(FeedbackToken(2 * plan.n_neurons))),
                 "result_o": Out(stream.Signature(Result())),
-                "error_o": Out(stream.Signature(ErrorToken(network.n_classes))),
+                "error_o": Out(stream.Signature(ErrorToken(plan.n_neurons))),
                 "decide_after": In(16),
                 "n_ticks": In(16),
                 "output_spikes": Out(range(self._lanes + 1)),
@@ -76,10 +85,10 @@ class FirstSpikePrediction(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        network, token = self._network, self.sweep_i.payload
+        token, classes, n_ticks = self.sweep_i.payload, self._classes, self._plan.n_ticks
         register = BeginRegister(self._token.begin_pieces)
         self.begin = register.begin
-        self.tick = Signal(range(network.n_ticks + 1))
+        self.tick = Signal(range(n_ticks + 1))
         self.next_tick = (self.tick + 1)[: len(self.tick)]
         takes, starts = Signal(), Signal()
         m.d.comb += takes.eq(self.sweep_i.valid & (token.kind == Kind.SPIKE))
@@ -87,19 +96,18 @@ class FirstSpikePrediction(wiring.Component):
         wrong, age = self._errors(m, takes & ~scanning, starts)
 
         # The stop is sent the feedback delay ahead of the last tick that can matter.
-        errors = network.first_spike_errors
-        wait = max(errors.margin - 1 - network.feedback_delay, 0)
+        wait = max(self._readout.margin - 1 - self._readout.delay, 0)
         stop = Mux(self.begin.learn, self.labelled & (age >= wait), decided & (self.decide_after != 0))
         update = wrong.any() | ~self.in_time
-        n_left = Signal(range(network.n_classes + 1))
-        queue = Signal(network.n_classes)
+        n_left = Signal(range(classes + 1))
+        queue = Signal(classes)
         feedback, error, result = self.feedback_o.payload, self.error_o.payload, self.result_o.payload
         m.d.comb += [
             result.answer.eq(answer),
             result.ticks.eq(self.tick),
             result.ticks_to_decision.eq(Mux(decided, decision_ticks, self.tick)),
         ]
-        place = Signal(range(network.n_classes))
+        place = Signal(range(classes))
         is_label = place == self.begin.label
         m.d.comb += [error.address.eq(place), error.later.eq(~is_label)]
 
@@ -141,7 +149,7 @@ class FirstSpikePrediction(wiring.Component):
                         m.next = "ERRORS"
                     with m.If(self.begin.learn & update):
                         m.d.comb += self.updates.eq(1)
-                        m.d.sync += n_left.eq(network.n_classes)
+                        m.d.sync += n_left.eq(classes)
             with m.State("ERRORS"):
                 with m.If(n_left == 0):
                     m.d.comb += [self.error_o.valid.eq(1), error.kind.eq(Kind.END), error.later.eq(update)]
@@ -155,11 +163,11 @@ class FirstSpikePrediction(wiring.Component):
 
     def _answer(self, m: Module, takes: Value, starts: Value) -> tuple[Value, Value, Value, Value]:
         """Look for the answer, lane by lane; return it, its tick count, whether it is final, whether a look is on."""
-        network, lanes, token = self._network, self._lanes, self.sweep_i.payload
+        classes, lanes, token = self._classes, self._lanes, self.sweep_i.payload
         spikes, membranes = Signal(lanes), Signal(STATE_WIDTH * lanes)
         left = Signal(range(lanes + 1))
-        here = Signal(range(network.n_classes + lanes))
-        best, best_key, found = Signal(range(network.n_classes)), Signal(STATE_WIDTH + 1), Signal()
+        here = Signal(range(classes + lanes))
+        best, best_key, found = Signal(range(classes)), Signal(STATE_WIDTH + 1), Signal()
         decided, spiked, decision_ticks = Signal(), Signal(), Signal.like(self.tick)
         scanning = Signal()
 
@@ -181,7 +189,7 @@ class FirstSpikePrediction(wiring.Component):
             ]
             # Offset binary makes the comparison of spike and membrane a single unsigned one.
             key = Cat(membranes[: STATE_WIDTH - 1], ~membranes[STATE_WIDTH - 1], spikes[0])
-            with m.If((here < network.n_classes) & (~found | (key > best_key))):
+            with m.If((here < classes) & (~found | (key > best_key))):
                 m.d.sync += [best_key.eq(key), best.eq(here), found.eq(1)]
         with m.If(self.feedback_o.valid & self.feedback_o.ready & spiked & ~decided):
             m.d.sync += [decided.eq(1), decision_ticks.eq(self.next_tick)]
@@ -192,10 +200,10 @@ class FirstSpikePrediction(wiring.Component):
 
     def _errors(self, m: Module, taken: Value, starts: Value) -> tuple[Value, Value]:
         """Remember which outputs were wrong and when the label spiked; return the wrong ones and the label's age."""
-        network, lanes, token = self._network, self._lanes, self.sweep_i.payload
-        errors, classes = network.first_spike_errors, network.n_classes
+        classes, lanes, token = self._classes, self._lanes, self.sweep_i.payload
+        errors = self._readout
         wrong = Signal(classes)
-        age = Signal(range(network.n_ticks + 1))
+        age = Signal(range(self._plan.n_ticks + 1))
         self.labelled, self.in_time = Signal(), Signal()
         labels_now, closed = Signal(), Signal()
         base = token.data

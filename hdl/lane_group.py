@@ -70,7 +70,7 @@ class LaneGroup(wiring.Component):
     def __init__(self, plan: LayerPlan, place: Group) -> None:
         self.plan, self.place = plan, place
         self.lanes, self.units, self.copies = place.lanes, place.units, plan.copies
-        self.short, layer = plan.short, plan.layer
+        self.short, layer = plan.short, plan.population
         port_width = max(plan.feedback_width, 1)
         widths = [PORT_WIDTH] + [port_width] * (plan.program.n_ports - 1)
         rule = plan.rule.swept_rule()
@@ -97,7 +97,7 @@ class LaneGroup(wiring.Component):
                 "words_o": Out(self.units * self.neurons.word_width),
                 "words_any": Out(self.units),
                 "swept_spikes": Out(lanes),
-                "swept_membranes": Out(lanes * STATE_WIDTH if plan.is_last else 0),
+                "swept_membranes": Out(lanes * STATE_WIDTH if plan.is_read else 0),
                 "later": Out(lanes),
                 "earlier": Out(lanes),
                 "causal": Out(lanes),
@@ -186,15 +186,15 @@ class LaneGroup(wiring.Component):
 
     def weight(self, lane: int) -> Value:
         """Return the weight of a lane in stage X."""
-        return self.weights.word_select(lane, self.plan.layer.weight_width).as_signed()
+        return self.weights.word_select(lane, self.plan.population.weight_width).as_signed()
 
     def _transmitted(self, weight: Value) -> Value:
-        excess = self.plan.layer.weight_width - TRANSMITTED_WIDTH
+        excess = self.plan.population.weight_width - TRANSMITTED_WIDTH
         return weight.shift_right(excess) if excess >= 0 else weight.shift_left(-excess)
 
     def if_kept(self, lane: int, value: Value) -> Value:
         """Return a value, or 0 for a synapse that is blanked out."""
-        return Mux(self.kept[lane], value, 0) if self.plan.layer.synapse_keep < 256 else value
+        return Mux(self.kept[lane], value, 0) if self.plan.population.synapse_keep < 256 else value
 
     def _accumulate(self, m: Module) -> None:
         pipe, margin = self.pipe, self.plan.margin
@@ -244,7 +244,7 @@ class LaneGroup(wiring.Component):
             self.words_o.eq(unit.words_o),
             self.swept_spikes.eq(self._whole(m, "spikes", unit.spikes_o, 1)),
         ]
-        if plan.is_last:
+        if plan.is_read:
             membranes = Cat(*[extended(neuron.x0, STATE_WIDTH) for neuron in self.neurons_o])
             m.d.comb += self.swept_membranes.eq(self._whole(m, "membranes", membranes, STATE_WIDTH))
 

@@ -15,6 +15,7 @@ from erbium.hdl.plan import LayerPlan
 from erbium.hdl.tokens import FeedbackToken
 from erbium.hdl.weight_access import AccessRequest, WeightAccess
 from erbium.hdl.weight_words import LayerWeights
+from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 
 COUNTERS = ("rows_transmitted", "rows_learned", "weights_changed", "row_words")
@@ -29,9 +30,9 @@ class LayerEngine(wiring.Component):
 
     Parameters
     ----------
-    network : Network
+    network : Network or Graph
     number : int
-        0-based layer.
+        0-based among the populations that have an engine.
     hardware : Hardware
         Lanes and memory latency; cannot change a result.
     weights : sequence, optional
@@ -81,7 +82,11 @@ class LayerEngine(wiring.Component):
     """
 
     def __init__(
-        self, network: Network, number: int, hardware: Hardware, weights: LayerWeights | None = None
+        self,
+        network: Network | Graph,
+        number: int,
+        hardware: Hardware,
+        weights: LayerWeights | None = None,
     ) -> None:
         self.plan = plan = LayerPlan(network, number, hardware)
         self._weights = weights
@@ -97,7 +102,10 @@ class LayerEngine(wiring.Component):
             "collision": Out(1),
         }
         if plan.has_feedback:
-            members |= {"feedback_i": In(stream.Signature(FeedbackToken(network))), "gain": In(8)}
+            members |= {
+                "feedback_i": In(stream.Signature(FeedbackToken(plan.population.feedback_addresses))),
+                "gain": In(8),
+            }
         super().__init__(members | plan.rule.engine_ports(plan))
 
     def elaborate(self, platform: object) -> Module:
@@ -105,7 +113,7 @@ class LayerEngine(wiring.Component):
         plan.check()
         m = Module()
         m.submodules.control = control = LayerControl(plan)
-        m.submodules.access = access = WeightAccess(plan.n_neurons, plan.lanes, plan.layer.weight_width)
+        m.submodules.access = access = WeightAccess(plan.n_neurons, plan.lanes, plan.population.weight_width)
         m.submodules.pipeline = pipeline = LayerPipeline(plan, self._weights)
         m.submodules.sweeps = sweeps = Queue(plan.sweep_token, plan.sweep_room + 1)
 

@@ -129,7 +129,7 @@ class LayerControl(wiring.Component):
     def _set_tick(self, m: Module, value: Value, *, starts: bool) -> None:
         m.d.sync += [self._tick.eq(value), self._first_tick.eq(int(starts))]
         if self.plan.has_feedback:
-            m.d.sync += self._wants_feedback.eq(value >= self.plan.network.feedback_delay)
+            m.d.sync += self._wants_feedback.eq(value >= self.plan.population.feedback_delay)
         self.plan.rule.tick_begins(m, self, value)
 
     def _rooms(self, m: Module) -> None:

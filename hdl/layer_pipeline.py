@@ -70,10 +70,12 @@ class LayerPipeline(wiring.Component):
     def __init__(self, plan: LayerPlan, weights: LayerWeights | None = None) -> None:
         self.plan = plan
         self._contents = (
-            [] if weights is None else memory_words(plan.network, plan.hardware, plan.number, weights)
+            []
+            if weights is None
+            else memory_words(weights, plan.lanes, plan.stride, plan.population.weight_width)
         )
         self.groups = [LaneGroup(plan, place) for place in plan.groups]
-        weights = plan.lanes * plan.layer.weight_width
+        weights = plan.lanes * plan.population.weight_width
         super().__init__(
             plan.rule.pipeline_ports(plan)
             | {
@@ -129,7 +131,7 @@ class LayerPipeline(wiring.Component):
 
     def generator(self, m: Module, name: str, number: int) -> Generator:
         """Make a stream of random numbers that each sample restarts."""
-        generator = Generator(salt(self.plan.process, number))
+        generator = Generator(salt(self.plan.population.process, number))
         m.submodules[name] = generator
         m.d.comb += [generator.seed.eq(self.begin.seed), generator.load.eq(self.load)]
         return generator
@@ -140,7 +142,7 @@ class LayerPipeline(wiring.Component):
         plan, pipe = self.plan, self.pipe
         m.submodules.memory = self.memory = memory = SynapseMemory(
             plan.n_rows * plan.stride,
-            plan.lanes * plan.layer.weight_width,
+            plan.lanes * plan.population.weight_width,
             plan.memory_latency,
             plan.memory_kind,
             self._contents,
@@ -267,7 +269,7 @@ class LayerPipeline(wiring.Component):
             self.begin_left.eq(token & (pipe["E"].kind == Kind.BEGIN)),
             out.spikes.eq(Mux(swept, self.all("swept_spikes"), 0)),
         ]
-        if plan.is_last:
+        if plan.is_read:
             membranes = self.all("swept_membranes")
             m.d.comb += [v.eq(membranes.word_select(lane, STATE_WIDTH)) for lane, v in enumerate(out.v)]
 

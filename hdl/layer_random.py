@@ -38,7 +38,7 @@ class LayerRandom:
 
     def __init__(self, m: Module, pipeline: LayerPipeline) -> None:
         self._plan = plan = pipeline.plan
-        self._pipeline, pipe, layer = pipeline, pipeline.pipe, plan.layer
+        self._pipeline, pipe, layer = pipeline, pipeline.pipe, plan.population
         self.kept: Value = Const(-1, plan.lanes)
         missing = Const(((1 << plan.lanes) - 1) & ~((1 << plan.rest) - 1), plan.lanes)
         self.silent: Value = Mux(pipe["X"].last, missing, 0)
@@ -75,7 +75,7 @@ class LayerRandom:
 
     def _noise(self, m: Module) -> Value:
         plan, pipe = self._plan, self._pipeline.pipe
-        bank = NoiseBank(salt(plan.process, STREAM_NOISE), plan.lanes, plan.n_neurons)
+        bank = NoiseBank(salt(plan.population.process, STREAM_NOISE), plan.lanes, plan.n_neurons)
         m.submodules.noise = bank
         m.d.comb += [
             bank.seed.eq(self._pipeline.begin.seed),

@@ -13,12 +13,13 @@ from erbium.hdl import kept_state
 from erbium.hdl.groups import copies_of, lane_groups
 from erbium.hdl.hazard import Hazard, HazardError
 from erbium.hdl.neuron_unit import NeuronLayout, sweep_latency
+from erbium.hdl.population import EnginePopulation, engine_populations
 from erbium.hdl.rules import RulePart, rule_part
 from erbium.hdl.slot import Slot
-from erbium.hdl.tokens import EventToken, SweepToken, event_token, sweep_token
+from erbium.hdl.tokens import EventToken, SweepToken
 from erbium.hdl.word_file import file_latency
-from erbium.sw_model.constants import Array
-from erbium.sw_model.network import Hardware, Layer, Network
+from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import FRACTION_BITS, NeuronProgram
 
 
@@ -50,47 +51,47 @@ class LayerPlan:
 
     Parameters
     ----------
-    network : Network
+    network : Network or Graph
     number : int
-        0-based layer.
+        0-based among the populations that have an engine (:func:`erbium.hdl.population.engine_names`).
     hardware : Hardware
     """
 
-    network: Network
+    network: Network | Graph
     number: int
     hardware: Hardware
 
     # --- what it is ----------------------------------------------------------------------------------
 
     @cached_property
-    def layer(self) -> Layer:
-        """The layer of the description."""
-        return self.network.layers[self.number]
+    def population(self) -> EnginePopulation:
+        """The population of the description, with the projections that end on it."""
+        return engine_populations(self.network)[self.number]
 
     @property
     def program(self) -> NeuronProgram:
         """Of its neurons."""
-        return self.layer.program
+        return self.population.program
 
     @cached_property
     def rule(self) -> RulePart:
         """Its plasticity rule as hardware."""
-        return rule_part(self.layer.rule)
+        return rule_part(self.population.rule)
 
     @property
     def n_neurons(self) -> int:
         """Neurons of the population."""
-        return self.layer.n_neurons
+        return self.population.n_neurons
 
     @property
     def n_inputs(self) -> int:
-        """Presynaptic neurons."""
-        return self.network.shape[self.number]
+        """Rows that events name."""
+        return self.population.n_inputs
 
     @property
     def n_rows(self) -> int:
         """Synapse rows: one for each input and, if there is one, the bias row."""
-        return self.network.n_rows(self.number)
+        return self.population.n_rows
 
     @property
     def has_bias(self) -> bool:
@@ -98,48 +99,33 @@ class LayerPlan:
         return self.n_rows > self.n_inputs
 
     @property
-    def is_first(self) -> bool:
-        """Whether its inputs come from the encoder."""
-        return self.number == 0
-
-    @property
-    def is_last(self) -> bool:
-        """Whether its neurons are the classes."""
-        return self.number == len(self.network.layers) - 1
-
-    @property
-    def process(self) -> int:
-        """Number of the layer in the constants of random streams."""
-        return self.number + 1
+    def is_read(self) -> bool:
+        """Whether the membranes of its neurons are read."""
+        return self.population.is_read
 
     @property
     def margin(self) -> int:
         """What the label's neuron is held back by in each tick of a learned sample."""
-        return self.network.margin if self.is_last else 0
+        return self.population.margin
 
     @property
     def n_ticks(self) -> int:
         """Longest sample."""
-        return self.network.n_ticks
+        return self.population.graph.n_ticks
 
     # --- feedback ------------------------------------------------------------------------------------
 
     @property
     def has_feedback(self) -> bool:
         """Whether error spikes reach port 1."""
-        return self.layer.feedback != "none"
-
-    @cached_property
-    def feedback_weights(self) -> Array:
-        """Weights of the error spikes, one row per neuron and one column per class."""
-        return self.network.feedback_weights(self.number)
+        return self.population.feedback != "none"
 
     @cached_property
     def feedback_width(self) -> int:
         """Bits of port 1: its sum cannot saturate, so it is as narrow as its range; 0 without feedback."""
         if not self.has_feedback:
             return 0
-        reach = int(abs(self.feedback_weights).sum(axis=1).max()) * self.layer.gain
+        reach = int(abs(self.population.feedback_weights).sum(axis=1).max()) * self.population.gain
         return bits_for(reach) + 1
 
     @property
@@ -155,12 +141,12 @@ class LayerPlan:
     @property
     def lanes(self) -> int:
         """Synapses of one word."""
-        return self.hardware.lanes_of(self.network, self.number)
+        return self.hardware.lanes_for(self.n_neurons, self.number)
 
     @property
     def words(self) -> int:
         """Words of a row."""
-        return self.hardware.words_of(self.network, self.number)
+        return -(-self.n_neurons // self.lanes)
 
     @property
     def rest(self) -> int:
@@ -170,12 +156,12 @@ class LayerPlan:
     @property
     def stride(self) -> int:
         """Words from a row to the next one."""
-        return self.hardware.stride_of(self.network, self.number)
+        return self.words + self.words % 2 if self.pairs else self.words
 
     @property
     def pairs(self) -> bool:
         """Whether the weight memory keeps two words at an address."""
-        return self.hardware.pairs(self.network, self.number)
+        return self.hardware.pairs_for(self.lanes * self.population.weight_width, self.number)
 
     @property
     def one_port(self) -> bool:
@@ -190,7 +176,7 @@ class LayerPlan:
     @property
     def memory_latency(self) -> int:
         """Clocks from an address to the weight word."""
-        return self.hardware.latency_of(self.network, self.number)
+        return self.hardware.latency_for(self.number, pairs=self.pairs)
 
     @property
     def short(self) -> bool:
@@ -205,7 +191,7 @@ class LayerPlan:
     @cached_property
     def parts(self) -> int:
         """Parts in which a sweep takes a word."""
-        return self.hardware.parts_of(self.network, self.number)
+        return self.hardware.parts_for(self.lanes, self.number)
 
     @property
     def places(self) -> int:
@@ -241,13 +227,14 @@ class LayerPlan:
 
     @cached_property
     def event_token(self) -> EventToken:
-        """Token of the channel to the layer."""
-        return event_token(self.network, self.hardware, self.number)
+        """Token of the channel to the layer: spikes name rows."""
+        timed = self.n_ticks if self.population.events_timed else 0
+        return EventToken(self.n_inputs, timed, self.begin_pieces)
 
     @cached_property
     def sweep_token(self) -> SweepToken:
         """Token of the channel from the layer."""
-        return sweep_token(self.network, self.hardware, self.number)
+        return SweepToken(self.lanes, self.is_read, self.n_neurons, self.begin_pieces)
 
     @property
     def begin_pieces(self) -> int:
@@ -274,17 +261,17 @@ class LayerPlan:
     @cached_property
     def summed(self) -> int | None:
         """State that port 0 holds, see :func:`erbium.hdl.kept_state.summed_state`."""
-        return kept_state.summed_state(self.network, self.number)
+        return kept_state.summed_state(self.population)
 
     @cached_property
     def timed(self) -> bool:
         """Whether the layer keeps when its neurons spiked."""
-        return kept_state.keeps_spike_ticks(self.network, self.number)
+        return kept_state.keeps_spike_ticks(self.population)
 
     @cached_property
     def rest_told_by(self) -> Literal["counter", "spike tick", "membrane"]:
         """What tells that a neuron rests."""
-        return kept_state.rest_told_by(self.network, self.number)
+        return kept_state.rest_told_by(self.population)
 
     @cached_property
     def stored(self) -> tuple[str, ...]:
@@ -356,7 +343,7 @@ class LayerPlan:
             gap = hazard.gap + (self.settle if hazard.settles else 0)
             if gap < hazard.needs:
                 raise HazardError(
-                    f"{hazard.what} of layer {self.process}: {gap} clocks from one slot to the next; it takes "
+                    f"{hazard.what} of {self.population.name}: {gap} clocks from one slot to the next; it takes "
                     f"{hazard.needs}"
                 )
 
@@ -378,3 +365,11 @@ class LayerPlan:
         The way to stage E and through the queue, and back to the control, which looks into a register.
         """
         return self.stages["E"] + 6
+
+
+def read_plan(network: Network | Graph, hardware: Hardware) -> LayerPlan | None:
+    """Return the plan of the population that is read, ``None`` if none is."""
+    for number, population in enumerate(engine_populations(network)):
+        if population.is_read:
+            return LayerPlan(network, number, hardware)
+    return None

@@ -10,7 +10,11 @@ from erbium.hdl.fixed import delayed
 from erbium.hdl.fork import Fork
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.neuron_unit import LATENCY, NeuronUnit
-from erbium.hdl.tokens import BeginRegister, FeedbackToken, Kind, Result, sweep_token
+from erbium.hdl.plan import read_plan
+from erbium.hdl.population import error_population, longest_delay
+from erbium.hdl.tokens import NO_ANSWER, BeginRegister, FeedbackToken, Kind, Result
+from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.parts import SpikeCount
 from erbium.sw_model.network import Hardware, Network
 
 
@@ -22,7 +26,7 @@ class PredictionUnit(wiring.Component):
 
     Parameters
     ----------
-    network : Network
+    network : Network or Graph
     hardware : Hardware
     readers : int
         Of the feedback.
@@ -46,14 +50,20 @@ class PredictionUnit(wiring.Component):
     Latency from the ``TICK`` of a sweep to the ``TICK`` of its feedback: 2 clocks once the classes are through.
     """
 
-    def __init__(self, network: Network, hardware: Hardware, readers: int = 1) -> None:
-        self._network, self._in_turn = network, hardware.short_pipelines and readers > 1
-        self._lanes = hardware.lanes_of(network, len(network.layers) - 1)
-        self._token = sweep_token(network, hardware, len(network.layers) - 1)
+    def __init__(self, network: Network | Graph, hardware: Hardware, readers: int = 1) -> None:
+        self._plan = plan = read_plan(network, hardware)
+        assert plan is not None
+        self._in_turn, self._lanes, self._token = (
+            hardware.short_pipelines and readers > 1,
+            plan.lanes,
+            plan.sweep_token,
+        )
+        self._readout, self._errors = plan.population.graph.readout, error_population(plan.population.graph)
+        assert self._readout is None or isinstance(self._readout, SpikeCount)
         super().__init__(
             {
                 "sweep_i": In(stream.Signature(self._token)),
-                "feedback_o": Out(stream.Signature(FeedbackToken(network))).array(readers),
+                "feedback_o": Out(stream.Signature(FeedbackToken(2 * plan.n_neurons))).array(readers),
                 "result_o": Out(stream.Signature(Result())),
                 "decide_after": In(16),
                 "output_spikes": Out(1),
@@ -64,12 +74,12 @@ class PredictionUnit(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        network, lanes, token = self._network, self._lanes, self.sweep_i.payload
-        classes = network.n_classes
-        count_width = bits_for(network.n_ticks)
+        lanes, token, n_ticks = self._lanes, self.sweep_i.payload, self._plan.n_ticks
+        classes = self._plan.n_neurons
+        count_width = bits_for(n_ticks)
         register = BeginRegister(self._token.begin_pieces)
         begin = register.begin
-        tick = Signal(range(network.n_ticks + 1))
+        tick = Signal(range(n_ticks + 1))
         first_tick = Signal()
 
         # A word of the sweep is shifted out lane by lane, one class per clock.
@@ -92,10 +102,14 @@ class PredictionUnit(wiring.Component):
             ]
 
         # What is kept of a class: its spike count and its two error neurons.
-        error_width = bits_for(network.error.weight) + 1
-        unit = NeuronUnit(network.error.program, None, 2, [error_width])
-        m.submodules.errors = unit
-        errors_width = len(unit.neurons.as_value())
+        weight = self._errors.weight if self._errors is not None else 0
+        error_width = bits_for(weight) + 1
+        unit = (
+            NeuronUnit(self._errors.population.program, None, 2, [error_width])
+            if self._errors is not None
+            else None
+        )
+        errors_width = len(unit.neurons.as_value()) if unit is not None else 0
         m.submodules.classes = store = memory.Memory(
             shape=count_width + errors_width, depth=max(classes, 2), init=[], attrs=COLLISION_FREE
         )
@@ -116,38 +130,43 @@ class PredictionUnit(wiring.Component):
         late = [delayed(m, value, 1, "late") for value in (now, at[latency], count, now_membrane)]
         self._keep_best(m, *late)
 
-        # Error neurons: a spike without label raises the first, a label without spike the second.
-        is_label = at[latency] == begin.label
-        push = Signal(Shape(error_width, signed=True))
-        weight = network.error.weight
-        m.d.comb += push.eq(Mux(now_spike, Mux(is_label, 0, weight), Mux(is_label, -weight, 0)))
-        m.d.comb += [
-            unit.valid.eq(now & begin.learn),
-            unit.neurons.eq(read.data[count_width:]),
-            unit.begin.eq(first_tick),
-            unit.ports.eq(Cat(push, (-push)[:error_width])),
-        ]
+        kept = [delayed(m, count, LATENCY, "count", cleared=False)]
+        erring, which = Signal(), Signal()
+        if unit is not None:
+            # Error neurons: a spike without label raises the first, a label without spike the second.
+            m.submodules.errors = unit
+            is_label = at[latency] == begin.label
+            push = Signal(Shape(error_width, signed=True))
+            m.d.comb += push.eq(Mux(now_spike, Mux(is_label, 0, weight), Mux(is_label, -weight, 0)))
+            m.d.comb += [
+                unit.valid.eq(now & begin.learn),
+                unit.neurons.eq(read.data[count_width:]),
+                unit.begin.eq(first_tick),
+                unit.ports.eq(Cat(push, (-push)[:error_width])),
+                erring.eq(unit.valid_o & unit.spikes_o.any()),
+                which.eq(unit.spikes_o[1]),
+            ]
+            kept.append(unit.neurons_o.as_value())
         m.d.comb += [
             write.en.eq(delayed(m, now, LATENCY, "write_enable")),
             write.addr.eq(at[ends]),
-            write.data.eq(Cat(delayed(m, count, LATENCY, "count", cleared=False), unit.neurons_o.as_value())),
+            write.data.eq(Cat(*kept)),
         ]
 
-        feedback = FeedbackToken(network)
+        feedback = FeedbackToken(2 * classes)
         # A tick begins when there is room for all that it can say.
-        depth = (network.feedback_delay + 2) * (classes + 2) + 1
+        depth = (longest_delay(self._plan.population.graph) + 2) * (classes + 2) + 1
         readers = len(self.feedback_o)
         m.submodules.queue = queue = Fork(feedback, readers, depth, classes + 3, in_turn=self._in_turn)
         for token_o, reader in zip(queue.token_o, self.feedback_o, strict=True):
             wiring.connect(m, token_o, wiring.flipped(reader))
         out, says = queue.token_i.payload, queue.token_i.valid
-        erring, any_error = Signal(), Signal()
-        m.d.comb += erring.eq(unit.valid_o & unit.spikes_o.any())
+        any_error = Signal()
         with m.If(erring):
             m.d.comb += [
                 says.eq(1),
                 out.kind.eq(Kind.SPIKE),
-                out.address.eq(Cat(unit.spikes_o[1], at[ends])),
+                out.address.eq(Cat(which, at[ends])),
             ]
             m.d.comb += self.error_spikes.eq(1)
             m.d.sync += any_error.eq(1)
@@ -165,7 +184,7 @@ class PredictionUnit(wiring.Component):
         self._decide(m, begin, tick, any_error)
         result = Signal(Result())
         m.d.comb += [
-            result.answer.eq(self.answer),
+            result.answer.eq(self.answer if self._readout is not None else NO_ANSWER),
             result.ticks.eq(tick),
             result.ticks_to_decision.eq(Mux(self.decided, self.decision_ticks, tick)),
             self.result_o.payload.eq(result),
@@ -230,7 +249,7 @@ class PredictionUnit(wiring.Component):
 
     def _keep_best(self, m: Module, valid, here, count, membrane) -> None:
         """Keep the class with the largest (count, membrane); an equal one later does not replace it."""
-        self.best, self.best_count = Signal(range(self._network.n_classes)), Signal(len(count))
+        self.best, self.best_count = Signal(range(self._plan.n_neurons)), Signal(len(count))
         best_key = Signal(len(count) + 16)
         # Offset binary makes the comparison of count and membrane a single unsigned one.
         key = Cat(membrane ^ 0x8000, count)
@@ -240,8 +259,8 @@ class PredictionUnit(wiring.Component):
 
     def _decide(self, m: Module, begin, tick, any_error) -> None:
         """Form the decision to stop from the tick that ends now."""
-        network = self._network
-        self.answer = Signal(range(network.n_classes))
+        quiet_ticks = self._readout.quiet_ticks if self._readout is not None else 0
+        self.answer = Signal(range(self._plan.n_neurons))
         self.decided, self.decides, self.stop = Signal(), Signal(), Signal()
         self.decision_ticks = Signal.like(tick)
         self.quiet, self.next_quiet = Signal.like(tick), Signal.like(tick)
@@ -251,6 +270,6 @@ class PredictionUnit(wiring.Component):
         ]
         # A register: by the time that a tick ends, what it is formed of has been there for a clock.
         with m.If(begin.learn):
-            m.d.sync += self.stop.eq(self.next_quiet >= network.quiet_ticks if network.quiet_ticks else 0)
+            m.d.sync += self.stop.eq(self.next_quiet >= quiet_ticks if quiet_ticks else 0)
         with m.Else():
-            m.d.sync += self.stop.eq(self.decided | self.decides)
+            m.d.sync += self.stop.eq(self.decided | self.decides if self._readout is not None else 0)

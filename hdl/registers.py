@@ -11,6 +11,9 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from erbium.hdl.population import engine_populations, readout_counters
+from erbium.sw_model.description.chain import graph_of
+from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 
 MAGIC = int.from_bytes(b"ERBM", "little")
@@ -198,26 +201,25 @@ class Window:
     meaning: str
 
 
-def counter_names(network: Network) -> list[str]:
+def counter_names(network: Network | Graph) -> list[str]:
     """Return the counters of the array, in the order and with the names of the model's counters."""
-    names = ["samples", "ticks", "input_spikes"]
-    for number in range(1, len(network.layers) + 1):
+    names, graph = ["samples", "ticks", "input_spikes"], graph_of(network)
+    for population in engine_populations(network):
         names += [
-            f"layer{number}_{name}"
+            f"{population.name}_{name}"
             for name in ("spikes", "synaptic_operations", "rows_learned", "weights_changed")
         ]
-    return [*names, "updates" if network.is_first_spike else "error_spikes"]
+    return [*names, *readout_counters(graph)]
 
 
-def performance_names(network: Network) -> list[str]:
+def performance_names(network: Network | Graph) -> list[str]:
     """Return the counters of clock cycles, which the model does not have."""
-    return ["cycles", *(f"layer{number}_row_words" for number in range(1, len(network.layers) + 1))]
+    return ["cycles", *(f"{population.name}_row_words" for population in engine_populations(network))]
 
 
-def rate_names(network: Network) -> list[str]:
+def rate_names(network: Network | Graph) -> list[str]:
     """Return the names of the learning rates, one per layer."""
-    name = "rate" if network.is_first_spike else "gain"
-    return [f"{name}_{number}" for number in range(1, len(network.layers) + 1)]
+    return [population.rate.name for population in engine_populations(network)]
 
 
 COUNTER_WIDTH = 48

@@ -149,10 +149,15 @@ class FeedbackToken(data.StructLayout):
 
     ``address`` is the error neuron of a ``SPIKE`` (2c false positive, 2c + 1 false negative of class c);
     for a ``TICK`` its bit 0 says that the sample is to stop, for an ``END`` that it is to be replayed.
+
+    Parameters
+    ----------
+    n_addresses : int
+        Neurons that can spike: two for each class.
     """
 
-    def __init__(self, network: Network) -> None:
-        super().__init__({"kind": Kind, "address": bits_for(2 * network.n_classes - 1)})
+    def __init__(self, n_addresses: int) -> None:
+        super().__init__({"kind": Kind, "address": bits_for(n_addresses - 1)})
 
 
 class ErrorToken(data.StructLayout):
@@ -194,6 +199,10 @@ class SampleToken(data.StructLayout):
 
     def __init__(self) -> None:
         super().__init__({"kind": SampleKind, "data": Begin().size})
+
+
+NO_ANSWER = 255
+"""What a result says where nothing is read out."""
 
 
 class Result(data.StructLayout):

@@ -548,18 +548,21 @@ class Hardware:
         for memory in self.layer_memories:
             _check_choice("memory of a layer", memory, MEMORY_KINDS)
 
+    def lanes_for(self, n_neurons: int, number: int) -> int:
+        """Lanes of layer `number`, counted from 0, of so many neurons."""
+        lanes = self.layer_lanes[number] if number < len(self.layer_lanes) else 0
+        return min(lanes or self.lanes, n_neurons)
+
     def lanes_of(self, network: Network, number: int) -> int:
         """Lanes of one layer, counted from 0."""
-        lanes = self.layer_lanes[number] if number < len(self.layer_lanes) else 0
-        return min(lanes or self.lanes, network.layers[number].n_neurons)
+        return self.lanes_for(network.layers[number].n_neurons, number)
 
     def words_of(self, network: Network, number: int) -> int:
         """Words of one synapse row of a layer, counted from 0."""
         return -(-network.layers[number].n_neurons // self.lanes_of(network, number))
 
-    def parts_of(self, network: Network, number: int) -> int:
-        """Parts in which a tick sweep takes the neurons of a word of one layer, counted from 0."""
-        lanes = self.lanes_of(network, number)
+    def parts_for(self, lanes: int, number: int) -> int:
+        """Parts in which a sweep takes the neurons of a word of so many lanes of layer `number`, counted from 0."""
         units = self.layer_neuron_units[number] if number < len(self.layer_neuron_units) else 0
         return -(-lanes // (units or self.neuron_units or lanes))
 
@@ -567,18 +570,21 @@ class Hardware:
         """What holds the weights of a layer, counted from 0."""
         return self.layer_memories[number] if number < len(self.layer_memories) else "generic"
 
+    def pairs_for(self, word_width: int, number: int) -> bool:
+        """Whether the memory of layer `number`, counted from 0, keeps two such words of weights at an address."""
+        return self.memory_of(number) == "spram" and 2 * word_width <= SPRAM_WIDTH
+
     def pairs(self, network: Network, number: int) -> bool:
         """Whether the memory of a layer, counted from 0, keeps two words of weights at an address."""
-        width = self.lanes_of(network, number) * network.layers[number].weight_width
-        return self.memory_of(number) == "spram" and 2 * width <= SPRAM_WIDTH
+        return self.pairs_for(self.lanes_of(network, number) * network.layers[number].weight_width, number)
 
     def stride_of(self, network: Network, number: int) -> int:
         """Words from a synapse row to the next one of a layer, counted from 0: whole pairs where there are pairs."""
         words = self.words_of(network, number)
         return words + words % 2 if self.pairs(network, number) else words
 
-    def latency_of(self, network: Network, number: int) -> int:
-        """Clocks from an address to the weight word of a layer, counted from 0."""
+    def latency_for(self, number: int, *, pairs: bool) -> int:
+        """Clocks from an address to the weight word of layer `number`, counted from 0."""
         if self.memory_of(number) == "generic":
             return self.memory_latency
-        return 2 if self.pairs(network, number) else 3
+        return 2 if pairs else 3

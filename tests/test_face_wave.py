@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from erbium import preset, trace
 from erbium.cli import cli
 from erbium.hdl.kept_state import rest_told_by
+from erbium.hdl.population import engine_populations
 from erbium.sw_model import constants
 from erbium.sw_model.network import Hardware
 from erbium.sw_model.programs import STATE_MAX, DescriptionError
@@ -115,7 +116,11 @@ def test_tokens_and_states_are_those_of_the_model(written: Any) -> None:
                 last = found.each_clock(signal, made.clocks)[-1]
                 value = values[-1, neuron]
                 # The hardware keeps no more of a membrane that has spiked and rests to the end.
-                if state == "v" and rest_told_by(network, number) == "membrane" and neuron in rests:
+                if (
+                    state == "v"
+                    and rest_told_by(engine_populations(network)[number]) == "membrane"
+                    and neuron in rests
+                ):
                     value = STATE_MAX
                 assert (last - (1 << width) if last >> (width - 1) else last) == value, signal
 

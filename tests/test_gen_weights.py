@@ -347,7 +347,7 @@ def test_the_header_is_what_c_reads(network, tmp_path):
 def test_readmemh_reads_the_words_of_a_memory(tmp_path):
     weights, hardware = trained(TINY), Hardware(lanes=5)
     export_weights(TINY, weights, tmp_path, ["hex"], name="w", lanes=5)
-    words = memory_words(TINY, hardware, 0, weights[0].tolist())
+    words = memory_words(weights[0].tolist(), 5, hardware.stride_of(TINY, 0), TINY.layers[0].weight_width)
     (tmp_path / "tb.v").write_text(
         f"module tb; reg [39:0] m [0:{len(words) - 1}]; integer k; initial begin "
         f'$readmemh("w_layer1.hex", m); for (k = 0; k < {len(words)}; k = k + 1) $display("%h", m[k]); end endmodule'

@@ -350,7 +350,7 @@ def test_narrow_words_lie_in_pairs() -> None:
     ):
         hardware = Hardware(lanes=lanes, layer_memories=(kind,))
         assert hardware.pairs(network, 0) == pairs
-        assert (hardware.stride_of(network, 0), hardware.latency_of(network, 0)) == (stride, latency)
+        assert (hardware.stride_of(network, 0), hardware.latency_for(0, pairs=pairs)) == (stride, latency)
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ def test_a_sweep_meets_each_neuron_once(lanes, units):
 
 def test_units_of_single_layers():
     hardware = Hardware(lanes=12, neuron_units=3, layer_neuron_units=(0, 2))
-    assert [hardware.parts_of(TINY, number) for number in range(2)] == [4, 2]
-    assert Hardware(lanes=12).parts_of(TINY, 0) == 1
+    assert [LayerPlan(TINY, number, hardware).parts for number in range(2)] == [4, 2]
+    assert LayerPlan(TINY, 0, Hardware(lanes=12)).parts == 1
 
 
 @pytest.mark.parametrize("name", PRESETS)

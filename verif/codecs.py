@@ -218,7 +218,7 @@ class FeedbackCodec:
 
     def __init__(self, network: Network) -> None:
         self._replays = network.is_first_spike
-        self._packer = Packer(FeedbackToken(network))
+        self._packer = Packer(FeedbackToken(2 * network.n_classes))
         self.size = self._packer.size
 
     def encode(self, token: Token) -> int:

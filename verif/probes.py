@@ -46,7 +46,7 @@ class StateCodec:
     """
 
     def __init__(self, plan: LayerPlan) -> None:
-        self.layer, self.units = plan.layer, plan.units
+        self.layer, self.units = plan.population, plan.units
         layout = NeuronLayout(plan.program)
         self._packer = Packer(layout)
         self._neuron_width = layout.size
@@ -70,7 +70,7 @@ class WriteCodec:
     """A write of the synapse memory: ``(row, word of the row, weight of each lane)``."""
 
     def __init__(self, plan: LayerPlan) -> None:
-        self._weight_width, self._lanes, self._stride = plan.layer.weight_width, plan.lanes, plan.stride
+        self._weight_width, self._lanes, self._stride = plan.population.weight_width, plan.lanes, plan.stride
         self._address_width = (max(plan.n_rows * plan.stride, 2) - 1).bit_length()
         self.width = self._address_width + self._lanes * self._weight_width
 
@@ -243,7 +243,7 @@ class ProbedLayer(Probe):
 
 def array_taps(network: Network, hardware: Hardware) -> list[Tap]:
     """Return the taps of :class:`ProbedArray`."""
-    taps = [Tap("feedback", FeedbackToken(network).size)]
+    taps = [Tap("feedback", FeedbackToken(2 * network.n_classes).size)]
     for number, layer in enumerate(network.layers):
         prefix, plan = f"layer{number + 1}_", LayerPlan(network, number, hardware)
         taps += [
@@ -253,7 +253,7 @@ def array_taps(network: Network, hardware: Hardware) -> list[Tap]:
             *layer_taps(network, number, hardware, prefix),
         ]
         if layer.feedback != "none":
-            taps.append(Tap(f"{prefix}feedback", FeedbackToken(network).size))
+            taps.append(Tap(f"{prefix}feedback", FeedbackToken(2 * network.n_classes).size))
         if network.is_first_spike:
             taps.append(Tap(f"{prefix}errors", ErrorToken(layer.n_neurons).size))
     return taps

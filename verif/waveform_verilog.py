@@ -146,10 +146,10 @@ def channels(network: Network, hardware: Hardware, places: dict[str, int]) -> li
         result.append(tapped(f"{name}_event_i", event, {"SPIKE": event.spike}, before))
         result.append(tapped(f"{name}_sweep", sweep_token(network, hardware, number), {}, colour))
         if f"{name}_feedback" in places:
-            result.append(tapped(f"{name}_feedback", FeedbackToken(network), {}, "error"))
+            result.append(tapped(f"{name}_feedback", FeedbackToken(2 * network.n_classes), {}, "error"))
         if f"{name}_errors" in places:
             result.append(tapped(f"{name}_errors", ErrorToken(layer.n_neurons), {}, "error"))
-    result.append(tapped("feedback", FeedbackToken(network), {}, "error"))
+    result.append(tapped("feedback", FeedbackToken(2 * network.n_classes), {}, "error"))
     result.append(stream("result_o", Result(), {}))
     return result
 

@@ -58,7 +58,7 @@ class ThreeFactorPart(RulePart):
         m.d.comb += control.slot.armed.eq(control.begin.learn & self._late_enough)
 
     def group_ports(self, plan: LayerPlan) -> dict[str, object]:
-        return {"random": In(max(plan.layer.rounding_shift, 0)), "any_word": In(1)}
+        return {"random": In(max(plan.population.rounding_shift, 0)), "any_word": In(1)}
 
     # --- pipeline ------------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class ThreeFactorPart(RulePart):
                 m.d.sync += words_any[lane].eq(unit.words_o.word_select(lane, width).any())
         learns = Signal(attrs=group.copies)
         m.d.sync += learns.eq(pipe.does(Work.ROW, "X-1") & pipe["X-1"].armed & group.any_word)
-        shift = group.plan.layer.rounding_shift
+        shift = group.plan.population.rounding_shift
         word_min, word_max = -(1 << (width - 1)), (1 << (width - 1)) - 1
         delta_width = signed_width(word_min >> shift, (word_max + (1 << shift) - 1) >> shift)
         deltas = []

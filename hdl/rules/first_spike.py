@@ -57,7 +57,7 @@ class FirstSpikePart(RulePart):
         return n_ticks_width
 
     def votes(self, plan: LayerPlan) -> bool:
-        return not plan.is_first
+        return not plan.population.is_first
 
     def kept_words(self, plan: LayerPlan) -> dict[str, int]:
         return {"plasticity": 2}

@@ -46,7 +46,9 @@ class Replay:
             Signal(name=n) for n in ("any_word", "replay", "touched")
         )
         self._quiet = Signal(range(self._drain + 1), name="quiet")
-        m.submodules.draws = self._draws = draws = Generator(salt(self._plan.process, STREAM_PLASTICITY))
+        m.submodules.draws = self._draws = draws = Generator(
+            salt(self._plan.population.process, STREAM_PLASTICITY)
+        )
         m.d.comb += [
             draws.seed.eq(control.begin.seed),
             draws.load.eq(control.load),
@@ -72,7 +74,7 @@ class Replay:
             with m.If(quiet == 0):
                 m.next = "IDLE"
         with m.State("REPLAY"):
-            if self._plan.is_first:
+            if self._plan.population.is_first:
                 self._replay_the_encoder(m)
             else:
                 self._replay_what_was_remembered(m)

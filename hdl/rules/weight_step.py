@@ -33,7 +33,7 @@ def step_weights(m: Module, group: LaneGroup, learns: Value, deltas: list[Value]
     delta_width : int
         Bits of a delta, signed.
     """
-    layer = group.plan.layer
+    layer = group.plan.population
     stages = [learns]
     for stage in ("x1", "x2"):
         copy = Signal(name=f"learns_{stage}", attrs=group.copies)

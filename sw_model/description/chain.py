@@ -16,6 +16,8 @@ first-spike errors      readout ``FirstSpike``
 
 from __future__ import annotations
 
+from functools import cache
+
 from erbium.sw_model.description.connect import Connectivity, Dense, Identity, RandomSigns, Uniform
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import (
@@ -83,6 +85,12 @@ def chain(network: Network) -> Graph:
         n_ticks=network.n_ticks,
         seed=network.seed,
     )
+
+
+@cache
+def graph_of(network: Network | Graph) -> Graph:
+    """Return a network as a graph, formed once."""
+    return chain(network) if isinstance(network, Network) else network
 
 
 def _encoder(network: Network) -> Encoder:

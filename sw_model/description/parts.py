@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from erbium.sw_model.constants import named_stream
 from erbium.sw_model.description.connect import Connectivity, Identity, RandomSigns, Stored, check_choice
 from erbium.sw_model.programs import DescriptionError, NeuronProgram, check_name, check_range
 from erbium.sw_model.rules import MAX_TICKS, FirstSpikeRule, LatencyEncoder, ThreeFactorRule
@@ -69,6 +70,11 @@ class Source:
         if self.stream is not None:
             check_range(f"stream of source {self.name!r}", self.stream, 0, (1 << 32) - 1)
 
+    @property
+    def process(self) -> int:
+        """The number of its random streams: the one it says, else that of its name."""
+        return named_stream(self.name) if self.stream is None else self.stream
+
 
 @dataclass(frozen=True)
 class Population:
@@ -98,6 +104,11 @@ class Population:
         check_range(f"keep of population {self.name!r}", self.keep, 1, 256)
         if self.stream is not None:
             check_range(f"stream of population {self.name!r}", self.stream, 0, (1 << 32) - 1)
+
+    @property
+    def process(self) -> int:
+        """The number of its random streams: the one it says, else that of its name."""
+        return named_stream(self.name) if self.stream is None else self.stream
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,6 @@ from erbium.sw_model.description.parts import (
 from erbium.sw_model.encoder import start_phase
 from erbium.sw_model.fast_common import lanes_of, program_arrays, record
 from erbium.sw_model.fast_kernels import LAYER_FIELDS
-from erbium.sw_model.graph_model.sources import stream_of
 from erbium.sw_model.programs import DescriptionError
 from erbium.sw_model.rules import ErbpRule, LatencyEncoder
 
@@ -181,7 +180,7 @@ def tables_of(graph: Graph, layout: Layout) -> Tables:
         projections += _run_together([_projection(graph, layout, p) for p in incoming])
     sources, levels = _sources(graph)
     programs = [program_arrays(population.program) for population in graph.populations]
-    processes = [stream_of(part.name, part.stream) for part in graph.populations]
+    processes = [part.process for part in graph.populations]
     there = {p.name: graph.synapses(p) for p in layout.stored}
     return Tables(
         network=np.array([record(NETWORK, _network(graph))], dtype=NETWORK),
@@ -198,7 +197,7 @@ def tables_of(graph: Graph, layout: Layout) -> Tables:
         levels=np.array(levels or [(0, 0)], dtype=np.int64),
         neuron_constants=neuron_constants(layout.lanes).astype(np.uint16),
         salts=np.array([[salt(process, stream) for stream in range(5)] for process in [0, *processes]]),
-        source_salts=np.array([salt(stream_of(s.name, s.stream), STREAM_ENCODER) for s in graph.sources]),
+        source_salts=np.array([salt(s.process, STREAM_ENCODER) for s in graph.sources]),
         start_phase=start_phase(np.arange(max(source.size for source in graph.sources) + 4)),
     )
 

@@ -19,7 +19,6 @@ from erbium.sw_model.description.connect import Dense, Identity, RandomSigns, St
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import Population, Projection
 from erbium.sw_model.graph_model.rules import rule_model
-from erbium.sw_model.graph_model.sources import stream_of
 from erbium.sw_model.layer import LayerCounters
 from erbium.sw_model.neuron import Population as Neurons
 from erbium.sw_model.rng import Generator, mixed_bytes
@@ -109,7 +108,7 @@ class PopulationModel:
         self.synapses = {p.name: SynapseModel(graph, p) for p in incoming if isinstance(p.connect, Stored)}
         self.fixed = {p.name: FixedModel(graph, p) for p in incoming if p.name not in self.synapses}
         self.counters = PopulationCounters(stored=bool(self.synapses))
-        process = stream_of(population.name, population.stream)
+        process = population.process
         self.plasticity_draws = Generator(salt(process, STREAM_PLASTICITY))
         self.synapse_draws = Generator(salt(process, STREAM_BLANK_SYNAPSE))
         self.neuron_draws = Generator(salt(process, STREAM_BLANK_NEURON))

@@ -64,11 +64,6 @@ class LabelSource:
         return self._spikes
 
 
-def stream_of(name: str, stream: int | None) -> int:
-    """Return the number of a part's random numbers: the one it says, else that of its name."""
-    return constants.named_stream(name) if stream is None else stream
-
-
 def source_model(source: Source) -> SourceModel:
     """Return the model of a source."""
     encoder = source.encoder
@@ -80,6 +75,6 @@ def source_model(source: Source) -> SourceModel:
         return EncodedSource(PhaseEncoder())
     if isinstance(encoder, Bernoulli):
         model = BernoulliEncoder()
-        model.generator.salt = constants.salt(stream_of(source.name, source.stream), STREAM_ENCODER)
+        model.generator.salt = constants.salt(source.process, STREAM_ENCODER)
         return EncodedSource(model)
     return EncodedSource(LatencyModel(encoder))

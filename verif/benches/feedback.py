@@ -34,8 +34,8 @@ class TB:
         if self.is_port:
             self.plan: LayerPlan = self.options["plan"]
             self.width = len(dut.read_data) // self.plan.units
-            self.matrix = self.plan.feedback_weights.astype(np.int64)
-            self.gain = self.plan.layer.gain
+            self.matrix = self.plan.population.feedback_weights.astype(np.int64)
+            self.gain = self.plan.population.gain
             self.harness.set(gain=self.gain, read_address=0)
         else:
             self.monitor = self.harness.monitor("spike_o", self.spikes.append)

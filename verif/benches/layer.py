@@ -38,7 +38,7 @@ class LayerView:
     def __init__(self, network: Network, number: int, hardware: Hardware) -> None:
         self.plan = plan = LayerPlan(network, number, hardware)
         self.name = f"layer {number + 1}"
-        self.layer, self.lanes, self.words = plan.layer, plan.lanes, plan.words
+        self.layer, self.lanes, self.words = plan.population, plan.lanes, plan.words
         self.weights = np.zeros((plan.n_rows, plan.n_neurons), dtype=np.int64)
         self._states, self._writes = StateCodec(plan), WriteCodec(plan)
         self._expected: list[LayerTick] = []

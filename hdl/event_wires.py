@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Joins what sends spikes to what walks them: the channels of a graph as queues, forks and merges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Module, Value
+from amaranth.lib import stream
+from amaranth.lib.wiring import connect
+
+from erbium.hdl.fork import Queue
+from erbium.hdl.layer import LayerEngine
+from erbium.hdl.population import EnginePopulation
+from erbium.hdl.tick_merge import InputKind, MergeInput, TickMerge
+from erbium.hdl.tokens import EventToken, Kind
+from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.parts import LOADED, Constant, Label, Projection
+from erbium.sw_model.network import Hardware
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a population walks in a tick.
+
+    Attributes
+    ----------
+    merged : tuple of MergeInput
+    channels : dict of str
+        By the number of the input, the source or population whose spikes it takes.
+    names : tuple of str
+        Of the inputs: the projections.
+    """
+
+    merged: tuple[MergeInput, ...]
+    channels: dict[int, str]
+    names: tuple[str, ...]
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether events are rows as they come."""
+        return self.merged == (MergeInput(self.merged[0].n_addresses),)
+
+    @property
+    def lead(self) -> str:
+        """What says when a tick begins."""
+        return next(self.channels[k] for k in self.channels if not self.merged[k].delay)
+
+
+def inputs_of(population: EnginePopulation) -> Inputs:
+    """Return the inputs of a population in the order of its rows, with one that paces it if all have delays."""
+    graph = population.graph
+    merged, channels, names = [], {}, []
+    for first, projection in zip(population.first_rows, population.rows, strict=True):
+        kind = _kind(graph, projection)
+        if kind == "events":
+            channels[len(merged)] = projection.source
+        learned = projection.when == "learn"
+        size = graph.size_of(projection.source)
+        merged.append(MergeInput(size, first, projection.delay, kind, learned))
+        names.append(projection.name)
+    if not any(not merged[k].delay for k in channels):
+        pace = next(source for source in graph.sources if isinstance(source.encoder, LOADED))
+        channels[len(merged)] = pace.name
+        merged.append(MergeInput(pace.size, kind="pace"))
+        names.append(f"{population.name}_pace")
+    return Inputs(tuple(merged), channels, tuple(names))
+
+
+def _kind(graph: Graph, projection: Projection) -> InputKind:
+    source = graph.source(projection.source)
+    if source is not None and isinstance(source.encoder, Constant):
+        return "constant"
+    return "label" if source is not None and isinstance(source.encoder, Label) else "events"
+
+
+def queue_depth(n_addresses: int, delay: int, begin_pieces: int) -> int:
+    """Return the tokens that a channel has to hold so that nothing can wait in a circle.
+
+    Every reader may still be at a tick while the writer finishes it for another one, and what is delayed lies there for
+    so many ticks; all neurons may spike in each of them.
+    """
+    return (delay + 1) * (n_addresses + 1) + begin_pieces + 2
+
+
+class EventWires:
+    """Collects writers and readers of spikes, and joins them.
+
+    Parameters
+    ----------
+    m : Module
+    graph : Graph
+    hardware : Hardware
+    """
+
+    def __init__(self, m: Module, graph: Graph, hardware: Hardware) -> None:
+        self._m, self._graph, self._hardware = m, graph, hardware
+        self._writers: dict[str, stream.Interface] = {}
+        self._readers: dict[str, list[tuple[str, stream.Interface, int]]] = {}
+
+    def write(self, name: str, events: stream.Interface) -> None:
+        """Say where the spikes of a source or population come from."""
+        self._writers[name] = events
+        self._readers.setdefault(name, [])
+
+    def read(self, engine: LayerEngine) -> None:
+        """Join an engine to all that it walks."""
+        m, population = self._m, engine.plan.population
+        inputs = inputs_of(population)
+        if inputs.is_direct:
+            self._add(
+                inputs.channels[0], f"{population.name}_events", engine.event_i, self._hardware.fifo_depth
+            )
+        else:
+            pieces = self._hardware.begin_pieces
+            m.submodules[f"{population.name}_merge"] = merge = TickMerge(inputs.merged, pieces)
+            for number, writer in inputs.channels.items():
+                one = inputs.merged[number]
+                depth = queue_depth(one.n_addresses, one.delay, pieces)
+                self._add(writer, f"{inputs.names[number]}_queue", getattr(merge, f"event_i_{number}"), depth)
+            m.submodules[f"{population.name}_events"] = queue = Queue(
+                engine.plan.event_token, self._hardware.fifo_depth
+            )
+            connect(m, merge.event_o, queue.token_i)
+            connect(m, queue.token_o, engine.event_i)
+
+    def feed_back(self, engine: LayerEngine) -> None:
+        """Join port 1 of an engine to the population that reaches it."""
+        projection = engine.plan.population.feedback_projection
+        assert projection is not None
+        token = EventToken(self._graph.size_of(projection.source), begin_pieces=self._hardware.begin_pieces)
+        events = stream.Signature(token).create(path=(f"{projection.name}_to_port",))
+        kind, feedback = events.payload.kind, engine.feedback_i
+        # Feedback channels have no BEGIN.
+        self._m.d.comb += [
+            feedback.valid.eq(events.valid & (kind != Kind.BEGIN)),
+            feedback.payload.kind.eq(kind),
+            feedback.payload.address.eq(token.spike_in(events.payload).address),
+            events.ready.eq(feedback.ready | (kind == Kind.BEGIN)),
+        ]
+        depth = queue_depth(token.spike.size and self._graph.size_of(projection.source), projection.delay, 1)
+        self._add(projection.source, f"{projection.name}_queue", events, depth)
+
+    def watch(self, name: str, reader: stream.Interface) -> None:
+        """Join a reader that takes no part in the graph."""
+        self._add(name, f"{name}_watched", reader, self._hardware.fifo_depth)
+
+    def _add(self, writer: str, queue: str, reader: stream.Interface, depth: int) -> None:
+        self._readers.setdefault(writer, []).append((queue, reader, depth))
+
+    def connect(self) -> None:
+        """Add the queues: a writer waits until all that read it have room."""
+        m = self._m
+        for name, events in self._writers.items():
+            rooms: list[Value] = []
+            queues = []
+            for queue_name, reader, depth in self._readers[name]:
+                m.submodules[queue_name] = queue = Queue(events.payload.shape(), depth)
+                m.d.comb += [
+                    reader.valid.eq(queue.token_o.valid),
+                    reader.payload.eq(queue.token_o.payload),
+                    queue.token_o.ready.eq(reader.ready),
+                    queue.token_i.payload.eq(events.payload),
+                ]
+                rooms.append(queue.token_i.ready)
+                queues.append(queue)
+            m.d.comb += events.ready.eq(Cat(*rooms).all() if rooms else 1)
+            for queue in queues:
+                m.d.comb += queue.token_i.valid.eq(events.valid & (events.ready if len(queues) > 1 else 1))
