@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.counter_bank import Count, CounterBank
 from erbium.hdl.encoder import Encoder
-from erbium.hdl.event_wires import EventWires, inputs_of
+from erbium.hdl.event_wires import EventWires, inputs_of, sends_rows
 from erbium.hdl.fit import check_hardware
 from erbium.hdl.fixed import total_of
 from erbium.hdl.fork import Queue
@@ -127,7 +127,8 @@ class ErbiumArray(wiring.Component):
         listening = [
             engine for engine in hearing if readout.sends(engine.plan.population.feedback_projection)
         ]
-        readout.build(m, len(listening) + len(encoders) * readout.stops, last)
+        walked = readout.errors is not None and sends_rows(graph, readout.errors.population.name)
+        readout.build(m, len(listening) + len(encoders) * readout.stops + walked, last)
         connect(m, readout.unit.result_o, flipped(self.result_o))
         readout.limits(m, self.n_ticks, self.decide_after)
         feedback = iter(readout.feedback())
@@ -140,6 +141,9 @@ class ErbiumArray(wiring.Component):
                 connect(m, next(feedback), engine.feedback_i)
             else:
                 wires.feed_back(engine)
+
+        if walked:
+            wires.write_errors(readout.errors.population, next(feedback))
 
         first, *_ = encoders.values()
         counts: dict[str, tuple[Value, Count]] = {
@@ -187,7 +191,7 @@ class ErbiumArray(wiring.Component):
     def _spikes(self, m: Module, readout: ReadoutPart, wires: EventWires, engine: LayerEngine) -> Value:
         """Send the sweeps of a population to the readout, to a serializer, or to both; return its spikes as counted."""
         plan, name = engine.plan, engine.plan.population.name
-        sends = any(p.source == name for p in self.graph.projections if p.target in engine_names(self.graph))
+        sends = sends_rows(self.graph, name) or self._feeds_back(name)
         sweeps = [engine.sweep_o]
         if plan.is_read:
             if not sends:
@@ -211,6 +215,11 @@ class ErbiumArray(wiring.Component):
             connect(m, engine.sweep_o, serializer.sweep_i)
         wires.write(name, serializer.event_o)
         return readout.unit.output_spikes if plan.is_read else serializer.spikes
+
+    def _feeds_back(self, name: str) -> bool:
+        """Return whether a population reaches port 1 of one."""
+        projections = [p.feedback_projection for p in engine_populations(self.graph)]
+        return any(projection is not None and projection.source == name for projection in projections)
 
     def _both(self, m: Module, engine: LayerEngine) -> list[stream.Interface]:
         """Return the sweeps of a population twice."""

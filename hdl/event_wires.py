@@ -11,11 +11,12 @@ from amaranth.lib.wiring import connect
 
 from erbium.hdl.fork import Queue
 from erbium.hdl.layer import LayerEngine
-from erbium.hdl.population import EnginePopulation
+from erbium.hdl.population import EnginePopulation, error_population
 from erbium.hdl.tick_merge import InputKind, MergeInput, TickMerge
 from erbium.hdl.tokens import EventToken, Kind
+from erbium.sw_model.description.connect import Stored
 from erbium.sw_model.description.graph import Graph
-from erbium.sw_model.description.parts import LOADED, Constant, Label, Projection
+from erbium.sw_model.description.parts import LOADED, Constant, Label, Population, Projection
 from erbium.sw_model.network import Hardware
 
 
@@ -44,12 +45,13 @@ class Inputs:
     @property
     def lead(self) -> str:
         """What says when a tick begins."""
-        return next(self.channels[k] for k in self.channels if not self.merged[k].delay)
+        return next(name for k, name in self.channels.items() if self.merged[k].may_lead)
 
 
 def inputs_of(population: EnginePopulation) -> Inputs:
     """Return the inputs of a population in the order of its rows, with one that paces it if all have delays."""
     graph = population.graph
+    errors = error_population(graph)
     merged, channels, names = [], {}, []
     for first, projection in zip(population.first_rows, population.rows, strict=True):
         kind = _kind(graph, projection)
@@ -57,9 +59,11 @@ def inputs_of(population: EnginePopulation) -> Inputs:
             channels[len(merged)] = projection.source
         learned = projection.when == "learn"
         size = graph.size_of(projection.source)
-        merged.append(MergeInput(size, first, projection.delay, kind, learned))
+        # Error neurons send feedback, which has no BEGIN.
+        begins = errors is None or projection.source != errors.population.name
+        merged.append(MergeInput(size, first, projection.delay, kind, learned, begins))
         names.append(projection.name)
-    if not any(not merged[k].delay for k in channels):
+    if not any(merged[k].may_lead for k in channels):
         pace = next(source for source in graph.sources if isinstance(source.encoder, LOADED))
         channels[len(merged)] = pace.name
         merged.append(MergeInput(pace.size, kind="pace"))
@@ -72,6 +76,11 @@ def _kind(graph: Graph, projection: Projection) -> InputKind:
     if source is not None and isinstance(source.encoder, Constant):
         return "constant"
     return "label" if source is not None and isinstance(source.encoder, Label) else "events"
+
+
+def sends_rows(graph: Graph, name: str) -> bool:
+    """Return whether stored weights begin at a source or population."""
+    return any(p.source == name for p in graph.projections if isinstance(p.connect, Stored))
 
 
 def queue_depth(n_addresses: int, delay: int, begin_pieces: int) -> int:
@@ -102,6 +111,18 @@ class EventWires:
         """Say where the spikes of a source or population come from."""
         self._writers[name] = events
         self._readers.setdefault(name, [])
+
+    def write_errors(self, population: Population, feedback: stream.Interface) -> None:
+        """Say where the spikes of error neurons come from: a channel of feedback, which has no ``BEGIN``."""
+        token = EventToken(population.size, begin_pieces=self._hardware.begin_pieces)
+        events = stream.Signature(token).create(path=(f"{population.name}_as_events",))
+        self._m.d.comb += [
+            events.valid.eq(feedback.valid),
+            events.payload.kind.eq(feedback.payload.kind),
+            token.spike_in(events.payload).address.eq(feedback.payload.address),
+            feedback.ready.eq(events.ready),
+        ]
+        self.write(population.name, events)
 
     def read(self, engine: LayerEngine) -> None:
         """Join an engine to all that it walks."""

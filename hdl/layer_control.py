@@ -235,6 +235,10 @@ class LayerControl(wiring.Component):
                             if plan.margin:
                                 with m.If(self.begin.learn):
                                     m.next = "TEACH"
+                elif plan.margin:
+                    m.next = "SWEEP"
+                    with m.If(self.begin.learn):
+                        m.next = "TEACH"
                 else:
                     self._walk_sweep(m)
             with m.Case(Kind.END), m.If(self._has_room & ~self.feedback_draining):
@@ -249,8 +253,9 @@ class LayerControl(wiring.Component):
             with m.State("TEACH"):
                 self.walk(m, Work.TEACH)
                 with m.If(self.last_word):
+                    m.d.sync += self._fresh.eq(0)
                     m.next = "SWEEP"
-        if plan.has_bias:
+        if plan.has_bias or plan.margin:
             with m.State("SWEEP"):
                 self._walk_sweep(m)
         with m.State("TICK"), m.If(self._has_room):

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from erbium.sw_model.constants import Array
 from erbium.sw_model.description.chain import graph_of
@@ -322,6 +325,20 @@ class EnginePopulation:
     def events_timed(self) -> bool:
         """Whether spikes on the way to it carry their tick: those of a source, which are replayed."""
         return self.spikes_once and self.is_first
+
+    def rows_of(self, weights: Mapping[str, Array]) -> Array:
+        """Return the rows of the memory, int16 ``(n_rows, n_neurons)``, from the weights of the projections."""
+        return np.concatenate([weights[projection.name] for projection in self.stored]).astype(np.int16)
+
+    def weights_in(self, rows: Array) -> dict[str, Array]:
+        """Return the weights of the projections from the rows of the memory."""
+        sizes = [self.graph.size_of(projection.source) for projection in self.stored]
+        parts = np.split(rows, np.cumsum(sizes)[:-1])
+        return {projection.name: part for projection, part in zip(self.stored, parts, strict=True)}
+
+    def initial_rows(self) -> Array:
+        """Return the initial rows of the memory."""
+        return self.rows_of({p.name: self.graph.initial_weights(p) for p in self.stored})
 
 
 @cache

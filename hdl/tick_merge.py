@@ -41,6 +41,8 @@ class MergeInput:
     kind : str
     learned : bool
         Its spikes count in learned samples only.
+    begins : bool
+        Its channel has ``BEGIN`` tokens; without them it cannot lead.
     """
 
     n_addresses: int
@@ -48,11 +50,17 @@ class MergeInput:
     delay: int = 0
     kind: InputKind = "events"
     learned: bool = False
+    begins: bool = True
 
     @property
     def has_channel(self) -> bool:
         """Whether tokens come to it."""
         return self.kind in ("events", "pace")
+
+    @property
+    def may_lead(self) -> bool:
+        """Whether it can say when a sample begins and ends."""
+        return self.has_channel and self.begins and not self.delay
 
 
 class TickMerge(wiring.Component):
@@ -88,7 +96,7 @@ class TickMerge(wiring.Component):
 
     def __init__(self, inputs: Sequence[MergeInput], begin_pieces: int = 1) -> None:
         self.inputs, self._pieces = tuple(inputs), begin_pieces
-        leads = [number for number, one in enumerate(self.inputs) if one.has_channel and not one.delay]
+        leads = [number for number, one in enumerate(self.inputs) if one.may_lead]
         if not leads:
             raise ValueError(
                 f"all channels among the {len(self.inputs)} inputs of a tick merge have a delay; one without is "

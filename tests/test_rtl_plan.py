@@ -53,7 +53,7 @@ def test_a_hazard_is_refused_when_a_layer_is_elaborated():
     layer = LayerEngine(TINY, 0, Hardware(lanes=4))
     with (
         patch.object(LayerPlan, "hazards", (Hazard("states", 2, 5, settles=False),)),
-        pytest.raises(HazardError, match="states of layer 1: 2 clocks from one slot to the next; it takes 5"),
+        pytest.raises(HazardError, match="states of layer1: 2 clocks from one slot to the next; it takes 5"),
     ):
         Fragment.get(layer, None)
 

@@ -44,8 +44,14 @@ def recurrent(**more: Any) -> Graph:
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> Graph:
-    """Draw a graph of one to three populations, learned or not, recurrent or not, of one or two coded sources."""
+def graphs(draw: st.DrawFn, *, built: bool = False) -> Graph:
+    """Draw a graph of one to three populations, learned or not, recurrent or not, of one or two coded sources.
+
+    Parameters
+    ----------
+    built : bool
+        Only what an array can be built for (:func:`erbium.hdl.fit.check_hardware`).
+    """
     n_classes = draw(st.integers(2, 4))
     encoders: st.SearchStrategy[Encoder] = st.sampled_from(
         [Bernoulli(), Phase(), LatencyEncoder(((128, 0), (1, 3)))]
@@ -76,8 +82,12 @@ def graphs(draw: st.DrawFn) -> Graph:
         delays = {**dict.fromkeys(chosen, 0), **{n: draw(st.integers(1, 4)) for n in loops}}
         width = draw(st.integers(4, 12))
         learns = draw(st.booleans()) and population.program.n_states > 1
+        keep = draw(st.sampled_from([256, 256, 170]))
         for name, delay in delays.items():
-            connect = draw(stored(name, population, [*sources, *populations], width))
+            if built:
+                connect = Dense(width, Uniform(draw(st.integers(0, 127))), keep)
+            else:
+                connect = draw(stored(name, population, [*sources, *populations], width))
             projections.append(
                 Projection(name, population.name, connect, 0, delay, ErbpRule() if learns else None)
             )

@@ -20,9 +20,13 @@ import numpy as np
 from erbium.gen.vectors.accept import UnknownCellError
 from erbium.gen.verilog import TOP, component_rtlil, component_verilog
 from erbium.hdl.array import ErbiumArray, rate_ports
+from erbium.hdl.population import engine_populations
 from erbium.hdl.registers import counter_names, performance_names
 from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
+from erbium.sw_model.description.chain import graph_of
+from erbium.sw_model.description.codec import digest_of
+from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 from erbium.verif.simulators import ToolError
 from erbium.verif.vectors import vector_library
@@ -40,22 +44,23 @@ class SimulationError(RuntimeError):
     """The simulated hardware hung or reported a fault: a defect of Erbium, not of its user."""
 
 
-def ports_header(network: Network) -> str:
+def ports_header(network: Network | Graph) -> str:
     """Return the C++ header that names the ports of this network's array."""
+    populations = engine_populations(network)
     rates = "".join(f"    top.{name} = rates[{index}];\n" for index, name in enumerate(rate_ports(network)))
     names = counter_names(network) + performance_names(network)
-    tail = 32 + max(layer.n_neurons for layer in network.layers)
+    tail = 32 + max(population.n_neurons for population in populations)
     return (
         '#pragma once\n#include <cstdint>\n#include "Varray.h"\n'
         f"constexpr int ARRAY_ACCESS_TAIL = {tail};\n"
         f"constexpr int ARRAY_COUNTERS = {len(names)};\n"
-        f"constexpr int ARRAY_LOWEST_PIXEL = {network.lowest_pixel};\n"
+        f"constexpr int ARRAY_LOWEST_PIXEL = {graph_of(network).lowest_pixel};\n"
         f"inline void array_set_rates(Varray& top, const uint32_t* rates) {{\n{rates}}}\n"
     )
 
 
 def build(
-    network: Network,
+    network: Network | Graph,
     hardware: Hardware,
     cache_dir: Path | None = None,
     simulator: ArraySimulator | None = None,
@@ -86,7 +91,7 @@ def build(
         {"array_ports.h": ports_header(network)},
     )
     key = (sorted(asdict(hardware).items()), sources_hash(HARNESS, Path(__file__)))
-    place = ("rtl", network.digest, key, cache_dir)
+    place = ("rtl", digest_of(network), key, cache_dir)
     if simulator != "verilator":
         rtlil = partial(_rtlil, network, hardware)
         try:
@@ -105,7 +110,7 @@ def build(
     return cached_library(design, *place)
 
 
-def _rtlil(network: Network, hardware: Hardware) -> str:
+def _rtlil(network: Network | Graph, hardware: Hardware) -> str:
     return component_rtlil(ErbiumArray(network, hardware), TOP)
 
 
@@ -113,12 +118,12 @@ def _pointer(values: Array | None) -> ctypes.c_void_p | None:
     return None if values is None else ctypes.c_void_p(values.ctypes.data)
 
 
-class RtlArray:
-    """The simulated chip, with the batched interface of :class:`erbium.sw_model.array.ArrayModel`.
+class RtlChip:
+    """The simulated chip of a network in either form: batches in, rows of weights and counters out.
 
     Parameters
     ----------
-    network : Network
+    network : Network or Graph
     hardware : Hardware
     cache_dir : Path, optional
         Where compiled libraries are kept.
@@ -127,6 +132,8 @@ class RtlArray:
 
     Attributes
     ----------
+    populations : tuple of EnginePopulation
+        Those that have an engine, in the order of rates and weights.
     decide_after : int
         Output spikes that settle an inference; starts as the network's.
 
@@ -138,25 +145,26 @@ class RtlArray:
 
     def __init__(
         self,
-        network: Network,
+        network: Network | Graph,
         hardware: Hardware | None = None,
         *,
         cache_dir: Path | None = None,
         simulator: ArraySimulator | None = None,
     ) -> None:
-        self.network, self.hardware = network, hardware or Hardware()
-        self.decide_after = network.decide_after
+        self.described, self.hardware = network, hardware or Hardware()
+        self._graph, self.populations = graph_of(network), engine_populations(network)
+        self.decide_after = self._graph.decide_after
         self._simulator = simulator
         self._library = ctypes.CDLL(str(self._built(cache_dir)))
         self._library.chip_new.restype = ctypes.c_void_p
         self._library.chip_clocks.restype = ctypes.c_uint64
         self._chip = ctypes.c_void_p(self._library.chip_new())
-        self._rates = np.array(network.rates, dtype=np.uint32)
-        self.load(network.initial_weights())
+        self._rates = np.array([population.rate.full for population in self.populations], dtype=np.uint32)
+        self.load([population.initial_rows() for population in self.populations])
 
     def _built(self, cache_dir: Path | None) -> Path:
         """Return the compiled library."""
-        return build(self.network, self.hardware, cache_dir, self._simulator)
+        return build(self.described, self.hardware, cache_dir, self._simulator)
 
     def close(self) -> None:
         """Give the simulation back; nothing can be done with it afterwards."""
@@ -197,12 +205,12 @@ class RtlArray:
         status = self._library.chip_run(
             self._chip,
             ctypes.c_int64(len(images)),
-            ctypes.c_int64(self.network.n_inputs),
+            ctypes.c_int64(self._graph.n_pixels),
             _pointer(images),
             _pointer(seeds),
             _pointer(label_bytes),
             _pointer(self._rates),
-            ctypes.c_uint32(n_ticks or self.network.n_ticks),
+            ctypes.c_uint32(n_ticks or self._graph.n_ticks),
             ctypes.c_uint32(self.decide_after),
             _pointer(results),
         )
@@ -223,8 +231,8 @@ class RtlArray:
     def weights(self) -> list[Array]:
         """Weights of each layer, int16 of shape ``(n_rows, n_neurons)``, read back from the chip."""
         result = []
-        for number, layer in enumerate(self.network.layers):
-            values = np.zeros((self.network.n_rows(number), layer.n_neurons), dtype=np.int16)
+        for number, population in enumerate(self.populations):
+            values = np.zeros((population.n_rows, population.n_neurons), dtype=np.int16)
             self._access(number, values, write=False)
             result.append(values)
         return result
@@ -247,7 +255,7 @@ class RtlArray:
         )
 
     def _all_counters(self) -> dict[str, int]:
-        names = counter_names(self.network) + performance_names(self.network)
+        names = counter_names(self.described) + performance_names(self.described)
         values = np.zeros(len(names), dtype=np.uint64)
         self._check(self._library.chip_counters(self._chip, _pointer(values)))
         return {name: int(value) for name, value in zip(names, values, strict=True)}
@@ -255,14 +263,36 @@ class RtlArray:
     def counters(self) -> dict[str, int]:
         """Return the counters that the model has too, by name."""
         every = self._all_counters()
-        return {name: every[name] for name in counter_names(self.network)}
+        return {name: every[name] for name in counter_names(self.described)}
 
     def performance(self) -> dict[str, int]:
         """Return the clock cycles in which the array was busy, and those in which lanes did a row word."""
         every = self._all_counters()
-        return {name: every[name] for name in performance_names(self.network)}
+        return {name: every[name] for name in performance_names(self.described)}
 
     @property
     def cycles(self) -> int:
         """Clock cycles in which a sample was in the array."""
         return self.performance()["cycles"]
+
+
+class RtlArray(RtlChip):
+    """The simulated chip, with the batched interface of :class:`erbium.sw_model.array.ArrayModel`.
+
+    Parameters
+    ----------
+    network : Network
+    hardware, cache_dir, simulator
+        See :class:`RtlChip`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        hardware: Hardware | None = None,
+        *,
+        cache_dir: Path | None = None,
+        simulator: ArraySimulator | None = None,
+    ) -> None:
+        self.network = network
+        super().__init__(network, hardware, cache_dir=cache_dir, simulator=simulator)

@@ -27,6 +27,7 @@ from erbium.sw_model.description.parts import (
     Source,
     SpikeCount,
 )
+from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError, NeuronProgram, Operation
 from erbium.sw_model.rules import RULES, ErbpRule, FirstSpikeRule, LatencyEncoder
 
@@ -66,6 +67,11 @@ def to_json(graph: Graph) -> str:
     """Return a graph as JSON, indented for people."""
     head = {"format": FORMAT, "version": VERSION, "digest": digest(graph)}
     return json.dumps(head | _encoded(graph, keep=lambda _owner, _field, _value: True), indent=2) + "\n"
+
+
+def digest_of(network: Network | Graph) -> str:
+    """Return the digest of a network in either form."""
+    return network.digest if isinstance(network, Network) else digest(network)
 
 
 def digest(graph: Graph) -> str:

@@ -22,6 +22,7 @@ from erbium.sw_model.description.parts import (
     Source,
 )
 from erbium.sw_model.programs import DescriptionError
+from erbium.sw_model.rules import LatencyEncoder
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,17 @@ class Graph:
         if self.readout is not None:
             return self.size_of(self.readout.population)
         return max((s.size for s in self.sources if isinstance(s.encoder, Label)), default=0)
+
+    @property
+    def lowest_pixel(self) -> int:
+        """Smallest pixel value that can spike in any source; darker pixels need not be sent."""
+        encoders = [source.encoder for source in self.sources if isinstance(source.encoder, LOADED)]
+        return min((e.lowest if isinstance(e, LatencyEncoder) else 1 for e in encoders), default=1)
+
+    @property
+    def decide_after(self) -> int:
+        """Spikes of a class that settle an inference, 0 for never."""
+        return self.readout.decide_after if self.readout is not None else 0
 
     @property
     def rates(self) -> dict[str, int]:
