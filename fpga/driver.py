@@ -20,6 +20,7 @@ from erbium.fpga.transport import (
     Transport,
 )
 from erbium.gen.presets import PRESETS
+from erbium.hdl.population import engine_populations
 from erbium.hdl.registers import (
     COUNTER_WIDTH,
     MAGIC,
@@ -35,6 +36,9 @@ from erbium.hdl.registers import (
 )
 from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
+from erbium.sw_model.description.chain import graph_of
+from erbium.sw_model.description.codec import digest_of
+from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 
 BURST_BYTES = 1_024
@@ -112,14 +116,16 @@ class BoardArray:
 
     Parameters
     ----------
-    network : Network
+    network : Network or Graph
         What the board must hold; it is compared by its digest. It starts with the initial weights.
     transport : Transport
         The line to it, which is closed with the array.
 
     Attributes
     ----------
-    network : Network
+    network : Network or Graph
+    populations : tuple of EnginePopulation
+        Those with weights, in the order of rates and weights.
     facts : BoardFacts
     decide_after : int
         Output spikes that settle an inference; starts as the network's.
@@ -134,12 +140,13 @@ class BoardArray:
         By each method, if the board goes away or gives no answer any more.
     """
 
-    def __init__(self, network: Network, transport: Transport) -> None:
-        self.network = network
-        self.decide_after = network.decide_after
+    def __init__(self, network: Network | Graph, transport: Transport) -> None:
+        self.network, self._graph = network, graph_of(network)
+        self.populations = engine_populations(network)
+        self.decide_after = self._graph.decide_after
         self._link = Link(transport)
         self._registers = RegisterMap(network, Hardware())
-        self._rates = list(network.rates)
+        self._rates = [population.rate.full for population in self.populations]
         self._turn = 0
         self._n_samples = 0
         self._counted: dict[str, int] | None = None
@@ -191,7 +198,7 @@ class BoardArray:
         self._load_initial_weights()
         batch = SampleBatch(self._link, self._registers, self._turn, images, seeds, labels)
         with self._guarded(batch):
-            self._write_settings(n_ticks or self.network.n_ticks)
+            self._write_settings(n_ticks or self._graph.n_ticks)
             if len(images):
                 self._counted = None
                 self._known_weights = None if labels is not None else self._known_weights
@@ -218,7 +225,7 @@ class BoardArray:
             # That the board has not been reset since, which would pass for very odd weights.
             self._all_counters()
             with self._guarded():
-                self._known_weights = [self._read_layer(k) for k in range(len(self.network.layers))]
+                self._known_weights = [self._read_layer(k) for k in range(len(self.populations))]
         return [values.copy() for values in self._known_weights]
 
     def load(self, weights: Sequence[Array]) -> None:
@@ -226,7 +233,7 @@ class BoardArray:
         writes = []
         for number, values in enumerate(weights):
             window = self._registers.window(WindowNumber.WEIGHTS + number)
-            data = pack_weights(values, self.network.layers[number].weight_width)
+            data = pack_weights(values, self.populations[number].weight_width)
             most = max(1, (self._registers.max_message - _WRITE_BYTES) // window.entry_bytes)
             for row in range(0, window.entries, most):
                 here = slice(row * window.entry_bytes, (row + most) * window.entry_bytes)
@@ -239,7 +246,7 @@ class BoardArray:
     def _load_initial_weights(self) -> None:
         """Load them unless others have been: that takes its time, and whoever carries on a run has others."""
         if not self._loaded:
-            self.load(self.network.initial_weights())
+            self.load([population.initial_rows() for population in self.populations])
 
     def _check_identity(self) -> None:
         """Find out whether this is a chip of the network."""
@@ -263,7 +270,7 @@ class BoardArray:
                 f"the board on {name} speaks version {protocol} of the host link and this Erbium version "
                 f"{PROTOCOL_VERSION}; load a bitstream that this Erbium built, or use the Erbium that built this one"
             )
-        if digest != network.digest:
+        if digest != digest_of(network):
             raise BoardMismatchError(other_network(name, digest, network))
 
     def _reset(self) -> BoardFacts:
@@ -342,7 +349,7 @@ class BoardArray:
             Read(window.number, row, min(most, window.entries - row), window.entry_bytes)
             for row in range(0, window.entries, most)
         ]
-        layer = self.network.layers[number]
+        layer = self.populations[number]
         return unpack_weights(b"".join(self._link.exchange(reads)), layer.n_neurons, layer.weight_width)
 
     @contextmanager
@@ -360,12 +367,12 @@ class BoardArray:
             ) from None
 
 
-def other_network(port: str, digest: str, network: Network) -> str:
+def other_network(port: str, digest: str, network: Network | Graph) -> str:
     """Say which network a board holds in place of `network`."""
     names = [name for name, preset in PRESETS.items() if preset.network.digest == digest]
     holds = f"{names[0]!r} (digest {digest})" if names else f"a network with digest {digest}, no preset"
     way_out = f"run {names[0]!r} on it, or " if names else ""
     return (
-        f"the board on {port} holds {holds}, and {network.name!r} has digest {network.digest}; {way_out}load a "
+        f"the board on {port} holds {holds}, and {network.name!r} has digest {digest_of(network)}; {way_out}load a "
         f"bitstream of {network.name!r}"
     )

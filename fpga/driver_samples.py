@@ -132,7 +132,7 @@ class SampleBatch:
                 int(self._seeds[number]),
                 label,
                 self._images[number],
-                self._registers.network.lowest_pixel,
+                self._registers.graph.lowest_pixel,
             )
             self._frame = (number, tag, frame(message))
         return self._frame[1:]

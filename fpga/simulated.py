@@ -12,11 +12,16 @@ from erbium.fpga.planner import plan
 from erbium.fpga.simulated_line import SimulatedLine, build
 from erbium.hdl.chip import ErbiumChip
 from erbium.hdl.host_link import TIMEOUT_SECONDS
+from erbium.hdl.plan import LayerPlan
+from erbium.hdl.population import engine_populations
+from erbium.sw_model.description.chain import graph_of
+from erbium.sw_model.description.codec import digest_of
+from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 
 
 def simulated_chip(
-    network: Network,
+    network: Network | Graph,
     hardware: Hardware,
     *,
     clock_frequency: int,
@@ -47,22 +52,23 @@ def simulated_chip(
     """
     numbers = (clock_frequency, baud_rate, buffer_bytes)
     key = (sorted(asdict(hardware).items()), numbers)
-    library = build(lambda: ErbiumChip(network, hardware, *numbers), network.digest, key, cache_dir)
+    library = build(lambda: ErbiumChip(network, hardware, *numbers), digest_of(network), key, cache_dir)
     return SimulatedLine(
         library, name, clock_frequency, baud_rate, longest_silence(network, hardware, clock_frequency)
     )
 
 
-def longest_silence(network: Network, hardware: Hardware, clock_frequency: int) -> int:
+def longest_silence(network: Network | Graph, hardware: Hardware, clock_frequency: int) -> int:
     """Return clocks after which a chip without a byte on its line has nothing more to do.
 
     No sample takes as many, with all rows of all layers at every tick, read and learned; and a frame that came
     to no end is given up before.
     """
     words = [
-        network.n_rows(number) * hardware.words_of(network, number) for number in range(len(network.layers))
+        population.n_rows * LayerPlan(network, number, hardware).words
+        for number, population in enumerate(engine_populations(network))
     ]
-    return max(4 * network.n_ticks * sum(words), math.ceil(1.2 * TIMEOUT_SECONDS * clock_frequency))
+    return max(4 * graph_of(network).n_ticks * sum(words), math.ceil(1.2 * TIMEOUT_SECONDS * clock_frequency))
 
 
 def simulated_board(name: str, network: Network, cache_dir: Path | None = None) -> SimulatedLine:

@@ -15,6 +15,7 @@ from erbium.hdl.host_link import HostLink, MessageLink
 from erbium.hdl.link_registers import setting_names
 from erbium.hdl.registers import RegisterMap
 from erbium.hdl.weight_words import LayerWeights
+from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 
 _LIGHTS = {"learning": Out(1), "answer": Out(8), "active": Out(1)}
@@ -74,7 +75,7 @@ class ErbiumChip(wiring.Component):
 
     Parameters
     ----------
-    network : Network
+    network : Network or Graph
     hardware : Hardware
     clock_frequency, baud_rate, buffer_bytes : int
         Of :class:`erbium.hdl.host_link.HostLink`.
@@ -101,7 +102,7 @@ class ErbiumChip(wiring.Component):
 
     def __init__(
         self,
-        network: Network,
+        network: Network | Graph,
         hardware: Hardware,
         clock_frequency: int,
         baud_rate: int,

@@ -56,7 +56,7 @@ class EntryCursor(wiring.Component):
 
     def __init__(self, registers: RegisterMap) -> None:
         self._registers, self._windows = registers, registers.windows
-        self.width = bits_for(max(registers.network.n_inputs, *(window.entries for window in self._windows)))
+        self.width = bits_for(max(registers.n_inputs, *(window.entries for window in self._windows)))
         largest = (1 << self.width) - 1
         # As many as a message holds, or as a READ asks for.
         most = max(

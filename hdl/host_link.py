@@ -20,6 +20,7 @@ from erbium.hdl.reply_writer import STORE_BYTES, ReplyWriter, store_image, tag_a
 from erbium.hdl.request_reader import RequestReader
 from erbium.hdl.tokens import AccessKind, AccessToken, Result, SampleToken
 from erbium.hdl.uart import UartReceiver, UartTransmitter
+from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 
 TIMEOUT_SECONDS = 0.05
@@ -278,7 +279,7 @@ class HostLink(wiring.Component):
 
     Parameters
     ----------
-    network : Network
+    network : Network or Graph
     hardware : Hardware
     clock_frequency, baud_rate : int
         In Hz and bits per second, see :func:`erbium.hdl.uart.bit_period`.
@@ -303,7 +304,7 @@ class HostLink(wiring.Component):
 
     def __init__(
         self,
-        network: Network,
+        network: Network | Graph,
         hardware: Hardware | None = None,
         clock_frequency: int = 12_000_000,
         baud_rate: int = 1_000_000,

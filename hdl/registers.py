@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from erbium.hdl.population import engine_populations, readout_counters
 from erbium.sw_model.description.chain import graph_of
+from erbium.sw_model.description.codec import digest_of
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 
@@ -231,7 +232,7 @@ class RegisterMap:
 
     Parameters
     ----------
-    network : Network
+    network : Network or Graph
     hardware : Hardware
     clock_frequency : int
         In Hz.
@@ -245,18 +246,32 @@ class RegisterMap:
     windows : tuple of Window
     max_message : int
         Bytes of the longest message of the host, without CRC and stuffing: a sample, or a row of weights.
+    graph : Graph
+    populations : tuple of EnginePopulation
+        Those with a window of weights.
     """
 
     def __init__(
-        self, network: Network, hardware: Hardware, clock_frequency: int = 0, buffer_bytes: int = 0
+        self, network: Network | Graph, hardware: Hardware, clock_frequency: int = 0, buffer_bytes: int = 0
     ) -> None:
         self.network, self.hardware = network, hardware
+        self.graph, self.populations = graph_of(network), engine_populations(network)
         self.windows = tuple(_windows(network))
         weights = [window.entry_bytes for window in self.windows if window.number >= WindowNumber.WEIGHTS]
         # Type and tag come first in each message, then what the type asks for.
-        self.max_message = max(2 + 7 + network.n_inputs, 2 + 3 + max(weights))
+        self.max_message = max(2 + 7 + self.n_inputs, 2 + 3 + max(weights))
         self.registers = tuple(_registers(network, hardware, clock_frequency, buffer_bytes, self.max_message))
         self._by_name = {register.name: register for register in self.registers}
+
+    @property
+    def n_inputs(self) -> int:
+        """Pixels of a sample."""
+        return self.graph.n_pixels
+
+    @property
+    def n_classes(self) -> int:
+        """Classes that a label can name; of a graph that has none, label 0 is all there is."""
+        return max(self.graph.n_classes, 1)
 
     def __getitem__(self, name: str) -> Register:
         return self._by_name[name]
@@ -294,30 +309,31 @@ def pixel_bytes(pixels: PixelFormat, n_inputs: int) -> int:
     return {PixelFormat.BYTES: n_inputs, PixelFormat.BITS: -(-n_inputs // 8), PixelFormat.EVENTS: 0}[pixels]
 
 
-def _windows(network: Network) -> Iterator[Window]:
+def _windows(network: Network | Graph) -> Iterator[Window]:
     last = max(register.address + register.words for register in _registers(network, Hardware(), 0, 0, 0))
     yield Window("registers", WindowNumber.REGISTERS, last, WORD_BYTES, True, "register words")
     yield Window("results", WindowNumber.RESULTS, HISTORY, RESULT_BYTES, False, "the last results by turn")
-    for number, layer in enumerate(network.layers):
+    for number, population in enumerate(engine_populations(network)):
         yield Window(
             f"weights_{number + 1}",
             WindowNumber.WEIGHTS + number,
-            network.n_rows(number),
-            layer.n_neurons * weight_bytes(layer.weight_width),
+            population.n_rows,
+            population.n_neurons * weight_bytes(population.weight_width),
             True,
             f"weights of layer {number + 1}, a row per presynaptic neuron",
         )
 
 
 def _registers(
-    network: Network, hardware: Hardware, clock_frequency: int, buffer_bytes: int, max_message: int
+    network: Network | Graph, hardware: Hardware, clock_frequency: int, buffer_bytes: int, max_message: int
 ) -> Iterator[Register]:
+    graph, populations = graph_of(network), engine_populations(network)
     yield Register("magic", 0, 32, "the letters ERBM", value=MAGIC)
     yield Register("protocol", 1, 16, "version of the host link's messages", value=PROTOCOL_VERSION)
-    yield Register("digest", 2, 64, "digest of the network", value=int(network.digest, 16))
-    yield Register("n_inputs", 4, 16, "pixels of a sample", value=network.n_inputs)
-    yield Register("n_layers", 5, 8, "layers", value=len(network.layers))
-    yield Register("n_classes", 6, 16, "classes", value=network.n_classes)
+    yield Register("digest", 2, 64, "digest of the network", value=int(digest_of(network), 16))
+    yield Register("n_inputs", 4, 16, "pixels of a sample", value=graph.n_pixels)
+    yield Register("n_layers", 5, 8, "layers", value=len(populations))
+    yield Register("n_classes", 6, 16, "classes", value=graph.n_classes)
     yield Register("lanes", 7, 16, "synapses of one word", value=hardware.lanes)
     yield Register("clock_frequency", 8, 32, "clock in Hz", value=clock_frequency)
     yield Register("max_message", 9, 32, "bytes of the longest message of the host", value=max_message)
@@ -335,9 +351,9 @@ def _registers(
     yield Register("next_turn", 15, 8, "turn of the next sample")
     yield Register("turns_done", 16, 8, "turn of the next result")
     yield Register(
-        "n_ticks", 17, 16, "longest presentation", True, low=1, high=network.n_ticks, reset=network.n_ticks
+        "n_ticks", 17, 16, "longest presentation", True, low=1, high=graph.n_ticks, reset=graph.n_ticks
     )
-    most = 1 if network.is_first_spike else network.n_ticks
+    most = 1 if populations[0].spikes_once else graph.n_ticks
     yield Register(
         "decide_after",
         18,
@@ -345,22 +361,14 @@ def _registers(
         "output spikes that settle an inference, 0 for never",
         True,
         high=most,
-        reset=network.decide_after,
+        reset=graph.decide_after,
     )
-    for number, (name, layer) in enumerate(zip(rate_names(network), network.layers, strict=True)):
-        what = (
-            "probability in 1/65536 that a row is touched which is replayed in"
-            if network.is_first_spike
-            else ""
-        )
+    for number, population in enumerate(populations):
+        rows = "probability in 1/65536 that a row is touched which is replayed in"
+        what = rows if population.spikes_once else "amplitude of an error spike in"
+        name, width, full = population.rate
         yield Register(
-            name,
-            _RATES_AT + number,
-            17 if network.is_first_spike else 8,
-            f"{what or 'amplitude of an error spike in'} layer {number + 1}",
-            True,
-            high=layer.full_rate,
-            reset=layer.full_rate,
+            name, _RATES_AT + number, width, f"{what} layer {number + 1}", True, high=full, reset=full
         )
     for number, name in enumerate(counter_names(network) + performance_names(network)):
         yield Register(f"count_{name}", _COUNTERS_AT + 2 * number, COUNTER_WIDTH, "counter, valid while idle")

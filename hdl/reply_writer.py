@@ -104,7 +104,7 @@ class ReplyWriter(wiring.Component):
 
     def __init__(self, registers: RegisterMap) -> None:
         self._registers = registers
-        entries = max(registers.network.n_inputs, *(window.entries for window in registers.windows))
+        entries = max(registers.n_inputs, *(window.entries for window in registers.windows))
         super().__init__(
             {
                 "message_o": Out(stream.Signature(MessageByte())),
@@ -256,7 +256,7 @@ class ReplyWriter(wiring.Component):
         ]
         wide = Signal()
         with m.Switch(self.window):
-            for number, layer in enumerate(registers.network.layers):
+            for number, layer in enumerate(registers.populations):
                 with m.Case(_WEIGHTS + number):
                     m.d.comb += wide.eq(weight_bytes(layer.weight_width) == 2)
         ready = Signal()

@@ -90,8 +90,9 @@ class RequestReader(wiring.Component):
 
     def __init__(self, registers: RegisterMap) -> None:
         self._registers = registers
-        self._network = registers.network
-        entries = max(self._network.n_inputs, *(window.entries for window in registers.windows))
+        self._populations, self._n_inputs = registers.populations, registers.n_inputs
+        self._n_classes = registers.n_classes
+        entries = max(self._n_inputs, *(window.entries for window in registers.windows))
         super().__init__(
             {
                 "outcome_i": In(stream.Signature(FrameOutcome(registers.max_message))),
@@ -144,7 +145,7 @@ class RequestReader(wiring.Component):
             wrong_flags=Signal(),
             wrong_label=Signal(),
             format=Signal(2),
-            label=Signal(range(self._network.n_classes)),
+            label=Signal(range(self._n_classes)),
             pixel=Signal(8),
             spikes=Signal(),
             ended=Signal(),
@@ -154,7 +155,7 @@ class RequestReader(wiring.Component):
             m.d.sync += self.value.eq(Cat(self.value[8:], byte))
         wide = Signal()
         with m.Switch(self.window):
-            for number, layer in enumerate(self._network.layers):
+            for number, layer in enumerate(self._populations):
                 with m.Case(_WEIGHTS + number):
                     m.d.comb += wide.eq(weight_bytes(layer.weight_width) == 2)
         begin = data.View(Begin(), self.sample_o.payload.data)
@@ -241,7 +242,7 @@ class RequestReader(wiring.Component):
                 ]
                 m.d.sync += [
                     found.label.eq(byte),
-                    found.wrong_label.eq(exceeds(byte, self._network.n_classes - 1)),
+                    found.wrong_label.eq(exceeds(byte, self._n_classes - 1)),
                 ]
             with m.Case(_COUNT), m.If(self.kind == Request.READ):
                 m.d.comb += [final.eq(1), self.set_count.eq(1), fails.eq(~last | (self.pair == 0))]
@@ -381,7 +382,7 @@ class RequestReader(wiring.Component):
     def _pixels(self, m: Module, found: _Found) -> None:
         """Send pixels as they come."""
         message, sample = self.message_i, self.sample_o
-        last, n_inputs = message.payload.last, self._network.n_inputs
+        last, n_inputs = message.payload.last, self._n_inputs
         with self._fsm.state("LOW"), m.If(message.valid):
             m.d.comb += [message.ready.eq(1)]
             with m.If(last):

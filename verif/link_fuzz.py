@@ -179,7 +179,7 @@ class FuzzedChip:
 
     def _load(self) -> None:
         """Write all weights of the model to the chip."""
-        for layer, described in enumerate(self.registers.network.layers):
+        for layer, described in enumerate(self.registers.populations):
             window = self.registers.window(WindowNumber.WEIGHTS + layer)
             size = window.entry_bytes // described.n_neurons
             for number in range(window.entries):

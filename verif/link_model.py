@@ -224,7 +224,7 @@ class LinkModel:
                 read += self._result(entry, settled)
             else:
                 layer = window.number - WindowNumber.WEIGHTS
-                size = window.entry_bytes // self.registers.network.layers[layer].n_neurons
+                size = window.entry_bytes // self.registers.populations[layer].n_neurons
                 for weight in self.array.row(layer, entry):
                     read += weight.to_bytes(size, "little", signed=True)
         return tuple(read)
@@ -286,8 +286,8 @@ class LinkModel:
             self._write_register(first, _number(entries))
             return
         layer = window.number - WindowNumber.WEIGHTS
-        n_neurons = self.registers.network.layers[layer].n_neurons
-        width = self.registers.network.layers[layer].weight_width
+        n_neurons = self.registers.populations[layer].n_neurons
+        width = self.registers.populations[layer].weight_width
         size = window.entry_bytes // n_neurons
         weights = []
         for place in range(count * n_neurons):
@@ -336,7 +336,7 @@ class LinkModel:
 
     def _pixels(self, pixels: PixelFormat, octets: bytes) -> list[tuple[int, int]]:
         """Return address and value of the pixels that are not 0."""
-        n_inputs = self.registers.network.n_inputs
+        n_inputs = self.registers.n_inputs
         if pixels == PixelFormat.EVENTS:
             return self._events(octets)
         if len(octets) != (n_inputs if pixels == PixelFormat.BYTES else (n_inputs + 7) // 8):
@@ -353,7 +353,7 @@ class LinkModel:
             if len(event) < EVENT_BYTES:
                 raise _RefusedError(ErrorCode.BAD_LENGTH)
             address, value = _number(event[:2]), event[2]
-            if not after < address < self.registers.network.n_inputs:
+            if not after < address < self.registers.n_inputs:
                 raise _RefusedError(ErrorCode.BAD_EVENT)
             after = address
             if value:

@@ -103,7 +103,7 @@ class Traffic:
         return write(draw.randrange(256), window.number, first, octets)
 
     def _sample(self) -> bytes:
-        draw, n_inputs = self._draw, self.registers.network.n_inputs
+        draw, n_inputs = self._draw, self.registers.n_inputs
         kind = draw.choice(list(PixelFormat))
         if kind == PixelFormat.EVENTS:
             addresses = sorted(
@@ -117,7 +117,7 @@ class Traffic:
                 draw.randrange(256) if draw.random() < 0.5 else 0 for _ in range(pixel_bytes(kind, n_inputs))
             )
         turn = self._model.next_turn if draw.random() < 0.9 else draw.randrange(256)
-        label = draw.randrange(self.registers.network.n_classes)
+        label = draw.randrange(self.registers.n_classes)
         flags = kind << 1 | draw.randrange(2)
         return sample(draw.randrange(256), turn, flags, label, draw.getrandbits(32), pixels)
 

@@ -9,6 +9,7 @@ from typing import Any
 import cocotb
 
 from erbium.hdl.registers import RegisterMap, WindowNumber
+from erbium.sw_model.network import Network
 from erbium.verif.benches.host_link import Serial
 from erbium.verif.link_array import ModelledArray
 from erbium.verif.link_model import SAMPLE_REPLY, LinkModel, Reply, frame_of, message_of
@@ -33,7 +34,9 @@ class TB:
         else:
             keys = ("network", "hardware", "clock_frequency", "buffer_bytes")
             self.registers = RegisterMap(*(case.options[key] for key in keys))
-        self.array = ModelledArray(self.registers.network)
+        network = self.registers.network
+        assert isinstance(network, Network)
+        self.array = ModelledArray(network)
         self.model = LinkModel(self.registers, self.array)
         self._serial: Serial | None = None
         if hasattr(dut, "rx"):
@@ -87,7 +90,7 @@ async def exchanged(dut: Any) -> None:
     """Weights written, samples learned and inferred, wrong messages; at the end every register and weight."""
     tb = TB(dut)
     await tb.harness.reset()
-    for number, layer in enumerate(tb.registers.network.layers):
+    for number, layer in enumerate(tb.registers.populations):
         window = tb.registers.window(WindowNumber.WEIGHTS + number)
         size = window.entry_bytes // layer.n_neurons
         for entry in range(window.entries):

@@ -54,8 +54,8 @@ class PlayedArray:
         self.samples: list[Sample] = []
         self._n_counters = len(counter_names(network) + performance_names(network))
         self.weights = [
-            [[0] * layer.n_neurons for _ in range(network.n_rows(number))]
-            for number, layer in enumerate(network.layers)
+            [[0] * population.n_neurons for _ in range(population.n_rows)]
+            for population in registers.populations
         ]
 
     def row(self, layer: int, number: int) -> list[int]:
@@ -90,7 +90,7 @@ class ArraySide:
     def __init__(self, harness: Harness, registers: RegisterMap, settings: tuple[str, ...]) -> None:
         self.harness, self._settings = harness, settings
         self.array = PlayedArray(registers)
-        self._widths = [layer.weight_width for layer in registers.network.layers]
+        self._widths = [layer.weight_width for layer in registers.populations]
         self.inside: deque[Sample] = deque()
         self._open: list[tuple[int, int]] | None = None
         self._begin = (0, 0, 0)
@@ -342,12 +342,12 @@ async def every_error(dut: Any) -> None:
     """Each way in which a frame can be wrong, alone and with what is checked later; nothing is changed."""
     tb = TB(dut, "0")
     await tb.harness.reset()
-    network, registers = tb.registers.network, tb.registers
+    registers = tb.registers
     weights, results = registers.window(WindowNumber.WEIGHTS), registers.window(WindowNumber.RESULTS)
     last = registers.n_words - 1
     row = bytes(weights.entry_bytes)
     ticks, settings = registers["n_ticks"], [r for r in registers if r.writable and r.name != "control"]
-    full, edge = bytes(network.n_inputs), network.n_inputs - 1
+    full, edge = bytes(registers.n_inputs), registers.n_inputs - 1
     kinds: list[tuple[ErrorCode, list[bytes]]] = [
         (ErrorCode.UNKNOWN_REQUEST, [bytes([k, 7]) for k in (0, 4, 5, 128, 255)] + [b"\x00", b"\x07"]),
         (
@@ -367,13 +367,13 @@ async def every_error(dut: Any) -> None:
                 write(3, WindowNumber.WEIGHTS, 0xFFFF, row + b"\1"),
                 *(sample(3, 0, 0, 0, 0, full)[:n] for n in range(2, 10)),
                 *(sample(3, 0, 0, 0, 0, octets) for octets in (full[1:], full + b"\1", b"")),
-                *(sample(3, 0, 2, 0, 0, bytes(-(-network.n_inputs // 8) + n)) for n in (-1, 1)),
+                *(sample(3, 0, 2, 0, 0, bytes(-(-registers.n_inputs // 8) + n)) for n in (-1, 1)),
                 *(sample(3, 0, 4, 0, 0, events([(0, 9)]) + bytes(n)) for n in (1, 2)),
             ],
         ),
         (
             ErrorCode.UNKNOWN_WINDOW,
-            [read(3, number, 0, 1) for number in (2, 15, 17 + len(network.layers) - 1, 255)]
+            [read(3, number, 0, 1) for number in (2, 15, 17 + len(registers.populations) - 1, 255)]
             + [write(3, 15, 0, b"1234"), write(3, 2, 0xFFFF, b"1")],
         ),
         (
@@ -420,7 +420,8 @@ async def every_error(dut: Any) -> None:
         ),
         (
             ErrorCode.BAD_LABEL,
-            [sample(3, 0, 0, k, 0, full) for k in (network.n_classes, 255)] + [sample(3, 9, 0, 255, 0, b"")],
+            [sample(3, 0, 0, k, 0, full) for k in (registers.n_classes, 255)]
+            + [sample(3, 9, 0, 255, 0, b"")],
         ),
         (
             ErrorCode.OUT_OF_TURN,
@@ -552,7 +553,7 @@ async def pace(dut: Any) -> None:
     tb = TB(dut, "0")
     await tb.harness.reset()
     tb.side.delays = SLOW
-    pixels = bytes(tb.random.randrange(1, 256) for _ in range(tb.registers.network.n_inputs))
+    pixels = bytes(tb.random.randrange(1, 256) for _ in range(tb.registers.n_inputs))
     frames = [frame_of(sample(1, turn, 1, 0, 7, pixels)) for turn in range(3)]
     for frame in frames:
         tb.send(frame)

@@ -3,51 +3,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
+from erbium.hdl.population import EnginePopulation
 from erbium.hdl.tokens import NO_ANSWER as NO_ANSWER_OF_CHIP
 from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.graph_model.readout import NO_ANSWER
-from erbium.sw_model.network import Hardware
-from erbium.verif.library import ArraySimulator, RtlChip
 
 
-class RtlGraph:
-    """The simulated chip of a graph, as :class:`erbium.sw_model.graph_model.array.GraphModel` is called.
+class Hardware(Protocol):
+    """A chip, simulated or on a board, whose weights are the rows of its memories."""
+
+    populations: tuple[EnginePopulation, ...]
+
+    @property
+    def weights(self) -> list[Array]:
+        """What the memories hold."""
+
+    def load(self, weights: Sequence[Array]) -> None:
+        """Replace it."""
+
+    def run(self, images: Array, seeds: Array, labels: Array | None = None, **options: Any) -> Results:
+        """Present samples."""
+
+    def set_rates(self, rates: Sequence[int]) -> None:
+        """Set the learning rate of each population."""
+
+    def counters(self) -> dict[str, int]:
+        """Return the counters."""
+
+
+class GraphChip:
+    """A chip of a graph, as :class:`erbium.sw_model.graph_model.array.GraphModel` is called: parts by their names.
 
     Parameters
     ----------
     graph : Graph
-    hardware : Hardware, optional
-    cache_dir : Path, optional
-        Where compiled libraries are kept.
-    simulator : str, optional
-        See :func:`erbium.verif.library.build`.
-
-    Raises
-    ------
-    DescriptionError
-        If no array can be built for the graph.
-    ToolError
-        If there is no library in the cache and no simulator to make one.
+    chip : Hardware
+        Such as :class:`erbium.verif.library.RtlChip` or :class:`erbium.fpga.driver.BoardArray` of the graph.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        hardware: Hardware | None = None,
-        *,
-        cache_dir: Path | None = None,
-        simulator: ArraySimulator | None = None,
-    ) -> None:
-        self.graph = graph
-        self.chip = RtlChip(graph, hardware, cache_dir=cache_dir, simulator=simulator)
+    def __init__(self, graph: Graph, chip: Hardware) -> None:
+        self.graph, self.chip = graph, chip
 
     def set_rates(self, rates: Mapping[str, int]) -> None:
         """Set learning rates by name (:attr:`Graph.rates`); those that are not named are full."""
@@ -59,7 +61,7 @@ class RtlGraph:
         self.chip.set_rates(values)
 
     def run(self, images: Array, seeds: Array, labels: Array | None = None, **options: Any) -> Results:
-        """Present samples in order, see :meth:`RtlChip.run`."""
+        """Present samples in order, as the chip does."""
         results = self.chip.run(images, seeds, labels, **options)
         if self.graph.readout is None:
             assert (results.answers == NO_ANSWER_OF_CHIP).all()
