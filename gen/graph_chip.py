@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -28,7 +28,9 @@ class Hardware(Protocol):
     def load(self, weights: Sequence[Array]) -> None:
         """Replace it."""
 
-    def run(self, images: Array, seeds: Array, labels: Array | None = None, **options: Any) -> Results:
+    def run(
+        self, images: Array, seeds: Array, labels: Array | None = None, *, n_ticks: int | None = None
+    ) -> Results:
         """Present samples."""
 
     def set_rates(self, rates: Sequence[int]) -> None:
@@ -60,9 +62,11 @@ class GraphChip:
             values.append(rates.get(name, population.rate.full))
         self.chip.set_rates(values)
 
-    def run(self, images: Array, seeds: Array, labels: Array | None = None, **options: Any) -> Results:
+    def run(
+        self, images: Array, seeds: Array, labels: Array | None = None, *, n_ticks: int | None = None
+    ) -> Results:
         """Present samples in order, as the chip does."""
-        results = self.chip.run(images, seeds, labels, **options)
+        results = self.chip.run(images, seeds, labels, n_ticks=n_ticks)
         if self.graph.readout is None:
             assert (results.answers == NO_ANSWER_OF_CHIP).all()
             return Results(np.full_like(results.answers, NO_ANSWER), results.ticks, results.ticks_to_decision)

@@ -58,6 +58,8 @@ class ReadoutPart:
         """Add the unit, with so many readers of its feedback; without one it reads the last population."""
         if self.reads_sweeps:
             m.submodules.prediction = self.unit = PredictionUnit(self.graph, self.hardware, max(listeners, 1))
+            if not listeners:
+                m.d.comb += self.unit.feedback_o[0].ready.eq(1)
         else:
             m.submodules.prediction = self.unit = SampleCount(
                 EventToken(last.plan.n_neurons, begin_pieces=self.hardware.begin_pieces)

