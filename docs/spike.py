@@ -30,7 +30,7 @@ from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import ErbpRule
-from erbium.verif.codecs import AccessCodec, EventCodec, FeedbackCodec, SampleCodec, Token
+from erbium.verif.codecs import AccessCodec, EventCodec, SampleCodec, Token, feedback_codec
 from erbium.verif.probes import ProbedArray, WriteCodec, elaborated
 
 PRESET = "tiny"
@@ -149,7 +149,7 @@ def simulated(story: Story) -> Clocks:
     layers = [getattr(parts, f"layer{number + 1}") for number in range(len(network.layers))]
     pipelines = [elaborated(layer).submodules.pipeline for layer in layers]
     found = Clocks({}, {0: [], 1: []}, {0: [], 1: []})
-    decoders: dict[str, Any] = {"feedback": FeedbackCodec(network).decode}
+    decoders: dict[str, Any] = {"feedback": feedback_codec(network).decode}
     for number in range(len(network.layers)):
         decoders[f"layer{number + 1}_event_i"] = EventCodec(event_token(network, hardware, number)).decode
     writers = [WriteCodec(LayerPlan(network, number, hardware)) for number in range(len(network.layers))]

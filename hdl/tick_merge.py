@@ -89,9 +89,9 @@ class TickMerge(wiring.Component):
 
     Notes
     -----
-    A token per clock; besides them a tick takes one clock, and one for each input but the last one. No register lies
-    on the way: latency 0 clocks. A loop needs a queue that holds ``delay`` ticks in which all neurons spike; then it
-    cannot stop.
+    A token per clock; besides them a tick takes one clock, one for each spike that is dropped, and one for each input
+    but the last one that has a channel or no row in this tick. No register lies on the way: latency 0 clocks. A loop
+    needs a queue that holds ``delay`` ticks in which all neurons spike; then it cannot stop.
     """
 
     def __init__(self, inputs: Sequence[MergeInput], begin_pieces: int = 1) -> None:

@@ -12,7 +12,7 @@ from erbium.gen.presets import erbp_network, preset
 from erbium.hdl.plan import LayerPlan
 from erbium.hdl.tokens import ErrorToken, EventToken, SweepToken
 from erbium.sw_model.network import Hardware
-from erbium.verif.codecs import ErrorCodec, EventCodec, FeedbackCodec, Packer, SampleCodec, SweepCodec
+from erbium.verif.codecs import ErrorCodec, EventCodec, Packer, SampleCodec, SweepCodec, feedback_codec
 from erbium.verif.probes import CauseCodec, layer_taps, word_codec
 from erbium.verif.scoreboard import MismatchError, Scoreboard
 from erbium.verif.streams import STALLS, Stall, reader_of
@@ -66,13 +66,13 @@ def test_lanes_without_neuron_have_no_membrane():
 
 @pytest.mark.parametrize("token", [("SPIKE", 7), ("TICK", 1), ("TICK", 0), ("END",)])
 def test_feedback_tokens(token):
-    codec = FeedbackCodec(erbp_network("n", (3,), n_inputs=2, n_classes=4))
+    codec = feedback_codec(erbp_network("n", (3,), n_inputs=2, n_classes=4))
     assert codec.decode(codec.encode(token)) == token
 
 
 @pytest.mark.parametrize("token", [("SPIKE", 3), ("TICK", 1), ("END", 1), ("END", 0)])
 def test_the_feedback_of_a_first_spike_network_says_whether_to_replay(token):
-    codec = FeedbackCodec(preset("first-spike-tiny").network)
+    codec = feedback_codec(preset("first-spike-tiny").network)
     assert codec.decode(codec.encode(token)) == token
 
 

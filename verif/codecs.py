@@ -25,6 +25,8 @@ from erbium.hdl.tokens import (
     piece_width,
 )
 from erbium.hdl.weight_access import AccessRequest
+from erbium.sw_model.description.chain import graph_of
+from erbium.sw_model.description.parts import FirstSpike
 from erbium.sw_model.network import Network
 
 Token = tuple[Any, ...]
@@ -214,11 +216,11 @@ class SweepCodec:
 
 
 class FeedbackCodec:
-    """``("SPIKE", error neuron)``, ``("TICK", stop)``, ``("END",)``; first-spike ``("END", replay)``."""
+    """``("SPIKE", error neuron)``, ``("TICK", stop)``, ``("END",)``, or ``("END", replay)`` if it `replays`."""
 
-    def __init__(self, network: Network) -> None:
-        self._replays = network.is_first_spike
-        self._packer = Packer(FeedbackToken(2 * network.n_classes))
+    def __init__(self, n_addresses: int, *, replays: bool = False) -> None:
+        self._replays = replays
+        self._packer = Packer(FeedbackToken(n_addresses))
         self.size = self._packer.size
 
     def encode(self, token: Token) -> int:
@@ -233,6 +235,12 @@ class FeedbackCodec:
         if kind == "TICK" or (kind == "END" and self._replays):
             return (kind, fields["address"] & 1)
         return ("SPIKE", fields["address"]) if kind == "SPIKE" else (kind,)
+
+
+def feedback_codec(network: Network) -> FeedbackCodec:
+    """Return the codec of a network's feedback."""
+    graph = graph_of(network)
+    return FeedbackCodec(2 * graph.n_classes, replays=isinstance(graph.readout, FirstSpike))
 
 
 class ErrorCodec:

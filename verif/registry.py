@@ -34,10 +34,13 @@ from erbium.hdl.prediction import PredictionUnit
 from erbium.hdl.registers import RegisterMap
 from erbium.hdl.rng import Generator, NoiseBank
 from erbium.hdl.sample_buffer import SampleBuffer
+from erbium.hdl.sample_count import SampleCount
+from erbium.hdl.sample_split import SampleSplit
 from erbium.hdl.serializer import SpikeSerializer
 from erbium.hdl.sign_popcount import SignPopcount
 from erbium.hdl.synapse_memory import SynapseMemory
 from erbium.hdl.tick_merge import MergeInput, TickMerge
+from erbium.hdl.tokens import EventToken
 from erbium.hdl.uart import UartReceiver, UartTransmitter
 from erbium.hdl.weight_access import WeightAccess
 from erbium.hdl.word_file import WordFile, WordRom
@@ -396,7 +399,18 @@ def _tick_merges() -> Iterator[Case]:
     yield Case("inputs-2", {"inputs": two}, BOTH)
     yield Case("pieces-4", {"inputs": two, "begin_pieces": 4})
     yield Case("delays", {"inputs": (MergeInput(4, 0, 2), *two, MergeInput(6, 12, 1))}, BOTH)
+    kinds = (MergeInput(3, kind="constant"), MergeInput(4, 3), MergeInput(2, 7, kind="label"))
+    yield Case("kinds", {"inputs": (*kinds, MergeInput(3, 9, delay=2, kind="constant"))}, BOTH)
+    learned = (MergeInput(2, learned=True), MergeInput(5, 2, begins=False), MergeInput(4, 7, kind="label"))
+    yield Case("learned", {"inputs": learned, "begin_pieces": 4})
+    paced = (MergeInput(2, 0, 1), MergeInput(3, 2, kind="constant", learned=True), MergeInput(8, kind="pace"))
+    yield Case("paced", {"inputs": paced})
     yield Case("last-delayed-3", {"inputs": (MergeInput(1), MergeInput(4, 1, 3))})
+
+
+def _sample_splits() -> Iterator[Case]:
+    yield Case("two", {"sizes": (5, 3)}, BOTH)
+    yield Case("three", {"sizes": (1, 7, 2)})
 
 
 def _serializers() -> Iterator[Case]:
@@ -739,7 +753,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     FeedbackGate: (
         list,
         "feedback",
-        iter([Case("tiny", {"network": _small()}, BOTH), Case("first-spike", {"network": _first()})]),
+        iter([Case("tiny", {"n_addresses": 8}, BOTH), Case("two", {"n_addresses": 2})]),
         None,
     ),
     FeedbackPort: (ErbpLayer.feedback, "feedback", _feedback_ports(), None),
@@ -774,6 +788,8 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
         iter([Case("depth-2", {"shape": 9, "depth": 2}), Case("depth-5", {"shape": 9, "depth": 5}, BOTH)]),
         None,
     ),
+    SampleSplit: (list, "sample_split", _sample_splits(), None),
+    SampleCount: (list, "sample_count", iter([Case("five", {"token": EventToken(5)}, BOTH)]), None),
     TickMerge: (merged, "tick_merge", _tick_merges(), None),
     UartReceiver: (bytes, "uart", _uarts(), None),
     UartTransmitter: (bytes, "uart", _uarts(), None),

@@ -9,8 +9,12 @@ from erbium.gen.netlist.statements import mapped
 
 
 def set_outputs(modules: dict[str, Netlist]) -> None:
-    """Say of each cell which of its ports are outputs."""
+    """Say of each cell which of its ports are outputs; take away those without a bit of output.
+
+    Amaranth writes such a cell where an address has no bits.
+    """
     for module in modules.values():
+        module.cells = [cell for cell in module.cells if cell.ports.get("Y") != ()]
         driven = {wire for wire, way in module.ports.items() if way == "input"}
         driven |= {cell.wire("Y") for cell in module.cells if "Y" in cell.ports and cell.kind[0] == "$"}
         driven |= {cell.wire("Q") for cell in module.cells if cell.kind in ("$dff", "$adff")}

@@ -20,12 +20,12 @@ from erbium.verif.codecs import (
     AccessCodec,
     ErrorCodec,
     EventCodec,
-    FeedbackCodec,
     ResultCodec,
     SampleCodec,
     SweepCodec,
     Token,
     decode_int16,
+    feedback_codec,
 )
 from erbium.verif.probes import array_taps
 from erbium.verif.registry import current
@@ -76,7 +76,7 @@ class TB:
                 view.follow(layer)  # type: ignore[arg-type]
 
     def _tap(self) -> None:
-        decoders: dict[str, Any] = {"feedback": FeedbackCodec(self.network).decode}
+        decoders: dict[str, Any] = {"feedback": feedback_codec(self.network).decode}
         views: dict[str, Any] = {}
         for number, layer in enumerate(self.network.layers):
             name = f"layer{number + 1}"
@@ -88,7 +88,7 @@ class TB:
                 f"{name}_events": events[0].decode,
                 f"{name}_event_i": events[1].decode,
                 f"{name}_sweep": sweeps.decode,
-                f"{name}_feedback": FeedbackCodec(self.network).decode,
+                f"{name}_feedback": feedback_codec(self.network).decode,
                 f"{name}_errors": ErrorCodec(layer.n_neurons).decode,
             }
             views |= {f"{name}_{tap}": handler for tap, handler in self.views[number].handlers().items()}

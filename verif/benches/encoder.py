@@ -13,7 +13,7 @@ from erbium.hdl.tokens import event_token
 from erbium.sw_model.constants import Array
 from erbium.sw_model.encoder import encoder_of
 from erbium.sw_model.network import Hardware, Network
-from erbium.verif.codecs import EventCodec, FeedbackCodec, SampleCodec, Token
+from erbium.verif.codecs import EventCodec, SampleCodec, Token, feedback_codec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
 from erbium.verif.streams import STALLS, Harness
@@ -42,7 +42,7 @@ class TB:
         self.model = encoder_of(self.network)
         self.samples = self.harness.drive("sample_i", SampleCodec().encode)
         self.counted = {name: self.harness.tally(name) for name in ("ticks", "input_spikes")}
-        self.feedback = self.harness.drive("feedback_i", FeedbackCodec(self.network).encode)
+        self.feedback = self.harness.drive("feedback_i", feedback_codec(self.network).encode)
         events = EventCodec(event_token(self.network, self.hardware, 0))
         self.output = self.harness.check("event_o", events.decode)
         self.ticks = self.spikes = self.presented = 0

@@ -11,7 +11,6 @@ import cocotb
 import numpy as np
 
 from erbium.hdl.plan import LayerPlan
-from erbium.sw_model.network import Network
 from erbium.verif.codecs import FeedbackCodec, signed
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
@@ -24,10 +23,15 @@ class TB:
     def __init__(self, dut: Any, stall: str) -> None:
         self.options = current().options
         self.is_port = "plan" in self.options
-        self.network: Network = self.options["plan"].network if self.is_port else self.options["network"]
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
-        self.input = self.harness.drive("feedback_i", FeedbackCodec(self.network).encode)
+        addresses = (
+            self.options["plan"].population.feedback_addresses
+            if self.is_port
+            else self.options["n_addresses"]
+        )
+        self.n_addresses: int = addresses
+        self.input = self.harness.drive("feedback_i", FeedbackCodec(addresses).encode)
         self.harness.set(release=0, finish=0)
         self.spikes: deque[int] = deque()
         self.replays: deque[int] = deque()
@@ -53,7 +57,7 @@ class TB:
             rate = self.random.choice((0.0, 0.3, 1.0))
             errors = [
                 2 * c + self.random.randrange(2)
-                for c in range(self.network.n_classes)
+                for c in range(self.n_addresses // 2)
                 if self.random.random() < rate
             ]
             ticks.append((errors, self.random.randrange(2)))
@@ -154,12 +158,12 @@ async def throughput(dut: Any) -> None:
         return
     taken: list[int] = []
     sent = 0
-    tb.input.send(*(("SPIKE", 2 * c) for c in range(tb.network.n_classes)), ("TICK", 0), ("END",))
+    tb.input.send(*(("SPIKE", 2 * c) for c in range(tb.n_addresses // 2)), ("TICK", 0), ("END",))
     while not tb.harness.get("ready"):
         await tb.harness.clock()
         if tb.input.sent != sent:
             sent = tb.input.sent
             taken.append(tb.harness.clocks)
-    spikes = taken[: tb.network.n_classes]
+    spikes = taken[: tb.n_addresses // 2]
     for first, last in itertools.pairwise(spikes):
         expect_equal("clocks of an error spike", tb.plan.places + tb.plan.feedback_latency + 3, last - first)

@@ -13,7 +13,7 @@ from erbium.hdl.tokens import sweep_token
 from erbium.sw_model.first_spike import FirstSpikePrediction
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import STATE_MAX, STATE_MIN
-from erbium.verif.codecs import ErrorCodec, FeedbackCodec, ResultCodec, SweepCodec
+from erbium.verif.codecs import ErrorCodec, ResultCodec, SweepCodec, feedback_codec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
 from erbium.verif.streams import STALLS, Harness
@@ -37,7 +37,7 @@ class TB:
         sweeps = SweepCodec(sweep_token(self.network, hardware, len(self.network.layers) - 1))
         self.input = self.harness.drive("sweep_i", sweeps.encode)
         self.counted = {name: self.harness.tally(name) for name in ("output_spikes", "updates", "samples")}
-        self.feedback = self.harness.check("feedback_o", FeedbackCodec(self.network).decode)
+        self.feedback = self.harness.check("feedback_o", feedback_codec(self.network).decode)
         self.results = self.harness.check("result_o", ResultCodec().decode)
         self.errors = self.harness.check("error_o", ErrorCodec(self.n).decode)
         self.presented = self.spikes = 0

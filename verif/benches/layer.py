@@ -16,7 +16,7 @@ from erbium.sw_model.constants import Array
 from erbium.sw_model.layer import ErbpLayer, LayerModel
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import STATE_MAX, STATE_MIN
-from erbium.verif.codecs import AccessCodec, EventCodec, FeedbackCodec, SweepCodec, Token, decode_int16
+from erbium.verif.codecs import AccessCodec, EventCodec, SweepCodec, Token, decode_int16, feedback_codec
 from erbium.verif.probes import StateCodec, WriteCodec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
@@ -209,7 +209,7 @@ class TB(WeightPort):
         self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
         self.feedback = None
         if self.layer.feedback != "none":
-            self.feedback = harness.drive("feedback_i", FeedbackCodec(self.network).encode)
+            self.feedback = harness.drive("feedback_i", feedback_codec(self.network).encode)
             self.set_gain(self.layer.gain)
         sweeps = SweepCodec(sweep_token(self.network, hardware, self.number))
         self.sweeps = harness.check("sweep_o", sweeps.decode)

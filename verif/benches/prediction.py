@@ -12,7 +12,7 @@ import numpy as np
 from erbium.hdl.tokens import sweep_token
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.prediction import ErbpPrediction
-from erbium.verif.codecs import FeedbackCodec, ResultCodec, SweepCodec
+from erbium.verif.codecs import ResultCodec, SweepCodec, feedback_codec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
 from erbium.verif.streams import STALLS, Harness
@@ -39,7 +39,7 @@ class TB:
             name: self.harness.tally(name) for name in ("output_spikes", "error_spikes", "samples")
         }
         self.paused = False
-        check = self.harness.checker("feedback_o_0", FeedbackCodec(self.network).decode)
+        check = self.harness.checker("feedback_o_0", feedback_codec(self.network).decode)
         self.feedback = self.harness.monitor("feedback_o_0", check, pauses=lambda: self.paused)
         self.harness.check("result_o", ResultCodec().decode)
         self.presented = self.spikes = 0
