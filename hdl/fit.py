@@ -36,8 +36,14 @@ def check_hardware(graph: Graph) -> None:
         _check_errors(graph, population)
     for number in range(len(names)):
         _check_engine(EnginePopulation(graph, number))
-    if isinstance(graph.readout, FirstSpike):
+    readout = graph.readout
+    if isinstance(readout, FirstSpike):
         _check_row(graph)
+    elif readout is not None and readout.quiet_ticks and readout.quiet not in [p.name for p in errors]:
+        raise DescriptionError(
+            f"the readout waits for the silence of {readout.quiet!r}; in the array it hears error neurons only, so "
+            "name those, or set quiet_ticks to 0"
+        )
 
 
 def _check_errors(graph: Graph, population: Population) -> None:
