@@ -96,7 +96,7 @@ def first_spike_step() -> Claim:
     plan = LayerPlan(network, 1, Hardware(lanes=2))
     part = claim.component(LaneGroup(plan, plan.groups[0]))
     words, ticks = part.part("plasticity").read_data, part.part("spike_ticks").read_data
-    x, slot, width = plan.stages["X"], part.slot, plan.layer.weight_width
+    x, slot, width = plan.stages["X"], part.slot, plan.population.weight_width
     replayed = claim.past(part.issue & (slot.work == Work.LEARN), x)
     learns = replayed & claim.past(slot.armed, x)
     tick = claim.past(slot.tick, x)

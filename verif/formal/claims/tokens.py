@@ -81,7 +81,7 @@ def serializer() -> Claim:
 def gate() -> Claim:
     """Write down what of the feedback belongs to which tick, and what is dropped."""
     claim = Claim()
-    part = claim.component(FeedbackGate(erbp_network("proof", (2,), n_inputs=4, n_classes=2, n_ticks=8)))
+    part = claim.component(FeedbackGate(4))
     m, line, out = claim.m, part.feedback_i, part.spike_o
     claim.given(~part.finish | ~part.draining)
     read, drops, stop = (
