@@ -154,8 +154,9 @@ class TickMerge(wiring.Component):
                             read(m, number)
                     else:
                         read(m, number)
-            with m.State("TICK"):
-                self._end_tick(m, len(self.inputs) - 1)
+            if not self.inputs[-1].has_channel:
+                with m.State("TICK"):
+                    self._end_tick(m, len(self.inputs) - 1)
             with m.State("END"):
                 m.d.comb += [out.valid.eq(1), out.payload.kind.eq(Kind.END), lead.ready.eq(out.ready)]
                 with m.If(out.ready):

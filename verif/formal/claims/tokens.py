@@ -264,7 +264,7 @@ PROOFS = (
         "each tick is the spikes of all inputs in the declared order, those of the delayed input from the tick "
         "before, each once and as its row; BEGIN and END are the leading input's",
         "induction",
-        Fault("tick_merge", "waits = tick < one.delay if", "waits = tick <= one.delay if"),
+        Fault("tick_merge", "m.If(tick < one.delay)", "m.If(tick <= one.delay)"),
         "a delayed spike; the END of a sample",
         within=16,
     ),
