@@ -120,7 +120,6 @@ class ErbiumArray(wiring.Component):
         engines: dict[str, LayerEngine] = {}
         for number, name in enumerate(engine_names(graph)):
             engines[name] = LayerEngine(graph, number, hardware, self._weights_of(number))
-            m.submodules[name] = engines[name]
         *_, last = engines.values()
         wires = EventWires(m, graph, hardware)
         hearing = [engine for engine in engines.values() if engine.plan.has_feedback]
@@ -153,7 +152,8 @@ class ErbiumArray(wiring.Component):
         counts |= readout.counts()
         for name, encoder in encoders.items():
             wires.write(name, encoder.event_o)
-        for engine in engines.values():
+        for name, engine in engines.items():
+            m.submodules[name] = engine
             counts |= self._layer_counts(engine, self._spikes(m, readout, wires, engine))
             wires.read(engine)
             self._set_rate(m, engine)

@@ -31,7 +31,8 @@ SEVERAL = (
 
 def compare(described, network, hardware):
     design = chip(described, network, hardware, described.clock, described.baud_rate)
-    assert chip_memories(described, network, hardware) == other_memories(design)
+    # The order in which parts are made says nothing.
+    assert sorted(chip_memories(described, network, hardware)) == sorted(other_memories(design))
 
 
 @pytest.mark.parametrize("described", BOARDS.values(), ids=BOARDS)
