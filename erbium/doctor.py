@@ -156,6 +156,9 @@ def _data() -> Row:
     try:
         paths = fetch(MNIST, None, allow_download=False)
     except UnavailableError:
-        hint = f"MNIST is downloaded on first use; {DATA_VARIABLE}=<folder with its four files> saves that"
+        hint = (
+            f"12,000 images of MNIST are here, and all of it is downloaded on first use; {DATA_VARIABLE}=<folder with "
+            "its four files> saves that"
+        )
         return Row(name, purpose, "optional", False, hint=hint)
     return Row(name, purpose, "optional", True, MNIST.name, str(next(iter(paths.values())).parent))

@@ -11,7 +11,7 @@ import pytest
 
 from erbium import doctor
 from erbium.sw_model import cache
-from erbium.sw_model.datasets import sources
+from erbium.sw_model.datasets import mnist_part, sources
 
 MOVED = ("ERBIUM_CACHE", "ERBIUM_CACHE_UNWRITABLE", "NUMBA_CACHE_DIR", "YOWASP_CACHE_DIR", "MPLCONFIGDIR")
 
@@ -105,7 +105,7 @@ def test_what_is_kept_where_it_may_not_be_written_is_found(tmp_path, monkeypatch
     monkeypatch.setattr(
         "erbium.sw_model.datasets.download._is_intact", lambda path, checksum: asked.append(path)
     )
-    assert sources.load(environ={}, allow_download=False).name == "digits"
+    assert sources.load(environ={}, allow_download=False).name == mnist_part.NAME
     assert {path.parent for path in asked} == {tmp_path / "mine/mnist", tmp_path / "shared/mnist"}
 
 

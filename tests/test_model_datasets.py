@@ -2,6 +2,7 @@
 """Data sets: which source is taken, how it is split, and what a folder says that holds no usable set."""
 
 import gzip
+import lzma
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from erbium.sw_model.datasets import DatasetError, Split, load, write_idx
+from erbium.sw_model.datasets import DatasetError, Split, load, mnist_part, write_idx
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -283,18 +284,55 @@ def test_the_argument_goes_before_the_variable(tmp_path):
 
 
 @pytest.mark.parametrize("environ", [{}, {"ERBIUM_DATA": ""}])
-def test_the_digits_stand_in_and_say_so(tmp_path, environ):
+def test_the_part_of_mnist_stands_in_and_says_so(tmp_path, environ):
     dataset = load(environ=environ, allow_download=False, cache_dir=tmp_path)
-    assert dataset.name == "digits"
-    assert dataset.source == "the 8x8 digits of scikit-learn"
+    assert dataset.name == "MNIST, 12,000 images"
+    assert dataset.source == "the part of MNIST that comes with Erbium"
     assert dataset.notice.startswith("MNIST is not available (downloads are off and the cache ")
-    assert "so the 8x8 digits of scikit-learn stand in" in dataset.notice
+    assert "so the 12,000 images of MNIST that come with Erbium stand in" in dataset.notice
     assert dataset.notice.endswith(
         "point --data or ERBIUM_DATA at a folder with the four IDX files to use other data."
     )
-    assert (dataset.height, dataset.width, dataset.n_classes) == (8, 8, 10)
-    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (1290, 255, 252)
+    assert (dataset.height, dataset.width, dataset.n_classes) == (28, 28, 10)
+    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (10_000, 1_000, 1_000)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_part_of_mnist_can_be_asked_for_and_is_that(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dataset = load(Path("mnist-12000"), environ={}, allow_download=False)
+    assert (dataset.notice, dataset.digest) == ("", "a55ab5bf01ec4240")
+    # Of the file that everybody has: the first ten labels, and the sum of the first image.
+    assert dataset.train.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert dataset.test.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert dataset.train.images[0].astype(int).sum() == 27_525
+
+
+@pytest.mark.skipif(
+    not os.environ.get("ERBIUM_DATA"), reason="all of MNIST is not here; ERBIUM_DATA names its folder"
+)
+def test_the_part_of_mnist_is_packed_of_all_of_it():
+    whole, few = load(), mnist_part.load_part()
+    for all_of, some in (
+        (whole.train, few.train),
+        (whole.validation, few.validation),
+        (whole.test, few.test),
+    ):
+        assert np.array_equal(all_of.images[: len(some)], some.images)
+        assert np.array_equal(all_of.labels[: len(some)], some.labels)
+    with pytest.raises(DatasetError, match="name a folder that holds MNIST"):
+        mnist_part.packed(few)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no archive", lzma.compress(b"short")])
+def test_a_damaged_part_is_a_sentence(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(mnist_part, "FILE", tmp_path / "part.xz")
+    if content is not None:
+        mnist_part.FILE.write_bytes(content)
+    with pytest.raises(
+        DatasetError, match=r"part.xz cannot be read .*; install Erbium anew, or point --data"
+    ):
+        load(Path("mnist-12000"), environ={})
 
 
 def test_the_digits_can_be_asked_for(tmp_path, monkeypatch):
@@ -307,8 +345,8 @@ def test_the_digits_can_be_asked_for(tmp_path, monkeypatch):
 
 
 def test_the_digits_are_split_by_class_and_always_alike(tmp_path):
-    dataset = load(environ={}, allow_download=False, cache_dir=tmp_path)
-    assert_same_content(dataset, load(environ={}, allow_download=False, cache_dir=tmp_path))
+    dataset = load(environ={}, n_inputs=64)
+    assert_same_content(dataset, load(Path("digits"), environ={}))
     assert dataset.digest == "0eaec92303114625"
     # 16 grey levels become 0 to 255, rounded.
     levels = {(level * 255 + 8) // 16 for level in range(17)}

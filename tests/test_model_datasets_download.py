@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from erbium.sw_model.datasets import DatasetError, Remote, download, load, write_idx
+from erbium.sw_model.datasets import DatasetError, Remote, download, load, mnist_part, write_idx
 from erbium.sw_model.datasets.download import REMOTES
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -139,7 +139,7 @@ def test_damaged_everywhere(tmp_path, mirror, published):
     cache = tmp_path / "cache"
     remote = Remote("Tiny", [served.address, other.address], published[1])
     dataset = load(environ={}, cache_dir=cache, remote=remote)
-    assert dataset.name == "digits"
+    assert dataset.name == mnist_part.NAME
     assert f"no mirror gave an intact {TEST_LABELS}.gz" in dataset.notice
     assert f"{served.address}: wrong checksum" in dataset.notice
     assert f"{other.address}: HTTPError 404" in dataset.notice
@@ -161,7 +161,7 @@ def test_a_broken_transfer_leaves_nothing(tmp_path, published, mirror, monkeypat
     dataset = load(
         environ={}, cache_dir=cache, remote=Remote("Tiny", [mirror("published").address], published[1])
     )
-    assert dataset.name == "digits"
+    assert dataset.name == mnist_part.NAME
     assert "no mirror gave an intact" in dataset.notice
     assert files_in(cache) == []
 
@@ -178,7 +178,7 @@ def test_a_damaged_cache_is_mended(tmp_path, mirror, published, content):
         path.unlink()
     else:
         path.write_bytes(content)
-    assert load(environ={}, cache_dir=cache, remote=remote, allow_download=False).name == "digits"
+    assert load(environ={}, cache_dir=cache, remote=remote, allow_download=False).name == mnist_part.NAME
     assert load(environ={}, cache_dir=cache, remote=remote).digest == first.digest
     assert served.fetched == [path.name]
 
@@ -186,7 +186,7 @@ def test_a_damaged_cache_is_mended(tmp_path, mirror, published, content):
 @pytest.mark.parametrize(
     "mirrors", [[DEAD_MIRROR], ["http://mirror.invalid/", "http://another.invalid/"], ["no address"], []]
 )
-def test_without_a_network_the_digits_come_soon(tmp_path, published, mirrors, monkeypatch):
+def test_without_a_network_the_part_of_mnist_comes_soon(tmp_path, published, mirrors, monkeypatch):
     real_lookup = socket.getaddrinfo
 
     def refuse_names(host, *args, **kwargs):
@@ -199,8 +199,8 @@ def test_without_a_network_the_digits_come_soon(tmp_path, published, mirrors, mo
     start = time.monotonic()
     dataset = load(environ={}, cache_dir=tmp_path / "cache", remote=Remote("Tiny", mirrors, published[1]))
     assert time.monotonic() - start < 10
-    assert dataset.name == "digits"
-    assert dataset.notice.startswith("Tiny is not available (no mirror answered), so the 8x8 digits")
+    assert dataset.name == mnist_part.NAME
+    assert dataset.notice.startswith("Tiny is not available (no mirror answered), so the 12,000 images")
     assert not (tmp_path / "cache").exists()
 
 
@@ -259,7 +259,7 @@ def test_the_cache_cannot_be_written(tmp_path, mirror, published):
     (tmp_path / "cache").write_text("a file where the folder should be")
     remote = Remote("Tiny", [mirror("published").address], published[1])
     dataset = load(environ={}, cache_dir=tmp_path / "cache", remote=remote)
-    assert dataset.name == "digits"
+    assert dataset.name == mnist_part.NAME
     assert (
         f"Tiny is not available (the cache {tmp_path / 'cache' / 'tiny'} cannot be used: " in dataset.notice
     )

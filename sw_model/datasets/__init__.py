@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Labelled images: any data set in MNIST's IDX form, MNIST itself, or the digits that come with scikit-learn.
+"""Labelled images: any data set in MNIST's IDX form, MNIST or a part of it, or the digits that come with scikit-learn.
 
 ``load`` picks the source, ``Dataset`` is what it returns, ``middle`` cuts its images, ``hold_out`` splits
 them anew, ``shift_images`` augments a batch, and ``write_idx`` turns arrays into files that ``load`` reads.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where the images come from: a folder the user names, else MNIST, else the digits that need no network."""
+"""Where the images come from: a folder the user names, else MNIST, else the part of it that comes along."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from erbium.sw_model.datasets.download import MNIST, REMOTES, Remote, UnavailableError, fetch
 from erbium.sw_model.datasets.folder import find_files, read_files
 from erbium.sw_model.datasets.idx import DatasetError
+from erbium.sw_model.datasets.mnist_part import load_part
 from erbium.sw_model.datasets.split import Dataset, Labels, Split, make_dataset
 
 DATA_VARIABLE = "ERBIUM_DATA"
 
-DIGITS, TINY_DIGITS = "digits", "tiny-digits"
-"""What the digits are called where a folder could be named."""
+DIGITS, TINY_DIGITS, PART = "digits", "tiny-digits", "mnist-12000"
+"""What the data sets that come along are called where a folder could be named."""
 
 
 def load_digits(notice: str = "") -> Dataset:
@@ -78,7 +79,11 @@ def load_tiny_digits() -> Dataset:
     )
 
 
-BUNDLED: dict[str, Callable[[], Dataset]] = {DIGITS: load_digits, TINY_DIGITS: load_tiny_digits}
+BUNDLED: dict[str, Callable[[], Dataset]] = {
+    DIGITS: load_digits,
+    TINY_DIGITS: load_tiny_digits,
+    PART: load_part,
+}
 """Data sets that need no download, by the names that may stand where a folder is named."""
 
 OWN_DATA = {64: DIGITS, 16: TINY_DIGITS}
@@ -99,14 +104,14 @@ def load(
     remote: Remote = MNIST,
     n_inputs: int | None = None,
 ) -> Dataset:
-    """Load the data set the user named, else MNIST, else scikit-learn's 8x8 digits.
+    """Load the data set the user named, else MNIST, else the 12,000 images of it that come with Erbium.
 
     Parameters
     ----------
     folder : str or Path, optional
         Folder with four IDX files under MNIST's names, gzipped or not (`--data` on the command line). A name out
         of ``mnist`` and ``fashion-mnist`` that is no folder here is downloaded, ``digits`` are scikit-learn's,
-        ``tiny-digits`` four of them at 4 x 4 pixels.
+        ``tiny-digits`` four of them at 4 x 4 pixels, ``mnist-12000`` the part of MNIST that comes with Erbium.
     environ : mapping of str to str
         Environment; ERBIUM_DATA names the folder if the argument does not. Empty counts as unset.
     allow_download : bool
@@ -122,7 +127,7 @@ def load(
     Returns
     -------
     Dataset
-        Its `notice` is a sentence to show when the digits had to stand in, else empty.
+        Its `notice` is a sentence to show when the part of MNIST had to stand in, else empty.
 
     Raises
     ------
@@ -158,9 +163,9 @@ def load(
                 f"{remote.name} (named by {named_by}) is not available ({reason}); try again with a network, or "
                 f"point --data or {DATA_VARIABLE} at a folder with its four IDX files"
             ) from None
-        return load_digits(
-            f"{remote.name} is not available ({reason}), so the 8x8 digits of scikit-learn stand in and "
-            f"accuracies are not those of {remote.name}; point --data or {DATA_VARIABLE} at a folder with "
+        return load_part(
+            f"{remote.name} is not available ({reason}), so the 12,000 images of MNIST that come with Erbium stand in "
+            f"and accuracies are not those of all of {remote.name}; point --data or {DATA_VARIABLE} at a folder with "
             "the four IDX files to use other data."
         )
     cache = next(iter(paths.values())).parent
