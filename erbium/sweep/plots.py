@@ -391,7 +391,7 @@ def _scale(axes: Axes, which: str, values: Sequence[float]) -> None:
     axis.set_major_formatter(FuncFormatter(thousands))
     if all(value == int(value) for value in values):
         # Numbers side by side take more room than one above the other.
-        bins = X_TICKS if which == "x" else "auto"
+        bins: Any = X_TICKS if which == "x" else "auto"
         axis.set_major_locator(MaxNLocator(bins, integer=True, steps=[1, 2, 5, 10]))
     above = sorted({value for value in values if value > 0})
     if min(values) < 0 or len(above) < 3 or above[-1] < 8 * above[0]:
