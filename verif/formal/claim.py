@@ -21,18 +21,28 @@ anything when the reset comes, so what is proved holds after a reset in any stat
 class Claim:
     """Collects what a proof is made of.
 
+    Parameters
+    ----------
+    reset_clocks : int
+        Clocks that the first reset lasts: more than one if something has to settle that no reset clears.
+
     Attributes
     ----------
     m : Module
         In which the definition is written.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reset_clocks: int = 1) -> None:
         self.m = Module()
         self._ports: list[Value] = []
         self._claims: list[Signal] = []
         self._running = Signal(name=RUNNING, reset_less=True)
-        self.m.d.sync += self._running.eq(1)
+        began: Value | int = 1
+        for clock in range(1, reset_clocks):
+            waits = Signal(name=f"{RUNNING}_in_{clock}", reset_less=True)
+            self.m.d.sync += waits.eq(began)
+            began = waits
+        self.m.d.sync += self._running.eq(began)
         self.m.d.comb += Assume(ResetSignal() | self._running)
 
     # --- what it is about ----------------------------------------------------------------------------
@@ -76,6 +86,10 @@ class Claim:
     def given(self, condition: Any) -> None:
         """Assume something of the inputs."""
         self.m.d.comb += Assume(_bit(condition) | ~self._running)
+
+    def reset_once(self) -> None:
+        """Assume that no other reset follows the first one."""
+        self.m.d.comb += Assume(~ResetSignal() | ~self._running)
 
     def holds(self, condition: Any) -> None:
         """Claim something of every clock after the first reset."""

@@ -58,6 +58,11 @@ class Opened:
         (signal,) = found.values()
         return signal
 
+    def starting(self, start: str) -> list[Signal]:
+        """Return the signals of the component whose names begin so, in the order of their names."""
+        found = {signal.name: signal for signal in self._signals() if signal.name.startswith(start)}
+        return [found[name] for name in sorted(found)]
+
     def _elaborated(self, component: Component) -> Any:
         """Elaborate it; note variables on the way, since ``a, b = Signal(), Signal()`` tells Amaranth no name of a."""
 

@@ -32,7 +32,7 @@ def script(proof: Proof) -> list[str]:
         *("proc", "flatten", "memory_collect", "memory_nordff"),
         *([] if proof.arrays else ["memory_map"]),
         # A reset may come in any state: no register but one has a value before it, and no memory that is written.
-        f"setattr -unset init w:* w:*{RUNNING} %d",
+        f"setattr -unset init w:* w:*{RUNNING}* %d",
         *("async2sync", "chformal -lower", "opt_clean", "dffunmap"),
         "write_smt2 -wires claim.smt2",
     ]

@@ -7,7 +7,11 @@ from importlib import import_module
 
 from erbium.verif.formal.proof import Proof
 
-ROOMS = ("arithmetic", "numbers", "neurons", "rules", "line", "queues", "memories", "tokens", "host")
+ROOMS = (
+    *("arithmetic", "numbers", "neurons", "rules", "feedback"),
+    *("queues", "memories", "tokens", "layer"),
+    *("line", "uart", "host"),
+)
 """Modules of ``erbium.verif.formal.claims`` in that order."""
 
 SHORT = (

@@ -1,70 +1,29 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Parts of the host link: the UART, windows and entries, counters, frames, weights."""
+"""Parts of the host link: windows and entries, counters, frames, the state machines of messages."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
+from collections.abc import Callable
+
+from amaranth.hdl import Cat, Const, Mux, Value
 
 from erbium.gen.presets import erbp_network
 from erbium.hdl.counter_bank import Count, CounterBank
 from erbium.hdl.entry_cursor import EntryCursor
 from erbium.hdl.frame import FrameReceiver, FrameStatus
 from erbium.hdl.registers import RegisterMap
-from erbium.hdl.uart import UartTransmitter
+from erbium.hdl.reply_writer import ReplyWriter
+from erbium.hdl.request_reader import RequestReader
 from erbium.sw_model.network import Hardware
 from erbium.verif.formal.claim import Claim, code
 from erbium.verif.formal.proof import Proof
 from erbium.verif.planted import Fault
 
-PERIOD = 290
-"""64ths of a clock in a bit: about 4.53 clocks, so that bits and bytes are not alike."""
-
-
-def transmitter() -> Claim:
-    """Write the line down bit by bit, and keep the time since the first of the bytes that come without a pause."""
-    claim = Claim()
-    part = claim.component(UartTransmitter(45_300_000, 10_000_000))
-    m, line = claim.m, part.byte_i
-    unit = 64
-    takes = line.valid & line.ready
-    # The bit on the line, 0 the start bit and 9 the stop bit, and how much later than it should the next one begins.
-    bit, busy, byte = claim.register(range(11), "bit"), claim.register(1, "sends"), claim.register(8, "byte")
-    late = Signal(signed(16), name="late")
-    period = PERIOD
-    assert part.period == PERIOD
-    # Where the present bit ends: as soon as its time is over, in whole clocks.
-    ends = claim.named(late + unit >= 0, "bit_is_over")
-    with m.If(takes):
-        m.d.sync += [busy.eq(1), bit.eq(0), byte.eq(line.payload)]
-        m.d.sync += late.eq(Mux(busy, late + unit, 0) - period)
-    with m.Elif(busy):
-        m.d.sync += late.eq(late + unit)
-        with m.If(ends):
-            m.d.sync += [bit.eq(bit + 1), late.eq(late + unit - period)]
-            with m.If(bit == 9):
-                m.d.sync += [busy.eq(0), bit.eq(0)]
-    frame = Cat(Const(0, 1), byte, Const(1, 1))
-    claim.holds(part.tx == Mux(busy, (frame >> bit)[0], 1))
-    # A byte is taken at rest, or with the end of a stop bit; so no bit is cut short, and none is longer by a clock.
-    claim.holds(line.ready == (~busy | ((bit == 9) & ends)))
-    claim.holds(~busy | ((late >= -period) & (late < 0)))
-    claim.holds(~busy | (bit <= 9))
-    # What the component keeps.
-    left, rest, bits = part["left"], part["rest"], part["bits"]
-    claim.holds(left == Mux(busy, 10 - bit, 0))
-    claim.holds(~busy | (bits == ((frame | (0x3FF << 10)) >> (bit + 1))[:9]))
-    claim.holds(~busy | (rest == -late - 1))
-    claim.holds(busy | (bits == 0x1FF))
-    claim.reached(takes & busy)
-    return claim
-
 
 def cursor() -> Claim:
     """Say what each order does to window, entry and byte."""
     claim = Claim()
-    registers = RegisterMap(
-        erbp_network("proof", (2,), n_inputs=4, n_classes=2, n_ticks=8), Hardware(lanes=2), 12_000_000
-    )
+    registers = registers_of_link()
     part = claim.component(EntryCursor(registers))
     m, windows = claim.m, registers.windows
     orders = (
@@ -262,18 +221,34 @@ def receiver() -> Claim:
     return claim
 
 
+def registers_of_link() -> RegisterMap:
+    """Return the register map of a small network."""
+    network = erbp_network("proof", (2,), n_inputs=4, n_classes=2, n_ticks=8)
+    return RegisterMap(network, Hardware(lanes=2), 12_000_000)
+
+
+def one_state(kind: type[RequestReader] | type[ReplyWriter]) -> Callable[[], Claim]:
+    """Return the claim that a state machine with a flip-flop per state is always in one of them."""
+
+    def made() -> Claim:
+        claim = Claim()
+        part = claim.component(kind(registers_of_link()))
+        enters, leaves = part.starting("enters_"), part.starting("leaves_")
+        states = [part["is_" + signal.name.removeprefix("enters_")] for signal in enters]
+        assert len(states) == len(leaves) > 2
+        claim.holds(sum(states, Const(0)) == 1)
+        # It goes to one state at most, from the state that it is in.
+        claim.holds(sum(enters, Const(0)) <= 1)
+        for here, leave in zip(states, leaves, strict=True):
+            claim.holds(~leave | here)
+        for here in states:
+            claim.reached(here)
+        return claim
+
+    return made
+
+
 PROOFS = (
-    Proof(
-        "UartTransmitter",
-        "4.53-clocks",
-        transmitter,
-        "the line rests at 1 and carries 0, the byte lowest bit first, and 1, for any bytes and pauses; no "
-        "edge is off by a whole clock, counted from the first byte of those without a pause",
-        "induction",
-        Fault("uart", "kept = Mux(left == 0, _ONE - 1, rest)", "kept = _ONE - 1"),
-        "a byte follows another one without a pause",
-        within=60,
-    ),
     Proof(
         "EntryCursor",
         "erbp-windows",
@@ -312,5 +287,23 @@ PROOFS = (
         clocks=4,
         within=60,
         arrays=True,
+    ),
+    *(
+        Proof(
+            "OneHot",
+            name,
+            one_state(kind),
+            f"the state machine of {what} is in one state at a time, and leaves only the one that it is in",
+            "induction",
+            Fault(
+                "one_hot", "self._enters[name] | (here & ~self._leaves[name])", "self._enters[name] | here"
+            ),
+            "every state",
+            within=40,
+        )
+        for name, kind, what in (
+            ("request-reader", RequestReader, "the reader of requests, with any messages"),
+            ("reply-writer", ReplyWriter, "the writer of replies"),
+        )
     ),
 )

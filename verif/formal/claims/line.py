@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Mux, Value
 
-from erbium.hdl.cobs import CobsDecoder, CobsKind
+from erbium.hdl.cobs import CobsDecoder, CobsEncoder, CobsKind
 from erbium.hdl.crc import RESIDUE, Crc
 from erbium.verif.formal.claim import Claim, code
 from erbium.verif.formal.proof import Proof
@@ -110,6 +110,85 @@ def decoder() -> Claim:
     return claim
 
 
+def encoder() -> Claim:
+    """Write the groups of messages down, and follow one place in them, any one, from the message to the line."""
+    claim = Claim()
+    part = claim.component(CobsEncoder())
+    m, message, line = claim.m, part.message_i, part.byte_o
+    waits, before = claim.past(message.valid & ~message.ready), claim.past(Value.cast(message.payload))
+    claim.given(~waits | (message.valid & (Value.cast(message.payload) == before)))
+    at = claim.constant(8, "followed_place")
+    claim.given((at >= 1) & (at <= 254))
+    takes, gives = message.valid & message.ready, line.valid & line.ready
+    byte, is_zero = message.payload.byte, message.payload.byte == 0
+    # The group that is being collected: how many bytes, the followed one, and whether the message is over with it.
+    length, value, over = (
+        claim.register(8, "length"),
+        claim.register(8, "value"),
+        claim.register(1, "message_over"),
+    )
+    # The group that is being sent, and how many bytes of it have been.
+    sends, code = claim.register(1, "sends"), claim.register(8, "code_sent")
+    ends, sent_value = claim.register(1, "ends_frame"), claim.register(8, "value_sent")
+    place = claim.register(9, "bytes_sent")
+    whole = over | (length == 254)
+    # A group ends before a zero byte, after 254 bytes, or with its message; it waits until the one before is sent.
+    closes = claim.named(Mux(whole, ~sends, takes & is_zero), "closes_group")
+    with m.If(takes):
+        m.d.sync += [length.eq(length + 1), over.eq(message.payload.last)]
+        with m.If(length + 1 == at):
+            m.d.sync += value.eq(byte)
+    with m.If(closes):
+        m.d.sync += [
+            length.eq(0),
+            sends.eq(1),
+            code.eq(length + 1),
+            ends.eq(over),
+            sent_value.eq(value),
+            place.eq(0),
+        ]
+        with m.If(whole):
+            m.d.sync += over.eq(0)
+    with m.Elif(sends):
+        m.d.sync += [place.eq(place + gives), sends.eq(~((place == code) & (gives | ~ends)))]
+    claim.holds(~takes | (~whole & (~is_zero | ~sends)))
+    claim.holds(message.ready | whole | (is_zero & sends))
+    # The line: the code, which is the length and one, the bytes, and a zero byte after the last group of a message.
+    bytes_ = claim.named((place >= 1) & (place < code), "is_at_bytes")
+    claim.holds(~line.valid | (sends & (place <= code) & ((place < code) | ends)))
+    claim.holds(~line.valid | (place != 0) | (line.payload == code))
+    claim.holds(~(line.valid & bytes_ & (place == at)) | ((line.payload == sent_value) & (line.payload != 0)))
+    claim.holds(~line.valid | (place != code) | (line.payload == 0))
+    # What the component keeps.
+    states = {name: part.is_in(name) for name in ("IDLE", "LENGTH", "READ", "BYTE", "END")}
+    claim.holds(part["code"] == length + 1)
+    claim.holds(part["ending"] == over)
+    claim.holds(length <= 254)
+    claim.holds((length < at) | (value != 0))
+    claim.holds(~sends | (code < at + 1) | (sent_value != 0))
+    claim.holds(part.state < part.states)
+    claim.holds(sends == ~states["IDLE"])
+    bank, shown = part["bank"], part.read_port("memory").data
+    claim.holds((length < at) | (part.word("memory", claim.named(Cat(at, bank), "collected_at")) == value))
+    claim.holds(
+        ~sends | (code <= at) | (part.word("memory", claim.named(Cat(at, ~bank), "sent_from")) == sent_value)
+    )
+    claim.holds(~sends | ((code >= 1) & (part["length"] == code) & (part["last"] == ends)))
+    claim.holds(~states["LENGTH"] | ((place == 0) & (part["place"] == 1)))
+    claim.holds(
+        ~(states["READ"] | states["BYTE"]) | ((place == part["place"]) & (place >= 1) & (place <= code))
+    )
+    claim.holds(~states["BYTE"] | ((place < code) & ((place != at) | (shown == sent_value))))
+    claim.holds(~states["END"] | ((place == code) & ends))
+    claim.holds(~line.valid | ~states["READ"])
+    # No deadlock: a clock in which nothing is offered is followed by one in which there is, or by rest.
+    was_reading = claim.past(states["READ"])
+    claim.holds(~(states["READ"] & was_reading))
+    claim.reached(line.valid & bytes_ & (place == at) & (place == 2))
+    claim.reached(states["END"] & takes)
+    return claim
+
+
 PROOFS = (
     Proof(
         "Crc",
@@ -141,5 +220,16 @@ PROOFS = (
         "induction",
         Fault("cobs", "zero.eq(byte != GROUP + 1)", "zero.eq(byte != GROUP)"),
         "a frame that ends within a group; a zero byte between two groups",
+    ),
+    Proof(
+        "CobsEncoder",
+        "any-message",
+        encoder,
+        "a message leaves as its groups, each its length and one, then its bytes, and a zero byte at the end; "
+        "groups end before a zero byte, after 254 bytes or with the message, which may be of any length",
+        "induction",
+        Fault("cobs", "~complete & (idle | ~is_zero)", "~complete"),
+        "the second byte of a group; the end of a frame while the next message comes in",
+        arrays=True,
     ),
 )
