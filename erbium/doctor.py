@@ -18,7 +18,11 @@ from erbium.sw_model.datasets.folder import find_files
 from erbium.sw_model.datasets.sources import DATA_VARIABLE
 from erbium.sw_model.distribution import pip_install
 from erbium.verif import simulators
+from erbium.verif.browser import HINT as BROWSER_HINT
+from erbium.verif.browser import find_browser
 from erbium.verif.programs import package_version
+from erbium.verif.webassembly import COMPILER
+from erbium.verif.webassembly_run import RUNTIME
 from erbium.verif.yosys import YICES
 
 Need = Literal["required", "optional"]
@@ -87,6 +91,11 @@ def report() -> list[Row]:
         _tool(YICES.find(), "carries proofs out", "optional"),
         _package("pytest", "pytest", "runs the tests", "optional"),
     ]
+    rows += [
+        _package("ziglang", COMPILER, "pages: compiles the chip to WebAssembly", "optional"),
+        _package("wasmtime", RUNTIME, "pages: loads the weights of that chip", "optional"),
+        _browser(),
+    ]
     rows += [_tool(tools.find(name), purpose, "optional") for name, purpose in _BITSTREAM_TOOLS.items()]
     rows.append(_package("amaranth-boards", "amaranth-boards", "pins of the boards", "optional"))
     rows.append(_tool(tools.find_loader(), "programs a board", "optional"))
@@ -111,6 +120,13 @@ def _package(name: str, distribution: str, purpose: str, need: Need) -> Row:
     if version is not None:
         return Row(name, purpose, need, True, version)
     return Row(name, purpose, need, False, hint=pip_install(distribution))
+
+
+def _browser() -> Row:
+    name, purpose = "Chromium", "tests and measures pages"
+    if where := find_browser():
+        return Row(name, purpose, "optional", True, where=where)
+    return Row(name, purpose, "optional", False, hint=BROWSER_HINT)
 
 
 def _yosys() -> Row:

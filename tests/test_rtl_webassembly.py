@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -90,4 +91,11 @@ def test_a_missing_compiler_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolError, match=r"package 'ziglang' is not installed; get it with 'pip install"):
         webassembly.webassembly(erbium.preset("tiny").network, Hardware(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_run_time_is_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "wasmtime", None)
+    with pytest.raises(ToolError, match=r"package 'wasmtime' is not installed; get it with 'pip install"):
+        WebAssemblyArray(erbium.preset("tiny").network, cache_dir=tmp_path)
     assert not list(tmp_path.iterdir())

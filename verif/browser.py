@@ -28,6 +28,9 @@ from erbium.verif.simulators import ToolError
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """What Chromium is called on different systems."""
 
+HINT = "sudo apt-get install chromium"
+"""How to get one."""
+
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -77,7 +80,7 @@ class Browser:
     def __enter__(self) -> Self:
         path = find_browser()
         if path is None:
-            raise ToolError("no Chromium was found; get it with 'sudo apt-get install chromium'")
+            raise ToolError(f"no Chromium was found; get it with '{HINT}'")
         self._profile = temporary_folder(self._folder, "browser-")
         profile = self._profile.__enter__()
         theirs_in, self._out = os.pipe()
