@@ -68,7 +68,10 @@ def port(kind: FeedbackKind) -> Callable[[], Claim]:
         for c in range(plan.population.feedback_weights.shape[1]):
             weights = []
             for at in range(plan.places):
-                here = [0 if n is None else int(plan.population.feedback_weights[n][c]) for n in plan.neurons_at(at)]
+                here = [
+                    0 if n is None else int(plan.population.feedback_weights[n][c])
+                    for n in plan.neurons_at(at)
+                ]
                 weights.append(Array([_constant(w) for w in here])[unit])
             column.append(Array(weights)[place])
         exists = Array(
