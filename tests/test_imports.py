@@ -39,7 +39,10 @@ BELOW = {
     "erbium": {"erbium.sw_model", "erbium.hdl", "erbium.gen", "erbium.verif", "erbium.fpga"},
 }
 
-DESCRIPTION = {f"erbium.sw_model.{name}" for name in ("network", "reach", "rules", "programs", "constants")}
+_GRAPH = ("", *(f".{path.stem}" for path in (ROOT / "sw_model" / "description").glob("[a-z]*.py")))
+DESCRIPTION = {
+    f"erbium.sw_model.{name}" for name in ("network", "reach", "rules", "programs", "constants")
+} | {f"erbium.sw_model.description{name}" for name in _GRAPH}
 """The network description: all that the hardware may know of the model; it imports nothing else either."""
 
 WITHOUT_AMARANTH = ("erbium.sw_model", "erbium.fpga.driver", "erbium.fpga.transport")
