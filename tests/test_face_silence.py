@@ -168,6 +168,7 @@ def test_train_and_eval_say_that_nothing_spiked(run, blank, tmp_path, name):
     code, out, _ = run("eval run.npz --json")
     record = json.loads(out)
     assert (code, record["error"], record["wrong"], record["silent"]["input"]) == (1, None, None, 12)
+    assert record["confusion"] is None
 
 
 def test_eval_shows_images_without_an_answer_beside_the_classes(run, tmp_path, monkeypatch):

@@ -116,7 +116,7 @@ def _record(saved: Checkpoint, split: str, answers: summary.Answers, silent: Sil
         "synaptic_operations_per_image": summary.synaptic_operations(answers.work) / answers.n_images,
         "ticks_to_decision_per_image": answers.ticks_to_decision / answers.n_images,
         "counters": answers.work,
-        "confusion": answers.confusion.tolist(),
+        "confusion": None if silent.dead else answers.confusion.tolist(),
     }
 
 
