@@ -12,6 +12,8 @@ import pytest
 from erbium.verif.registry import REGISTRY
 from erbium.verif.run_bench import BenchError, Run, run_bench
 
+ROOT = Path(__file__).parent.parent
+
 ONE_STALL = "samples/stall=1"
 """One pattern of stalls is enough to notice a fault."""
 
@@ -127,7 +129,7 @@ MUTANTS = [
     Mutant(
         "feedback-room",
         "prediction",
-        "(network.feedback_delay + 2) * (classes + 2) + 1",
+        "(longest_delay(self._plan.population.graph) + 2) * (classes + 2) + 1",
         "4",
         "PredictionUnit",
         "tiny",
@@ -168,8 +170,8 @@ MUTANTS = [
     Mutant(
         "stop-late",
         "encoder",
-        "tick >= network.feedback_delay",
-        "tick > network.feedback_delay",
+        "tick >= self._delay",
+        "tick > self._delay",
         "Encoder",
         "bernoulli",
         ONE_STALL,
@@ -281,8 +283,8 @@ MUTANTS = [
     Mutant(
         "stop-ahead",
         "first_spike_prediction",
-        "errors.margin - 1 - network.feedback_delay",
-        "errors.margin - network.feedback_delay",
+        "self._readout.margin - 1 - self._readout.delay",
+        "self._readout.margin - self._readout.delay",
         "FirstSpikePrediction",
         "three-lanes",
         ONE_STALL,
@@ -578,8 +580,8 @@ MUTANTS = [
     Mutant(
         "idle-too-soon",
         "array",
-        "(inside == 0) & ~busy",
-        "inside == 0",
+        "work = busy | working(",
+        "work = working(",
         "ErbiumArray",
         "first-spike-tiny",
         "weights_at_once",
@@ -621,6 +623,12 @@ def run_of(mutant):
         verilog=built.stdout,
         tests=mutant.tests,
     )
+
+
+def test_every_fault_can_be_planted():
+    for mutant in MUTANTS:
+        text = (ROOT / "hdl" / f"{mutant.module.replace('.', '/')}.py").read_text()
+        assert mutant.old in text, mutant.name
 
 
 @pytest.mark.slow
