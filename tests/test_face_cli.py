@@ -129,9 +129,8 @@ def test_train_and_eval(run, tmp_path, data):
     with open_chip(saved.network, "reference") as chip:
         chip.load(saved.weights)
         before = chip.counters
-        answers = chip.infer(test.images[:9], 5).answers
+        chip.infer(test.images[:9], 5)
         work = {name: value - before[name] for name, value in chip.counters.items()}
-        wrong = int((answers != test.labels[:9]).sum())
     for backend in ("model", "reference"):
         code, out, err = run(f"eval tiny.npz --images 9 --ticks 5 --json --backend {backend}")
         assert code == 0, err
@@ -145,9 +144,7 @@ def test_train_and_eval(run, tmp_path, data):
         )
         assert record["counters"] == work
         assert record["counters"]["ticks"] == 45
-        confusion = np.array(record["confusion"])
-        assert confusion.sum(axis=1).tolist() == np.bincount(test.labels[:9], minlength=4).tolist()
-        assert np.trace(confusion) == 9 - wrong
+        assert record["confusion"] is None
     code, out, _ = run("eval tiny.npz")
     assert code == 0
     assert "of 12 test images of noise" in out
