@@ -11,10 +11,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.counter_bank import Count, CounterBank
 from erbium.hdl.encoder import Encoder
-from erbium.hdl.event_wires import EventWires, inputs_of, sends_rows
+from erbium.hdl.event_wires import EventWires, inputs_of
 from erbium.hdl.fit import check_hardware
 from erbium.hdl.fixed import total_of
-from erbium.hdl.fork import Queue
+from erbium.hdl.fork import Fork
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.population import engine_names, engine_populations, read_population
 from erbium.hdl.readouts import ReadoutPart, readout_part
@@ -126,7 +126,8 @@ class ErbiumArray(wiring.Component):
         listening = [
             engine for engine in hearing if readout.sends(engine.plan.population.feedback_projection)
         ]
-        walked = readout.errors is not None and sends_rows(graph, readout.errors.population.name)
+        rows = [projection for name in engines for projection in graph.stored(name)]
+        walked = any(readout.sends(projection) for projection in rows)
         readout.build(m, len(listening) + len(encoders) * readout.stops + walked, last)
         connect(m, readout.unit.result_o, flipped(self.result_o))
         readout.limits(m, self.n_ticks, self.decide_after)
@@ -191,48 +192,27 @@ class ErbiumArray(wiring.Component):
     def _spikes(self, m: Module, readout: ReadoutPart, wires: EventWires, engine: LayerEngine) -> Value:
         """Send the sweeps of a population to the readout, to a serializer, or to both; return its spikes as counted."""
         plan, name = engine.plan, engine.plan.population.name
-        sends = sends_rows(self.graph, name) or self._feeds_back(name)
-        sweeps = [engine.sweep_o]
-        if plan.is_read:
-            if not sends:
-                connect(m, engine.sweep_o, readout.unit.sweep_i)
-                return readout.unit.output_spikes
-            sweeps = self._both(m, engine)
-            connect(m, sweeps[1], readout.unit.sweep_i)
+        sends = any(p.source == name and self.graph.stored(p.target) for p in self.graph.projections)
+        if plan.is_read and not sends:
+            connect(m, engine.sweep_o, readout.unit.sweep_i)
+            return readout.unit.output_spikes
         serializer = SpikeSerializer(plan.lanes, plan.n_neurons, self.hardware.begin_pieces)
         m.submodules[f"{name}_serializer"] = serializer
-        if plan.is_read:
-            sweep = serializer.sweep_i
-            m.d.comb += [
-                sweep.valid.eq(sweeps[0].valid),
-                *(
-                    sweep.payload[member].eq(sweeps[0].payload[member])
-                    for member in ("kind", "data", "spikes")
-                ),
-                sweeps[0].ready.eq(sweep.ready),
-            ]
-        else:
-            connect(m, engine.sweep_o, serializer.sweep_i)
         wires.write(name, serializer.event_o)
-        return readout.unit.output_spikes if plan.is_read else serializer.spikes
-
-    def _feeds_back(self, name: str) -> bool:
-        """Return whether a population reaches port 1 of one."""
-        projections = [p.feedback_projection for p in engine_populations(self.graph)]
-        return any(projection is not None and projection.source == name for projection in projections)
-
-    def _both(self, m: Module, engine: LayerEngine) -> list[stream.Interface]:
-        """Return the sweeps of a population twice."""
-        queues = [Queue(engine.plan.sweep_token, 4) for _ in range(2)]
-        room = Cat(*[queue.token_i.ready for queue in queues]).all()
-        m.d.comb += engine.sweep_o.ready.eq(room)
-        for number, queue in enumerate(queues):
-            m.submodules[f"{engine.plan.population.name}_sweeps_{number}"] = queue
-            m.d.comb += [
-                queue.token_i.valid.eq(engine.sweep_o.valid & room),
-                queue.token_i.payload.eq(engine.sweep_o.payload),
-            ]
-        return [queue.token_o for queue in queues]
+        if not plan.is_read:
+            connect(m, engine.sweep_o, serializer.sweep_i)
+            return serializer.spikes
+        m.submodules[f"{name}_sweeps"] = fork = Fork(plan.sweep_token, 2, 4)
+        connect(m, engine.sweep_o, fork.token_i)
+        connect(m, fork.token_o[0], readout.unit.sweep_i)
+        # The serializer takes no membranes.
+        both, sweep = fork.token_o[1], serializer.sweep_i
+        m.d.comb += [
+            sweep.valid.eq(both.valid),
+            *(sweep.payload[member].eq(both.payload[member]) for member in ("kind", "data", "spikes")),
+            both.ready.eq(sweep.ready),
+        ]
+        return readout.unit.output_spikes
 
     def _set_rate(self, m: Module, engine: LayerEngine) -> None:
         """Give a population the learning rate of its port; an amplitude that is no learning rate is fixed."""
@@ -281,9 +261,12 @@ class ErbiumArray(wiring.Component):
 
         # A first-spike network learns after the result.
         work = busy | working("array", self.result_o.valid & self.result_o.ready)
-        for name in engines.keys() - self._before_result():
+        before = self._before_result()
+        for name, engine in engines.items():
+            if name in before:
+                continue
             # No result waits for it, so its own END says when it is through.
-            sweep = engines[name].sweep_o
+            sweep = engine.sweep_o
             work = work | working(name, sweep.valid & sweep.ready & (sweep.payload.kind == Kind.END))
         m.d.comb += self.idle.eq(~work)
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Module
 from amaranth.lib import stream
-from amaranth.lib.wiring import connect
+from amaranth.lib.wiring import connect, flipped
 
-from erbium.hdl.fork import Queue
+from erbium.hdl.fork import Fork, Queue
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.population import EnginePopulation, error_population
 from erbium.hdl.tick_merge import InputKind, MergeInput, TickMerge
 from erbium.hdl.tokens import EventToken, Kind
-from erbium.sw_model.description.connect import Stored
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import LOADED, Constant, Label, Population, Projection
 from erbium.sw_model.network import Hardware
@@ -76,11 +75,6 @@ def _kind(graph: Graph, projection: Projection) -> InputKind:
     if source is not None and isinstance(source.encoder, Constant):
         return "constant"
     return "label" if source is not None and isinstance(source.encoder, Label) else "events"
-
-
-def sends_rows(graph: Graph, name: str) -> bool:
-    """Return whether stored weights begin at a source or population."""
-    return any(p.source == name for p in graph.projections if isinstance(p.connect, Stored))
 
 
 def queue_depth(n_addresses: int, delay: int, begin_pieces: int) -> int:
@@ -149,7 +143,8 @@ class EventWires:
         """Join port 1 of an engine to the population that reaches it."""
         projection = engine.plan.population.feedback_projection
         assert projection is not None
-        token = EventToken(self._graph.size_of(projection.source), begin_pieces=self._hardware.begin_pieces)
+        n_neurons = self._graph.size_of(projection.source)
+        token = EventToken(n_neurons, begin_pieces=self._hardware.begin_pieces)
         events = stream.Signature(token).create(path=(f"{projection.name}_to_port",))
         kind, feedback = events.payload.kind, engine.feedback_i
         # Feedback channels have no BEGIN.
@@ -159,8 +154,8 @@ class EventWires:
             feedback.payload.address.eq(token.spike_in(events.payload).address),
             events.ready.eq(feedback.ready | (kind == Kind.BEGIN)),
         ]
-        depth = queue_depth(token.spike.size and self._graph.size_of(projection.source), projection.delay, 1)
-        self._add(projection.source, f"{projection.name}_queue", events, depth)
+        depth = queue_depth(n_neurons, projection.delay, self._hardware.begin_pieces)
+        self._add(projection.source, f"{projection.name}_queue", flipped(events), depth)
 
     def watch(self, name: str, reader: stream.Interface) -> None:
         """Join a reader that takes no part in the graph."""
@@ -173,18 +168,17 @@ class EventWires:
         """Add the queues: a writer waits until all that read it have room."""
         m = self._m
         for name, events in self._writers.items():
-            rooms: list[Value] = []
-            queues = []
-            for queue_name, reader, depth in self._readers[name]:
+            readers = self._readers[name]
+            if not readers:
+                m.d.comb += events.ready.eq(1)
+            elif len(readers) == 1:
+                queue_name, reader, depth = readers[0]
                 m.submodules[queue_name] = queue = Queue(events.payload.shape(), depth)
-                m.d.comb += [
-                    reader.valid.eq(queue.token_o.valid),
-                    reader.payload.eq(queue.token_o.payload),
-                    queue.token_o.ready.eq(reader.ready),
-                    queue.token_i.payload.eq(events.payload),
-                ]
-                rooms.append(queue.token_i.ready)
-                queues.append(queue)
-            m.d.comb += events.ready.eq(Cat(*rooms).all() if rooms else 1)
-            for queue in queues:
-                m.d.comb += queue.token_i.valid.eq(events.valid & (events.ready if len(queues) > 1 else 1))
+                connect(m, events, queue.token_i)
+                connect(m, queue.token_o, reader)
+            else:
+                depth = max(depth for _, _, depth in readers)
+                m.submodules[f"{name}_fork"] = fork = Fork(events.payload.shape(), len(readers), depth)
+                connect(m, events, fork.token_i)
+                for number, (_, reader, _) in enumerate(readers):
+                    connect(m, fork.token_o[number], reader)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -242,9 +242,17 @@ class EnginePopulation:
         return tuple(p for p in self.graph.onto(self.name) if not isinstance(p.connect, Stored))
 
     @property
+    def _feedback_connect(self) -> Identity | RandomSigns | None:
+        if self.feedback_projection is None:
+            return None
+        connect = self.feedback_projection.connect
+        assert isinstance(connect, (Identity, RandomSigns))
+        return connect
+
+    @property
     def feedback(self) -> FeedbackCode:
         """How its matrix is kept."""
-        connect = self.feedback_projection.connect if self.feedback_projection is not None else None
+        connect = self._feedback_connect
         if isinstance(connect, RandomSigns):
             return "sign" if connect.largest == 1 else "wide"
         return "none" if connect is None else "direct"
@@ -252,8 +260,7 @@ class EnginePopulation:
     @property
     def pairs(self) -> bool:
         """Whether its events come from neurons 2c and 2c + 1 with the same column c and opposite signs."""
-        connect = self.feedback_projection.connect if self.feedback_projection is not None else None
-        return isinstance(connect, (Identity, RandomSigns)) and connect.pairs == "source"
+        return self._feedback_connect is not None and self._feedback_connect.pairs == "source"
 
     @cached_property
     def feedback_weights(self) -> Array:
@@ -277,8 +284,7 @@ class EnginePopulation:
     @property
     def gain(self) -> int:
         """Amplitude of one error spike at the full learning rate."""
-        connect = self.feedback_projection.connect if self.feedback_projection is not None else None
-        return connect.weight if isinstance(connect, (Identity, RandomSigns)) else 0
+        return self._feedback_connect.weight if self._feedback_connect is not None else 0
 
     # --- where it stands -----------------------------------------------------------------------------
 
@@ -341,7 +347,7 @@ class EnginePopulation:
         return self.rows_of({p.name: self.graph.initial_weights(p) for p in self.stored})
 
 
-@cache
+@lru_cache(maxsize=64)
 def engine_populations(network: Network | Graph) -> tuple[EnginePopulation, ...]:
     """Return the populations of a network that have an engine, in order."""
     graph = graph_of(network)

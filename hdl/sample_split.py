@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.fork import Queue
+from erbium.hdl.fork import Fork
 from erbium.hdl.tokens import Pixel, SampleKind, SampleToken
 
 
@@ -38,23 +38,19 @@ class SampleSplit(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        queues = [Queue(SampleToken(), 4) for _ in self._sizes]
-        token = self.sample_i.payload
-        pixel = data.View(Pixel(), token.data[: Pixel().size])
-        m.d.comb += self.sample_i.ready.eq(Cat(*[queue.token_i.ready for queue in queues]).all())
+        m.submodules.fork = fork = Fork(SampleToken(), len(self._sizes), 4)
+        wiring.connect(m, wiring.flipped(self.sample_i), fork.token_i)
         first = 0
-        for number, (queue, size) in enumerate(zip(queues, self._sizes, strict=True)):
-            m.submodules[f"queue_{number}"] = queue
-            wiring.connect(m, queue.token_o, wiring.flipped(self.sample_o[number]))
-            mine = (pixel.address >= first) & (pixel.address < first + size)
-            for_it = (token.kind != SampleKind.PIXEL) | mine
-            own = data.View(Pixel(), queue.token_i.payload.data[: Pixel().size])
+        for token_o, out, size in zip(fork.token_o, self.sample_o, self._sizes, strict=True):
+            token, own = token_o.payload, data.View(Pixel(), out.payload.data[: Pixel().size])
+            pixel, is_pixel = data.View(Pixel(), token.data[: Pixel().size]), token.kind == SampleKind.PIXEL
+            mine = ~is_pixel | ((pixel.address >= first) & (pixel.address < first + size))
             m.d.comb += [
-                queue.token_i.valid.eq(self.sample_i.valid & self.sample_i.ready & for_it),
-                queue.token_i.payload.eq(token),
+                out.valid.eq(token_o.valid & mine),
+                out.payload.eq(token),
+                token_o.ready.eq(out.ready | ~mine),
             ]
-            if first:
-                with m.If(token.kind == SampleKind.PIXEL):
-                    m.d.comb += own.address.eq(pixel.address - first)
+            with m.If(is_pixel):
+                m.d.comb += own.address.eq(pixel.address - first)
             first += size
         return m

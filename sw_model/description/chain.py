@@ -16,7 +16,7 @@ first-spike errors      readout ``FirstSpike``
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 from erbium.sw_model.description.connect import Connectivity, Dense, Identity, RandomSigns, Uniform
 from erbium.sw_model.description.graph import Graph
@@ -87,7 +87,7 @@ def chain(network: Network) -> Graph:
     )
 
 
-@cache
+@lru_cache(maxsize=64)
 def graph_of(network: Network | Graph) -> Graph:
     """Return a network as a graph, formed once."""
     return chain(network) if isinstance(network, Network) else network
