@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from erbium.hdl.population import EnginePopulation, engine_names
 from erbium.sw_model.description.connect import Dense, Identity, RandomSigns, Sparse
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import FirstSpike, Label, Population, Projection, Source
+from erbium.sw_model.network import MAX_CAUSES
 from erbium.sw_model.programs import DescriptionError, NeuronProgram, check_range, erbp_error
+from erbium.sw_model.rules import FirstSpikeRule, LatencyEncoder
 
-ERROR_THRESHOLDS = range(1, 256)
+MAX_THRESHOLD = 255
+"""Of error neurons."""
+
 MAX_ENGINES = 8
 """Populations with synapse memories: requests of the host name them with three bits."""
 
@@ -69,10 +75,7 @@ def _check_errors(graph: Graph, population: Population) -> None:
             f"{what} gets {', '.join(repr(p.name) for p in incoming)}; error neurons of the array get an identity of "
             "weight w (1 to 255) from one population, and one of weight -w from a label"
         )
-    if (
-        not any(_same(population.program, erbp_error(at)) for at in ERROR_THRESHOLDS)
-        or population.keep != 256
-    ):
+    if not _runs_errors(population.program) or population.keep != 256:
         raise DescriptionError(
             f"the program of {what} is {population.program.name!r}; error neurons of the array run erbp_error, and all "
             "of them (keep 256)"
@@ -86,13 +89,11 @@ def _check_errors(graph: Graph, population: Population) -> None:
     check_range(f"neurons of {read!r}, which error neurons read", graph.size_of(read), 2, 256)
 
 
-def _same(one: NeuronProgram, other: NeuronProgram) -> bool:
-    """Compare two programs but for their names."""
-    return all(
-        getattr(one, field) == getattr(other, field)
-        for field in one.__dataclass_fields__
-        if field not in ("name", "states")
-    )
+def _runs_errors(program: NeuronProgram) -> bool:
+    """Return whether a program is, but for its names, that of error neurons with some threshold."""
+    if not 1 <= program.threshold <= MAX_THRESHOLD:
+        return False
+    return program == replace(erbp_error(program.threshold), name=program.name, states=program.states)
 
 
 def _check_engine(engine: EnginePopulation) -> None:
@@ -163,17 +164,49 @@ def _check_fixed(engine: EnginePopulation, fixed: list[Projection]) -> None:
 def _check_row(graph: Graph) -> None:
     """First-spike learning goes back from population to population, each with one before it."""
     before: Source | Population = graph.sources[0]
+    if not isinstance(graph.sources[0].encoder, LatencyEncoder):
+        raise DescriptionError(
+            f"source {before.name!r} of a first-spike graph has the encoder {type(graph.sources[0].encoder).__name__}; "
+            "the array replays one spike per pixel and needs a LatencyEncoder"
+        )
     for population in graph.populations:
-        stored = graph.onto(population.name)
-        if [p.source for p in stored] != [before.name] or stored[0].delay:
+        incoming = graph.onto(population.name)
+        if [p.source for p in incoming] != [before.name] or incoming[0].delay or incoming[0].when != "always":
             raise DescriptionError(
                 f"population {population.name!r} of a first-spike graph gets "
-                f"{', '.join(repr(p.source) for p in stored)}; in the array its only input is {before.name!r}, without "
-                "a delay"
+                f"{', '.join(repr(p.source) for p in incoming)}; in the array its only input is {before.name!r}, at "
+                "once and always"
+            )
+        _check_once(population, incoming[0])
+        if population is not graph.populations[0] and population.size > MAX_CAUSES:
+            raise DescriptionError(
+                f"population {population.name!r} of a first-spike graph has {population.size} neurons; in the array at "
+                f"most {MAX_CAUSES} vote on a spike of the population before"
             )
         before = population
     assert graph.readout is not None
     if len(graph.sources) > 1 or graph.readout.population != before.name:
         raise DescriptionError(
             "a first-spike graph of the array has one source, and its readout reads the last population"
+        )
+    last = graph.populations[-1]
+    if last.keep != 256:
+        raise DescriptionError(
+            f"keep of population {last.name!r} is {last.keep}; in the array no class is blanked out, it must be 256"
+        )
+
+
+def _check_once(population: Population, projection: Projection) -> None:
+    """Each population learns by its first spikes, and no synapse is blanked out."""
+    connect = projection.connect
+    assert isinstance(connect, Dense)
+    if not isinstance(projection.rule, FirstSpikeRule):
+        raise DescriptionError(
+            f"projection {projection.name!r} of a first-spike graph has the rule {projection.rule!r}; in the array all "
+            "learn by a FirstSpikeRule"
+        )
+    if connect.keep != 256:
+        raise DescriptionError(
+            f"keep of projection {projection.name!r} is {connect.keep}; in a first-spike graph of the array only "
+            f"neurons can be blanked out, such as those of {population.name!r}, so it must be 256"
         )

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Arrays of graphs that are no chain: recurrent, with several sources, without a readout."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +18,7 @@ from erbium.hdl.population import engine_populations
 from erbium.sw_model.description.chain import chain
 from erbium.sw_model.description.connect import Dense, Identity, Sparse, Uniform
 from erbium.sw_model.description.graph import Graph
-from erbium.sw_model.description.parts import Constant, Population, Projection, Source, SpikeCount
+from erbium.sw_model.description.parts import Bernoulli, Constant, Population, Projection, Source, SpikeCount
 from erbium.sw_model.graph_fast.array import FastGraph
 from erbium.sw_model.graph_model.array import GraphModel
 from erbium.sw_model.network import Hardware
@@ -88,8 +91,41 @@ def test_the_hardware_takes_every_preset_as_a_graph(name):
         assert (population.initial_rows() == weights).all()
 
 
+SIDE_BY_SIDE = """
+from erbium.gen.verilog import component_rtlil
+from erbium.hdl.array import ErbiumArray
+from erbium.sw_model.description.connect import Dense
+from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.parts import Population, Projection, Source
+from erbium.sw_model.programs import lif
+
+names = ("one", "two", "three", "four")
+graph = Graph(
+    "side-by-side",
+    (Source("input", 5),),
+    tuple(Population(name, 3, lif()) for name in names),
+    tuple(Projection("input", name, Dense()) for name in names),
+)
+print(component_rtlil(ErbiumArray(graph), "top"))
+"""
+
+
+def test_the_text_of_a_graph_does_not_depend_on_the_run():
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", SIDE_BY_SIDE],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(texts) == 1
+
+
 RING = recurrent()
 TINY = chain(preset("tiny").network)
+FIRST = chain(preset("first-spike-tiny").network)
 
 
 def with_projection(graph, name, **fields):
@@ -147,6 +183,26 @@ def more(graph, *projections):
         (
             replace(TINY, readout=replace(SpikeCount("layer2"), quiet="layer1", quiet_ticks=2)),
             "the readout waits for the silence of 'layer1'",
+        ),
+        (
+            with_projection(FIRST, "input_to_layer1", rule=None),
+            "projection 'input_to_layer1' of a first-spike graph has the rule None",
+        ),
+        (
+            with_projection(FIRST, "layer1_to_layer2", connect=Dense(keep=99)),
+            "keep of projection 'layer1_to_layer2' is 99; in a first-spike graph of the array only neurons",
+        ),
+        (
+            with_projection(FIRST, "input_to_layer1", when="learn"),
+            "population 'layer1' of a first-spike graph gets 'input'; in the array its only input is 'input', at once",
+        ),
+        (
+            replace(FIRST, sources=(Source("input", 16, Bernoulli()),)),
+            "source 'input' of a first-spike graph has the encoder Bernoulli",
+        ),
+        (
+            replace(FIRST, populations=(FIRST.populations[0], replace(FIRST.populations[1], keep=99))),
+            "keep of population 'layer2' is 99; in the array no class is blanked out",
         ),
     ],
 )
