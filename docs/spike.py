@@ -22,7 +22,6 @@ from erbium.chip import open_chip
 from erbium.gen.presets import preset
 from erbium.hdl.plan import LayerPlan
 from erbium.hdl.slot import Work
-from erbium.hdl.tokens import event_token
 from erbium.report.plots import STAND_IN, frame, raster, svg
 from erbium.report.record import trace_sample
 from erbium.sw_model import constants
@@ -151,7 +150,9 @@ def simulated(story: Story) -> Clocks:
     found = Clocks({}, {0: [], 1: []}, {0: [], 1: []})
     decoders: dict[str, Any] = {"feedback": feedback_codec(network).decode}
     for number in range(len(network.layers)):
-        decoders[f"layer{number + 1}_event_i"] = EventCodec(event_token(network, hardware, number)).decode
+        decoders[f"layer{number + 1}_event_i"] = EventCodec(
+            LayerPlan(network, number, hardware).event_token
+        ).decode
     writers = [WriteCodec(LayerPlan(network, number, hardware)) for number in range(len(network.layers))]
     weights = [np.array(values) for values in story.weights]
 

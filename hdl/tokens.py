@@ -10,8 +10,6 @@ from amaranth.hdl import Cat, Module, Shape, Signal, Value
 from amaranth.lib import data, enum
 from amaranth.utils import bits_for
 
-from erbium.sw_model.network import Hardware, Network
-
 LABEL_WIDTH = 8
 SEED_WIDTH = 32
 STATE_WIDTH = 16
@@ -103,12 +101,6 @@ class EventToken(data.StructLayout):
         return data.View(self.spike, token.data[: self.spike.size])
 
 
-def event_token(network: Network, hardware: Hardware, number: int) -> EventToken:
-    """Return the token of the channel to a layer, counted from 0."""
-    timed = network.is_first_spike and number == 0
-    return EventToken(network.shape[number], network.n_ticks if timed else 0, hardware.begin_pieces)
-
-
 class SweepToken(data.StructLayout):
     """Token of a sweep channel, from a layer to its serializer or to the prediction unit.
 
@@ -136,12 +128,6 @@ class SweepToken(data.StructLayout):
         if with_membranes:
             members["v"] = data.ArrayLayout(Shape(STATE_WIDTH, signed=True), lanes)
         super().__init__(members)
-
-
-def sweep_token(network: Network, hardware: Hardware, number: int) -> SweepToken:
-    """Return the token of the channel from a layer, counted from 0."""
-    lanes, last = hardware.lanes_of(network, number), number == len(network.layers) - 1
-    return SweepToken(lanes, last, network.layers[number].n_neurons, hardware.begin_pieces)
 
 
 class FeedbackToken(data.StructLayout):

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import erbium
+from erbium.silence import population_names
 from erbium.sw_model import constants, datasets
 from erbium.sw_model.network import Hardware
 from erbium.verif import webassembly
 from erbium.verif.simulators import ToolError
-from erbium.verif.watched import LOG_KINDS, populations, watched_taps
+from erbium.verif.watched import LOG_KINDS, watched_taps
 from erbium.verif.webassembly_run import WebAssemblyArray
 
 N_LEARNED, N_ASKED = 60, 10
@@ -22,7 +23,7 @@ N_LEARNED, N_ASKED = 60, 10
 
 def read_log(network, log):
     """Return spikes by population as pairs of tick and neuron, and the output membranes by tick."""
-    names = populations(network)
+    names = population_names(network)
     spikes: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
     tick = dict.fromkeys(names, 0)
     membranes: list[list[int]] = [[]]

@@ -8,7 +8,8 @@ from typing import Any
 from amaranth.hdl import Value
 
 from erbium.hdl.array import ErbiumArray
-from erbium.hdl.tokens import STATE_WIDTH, event_token, sweep_token
+from erbium.hdl.plan import LayerPlan
+from erbium.hdl.tokens import STATE_WIDTH
 from erbium.sw_model.network import Hardware, Network
 from erbium.verif.probes import Probe, Tap, elaborated
 
@@ -20,23 +21,16 @@ _PORT = 64
 _MEMBRANES = _PORT // STATE_WIDTH
 
 
-def populations(network: Network) -> tuple[str, ...]:
-    """Return the names of what spikes, in the order of their numbers in the log."""
-    n_hidden = len(network.layers) - 1
-    hidden = ("hidden",) if n_hidden == 1 else tuple(f"hidden {number + 1}" for number in range(n_hidden))
-    return ("input", *hidden, "output")
-
-
 def _pieces(name: str, width: int) -> list[Tap]:
     return [Tap(f"{name}{low // _PORT}", min(_PORT, width - low)) for low in range(0, width, _PORT)]
 
 
 def watched_taps(network: Network, hardware: Hardware) -> list[Tap]:
     """Return the taps of :class:`WatchedArray`."""
-    last = len(network.layers) - 1
-    sweep = sweep_token(network, hardware, last)
+    plans = [LayerPlan(network, number, hardware) for number in range(len(network.layers))]
+    sweep = plans[-1].sweep_token
     return [
-        *(Tap(f"layer{k + 1}_events", event_token(network, hardware, k).size) for k in range(last + 1)),
+        *(Tap(f"layer{number}_events", plan.event_token.size) for number, plan in enumerate(plans, 1)),
         Tap("word", sweep["spikes"].offset),
         *_pieces("spikes", sweep.lanes),
         *_pieces("v", sweep.lanes * STATE_WIDTH),
@@ -57,7 +51,7 @@ class WatchedArray(Probe):
 
     def __init__(self, network: Network, hardware: Hardware) -> None:
         self.network, self.hardware = network, hardware
-        self._sweep = sweep_token(network, hardware, len(network.layers) - 1)
+        self._sweep = LayerPlan(network, len(network.layers) - 1, hardware).sweep_token
         super().__init__(ErbiumArray(network, hardware), watched_taps(network, hardware))
 
     def inside(self) -> dict[str, tuple[Value, Value]]:
@@ -79,12 +73,13 @@ class WatchedArray(Probe):
     def header(self) -> str:
         """Return the C++ that writes the log, for the header that ``harness.cpp`` includes.
 
-        An entry is a number of 32 bits: kind (:data:`LOG_KINDS`) in 3, population (:func:`populations`) in 5, and in 24
-        the neuron that spikes, or the membrane as 16 bits with a sign; membranes come in the order of the neurons.
+        An entry is a number of 32 bits: kind (:data:`LOG_KINDS`) in 3, population (0 for the input, then the layers) in
+        5, and in 24 the neuron that spikes, or the membrane as 16 bits with a sign; membranes come in the order of the
+        neurons.
         """
         places, lines = self.places(), []
         for number in range(len(self.network.layers)):
-            address = event_token(self.network, self.hardware, number).spike["address"].width
+            address = LayerPlan(self.network, number, self.hardware).event_token.spike["address"].width
             lines += [
                 f"    if (top.tap_fires >> {places[f'layer{number + 1}_events']} & 1)",
                 f"        log.event({number}, top.tap_layer{number + 1}_events, {address});",

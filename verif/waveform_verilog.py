@@ -26,8 +26,6 @@ from erbium.hdl.tokens import (
     Pixel,
     Result,
     SampleToken,
-    event_token,
-    sweep_token,
 )
 from erbium.sw_model.network import Hardware, Network
 from erbium.verif.probes import Probe, ProbedArray, Tap, array_taps, elaborated
@@ -140,11 +138,12 @@ def channels(network: Network, hardware: Hardware, places: dict[str, int]) -> li
     last = len(network.layers) - 1
     for number, layer in enumerate(network.layers):
         name, colour = f"layer{number + 1}", "output" if number == last else "hidden"
-        event = event_token(network, hardware, number)
+        plan = LayerPlan(network, number, hardware)
+        event = plan.event_token
         before = "input" if number == 0 else "hidden"
         result.append(tapped(f"{name}_events", event, {"SPIKE": event.spike}, before))
         result.append(tapped(f"{name}_event_i", event, {"SPIKE": event.spike}, before))
-        result.append(tapped(f"{name}_sweep", sweep_token(network, hardware, number), {}, colour))
+        result.append(tapped(f"{name}_sweep", plan.sweep_token, {}, colour))
         if f"{name}_feedback" in places:
             result.append(tapped(f"{name}_feedback", FeedbackToken(2 * network.n_classes), {}, "error"))
         if f"{name}_errors" in places:

@@ -15,13 +15,14 @@ import numpy as np
 from erbium.chip import open_chip
 from erbium.gen.presets import Preset
 from erbium.hdl.registers import counter_names, performance_names
+from erbium.silence import population_names
 from erbium.sw_model import datasets
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Hardware
 from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.train import check_fits
-from erbium.verif.watched import LOG_KINDS, populations
+from erbium.verif.watched import LOG_KINDS
 from erbium.verif.webassembly import webassembly
 from erbium.verif.webassembly_run import WebAssemblyArray
 
@@ -137,7 +138,9 @@ def contents(chosen: Preset, options: Options) -> tuple[dict[str, Any], dict[str
         "rates": [int(rate) for rate in network.rates],
         "shapes": [[network.n_rows(k), layer.n_neurons] for k, layer in enumerate(network.layers)],
         "weights": sum(values.size for values in expected),
-        "populations": [[name, size] for name, size in zip(populations(network), network.shape, strict=True)],
+        "populations": [
+            [name, size] for name, size in zip(population_names(network), network.shape, strict=True)
+        ],
         "kinds": list(LOG_KINDS),
         "weight_limit": max(abs(network.layers[0].weight_min), network.layers[0].weight_max),
         "counters": counter_names(network) + performance_names(network),

@@ -9,8 +9,8 @@ import cocotb
 import numpy as np
 
 from erbium.hdl.array import rate_ports
+from erbium.hdl.plan import LayerPlan
 from erbium.hdl.registers import counter_names, performance_names
-from erbium.hdl.tokens import event_token, sweep_token
 from erbium.sw_model.array import ArrayModel, SampleResult, Tick
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
@@ -80,9 +80,9 @@ class TB:
         views: dict[str, Any] = {}
         for number, layer in enumerate(self.network.layers):
             name = f"layer{number + 1}"
-            event = event_token(self.network, self.hardware, number)
-            events = [EventCodec(event), EventCodec(event)]
-            sweeps = SweepCodec(sweep_token(self.network, self.hardware, number))
+            plan = LayerPlan(self.network, number, self.hardware)
+            events = [EventCodec(plan.event_token), EventCodec(plan.event_token)]
+            sweeps = SweepCodec(plan.sweep_token)
             self.codecs += [*events, sweeps]
             decoders |= {
                 f"{name}_events": events[0].decode,

@@ -8,8 +8,8 @@ from typing import Any
 import cocotb
 import numpy as np
 
+from erbium.hdl.plan import LayerPlan
 from erbium.hdl.sample_buffer import GROUP
-from erbium.hdl.tokens import event_token
 from erbium.sw_model.constants import Array
 from erbium.sw_model.encoder import encoder_of
 from erbium.sw_model.network import Hardware, Network
@@ -43,7 +43,7 @@ class TB:
         self.samples = self.harness.drive("sample_i", SampleCodec().encode)
         self.counted = {name: self.harness.tally(name) for name in ("ticks", "input_spikes")}
         self.feedback = self.harness.drive("feedback_i", feedback_codec(self.network).encode)
-        events = EventCodec(event_token(self.network, self.hardware, 0))
+        events = EventCodec(LayerPlan(self.network, 0, self.hardware).event_token)
         self.output = self.harness.check("event_o", events.decode)
         self.ticks = self.spikes = self.presented = 0
         self.work: list[list[int]] = []

@@ -10,7 +10,7 @@ import cocotb
 import numpy as np
 
 from erbium.hdl.layer import COUNTERS
-from erbium.hdl.tokens import event_token, sweep_token
+from erbium.hdl.plan import LayerPlan
 from erbium.sw_model.constants import Array
 from erbium.sw_model.first_spike import FirstSpikeLayer
 from erbium.sw_model.network import Hardware, Network
@@ -204,12 +204,11 @@ class TB(WeightPort):
         self.model = FirstSpikeLayer(self.network, self.number)
         self.harness = harness = Harness(dut, stall)
         self.random = harness.random
-        self.events = harness.drive(
-            "event_i", EventCodec(event_token(self.network, self.hardware, self.number)).encode
-        )
+        plan = LayerPlan(self.network, self.number, self.hardware)
+        self.events = harness.drive("event_i", EventCodec(plan.event_token).encode)
         self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
         self.errors = harness.drive("error_i", ErrorCodec(self.layer.n_neurons).encode)
-        sweeps = SweepCodec(sweep_token(self.network, self.hardware, self.number))
+        sweeps = SweepCodec(plan.sweep_token)
         self.sweeps = harness.check("sweep_o", sweeps.decode)
         if self.number > 0:
             harness.check("error_o", ErrorCodec(self.n_inputs).decode)

@@ -11,7 +11,6 @@ import numpy as np
 
 from erbium.hdl.layer import COUNTERS
 from erbium.hdl.plan import LayerPlan
-from erbium.hdl.tokens import event_token, sweep_token
 from erbium.sw_model.constants import Array
 from erbium.sw_model.layer import ErbpLayer, LayerModel
 from erbium.sw_model.network import Hardware, Network
@@ -203,15 +202,14 @@ class TB(WeightPort):
         self.model = ErbpLayer(self.network, self.number)
         self.harness = harness = Harness(dut, stall)
         self.random = harness.random
-        self.events = harness.drive(
-            "event_i", EventCodec(event_token(self.network, hardware, self.number)).encode
-        )
+        plan = LayerPlan(self.network, self.number, hardware)
+        self.events = harness.drive("event_i", EventCodec(plan.event_token).encode)
         self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
         self.feedback = None
         if self.layer.feedback != "none":
             self.feedback = harness.drive("feedback_i", feedback_codec(self.network).encode)
             self.set_gain(self.layer.gain)
-        sweeps = SweepCodec(sweep_token(self.network, hardware, self.number))
+        sweeps = SweepCodec(plan.sweep_token)
         self.sweeps = harness.check("sweep_o", sweeps.decode)
         self.read: list[int] = []
         harness.monitor("access_o", lambda bits: self.read.append(decode_int16(bits)[1]))

@@ -9,7 +9,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from erbium.hdl.tokens import sweep_token
+from erbium.hdl.plan import LayerPlan
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.prediction import ErbpPrediction
 from erbium.verif.codecs import ResultCodec, SweepCodec, feedback_codec
@@ -33,7 +33,7 @@ class TB:
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
         self.model = ErbpPrediction(self.network)
-        sweeps = SweepCodec(sweep_token(self.network, hardware, len(self.network.layers) - 1))
+        sweeps = SweepCodec(LayerPlan(self.network, len(self.network.layers) - 1, hardware).sweep_token)
         self.input = self.harness.drive("sweep_i", sweeps.encode)
         self.counted = {
             name: self.harness.tally(name) for name in ("output_spikes", "error_spikes", "samples")
