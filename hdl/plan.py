@@ -146,7 +146,7 @@ class LayerPlan:
     @property
     def words(self) -> int:
         """Words of a row."""
-        return -(-self.n_neurons // self.lanes)
+        return self.hardware.words_for(self.n_neurons, self.number)
 
     @property
     def rest(self) -> int:
@@ -156,7 +156,7 @@ class LayerPlan:
     @property
     def stride(self) -> int:
         """Words from a row to the next one."""
-        return self.words + self.words % 2 if self.pairs else self.words
+        return self.hardware.stride_for(self.words, pairs=self.pairs)
 
     @property
     def pairs(self) -> bool:

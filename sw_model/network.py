@@ -557,9 +557,13 @@ class Hardware:
         """Lanes of one layer, counted from 0."""
         return self.lanes_for(network.layers[number].n_neurons, number)
 
+    def words_for(self, n_neurons: int, number: int) -> int:
+        """Words of one synapse row of layer `number`, counted from 0, of so many neurons."""
+        return -(-n_neurons // self.lanes_for(n_neurons, number))
+
     def words_of(self, network: Network, number: int) -> int:
         """Words of one synapse row of a layer, counted from 0."""
-        return -(-network.layers[number].n_neurons // self.lanes_of(network, number))
+        return self.words_for(network.layers[number].n_neurons, number)
 
     def parts_for(self, lanes: int, number: int) -> int:
         """Parts in which a sweep takes the neurons of a word of so many lanes of layer `number`, counted from 0."""
@@ -580,8 +584,12 @@ class Hardware:
 
     def stride_of(self, network: Network, number: int) -> int:
         """Words from a synapse row to the next one of a layer, counted from 0: whole pairs where there are pairs."""
-        words = self.words_of(network, number)
-        return words + words % 2 if self.pairs(network, number) else words
+        return self.stride_for(self.words_of(network, number), pairs=self.pairs(network, number))
+
+    @staticmethod
+    def stride_for(words: int, *, pairs: bool) -> int:
+        """Words from a synapse row of so many words to the next one: whole pairs where there are pairs."""
+        return words + words % 2 if pairs else words
 
     def latency_for(self, number: int, *, pairs: bool) -> int:
         """Clocks from an address to the weight word of layer `number`, counted from 0."""

@@ -11,7 +11,6 @@ import html
 import importlib
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,10 @@ from typing import Any
 import pytest
 
 from erbium.report import render
+from erbium.verif.browser import find_browser
 
 reports: Any = importlib.import_module("test_face_report")
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTHS = {"desktop": 1280, "phone": 390}
 SCHEMES = {"dark": 0, "light": 1}
 """Numbers of Blink's setting ``preferredColorScheme``."""
@@ -135,11 +134,6 @@ class Look:
     contrast: list[str]
     small: list[str]
     projector: list[list[Any]]
-
-
-def find_browser() -> str | None:
-    """Return the path of a Chromium, if there is one."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 def looks(browser: str, page: str, scheme: str, folder: Path) -> dict[str, Look]:

@@ -48,8 +48,7 @@ def test_there_are_as_many_as_asked():
 
 @pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: proof.id)
 def test_what_a_fault_replaces_stands_there_once(proof):
-    text = (ROOT / "hdl" / f"{proof.fault.module.replace('.', '/')}.py").read_text()
-    assert text.count(proof.fault.old) == 1
+    assert proof.fault.places == 1
     assert proof.fault.new != proof.fault.old
 
 

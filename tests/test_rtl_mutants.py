@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from erbium.verif.planted import Fault
 from erbium.verif.registry import REGISTRY
 from erbium.verif.run_bench import BenchError, Run, run_bench
-
-ROOT = Path(__file__).parent.parent
 
 ONE_STALL = "samples/stall=1"
 """One pattern of stalls is enough to notice a fault."""
@@ -626,9 +625,8 @@ def run_of(mutant):
 
 
 def test_every_fault_can_be_planted():
-    for mutant in MUTANTS:
-        text = (ROOT / "hdl" / f"{mutant.module.replace('.', '/')}.py").read_text()
-        assert mutant.old in text, mutant.name
+    missing = [mutant.name for mutant in MUTANTS if not Fault(*mutant[1:4]).places]
+    assert not missing
 
 
 @pytest.mark.slow

@@ -24,6 +24,14 @@ class Fault(NamedTuple):
     old: str
     new: str
 
+    @property
+    def places(self) -> int:
+        """How often what it replaces stands in its module."""
+        spec = importlib.util.find_spec(f"erbium.hdl.{self.module}")
+        assert spec is not None
+        loader: Any = spec.loader
+        return str(loader.get_source(spec.name)).count(self.old)
+
 
 class FaultError(Exception):
     """What a fault replaces stands no more in its module."""

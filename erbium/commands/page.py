@@ -71,7 +71,7 @@ def page(
     if saved is not None:
         found = replay(saved, chosen, options)
         common.say(
-            f"{found.samples:,} samples done again by the model: {found.wrong_answers:,} of {found.answers:,} answers "
+            f"{found.samples:,} samples done again by the model: {found.wrong_answers:,} of {found.samples:,} answers "
             f"and {found.wrong_weights:,} of {found.weights:,} weights differ"
         )
         raise SystemExit(0 if found.equal else 1)

@@ -29,15 +29,14 @@ class Replayed:
     Attributes
     ----------
     samples : int
-        Samples that the page's chip learned or answered.
-    answers, weights : int
+        Samples that the page's chip learned or answered; each has an answer that was compared.
+    weights : int
         How many were compared.
     wrong_answers, wrong_weights : int
         How many of them differ.
     """
 
     samples: int
-    answers: int
     weights: int
     wrong_answers: int
     wrong_weights: int
@@ -124,7 +123,6 @@ def _replay(saved: dict[str, Any], start: Any, chosen: Preset, options: Options)
         if model.position != saved["position"]:
             raise ValueError(f"position {saved['position']} where {model.position} samples were learned")
     return Replayed(
-        samples,
         samples,
         sum(values.size for values, _ in pairs),
         wrong_answers,
