@@ -19,7 +19,7 @@ function readLog(log) {
   const membranes = [[]], last = facts.populations.length - 1;
   for (const entry of log ?? []) {
     const kind = facts.kinds[entry & 7], population = entry >>> 3 & 31, value = entry >>> 8;
-    // Behind the end of a sample a first-spike network learns, and its spikes come once more.
+    // After the end of a sample a first-spike network learns, and its spikes come once more.
     if (ended[population]) continue;
     if (kind === "spike") spikes[population].push([ticks[population], value]);
     else if (kind === "membrane") membranes.at(-1).push(value << 16 >> 16);

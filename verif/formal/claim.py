@@ -14,7 +14,7 @@ from erbium.verif.formal.opened import Opened
 
 TOP = "claim"
 RUNNING = "claim_is_running"
-"""The register that tells the clocks after the first reset. It alone has a value to begin with: all others may hold
+"""The register that tells the clocks after the first reset. Only it has a value to begin with: all others may hold
 anything when the reset comes, so what is proved holds after a reset in any state, and the reset may come again."""
 
 

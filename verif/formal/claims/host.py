@@ -151,7 +151,7 @@ def counters() -> Claim:
 
 
 LONGEST = 124
-"""With it a message that waits and the longest frame behind it do not fit into the ring: the frame has to wait."""
+"""With it a message that waits and the longest frame after it do not fit into the ring: the frame has to wait."""
 
 
 def receiver() -> Claim:

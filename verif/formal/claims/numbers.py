@@ -45,7 +45,7 @@ def generator() -> Claim:
 
 
 def is_linear(value: Value) -> bool:
-    """Return whether a value is made of the bits of one signal, zeros and XOR alone."""
+    """Return whether a value is made only of the bits of one signal, zeros and XOR."""
     if isinstance(value, Const):
         return bool(value.value == 0)
     if isinstance(value, Slice):

@@ -33,7 +33,7 @@ def forked(claim: Claim, part: Opened, readers: int, room: int) -> None:
         out, at = part.token_o[number], part[f"place_{number}"]
         behind = claim.named((place - at)[: len(place)], f"in_memory_{number}")
         watch = Watch(claim, takes, token.payload, out.valid & out.ready, out.payload, size + 1, f"_{number}")
-        # Where the token is: in the register behind the memory, or so many places after the one that is read next.
+        # Where the token is: in the register after the memory, or so many places after the one that is read next.
         claim.holds(watch.inside == behind + out.valid)
         first = watch.picked & out.valid & (watch.ahead == 0)
         where = (at + watch.ahead - out.valid)[: len(place) - 1]
@@ -132,7 +132,7 @@ PROOFS = (
         "never read where it is written",
         "induction",
         Fault("fork", "one[-1] | one[ceil_log2(room) : -1].all()", "one[-1]"),
-        "the followed token leaves with another one behind it",
+        "the followed token leaves with another one after it",
     ),
     Proof(
         "Fork",
@@ -145,7 +145,7 @@ PROOFS = (
             "port.en.eq(self._waits(m, place, at) & (~out.valid | out.ready))",
             "port.en.eq(self._waits(m, place, at))",
         ),
-        "the followed token leaves with another one behind it, at each reader",
+        "the followed token leaves with another one after it, at each reader",
     ),
     Proof(
         "CausalFifo",
