@@ -330,7 +330,7 @@ MUTANTS = [
         "self.replay.eq(token.address[0])",
         "self.replay.eq(1)",
         "FeedbackGate",
-        "first-spike",
+        "tiny",
         ONE_STALL,
     ),
     Mutant(
@@ -627,6 +627,11 @@ def run_of(mutant):
 def test_every_fault_can_be_planted():
     missing = [mutant.name for mutant in MUTANTS if not Fault(*mutant[1:4]).places]
     assert not missing
+
+
+def test_every_fault_names_a_case_of_its_bench():
+    cases = {name: {case.name for case in entry.cases} for name, entry in REGISTRY.items()}
+    assert not [mutant.name for mutant in MUTANTS if mutant.case not in cases[mutant.component]]
 
 
 @pytest.mark.slow
