@@ -16,12 +16,12 @@ from erbium.fpga.boards import Board
 from erbium.fpga.memories import Memory, MemoryKind
 from erbium.hdl.cobs import BANK
 from erbium.hdl.counter_bank import PIECE_WIDTH
+from erbium.hdl.csr import STORE_BYTES
 from erbium.hdl.feedback_port import ROM_BITS
 from erbium.hdl.frame import CRC_BYTES, SPARE
 from erbium.hdl.neuron_unit import PORT_WIDTH, NeuronLayout
 from erbium.hdl.plan import LayerPlan
 from erbium.hdl.registers import RegisterMap, counter_names, performance_names
-from erbium.hdl.reply_writer import STORE_BYTES
 from erbium.hdl.rules.first_spike import vote_room
 from erbium.hdl.sample_buffer import GROUP, PixelEntry, sample_words
 from erbium.hdl.tokens import Begin, ErrorToken, FeedbackToken
@@ -101,7 +101,7 @@ def _link(board: Board, network: Network, hardware: Hardware) -> Iterator[Memory
     registers = RegisterMap(network, hardware, board.clock, board.buffer_bytes)
     yield Memory("link.link.receiver.memory", 1 << ceil_log2(registers.max_message + CRC_BYTES + SPARE), 8)
     yield Memory("link.link.sender.encoder.memory", 2 * BANK, 8)
-    yield Memory("link.link.store", STORE_BYTES, 8)
+    yield Memory("link.link.csr.store", STORE_BYTES, 8)
     if board.buffer_bytes:
         yield _fork("link.buffer.fork", 8, board.buffer_bytes)
 

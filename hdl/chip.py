@@ -10,9 +10,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.array import ErbiumArray
+from erbium.hdl.csr_registers import setting_names
 from erbium.hdl.groups import COPY
 from erbium.hdl.host_link import HostLink, MessageLink
-from erbium.hdl.link_registers import setting_names
 from erbium.hdl.registers import RegisterMap
 from erbium.hdl.weight_words import LayerWeights
 from erbium.sw_model.description.graph import Graph

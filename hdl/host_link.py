@@ -7,26 +7,24 @@ The messages, the registers and their addresses are those of :mod:`erbium.hdl.re
 from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, ShapeLike, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from erbium.hdl.csr import REGISTERS, CsrBlock, Handshake, tag_address
+from erbium.hdl.csr_registers import setting_names
 from erbium.hdl.entry_cursor import EntryCursor
 from erbium.hdl.fork import Queue
 from erbium.hdl.frame import FrameReceiver, FrameSender
-from erbium.hdl.link_registers import LinkRegisters, setting_names
-from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.registers import COUNTER_WIDTH, RegisterMap, Request
-from erbium.hdl.reply_writer import STORE_BYTES, ReplyWriter, store_image, tag_address
+from erbium.hdl.reply_writer import ReplyWriter
 from erbium.hdl.request_reader import RequestReader
-from erbium.hdl.tokens import AccessKind, AccessToken, Result, SampleToken
+from erbium.hdl.tokens import AccessToken, Result, SampleToken
 from erbium.hdl.uart import UartReceiver, UartTransmitter
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 
 TIMEOUT_SECONDS = 0.05
 """Silence after which an unfinished frame is given up."""
-
-_REGISTERS = 0  # place in RegisterMap.windows
 
 
 def array_side(registers: RegisterMap) -> dict[str, wiring.Member]:
@@ -70,29 +68,6 @@ class _Register(wiring.Component):
             m.d.sync += [out.valid.eq(source.valid), out.payload.eq(source.payload)]
         with m.If(self.clear):
             m.d.sync += out.valid.eq(0)
-        return m
-
-
-class _Handshake(wiring.Component):
-    """Cuts the way back of a stream: a token counts as taken in the clock behind the one in which it was taken.
-
-    A token every other clock; valid and payload pass at once. The link is as fast as its line, so nothing
-    waits for that, and no path goes through the link and back into the array.
-
-    Members
-    -------
-    token_i : In(stream), token_o : Out(stream)
-    """
-
-    def __init__(self, shape: ShapeLike) -> None:
-        signature = stream.Signature(shape)
-        super().__init__({"token_i": In(signature), "token_o": Out(signature)})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        source, out = self.token_i, self.token_o
-        m.d.comb += [out.valid.eq(source.valid & ~source.ready), out.payload.eq(source.payload)]
-        m.d.sync += source.ready.eq(out.valid & out.ready)
         return m
 
 
@@ -153,26 +128,27 @@ class MessageLink(wiring.Component):
         m.submodules.receiver = receiver = FrameReceiver(self._registers.max_message, self._timeout)
         m.submodules.reader = reader = RequestReader(self._registers)
         m.submodules.cursor = cursor = EntryCursor(self._registers)
-        m.submodules.registers = registers = LinkRegisters(self._registers)
+        m.submodules.csr = csr = CsrBlock(self._registers)
         m.submodules.writer = writer = ReplyWriter(self._registers)
         m.submodules.sender = sender = FrameSender()
         connect(m, flipped(self.byte_i), receiver.byte_i)
         connect(m, receiver.outcome_o, reader.outcome_i)
         connect(m, receiver.message_o, reader.message_i)
         m.d.comb += receiver.skip.eq(reader.skip)
-        m.submodules.samples = samples = _Handshake(SampleToken())
+        m.submodules.samples = samples = Handshake(SampleToken())
         connect(m, reader.sample_o, samples.token_i)
         connect(m, samples.token_o, flipped(self.sample_o))
         connect(m, flipped(self.result_i), writer.result_i)
         connect(m, writer.message_o, sender.message_i)
         connect(m, sender.byte_o, flipped(self.byte_o))
-        connect(m, writer.counter_o, flipped(self.counter_o))
-        connect(m, flipped(self.counter_i), writer.counter_i)
-        connect(m, flipped(self.access_i), writer.weight_i)
-        self._access(m, reader, writer)
+        connect(m, csr.counter_o, flipped(self.counter_o))
+        connect(m, flipped(self.counter_i), csr.counter_i)
+        connect(m, csr.access_o, flipped(self.access_o))
+        connect(m, flipped(self.access_i), csr.access_i)
+        connect(m, reader.access_o, csr.weight_i)
         self._cursor(m, reader, writer, cursor)
-        self._state(m, reader, writer, cursor, registers)
-        self._store(m, reader, writer, registers)
+        self._state(m, reader, writer, cursor, csr)
+        self._read(m, reader, writer, cursor, csr)
 
         answer = self.result_i.payload.answer
         with m.If(self.result_i.valid & self.result_i.ready):
@@ -186,20 +162,6 @@ class MessageLink(wiring.Component):
         ]
         return m
 
-    def _access(self, m: Module, reader: RequestReader, writer: ReplyWriter) -> None:
-        """Hand the requests of both halves to the weights; there is one at a time."""
-        m.submodules.accesses = accesses = _Handshake(AccessToken())
-        access = accesses.token_i
-        connect(m, accesses.token_o, flipped(self.access_o))
-        m.d.comb += [
-            access.valid.eq(reader.access_o.valid | writer.read_o.valid),
-            access.payload.eq(reader.access_o.payload),
-            reader.access_o.ready.eq(access.ready),
-            writer.read_o.ready.eq(access.ready),
-        ]
-        with m.If(writer.read_o.valid):
-            m.d.comb += access.payload.kind.eq(AccessKind.READ)
-
     def _cursor(self, m: Module, reader: RequestReader, writer: ReplyWriter, cursor: EntryCursor) -> None:
         """Let both halves move the cursor; one waits for the other."""
         m.d.comb += [
@@ -212,7 +174,7 @@ class MessageLink(wiring.Component):
             m.d.comb += getattr(cursor, name).eq(getattr(reader, name))
         for half, names in (
             (reader, ("window", "known", "entry", "last_byte", "last_entry", "beyond")),
-            (writer, ("window", "entry", "place", "last_byte", "last_entry")),
+            (writer, ("last_byte", "last_entry")),
         ):
             m.d.comb += [getattr(half, name).eq(getattr(cursor, name)) for name in names]
 
@@ -222,55 +184,55 @@ class MessageLink(wiring.Component):
         reader: RequestReader,
         writer: ReplyWriter,
         cursor: EntryCursor,
-        registers: LinkRegisters,
+        csr: CsrBlock,
     ) -> None:
         """Connect the registers, and what the two halves say to each other."""
-        writes = ~reader.refused & (reader.kind == Request.WRITE) & (cursor.window == _REGISTERS)
+        writes = ~reader.refused & (reader.kind == Request.WRITE) & (cursor.window == REGISTERS)
         m.d.comb += [
-            registers.address.eq(cursor.entry),
-            registers.place.eq(cursor.place),
-            registers.show_turn.eq(writer.of_sample),
-            registers.show_error.eq(reader.refused),
-            registers.value.eq(reader.value),
-            registers.write.eq(writer.accepts & writes),
-            registers.refuse.eq(writer.accepts & reader.refused),
-            registers.code.eq(reader.code),
-            registers.begins.eq(reader.begins),
-            registers.ends.eq(writer.ends),
-            registers.idle.eq(self.idle),
-            registers.collision.eq(self.collision),
+            csr.show_turn.eq(writer.of_sample),
+            csr.show_error.eq(reader.refused),
+            csr.value.eq(reader.value),
+            csr.write.eq(writer.accepts & writes),
+            csr.refuse.eq(writer.accepts & reader.refused),
+            csr.code.eq(reader.code),
+            csr.begins.eq(reader.begins),
+            csr.ends.eq(writer.ends),
+            csr.idle.eq(self.idle),
+            csr.collision.eq(self.collision),
             reader.idle.eq(self.idle),
-            reader.writable.eq(registers.writable),
-            reader.fits.eq(registers.fits),
-            reader.waits.eq(registers.waits),
-            reader.next_turn.eq(registers.next_turn),
+            reader.writable.eq(csr.writable),
+            reader.fits.eq(csr.fits),
+            reader.waits.eq(csr.waits),
+            reader.next_turn.eq(csr.next_turn),
             reader.done.eq(writer.done),
             writer.ask.eq(reader.ask),
             writer.kind.eq(reader.kind),
             writer.tag.eq(reader.tag),
             writer.refused.eq(reader.refused),
-            writer.live.eq(registers.byte_o),
-            writer.turn.eq(registers.turns_done),
-            self.array_reset.eq(registers.soft_reset),
+            writer.turn.eq(csr.turns_done),
+            self.array_reset.eq(csr.array_reset),
         ]
         for name in setting_names(self._registers):
-            m.d.comb += getattr(self, name).eq(getattr(registers, name))
+            m.d.comb += getattr(self, name).eq(getattr(csr, name))
 
-    def _store(self, m: Module, reader: RequestReader, writer: ReplyWriter, registers: LinkRegisters) -> None:
-        """Keep constants, results and tags in one memory; results are written first."""
-        image = store_image(self._registers)
-        m.submodules.store = store = memory.Memory(
-            shape=8, depth=STORE_BYTES, init=image, attrs=COLLISION_FREE
-        )
-        write, read = store.write_port(), store.read_port()
+    def _read(
+        self, m: Module, reader: RequestReader, writer: ReplyWriter, cursor: EntryCursor, csr: CsrBlock
+    ) -> None:
+        """Read where the cursor is, or for a sample's reply; keep results, which go first, and tags."""
         m.d.comb += [
-            writer.read_data.eq(read.data),
-            read.addr.eq(writer.read_address),
-            read.en.eq(1),
+            csr.window.eq(cursor.window),
+            csr.entry.eq(cursor.entry),
+            csr.place.eq(cursor.place),
+            csr.select.eq(writer.select),
+            csr.read.eq(writer.read),
+            csr.own.eq(writer.own),
+            csr.own_address.eq(writer.own_address),
+            writer.data.eq(csr.data_o),
+            writer.ack.eq(csr.ack),
             reader.kept.eq(~writer.notes),
-            write.en.eq(writer.notes | reader.keep),
-            write.addr.eq(Mux(writer.notes, writer.write_address, tag_address(registers.next_turn))),
-            write.data.eq(Mux(writer.notes, writer.write_data, reader.tag)),
+            csr.keep.eq(writer.notes | reader.keep),
+            csr.keep_address.eq(Mux(writer.notes, writer.write_address, tag_address(csr.next_turn))),
+            csr.keep_data.eq(Mux(writer.notes, writer.write_data, reader.tag)),
         ]
 
 

@@ -3,59 +3,19 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.cobs import MessageByte
+from erbium.hdl.csr import STORE_BITS, result_address, tag_address
 from erbium.hdl.one_hot import OneHot
-from erbium.hdl.registers import (
-    COUNTER_WIDTH,
-    ERROR_REPLY,
-    HISTORY,
-    REPLY_BIT,
-    RESULT_BYTES,
-    WORD_BYTES,
-    RegisterMap,
-    Request,
-    counter_names,
-    performance_names,
-    weight_bytes,
-)
+from erbium.hdl.registers import ERROR_REPLY, REPLY_BIT, RegisterMap, Request
 from erbium.hdl.tokens import Result
-
-STORE_BYTES = 512
-RESULTS_AT = 128
-"""Place of the results in the store; the constants of the register window stand before them."""
-
-TAGS_AT = RESULTS_AT + HISTORY * RESULT_BYTES
-"""Place of the tags of the samples that have no reply yet."""
-
-_TURN_BITS = (HISTORY - 1).bit_length()
-_ADDRESS_BITS = (STORE_BYTES - 1).bit_length()
 
 # Bytes of a reply.
 _TYPE, _TAG, _BODY, _ANSWER, _TICKS, _LAST = 0, 1, 2, 3, 4, 7
-
-# Places in RegisterMap.windows.
-_REGISTERS, _RESULTS, _WEIGHTS = 0, 1, 2
-
-
-def store_image(registers: RegisterMap) -> list[int]:
-    """Return what the store holds after configuration: the constants, byte by byte."""
-    image = [0] * STORE_BYTES
-    for register in registers:
-        if register.value is not None:
-            at = WORD_BYTES * register.address
-            octets = register.value.to_bytes(WORD_BYTES * register.words, "little")
-            image[at : at + len(octets)] = octets
-    return image
-
-
-def tag_address(turn: Value) -> Value:
-    """Return where in the store the tag of a sample is kept."""
-    return Cat(turn[:_TURN_BITS], Const(TAGS_AT >> _TURN_BITS, _ADDRESS_BITS - _TURN_BITS))
 
 
 class ReplyWriter(wiring.Component):
@@ -76,25 +36,21 @@ class ReplyWriter(wiring.Component):
         One clock: a reply begins. What was asked for is to be done now.
     done : Out(1)
         One clock: the reply has been sent.
-    window, entry, place, last_byte, last_entry : In
+    last_byte, last_entry : In
         Of :class:`erbium.hdl.entry_cursor.EntryCursor`.
     next_byte, next_entry : Out(1)
         To there.
     of_sample : Out(1)
         The reply is that to a sample.
-    live : In(8), turn : In(8)
-        Of :class:`erbium.hdl.link_registers.LinkRegisters`: the turn of the next result if the reply is `of_sample`,
-        else the last error if it refuses, else the byte that the cursor is at; and that turn.
+    turn : In(8)
+        Of the next result.
     ends : Out(1)
         One clock: the reply with a result has been sent.
-    read_address : Out(9), read_data : In(8)
-        Of the store, with one clock of latency.
+    select, read, own : Out(1), own_address : Out(9), data : In(8), ack : In(1)
+        To and from :class:`erbium.hdl.csr.CsrBlock`: the byte where the cursor is; or that of the reply to a sample,
+        which has an address of its own.
     notes : Out(1), write_address : Out(9), write_data : Out(8)
-        What is written to the store.
-    read_o : Out(stream of nothing), weight_i : In(stream of int16)
-        The next weight is to be read, and the weight.
-    counter_o : Out(stream of 8), counter_i : In(stream of 48)
-        Number of a counter, and the counter.
+        What is written to the store of that block.
 
     Notes
     -----
@@ -103,8 +59,6 @@ class ReplyWriter(wiring.Component):
     """
 
     def __init__(self, registers: RegisterMap) -> None:
-        self._registers = registers
-        entries = max(registers.n_inputs, *(window.entries for window in registers.windows))
         super().__init__(
             {
                 "message_o": Out(stream.Signature(MessageByte())),
@@ -115,26 +69,22 @@ class ReplyWriter(wiring.Component):
                 "refused": In(1),
                 "accepts": Out(1),
                 "done": Out(1),
-                "window": In(range(len(registers.windows))),
-                "entry": In(bits_for(entries)),
-                "place": In(range(max(window.entry_bytes for window in registers.windows))),
                 "last_byte": In(1),
                 "last_entry": In(1),
                 "next_byte": Out(1),
                 "next_entry": Out(1),
-                "live": In(8),
                 "of_sample": Out(1),
                 "turn": In(8),
                 "ends": Out(1),
-                "read_address": Out(_ADDRESS_BITS),
-                "read_data": In(8),
+                "select": Out(1),
+                "read": Out(1),
+                "own": Out(1),
+                "own_address": Out(STORE_BITS),
+                "data": In(8),
+                "ack": In(1),
                 "notes": Out(1),
-                "write_address": Out(_ADDRESS_BITS),
+                "write_address": Out(STORE_BITS),
                 "write_data": Out(8),
-                "read_o": Out(stream.Signature(0)),
-                "weight_i": In(stream.Signature(16)),
-                "counter_o": Out(stream.Signature(8)),
-                "counter_i": In(stream.Signature(COUNTER_WIDTH)),
             }
         )
 
@@ -145,13 +95,16 @@ class ReplyWriter(wiring.Component):
         is_type, is_tag, is_body = index == _TYPE, index == _TAG, index == _BODY
         refuses = self.refused & ~of_sample
         entries = is_body & ~of_sample & ~self.refused
-        is_weight, is_counter, array_byte, ready = self._from_array(m, loads & in_entries)
-        self._store(m, index, of_sample)
+        self._store(m, index)
 
         out = self.message_o
         takes, last = Signal(), Signal()
         m.d.comb += [
-            takes.eq(loads & (ready | ~in_entries)),
+            # What is nobody's byte is 0, and there at once.
+            self.select.eq(is_body),
+            self.read.eq(loads),
+            self.own.eq(of_sample & ~is_type & ~is_body),
+            takes.eq(loads & self.ack),
             self.next_byte.eq(takes & in_entries),
             self.next_entry.eq(takes & in_entries & self.last_byte),
             self.of_sample.eq(of_sample),
@@ -159,13 +112,11 @@ class ReplyWriter(wiring.Component):
             self.done.eq(out.valid & out.ready & out.payload.last & ~of_sample),
         ]
         # Which byte it is has been known for a clock when it is loaded.
-        types, tags, lives, stored = Signal(), Signal(), Signal(), Signal()
+        types, tags = Signal(), Signal()
         m.d.sync += [
             in_entries.eq(entries),
             types.eq(is_type),
             tags.eq(is_tag & ~of_sample),
-            lives.eq(is_body & (of_sample | self.refused | (self.window == _REGISTERS))),
-            stored.eq(Mux(of_sample, ~is_type & ~is_body, entries & ~is_weight & ~is_counter)),
             # Only READ has something behind the tag.
             last.eq(
                 (is_tag & ~of_sample & ~self.refused & (self.kind != Request.READ))
@@ -179,13 +130,7 @@ class ReplyWriter(wiring.Component):
         with m.If(takes):
             m.d.sync += [
                 # What is not there is 0.
-                out.payload.byte.eq(
-                    Mux(types, kind, 0)
-                    | Mux(tags, self.tag, 0)
-                    | Mux(lives, self.live, 0)
-                    | Mux(stored, self.read_data, 0)
-                    | Mux(in_entries, array_byte, 0)
-                ),
+                out.payload.byte.eq(Mux(types, kind, 0) | Mux(tags, self.tag, 0) | self.data),
                 out.payload.last.eq(last),
             ]
 
@@ -222,66 +167,17 @@ class ReplyWriter(wiring.Component):
         fsm.close()
         return m
 
-    def _store(self, m: Module, index: Signal, of_sample: Signal) -> None:
+    def _store(self, m: Module, index: Signal) -> None:
         """Say where in the store the byte is that is sent or noted next."""
         # The answer is byte 0 of an entry, byte 1 is empty, and the ticks follow.
         place = Mux(index == _ANSWER, 0, index - (_TICKS - 2))[:3]
-        noted = Cat(place, self.turn[:_TURN_BITS], Const(RESULTS_AT >> 3 + _TURN_BITS, 2))
+        noted = result_address(self.turn, place)
         result = Value.cast(self.result_i.payload)
         with m.Switch(index):
             for number in range(len(result) // 8):
                 with m.Case(_ANSWER + number):
                     m.d.comb += self.write_data.eq(result[8 * number : 8 * number + 8])
-        m.d.comb += self.write_address.eq(noted)
-        with m.If(of_sample):
-            m.d.comb += self.read_address.eq(Mux(index == _TAG, tag_address(self.turn), noted))
-        with m.Elif(self.window == _REGISTERS):
-            m.d.comb += self.read_address.eq(Cat(self.place[:2], self.entry[:5]))
-        with m.Else():
-            m.d.comb += self.read_address.eq(
-                Cat(self.place[:3], self.entry[:_TURN_BITS], Const(RESULTS_AT >> 3 + _TURN_BITS, 2))
-            )
-
-    def _from_array(self, m: Module, active: Value) -> tuple[Value, Value, Value, Value]:
-        """Return whether the cursor is at a weight or a counter, the byte of that, else 0, and whether it is there."""
-        registers = self._registers
-        n_counters = len(counter_names(registers.network) + performance_names(registers.network))
-        first = registers[f"count_{counter_names(registers.network)[0]}"].address
-        is_weight, is_counter = Signal(), Signal()
-        # What is beyond the registers is never asked for.
-        word = self.entry[: bits_for(registers.n_words - 1)]
-        m.d.sync += [
-            is_weight.eq(self.window >= _WEIGHTS),
-            is_counter.eq((self.window == _REGISTERS) & (word >= first)),
-        ]
-        wide = Signal()
-        with m.Switch(self.window):
-            for number, layer in enumerate(registers.populations):
-                with m.Case(_WEIGHTS + number):
-                    m.d.comb += wide.eq(weight_bytes(layer.weight_width) == 2)
-        ready = Signal()
-        asked = Signal()  # and not yet answered
-        answered = Signal()
-        takes = self.next_byte
-        second, high = Signal(), Signal(8)  # byte of a weight
-        m.d.comb += second.eq(wide & self.place[0])
-        with m.If(self.weight_i.valid & self.weight_i.ready):
-            m.d.sync += high.eq(self.weight_i.payload[8:])
         m.d.comb += [
-            self.read_o.valid.eq(active & is_weight & ~asked & ~second),
-            self.weight_i.ready.eq(takes & is_weight & ~second),
-            self.counter_o.valid.eq(active & is_counter & ~asked),
-            self.counter_o.payload.eq((word - first)[1 : 1 + bits_for(n_counters - 1)]),
-            self.counter_i.ready.eq(takes & is_counter & self.last_byte),
-            ready.eq(Mux(is_weight, self.weight_i.valid | second, self.counter_i.valid | ~is_counter)),
-            answered.eq(
-                (self.weight_i.valid & self.weight_i.ready) | (self.counter_i.valid & self.counter_i.ready)
-            ),
+            self.write_address.eq(noted),
+            self.own_address.eq(Mux(index == _TAG, tag_address(self.turn), noted)),
         ]
-        asks = (self.read_o.valid & self.read_o.ready) | (self.counter_o.valid & self.counter_o.ready)
-        m.d.sync += asked.eq((asked | asks) & ~answered)
-        counter = Cat(self.counter_i.payload, Const(0, 64 - COUNTER_WIDTH))
-        byte = Mux(is_weight, Mux(second, high, self.weight_i.payload[:8]), 0) | Mux(
-            is_counter, counter.word_select(Cat(self.place[:2], self.entry[0]), 8), 0
-        )
-        return is_weight, is_counter, byte, ready

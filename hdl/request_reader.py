@@ -12,18 +12,17 @@ from amaranth.utils import bits_for
 
 from erbium.hdl.bounds import exceeds
 from erbium.hdl.cobs import MessageByte
+from erbium.hdl.csr import REGISTERS, RESULTS, WEIGHTS
+from erbium.hdl.csr_registers import CODE_WIDTH
 from erbium.hdl.frame import FrameOutcome, FrameStatus
-from erbium.hdl.link_registers import CODE_WIDTH
 from erbium.hdl.one_hot import OneHot
 from erbium.hdl.registers import ErrorCode, PixelFormat, RegisterMap, Request, weight_bytes
-from erbium.hdl.tokens import AccessKind, AccessToken, Begin, Pixel, SampleKind, SampleToken
+from erbium.hdl.tokens import AccessKind, Begin, Pixel, SampleKind, SampleToken
+from erbium.hdl.weight_access import AccessRequest
 
 # Places in a message: of the bytes that are looked at, or of the last byte of a number.
 _TYPE, _TAG, _WINDOW_OR_TURN, _FLAGS, _FIRST_OR_LABEL, _COUNT, _SEED = 0, 1, 2, 3, 4, 6, 8
 _COUNT_BITS = 4
-
-# Places in RegisterMap.windows.
-_REGISTERS, _RESULTS, _WEIGHTS = 0, 1, 2
 
 
 class _Found(NamedTuple):
@@ -59,7 +58,7 @@ class RequestReader(wiring.Component):
     outcome_i : In(stream of FrameOutcome), message_i : In(stream of MessageByte)
         Of :class:`erbium.hdl.frame.FrameReceiver`.
     sample_o : Out(stream of SampleToken)
-    access_o : Out(stream of AccessToken)
+    access_o : Out(stream of AccessRequest)
         ``SEEK`` and ``WRITE``.
     skip : Out(1)
         To the receiver, too.
@@ -72,7 +71,7 @@ class RequestReader(wiring.Component):
     value : Out(32)
         Last bytes that were kept.
     writable, fits, waits : In(1), next_turn : In(8)
-        Of :class:`erbium.hdl.link_registers.LinkRegisters`.
+        Of :class:`erbium.hdl.csr.CsrBlock`.
     ask : Out(1), kind : Out(2), tag : Out(8), refused : Out(1), code : Out
         A message is to be answered or refused; stays until `done`.
     done : In(1)
@@ -99,7 +98,7 @@ class RequestReader(wiring.Component):
                 "message_i": In(stream.Signature(MessageByte())),
                 "skip": Out(1),
                 "sample_o": Out(stream.Signature(SampleToken())),
-                "access_o": Out(stream.Signature(AccessToken())),
+                "access_o": Out(stream.Signature(AccessRequest())),
                 "idle": In(1),
                 "byte": Out(8),
                 "pair": Out(16),
@@ -156,7 +155,7 @@ class RequestReader(wiring.Component):
         wide = Signal()
         with m.Switch(self.window):
             for number, layer in enumerate(self._populations):
-                with m.Case(_WEIGHTS + number):
+                with m.Case(WEIGHTS + number):
                     m.d.comb += wide.eq(weight_bytes(layer.weight_width) == 2)
         begin = data.View(Begin(), self.sample_o.payload.data)
         m.d.comb += [
@@ -165,7 +164,6 @@ class RequestReader(wiring.Component):
             begin.label.eq(found.label),
             begin.learn.eq(self.learns),
             self.sample_o.payload.data[: Pixel().size].eq(Cat(found.pixel, self.entry)),
-            self.access_o.payload.layer.eq(self.window - _WEIGHTS),
             self.access_o.payload.data.eq(Mux(wide, self.pair, byte)),
         ]
         self._fsm = fsm = OneHot(m, "WAIT")
@@ -285,15 +283,15 @@ class RequestReader(wiring.Component):
         with self._fsm.state("MEASURED"):
             self._fsm.go("RANGE")
         with self._fsm.state("RANGE"):
-            with m.If((self.window == _REGISTERS) & ~is_read & ~self.last_entry):
+            with m.If((self.window == REGISTERS) & ~is_read & ~self.last_entry):
                 self._refuse(m, ErrorCode.BAD_LENGTH)
             with m.Elif(self.beyond):
                 self._refuse(m, ErrorCode.OUT_OF_WINDOW)
-            with m.Elif(self.window > _RESULTS):
+            with m.Elif(self.window > RESULTS):
                 self._fsm.go("QUIET")
             with m.Elif(is_read):
                 self._fsm.go("ANSWER")
-            with m.Elif((self.window == _RESULTS) | ~self.writable):
+            with m.Elif((self.window == RESULTS) | ~self.writable):
                 self._refuse(m, ErrorCode.READ_ONLY)
             with m.Else():
                 self._fsm.go("VALUE")

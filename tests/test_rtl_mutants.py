@@ -559,7 +559,7 @@ MUTANTS = [
     ),
     Mutant(
         "tag-of-another",
-        "reply_writer",
+        "csr",
         "HISTORY * RESULT_BYTES",
         "(HISTORY - 2) * RESULT_BYTES",
         "MessageLink",
@@ -568,7 +568,7 @@ MUTANTS = [
     ),
     Mutant(
         "no-soft-reset",
-        "link_registers",
+        "csr_registers",
         "ResetInserter(self.soft_reset)(state)",
         "state",
         "MessageLink",

@@ -818,7 +818,8 @@ COVERED_BY = {
     "LaneGroup": "LayerEngine",
     "PixelMemory": "Encoder",
     "EntryCursor": "MessageLink",
-    "LinkRegisters": "MessageLink",
+    "CsrBlock": "MessageLink",
+    "CsrRegisters": "MessageLink",
     "ReplyWriter": "MessageLink",
     "RequestReader": "MessageLink",
 }

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The registers of the host link that change."""
+"""The registers that change: settings, turns, errors, status."""
 
 from __future__ import annotations
+
+import enum
 
 from amaranth.hdl import Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
@@ -9,7 +11,15 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.bounds import exceeds
-from erbium.hdl.registers import Control, ErrorCode, Register, RegisterMap, Status, rate_names
+from erbium.hdl.registers import (
+    WORD_BYTES,
+    Control,
+    ErrorCode,
+    Register,
+    RegisterMap,
+    Status,
+    rate_names,
+)
 
 CODE_WIDTH = bits_for(max(ErrorCode))
 
@@ -19,23 +29,27 @@ def setting_names(registers: RegisterMap) -> list[str]:
     return ["n_ticks", "decide_after", *rate_names(registers.network)]
 
 
-class LinkRegisters(wiring.Component):
+class CsrRegisters(wiring.Component):
     """Settings, turns and errors: every register that is neither a constant nor a counter.
 
     Parameters
     ----------
     registers : RegisterMap
+    octets : int
+        Bytes that are read at once: 1, or 4 for a whole word.
+    codes : type of enum.IntEnum
+        Error codes that `last_error` may hold.
 
     Members
     -------
     address : In
         Number of the register word, for reading and writing.
-    place : In(2)
-        Byte of the word that is read.
+    place : In
+        Which of the bytes of the word is read, if it is one at a time.
     show_turn, show_error : In(1)
         Whatever the address: read the turn of the next result, or else the last error.
-    byte_o : Out(8)
-        That byte; 0 if the register is a constant, a counter or not there.
+    data_o : Out(8 * octets)
+        What is read; 0 if the register is a constant, a counter or not there.
     value : In(32)
         What is to be written.
     writable, fits : Out(1)
@@ -61,22 +75,25 @@ class LinkRegisters(wiring.Component):
     Reads and checks have latency 0, a write takes one clock.
     """
 
-    def __init__(self, registers: RegisterMap) -> None:
-        self._registers = registers
+    def __init__(
+        self, registers: RegisterMap, octets: int = 1, codes: type[enum.IntEnum] = ErrorCode
+    ) -> None:
+        self._registers, self._octets = registers, octets
+        self._code_width = bits_for(max(codes))
         self._settings = [registers[name] for name in setting_names(registers)]
         members = {
             "address": In(bits_for(registers.n_words - 1)),
-            "place": In(2),
+            "place": In(range(WORD_BYTES // octets)),
             "show_turn": In(1),
             "show_error": In(1),
-            "byte_o": Out(8),
+            "data_o": Out(8 * octets),
             "value": In(32),
             "writable": Out(1),
             "fits": Out(1),
             "waits": Out(1),
             "write": In(1),
             "refuse": In(1),
-            "code": In(CODE_WIDTH),
+            "code": In(self._code_width),
             "begins": In(1),
             "ends": In(1),
             "idle": In(1),
@@ -97,7 +114,7 @@ class LinkRegisters(wiring.Component):
         state = Module()
         m.submodules.state = ResetInserter(self.soft_reset)(state)
         held = self._settings_held(state)
-        last_error, refused = Signal(CODE_WIDTH), Signal(self._registers["refused"].width)
+        last_error, refused = Signal(self._code_width), Signal(self._registers["refused"].width)
         next_turn, turns_done = Signal(8), Signal(8)
         state.d.sync += [next_turn.eq(next_turn + self.begins), turns_done.eq(turns_done + self.ends)]
         with state.If(clears):
@@ -119,17 +136,18 @@ class LinkRegisters(wiring.Component):
         return m
 
     def _show(self, m: Module, live: dict[str, Value]) -> None:
-        """Show the byte that is asked for."""
+        """Show what is asked for."""
         asked = {"turns_done": self.show_turn, "last_error": self.show_error & ~self.show_turn}
-        byte: Value = Const(0, 8)
+        width = 8 * self._octets
+        shows: Value = Const(0, width)
         for name, value in live.items():
             bits = Value.cast(value)
-            for place in range(-(-len(bits) // 8)):
+            for place in range(-(-len(bits) // width)):
                 shown = Signal(name=f"shows_{name}_{place}")
                 here = (self.address == self._registers[name].address) & (self.place == place)
                 m.d.comb += shown.eq(here & ~self.show_turn & ~self.show_error | asked.get(name, 0))
-                byte |= Mux(shown, bits[8 * place : 8 * place + 8], 0)
-        m.d.comb += self.byte_o.eq(byte)
+                shows |= Mux(shown, bits[width * place : width * (place + 1)], 0)
+        m.d.comb += self.data_o.eq(shows)
 
     def _flag(self, flag: Control) -> Value:
         """Return a bit of what is written to the register ``control``."""
