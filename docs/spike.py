@@ -30,7 +30,8 @@ from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import ErbpRule
 from erbium.verif.codecs import AccessCodec, EventCodec, SampleCodec, Token, feedback_codec
-from erbium.verif.probes import ProbedArray, WriteCodec, elaborated
+from erbium.verif.layer_codecs import WriteCodec
+from erbium.verif.probes import ProbedArray, elaborated
 
 PRESET = "tiny"
 LEARNED = 300

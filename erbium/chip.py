@@ -215,10 +215,8 @@ class Chip:
 
     @decide_after.setter
     def decide_after(self, n_spikes: int) -> None:
-        if self.network.is_first_spike:
-            check_range("decide_after", n_spikes, 0, 1, "; a neuron spikes once")
-        else:
-            check_range("decide_after", n_spikes, 0, self.network.n_ticks, ", the longest presentation")
+        most, why = self.network.error.decide_limit(self.network.n_ticks)
+        check_range("decide_after", n_spikes, 0, most, why)
         engine: Any = self._working()
         engine.decide_after = n_spikes
         self._decide_after = n_spikes
@@ -334,11 +332,11 @@ def open_chip(
         engine = _Reference(network, faults)
     elif name == "model":
         # The compiler behind it takes a second to import; the reference and `--help` do without.
-        from erbium.sw_model.fast import COMPILED_RULES, FastArray
+        from erbium.sw_model.fast import FastArray
+        from erbium.sw_model.fast_learners import compiles
 
         # A rule of one's own is in the model as NumPy spells it out before, or without ever, being compiled.
-        compiled = all(type(layer.rule) in COMPILED_RULES for layer in network.layers)
-        engine = FastArray(network, faults=faults) if compiled else _Reference(network, faults)
+        engine = FastArray(network, faults=faults) if compiles(network) else _Reference(network, faults)
     elif name == "rtl":
         from erbium.verif.library import ARRAY_SIMULATORS, RtlArray
 

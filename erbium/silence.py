@@ -141,10 +141,11 @@ def spikes_of(
     -----
     The model is asked: it counts for each sample, and its integers are those of every backend.
     """
-    from erbium.sw_model.fast import COMPILED_RULES, FastArray
+    from erbium.sw_model.fast import FastArray
+    from erbium.sw_model.fast_learners import compiles
 
     seeds = constants.sample_seeds(network.seed, False, 0, len(images))
-    if all(type(layer.rule) in COMPILED_RULES for layer in network.layers):
+    if compiles(network):
         array = FastArray(network, faults=faults)
         array.load(weights)
         array.decide_after = network.decide_after if decide_after is None else decide_after

@@ -13,6 +13,7 @@ from erbium.answers import Answerer, Answers, ask, synaptic_operations
 from erbium.chip import open_chip
 from erbium.exact import Verdict
 from erbium.gen.presets import describe_schedule, describe_shift
+from erbium.learners import learner_face
 from erbium.silence import Silence
 from erbium.sw_model import constants
 from erbium.sw_model.constants import Array
@@ -52,10 +53,7 @@ def work_per_image(network: Network, work: Mapping[str, int], learning: bool) ->
     rows = [("ticks", work["ticks"]), ("input spikes", work["input_spikes"])]
     rows += [(f"{name} spikes", work[f"layer{k}_spikes"]) for k, name in zip(layers, names, strict=True)]
     if learning:
-        if network.is_first_spike:
-            rows.append(("samples that changed something", work["updates"]))
-        else:
-            rows.append(("error spikes", work["error_spikes"]))
+        rows.append((learner_face(network).learned, work[network.error.counter]))
         rows.append(("rows opened for learning", sum(work[f"layer{k}_rows_learned"] for k in layers)))
         rows.append(("weights changed", sum(work[f"layer{k}_weights_changed"] for k in layers)))
     rows.append(("synaptic operations", synaptic_operations(work)))
@@ -232,11 +230,11 @@ def decisions(
     n_images: int,
     n_ticks: int | None = None,
 ) -> report.Decisions | None:
-    """Return what the decisions of a first-spike network take, on the first images of a split; else None.
+    """Return what decisions take, on the first images of a split; None where no single spike decides.
 
     The compiled model is asked: it looks into each sample, and its integers are those of every backend.
     """
-    if not network.is_first_spike:
+    if not network.error.decides_by_a_spike:
         return None
     from erbium.sw_model.fast import FastArray
 

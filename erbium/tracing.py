@@ -151,8 +151,8 @@ def trace_seed(
     spikes = {"input": _fired([tick.input_spikes for tick in ticks], network.n_inputs)}
     for k, (name, layer) in enumerate(zip(names, network.layers, strict=True)):
         spikes[name] = _fired([tick.layer_spikes[k] for tick in ticks], layer.n_neurons)
-    if not network.is_first_spike:
-        spikes["error"] = _fired([tick.errors for tick in ticks], 2 * network.n_classes)
+    for name, (_, size) in network.error.populations(network.n_classes).items():
+        spikes[name] = _fired([tick.errors for tick in ticks], size)
     by_state = {
         name: {
             state: np.array([values[k][s] for values in states], dtype=np.int32)

@@ -229,7 +229,7 @@ def evaluation_ticks(network: Network, most: int) -> int:
 
     A first-spike network is left to itself: it stops with its answer.
     """
-    return network.n_ticks if network.is_first_spike else min(most, network.n_ticks)
+    return network.error.evaluation_ticks(most, network.n_ticks)
 
 
 class Pace:

@@ -9,23 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from amaranth.hdl import Shape
 from amaranth.utils import bits_for, ceil_log2
 
 from erbium.fpga.boards import Board
 from erbium.fpga.memories import Memory, MemoryKind
+from erbium.fpga.readout_memories import fork_memory, readout_memories
 from erbium.hdl.cobs import BANK
 from erbium.hdl.counter_bank import PIECE_WIDTH
 from erbium.hdl.csr import STORE_BYTES
 from erbium.hdl.feedback_port import ROM_BITS
 from erbium.hdl.frame import CRC_BYTES, SPARE
-from erbium.hdl.neuron_unit import PORT_WIDTH, NeuronLayout
+from erbium.hdl.neuron_unit import PORT_WIDTH
 from erbium.hdl.plan import LayerPlan
 from erbium.hdl.registers import RegisterMap, counter_names, performance_names
 from erbium.hdl.rules.first_spike import vote_room
 from erbium.hdl.sample_buffer import GROUP, PixelEntry, sample_words
-from erbium.hdl.tokens import Begin, ErrorToken, FeedbackToken
+from erbium.hdl.tokens import Begin, ErrorToken
 from erbium.hdl.word_file import LOGIC_UP_TO, REGISTERS_UP_TO
+from erbium.sw_model.description.chain import graph_of
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import LatencyEncoder
 
@@ -58,7 +59,7 @@ def chip_memories(board: Board, network: Network, hardware: Hardware) -> list[Me
     return [
         *_link(board, network, hardware),
         *_encoder(network, hardware),
-        *_prediction(network, hardware),
+        *readout_memories(graph_of(network).readout, network, hardware),
         *(memory for number in range(len(network.layers)) for memory in _layer(network, hardware, number)),
         _counters(network),
     ]
@@ -68,16 +69,6 @@ def _counters(network: Network) -> Memory:
     n_counters = len(counter_names(network)) + len(performance_names(network))
     # Three pieces of a counter, in rows whose number is a power of two.
     return Memory("array.counters.memory", 4 * n_counters, PIECE_WIDTH)
-
-
-def _width(shape: object) -> int:
-    return int(Shape.cast(shape).width)
-
-
-def _fork(name: str, shape: object, depth: int, room: int = 1, readers: int = 1) -> Memory:
-    """Return the memory of a :class:`erbium.hdl.fork.Fork`."""
-    rows = 1 << ceil_log2(max(depth + (1 << ceil_log2(room)) - 1, 4))
-    return Memory(f"{name}.memory", rows, _width(shape), read_ports=readers)
 
 
 def _file(name: str, depth: int, width: int, *, registered: bool) -> Iterator[Memory]:
@@ -103,7 +94,7 @@ def _link(board: Board, network: Network, hardware: Hardware) -> Iterator[Memory
     yield Memory("link.link.sender.encoder.memory", 2 * BANK, 8)
     yield Memory("link.link.csr.store", STORE_BYTES, 8)
     if board.buffer_bytes:
-        yield _fork("link.buffer.fork", 8, board.buffer_bytes)
+        yield fork_memory("link.buffer.fork", 8, board.buffer_bytes)
 
 
 def _encoder(network: Network, hardware: Hardware) -> Iterator[Memory]:
@@ -117,19 +108,6 @@ def _encoder(network: Network, hardware: Hardware) -> Iterator[Memory]:
     yield Memory("array.encoder.buffer.memory", depth, width)
     if not levels and network.encoder != "bernoulli":
         yield Memory("array.encoder.phases", depth, 8 * group)
-
-
-def _prediction(network: Network, hardware: Hardware) -> Iterator[Memory]:
-    token, classes = FeedbackToken(2 * network.n_classes), network.n_classes
-    if network.is_first_spike:
-        yield _fork("array.feedback.fork", token, 2 * (network.feedback_delay + 2) + 1)
-        return
-    errors = 2 * NeuronLayout(network.error_neurons.program).size
-    yield Memory("array.prediction.classes", max(classes, 2), bits_for(network.n_ticks) + errors)
-    # The encoder, and each layer with feedback; in turn they share a port.
-    readers = 1 if hardware.short_pipelines else 1 + sum(layer.feedback != "none" for layer in network.layers)
-    depth = (network.feedback_delay + 2) * (classes + 2) + 1
-    yield _fork("array.prediction.queue", token, depth, classes + 3, readers)
 
 
 def _layer(network: Network, hardware: Hardware, number: int) -> Iterator[Memory]:
@@ -156,7 +134,7 @@ def _layer(network: Network, hardware: Hardware, number: int) -> Iterator[Memory
     if plan.rule.votes(plan):
         spike = bits_for(max(plan.n_rows, 2) - 1) + bits_for(plan.n_ticks)
         yield Memory(f"{name}.pipeline.causes.rows", max(plan.n_rows, 2), spike)
-    yield _fork(f"{name}.sweeps.fork", plan.sweep_token, plan.sweep_room + 1)
+    yield fork_memory(f"{name}.sweeps.fork", plan.sweep_token, plan.sweep_room + 1)
     if plan.has_feedback:
         yield from _rom(
             f"{name}.feedback.rom", plan.places * network.n_classes, ROM_BITS[layer.feedback] * plan.units
@@ -164,5 +142,5 @@ def _layer(network: Network, hardware: Hardware, number: int) -> Iterator[Memory
         for index, group in groups:
             yield from file(f"feedback.file_{index}", plan.places, group.units * plan.feedback_width)
     if plan.rule.votes(plan):
-        yield _fork(f"{name}.votes.fork", ErrorToken(plan.n_inputs), vote_room(plan) + 1)
-    yield _fork(f"{name}_events.fork", plan.event_token, hardware.fifo_depth)
+        yield fork_memory(f"{name}.votes.fork", ErrorToken(plan.n_inputs), vote_room(plan) + 1)
+    yield fork_memory(f"{name}_events.fork", plan.event_token, hardware.fifo_depth)

@@ -46,7 +46,7 @@ def c_header(network: Network, name: str) -> str:
         f"#define {prefix}_N_LAYERS {len(network.layers)}",
         f"#define {prefix}_N_TICKS {network.n_ticks}",
         f"#define {prefix}_SEED UINT64_C({network.seed & (1 << 64) - 1})",
-        f"#define {prefix}_FIRST_SPIKE {int(network.is_first_spike)} /* which learner it is: 0 for eRBP */",
+        f"#define {prefix}_FIRST_SPIKE {int(network.error.spikes_once)} /* which learner it is: 0 for eRBP */",
     ]
     for number, layer in enumerate(network.layers):
         rows = network.n_rows(number)
@@ -57,7 +57,7 @@ def c_header(network: Network, name: str) -> str:
         lines.append(
             f"#define {prefix}_LAYER{number + 1}_WEIGHT_BOUND {layer.weight_bound} /* of initial weights */"
         )
-        rate = "RATE" if network.is_first_spike else "GAIN"
+        rate = layer.rate.name.upper()
         lines.append(
             f"#define {prefix}_LAYER{number + 1}_{rate} {layer.full_rate} /* at full learning rate */"
         )

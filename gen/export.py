@@ -63,11 +63,8 @@ def _ports(network: Network, design: ErbiumArray | ErbiumChip) -> list[dict[str,
         "idle": "no sample is in the array",
         "collision": "a memory was misused; never to be seen",
     }
-    what = "amplitude of an error spike in layer"
-    if network.is_first_spike:
-        what = "probability in 1/65536 that a row is touched which is replayed in layer"
     for number, (name, layer) in enumerate(zip(rate_ports(network), network.layers, strict=True), 1):
-        meanings[name] = f"{what} {number}, 0 to {layer.full_rate}"
+        meanings[name] = f"{layer.rate.meaning} {number}, 0 to {layer.full_rate}"
     ports = [
         {"name": "clk", "direction": "in", "width": 1, "meaning": "clock"},
         {"name": "rst", "direction": "in", "width": 1, "meaning": "synchronous reset; keeps the weights"},

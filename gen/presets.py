@@ -52,7 +52,7 @@ class Recipe:
     shift : int
         Training images are moved by up to so many pixels in each direction, 0 for none.
     shift_share : float
-        Share of the run, from its beginning, in which they are moved: 0 ... 1. Behind it they are learned as they are.
+        Share of the run, from its beginning, in which they are moved: 0 ... 1. After it they are learned as they are.
     schedule : tuple of (float, float)
         Pairs of (share of the run, factor of the full learning rate).
     crop : int
@@ -82,6 +82,11 @@ class Recipe:
             raise DescriptionError(
                 f"shift_share is {self.shift_share}; it must be from 0 to 1, a share of the run"
             )
+
+    @classmethod
+    def usual(cls, network: Network) -> Recipe:
+        """Return the recipe of a network that comes without one."""
+        return cls(schedule=SCHEDULES[network.error.usual_schedule])
 
     def view(self, dataset: Dataset, way_out: str = "use other data, or another preset") -> Dataset:
         """Return what the network sees of a data set.

@@ -93,7 +93,7 @@ def tables() -> dict[str, str]:
         "control": _flags(Control),
     }
     for name in PRESETS:
-        kind = "first-spike" if preset(name).network.is_first_spike else "erbp"
+        kind = preset(name).network.error.stem
         result[f"registers-{kind}"] = f"`{name}`:\n\n{_registers(name)}"
         result[f"windows-{kind}"] = f"`{name}`:\n\n{_windows(name)}"
     return result

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from erbium.sw_model.network import Layer, Network
+from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError
 
 
@@ -29,7 +28,7 @@ def resized(network: Network, hidden: Sequence[int], n_inputs: int, n_classes: i
 
     Notes
     -----
-    Hidden layers of an eRBP network behind those of the pattern learn at half the rate of the first and their weights
+    Hidden layers of an eRBP network after those of the pattern learn at half the rate of the first and their weights
     start smaller, as in :func:`erbium.gen.presets.erbp_network`. The first threshold of a first-spike network grows
     with the square root of the inputs, as a sum of as many random weights does. The others depend on how many neurons
     of the layer before spike and when, which learning decides: so a first-spike network keeps its number of layers.
@@ -40,18 +39,12 @@ def resized(network: Network, hidden: Sequence[int], n_inputs: int, n_classes: i
             f"--hidden takes the hidden layers of network {network.name!r} as patterns and it has none; "
             "start from another preset"
         )
-    if network.is_first_spike and len(hidden) != len(patterns):
-        raise DescriptionError(
-            f"--hidden asks for {len(hidden)} hidden layers and the thresholds of network {network.name!r} are made "
-            f"for {len(patterns)}; give as many sizes, or change the description that 'erbium show PRESET --json' "
-            "prints"
-        )
+    network.error.check_depth(network, hidden)
     layers = []
     for number, size in enumerate(hidden):
         layer = patterns[min(number, len(patterns) - 1)]
-        if number == 0 and network.is_first_spike:
-            layer = _with_scaled_threshold(layer, math.sqrt(n_inputs / network.n_inputs))
-        elif number > 0 and len(patterns) == 1:
+        layer = network.error.resized(layer, number, n_inputs / network.n_inputs)
+        if number > 0 and len(patterns) == 1:
             layer = replace(layer, gain=layer.gain // 2, weight_bound=min(layer.weight_bound, 16))
         if n_classes % 2 and layer.feedback == "sign":
             # Feedback of +1 and -1 adds up to 0 over an even number of classes only.
@@ -60,12 +53,7 @@ def resized(network: Network, hidden: Sequence[int], n_inputs: int, n_classes: i
     shape = (n_inputs, *hidden, n_classes)
     return replace(
         network,
-        name=f"{'first-spike' if network.is_first_spike else 'erbp'}-{'-'.join(map(str, shape))}",
+        name=f"{network.error.stem}-{'-'.join(map(str, shape))}",
         n_inputs=n_inputs,
         layers=(*layers, replace(output, n_neurons=n_classes)),
     )
-
-
-def _with_scaled_threshold(layer: Layer, factor: float) -> Layer:
-    threshold = max(1, round(layer.program.threshold * factor))
-    return replace(layer, program=replace(layer.program, threshold=threshold))

@@ -17,7 +17,7 @@ from erbium.hdl.tokens import EventToken, FeedbackToken, Kind, SampleToken, piec
 from erbium.sw_model.constants import STREAM_ENCODER, salt
 from erbium.sw_model.description.chain import graph_of
 from erbium.sw_model.description.graph import Graph
-from erbium.sw_model.description.parts import LOADED, Bernoulli, FirstSpike
+from erbium.sw_model.description.parts import LOADED, Bernoulli
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.rules import LatencyEncoder
 
@@ -73,7 +73,7 @@ class Encoder(wiring.Component):
         # Without a readout nothing stops a sample, and there is no feedback to listen to.
         self._delay = graph.readout.delay if graph.readout is not None else graph.n_ticks
         self._listens = graph.readout is not None
-        self._replays = isinstance(graph.readout, FirstSpike)
+        self._replays = graph.replays
         self._token = EventToken(
             self._source.size, graph.n_ticks if self._replays else 0, hardware.begin_pieces
         )

@@ -14,10 +14,10 @@ from erbium.sw_model.constants import Array
 from erbium.sw_model.description.chain import graph_of
 from erbium.sw_model.description.connect import Dense, Identity, RandomSigns, Stored
 from erbium.sw_model.description.graph import Graph
-from erbium.sw_model.description.parts import LOADED, Constant, FirstSpike, Population, Projection, Source
+from erbium.sw_model.description.parts import LOADED, Constant, Population, Projection, Source
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import NeuronProgram
-from erbium.sw_model.rules import FirstSpikeRule, LatencyEncoder
+from erbium.sw_model.rules import GAIN, LatencyEncoder, Rule
 
 FeedbackCode = Literal["none", "sign", "wide", "direct"]
 """How the fixed matrix of port 1 is kept: one bit, three bits for -3 ... 3, one bit for 0 and 1."""
@@ -78,10 +78,9 @@ def error_population(graph: Graph) -> ErrorPopulation | None:
 
 def readout_counters(graph: Graph) -> list[str]:
     """Return what is counted beside the engines: error spikes, or samples that change something."""
-    if isinstance(graph.readout, FirstSpike):
-        return ["updates"]
     error = error_population(graph)
-    return [f"{error.population.name}_spikes"] if error is not None else []
+    counted = list(graph.readout.counters) if graph.readout is not None else []
+    return counted + ([f"{error.population.name}_spikes"] if error is not None else [])
 
 
 def longest_delay(graph: Graph) -> int:
@@ -200,7 +199,7 @@ class EnginePopulation:
         return self._connect.keep
 
     @cached_property
-    def rule(self) -> object:
+    def rule(self) -> Rule | None:
         """By which its weights learn."""
         return self.graph.rule_of(self.name)
 
@@ -307,15 +306,14 @@ class EnginePopulation:
     @property
     def spikes_once(self) -> bool:
         """Whether its neurons spike once in a sample, and learn by when they did."""
-        return isinstance(self.graph.readout, FirstSpike)
+        return self.graph.spikes_once
 
     @property
     def rate(self) -> Rate:
         """Its learning rate as the host sets it."""
-        rule = self.rule
-        if self.spikes_once and isinstance(rule, FirstSpikeRule):
-            return Rate(f"rate_{self.number + 1}", 17, rule.full_rate)
-        return Rate(f"gain_{self.number + 1}", 8, self.gain)
+        name, width, _ = GAIN if self.rule is None else self.rule.rate
+        own = 0 if self.rule is None else self.rule.full_rate
+        return Rate(f"{name}_{self.number + 1}", width, own or self.gain)
 
     @cached_property
     def inputs_come(self) -> frozenset[int]:

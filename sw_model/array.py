@@ -13,10 +13,10 @@ import numpy as np
 from erbium.sw_model.constants import Array
 from erbium.sw_model.encoder import encoder_of
 from erbium.sw_model.faults import Faults, faults_of
-from erbium.sw_model.first_spike import FirstSpikeLayer, FirstSpikePrediction
-from erbium.sw_model.layer import ErbpLayer, LayerModel
+from erbium.sw_model.layer import LayerModel
+from erbium.sw_model.learners import LEARNERS
 from erbium.sw_model.network import Network
-from erbium.sw_model.prediction import ErbpPrediction, PredictionModel
+from erbium.sw_model.prediction import PredictionModel
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,13 @@ class ArrayModel:
     def __init__(self, network: Network, faults: Faults | None = None) -> None:
         self.network = network
         self.encoder = encoder_of(network)
-        kind = FirstSpikeLayer if network.is_first_spike else ErbpLayer
+        learner = LEARNERS[type(network.error)]
         broken = faults_of(network, faults)
         self.layers: list[LayerModel] = [
-            kind(network, number, broken[number] if broken else None) for number in range(len(network.layers))
+            learner.layer(network, number, broken[number] if broken else None)
+            for number in range(len(network.layers))
         ]
-        unit = FirstSpikePrediction if network.is_first_spike else ErbpPrediction
-        self.prediction: PredictionModel = unit(network)
+        self.prediction: PredictionModel = learner.prediction(network)
         self.samples = self.ticks = self.input_spikes = 0
 
     def set_rates(self, rates: Sequence[int]) -> None:
@@ -177,13 +177,13 @@ class ArrayModel:
                 observer(self, Tick(number, lists[0], lists[1:], new_errors, stop))
             if stops_in_flight.popleft():
                 break
-        self._learn_behind()
+        self._learn_after()
         self.samples += 1
         decision = self.prediction.decision_tick
         ticks = number + 1
         return SampleResult(self.prediction.answer, ticks, ticks if decision is None else decision + 1)
 
-    def _learn_behind(self) -> None:
+    def _learn_after(self) -> None:
         """Learn what is known only at the end of a sample, from the outputs down."""
         word = self.prediction.finish()
         for layer in reversed(self.layers):

@@ -14,18 +14,13 @@ from erbium.sw_model.array import Results
 from erbium.sw_model.compiling import announce
 from erbium.sw_model.constants import Array
 from erbium.sw_model.fast_common import Batch, FastLearner, Totals
-from erbium.sw_model.fast_erbp import ErbpLearner
 from erbium.sw_model.fast_fault_kernels import FaultArrays
-from erbium.sw_model.fast_first_spike import Decisions, FirstSpikeLearner
+from erbium.sw_model.fast_first_spike import Decisions
+from erbium.sw_model.fast_learners import fast_learner
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Network
-from erbium.sw_model.programs import DescriptionError
-from erbium.sw_model.rules import ErbpRule, FirstSpikeRule
 
 announce()
-
-COMPILED_RULES = (type(None), ErbpRule, FirstSpikeRule)
-"""Classes of the plasticity rules that the compiled path knows."""
 
 
 class FastArray:
@@ -59,7 +54,7 @@ class FastArray:
         self.decide_after = network.decide_after
         if learner is not None and faults:
             raise ValueError("there are a learner and faults; give the faults to the learner")
-        self._learner = learner or _learner_of(network, faults)
+        self._learner = learner or fast_learner(network, faults)
         self._state = self._learner.new_state()
         self._faults = self._learner.new_faults()
         self._rates = np.array(network.rates, dtype=np.int64)
@@ -124,12 +119,13 @@ class FastArray:
         ValueError
             If the network learns by error neurons: no spike of its outputs decides.
         """
-        if not isinstance(self._learner, FirstSpikeLearner):
+        if not self.network.error.decides_by_a_spike:
             raise ValueError(
                 f"network {self.network.name!r} learns by error neurons; decisions are those of first-spike networks"
             )
         batch = self._checked(images, seeds, None, n_ticks)
-        return self._learner.decisions(self._run_parallel(batch, threads))
+        found: Decisions = self._learner.decisions(self._run_parallel(batch, threads))
+        return found
 
     def spikes(
         self, images: Array, seeds: Array, n_ticks: int | None = None, threads: int | None = None
@@ -221,7 +217,7 @@ class FastArray:
         for number in range(len(layers)):
             for name, column in columns.items():
                 result[f"layer{number + 1}_{name}"] = int(layers[number, column])
-        return result | {self._learner.own_counter: int(array[kernels.OWN_COUNTER])}
+        return result | {self.network.error.counter: int(array[kernels.OWN_COUNTER])}
 
     def _view(self, number: int) -> Array:
         """Return the weights of a layer within the weight array."""
@@ -261,18 +257,6 @@ class FastArray:
         for number, values in enumerate(weights):
             broken = self._learner.faults
             self._view(number)[:] = values if broken is None else broken.loaded(number, values)
-
-
-def _learner_of(network: Network, faults: Faults | None) -> FastLearner:
-    for number, layer in enumerate(network.layers, 1):
-        if type(layer.rule) not in COMPILED_RULES:
-            raise DescriptionError(
-                f"the compiled model does not know the rule {type(layer.rule).__name__} of layer {number}; "
-                "backend 'reference' does"
-            )
-    if network.is_first_spike:
-        return FirstSpikeLearner(network, faults=faults)
-    return ErbpLearner(network, faults)
 
 
 def _results(table: Array) -> Results:

@@ -81,8 +81,6 @@ class FastLearner:
 
     Attributes
     ----------
-    own_counter : str
-        Name of the counter that only this learner has.
     n_columns : int
         Columns of the results. The first three are the same for all learners, and so are the last: the spikes of the
         encoder and of each layer.
@@ -92,8 +90,6 @@ class FastLearner:
         First row of each layer in the weight array, and at the end the number of all rows.
     faults : FastFaults or None
     """
-
-    own_counter: str
 
     def __init__(self, network: Network, faults: Faults | None = None) -> None:
         self.network = network
@@ -151,6 +147,10 @@ class FastLearner:
         results : ndarray of int64, shape (n, n_columns)
             Written.
         """
+        raise NotImplementedError
+
+    def decisions(self, results: Array) -> Any:
+        """Return what the results tell of each decision, where a single spike decides."""
         raise NotImplementedError
 
     def layer_fields(self, number: int) -> dict[str, int]:

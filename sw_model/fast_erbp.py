@@ -12,17 +12,16 @@ from erbium.sw_model.fast_common import Batch, FastLearner, Totals, record
 from erbium.sw_model.fast_fault_kernels import FaultArrays
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Network
-from erbium.sw_model.programs import MAX_STATES
-from erbium.sw_model.rules import ErbpRule
+from erbium.sw_model.programs import MAX_STATES, DescriptionError
+from erbium.sw_model.rules import ErbpRule, ErrorNeurons, Rule
 
 
 class ErbpLearner(FastLearner):
     """Event-driven random backpropagation: error neurons, and learning in each row pass."""
 
-    own_counter = "error_spikes"
-
     def __init__(self, network: Network, faults: Faults | None = None) -> None:
         super().__init__(network, faults)
+        assert isinstance(network.error, ErrorNeurons)
         n_layers = len(network.layers)
         feedback = np.zeros((n_layers, network.n_classes, self.lanes), dtype=np.int8)
         for number, layer in enumerate(network.layers):
@@ -34,8 +33,8 @@ class ErbpLearner(FastLearner):
             "margin": network.margin,
             "quiet_ticks": network.quiet_ticks,
             "delay": network.feedback_delay,
-            "error_weight": network.error_neurons.weight,
-            "error_threshold": network.error_neurons.threshold,
+            "error_weight": network.error.weight,
+            "error_threshold": network.error.threshold,
         }
         layers = [self._layer_record(number) for number in range(n_layers)]
         self._description = kernels.Description(
@@ -51,14 +50,9 @@ class ErbpLearner(FastLearner):
 
     def _layer_record(self, number: int) -> tuple[int, ...]:
         layer = self.network.layers[number]
-        rule = layer.rule if isinstance(layer.rule, ErbpRule) else None
         own = {
             "bias_row": self.network.n_rows(number) - 1,
-            "has_rule": rule is not None,
-            "gate_lower": rule.gate_lower if rule else 0,
-            "gate_upper": rule.gate_upper if rule else 0,
-            "modulator": rule.modulator if rule else 0,
-            "first_tick": rule.first_tick if rule else 0,
+            **rule_fields(layer.rule),
             "rounding_shift": layer.rounding_shift,
             "has_feedback": layer.feedback != "none",
             "synapse_keep": layer.synapse_keep,
@@ -69,7 +63,7 @@ class ErbpLearner(FastLearner):
         """Return what changes while samples run, except the weights; one run at a time can use it."""
         network, lanes = self.network, self.lanes
         n_layers, n_classes, delay = len(network.layers), network.n_classes, network.feedback_delay
-        longest = max(network.shape) + 4  # the bias row, and what an encoder writes behind its last spike
+        longest = max(network.shape) + 4  # the bias row, and what an encoder writes after its last spike
 
         def zeros(dtype: type, *shape: int) -> Array:
             return np.zeros(shape, dtype=dtype)
@@ -115,3 +109,21 @@ class ErbpLearner(FastLearner):
         kernels.run_batch(
             self._description, state, weights, rates, *batch, decide_after, *totals, results, faults
         )
+
+
+def rule_fields(rule: Rule | None) -> dict[str, int]:
+    """Return what the kernels take of a rule, which forms its words in the sweep; ``None`` is for fixed weights.
+
+    Raises
+    ------
+    DescriptionError
+        If the rule is not compiled.
+    """
+    names = ("gate_lower", "gate_upper", "modulator", "first_tick")
+    if rule is None:
+        return {"has_rule": 0} | dict.fromkeys(names, 0)
+    if type(rule) is not ErbpRule:
+        raise DescriptionError(
+            f"the compiled path of graphs does not know the plasticity rule {type(rule).__name__}; use the reference"
+        )
+    return {"has_rule": 1} | {name: getattr(rule, name) for name in names}

@@ -44,7 +44,7 @@ from erbium.sw_model.fast_kernels import ANSWER, TICKS_TO_DECISION
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import MAX_STATES, DescriptionError, NeuronProgram, Operation, first_spike
-from erbium.sw_model.rules import FirstSpikeRule, LatencyEncoder
+from erbium.sw_model.rules import FirstSpikeErrors, FirstSpikeRule, LatencyEncoder
 
 HiddenError = Literal["sign-popcount", "exact-gradient", "exact-sign", "random-signs"]
 
@@ -97,8 +97,6 @@ class FirstSpikeLearner(FastLearner):
         If the network has another learner, or the hidden error is unknown or not defined for the network.
     """
 
-    own_counter = "updates"
-
     def __init__(
         self,
         network: Network,
@@ -112,7 +110,8 @@ class FirstSpikeLearner(FastLearner):
                 "'sign-popcount', has faults"
             )
         super().__init__(network, faults)
-        n_layers, errors = len(network.layers), network.first_spike_errors
+        assert isinstance(network.error, FirstSpikeErrors)
+        n_layers, errors = len(network.layers), network.error
         self.n_columns += n_layers
         common = {
             "n_layers": n_layers,
@@ -226,7 +225,7 @@ def _is_ramp(program: NeuronProgram) -> bool:
 
 
 def _check_hidden_error(network: Network, hidden_error: HiddenError) -> None:
-    if not network.is_first_spike:
+    if not isinstance(network.error, FirstSpikeErrors):
         raise DescriptionError(
             f"network {network.name!r} learns by error neurons; the first-spike learner needs FirstSpikeErrors"
         )

@@ -18,7 +18,7 @@ from erbium.sw_model.layer import LayerModel
 from erbium.sw_model.network import Network
 from erbium.sw_model.neuron import Sweep
 from erbium.sw_model.prediction import PredictionModel
-from erbium.sw_model.rules import FirstSpikeRule
+from erbium.sw_model.rules import FirstSpikeErrors, FirstSpikeRule
 
 NEVER = 1 << 30
 """Spike tick of a neuron that has not spiked."""
@@ -48,7 +48,7 @@ def sign_popcount(word: Array, negative: Array, causal: Array) -> int:
 
 
 class FirstSpikeLayer(LayerModel):
-    """A layer whose neurons spike once, and that learns behind the sample.
+    """A layer whose neurons spike once, and that learns after the sample.
 
     Attributes
     ----------
@@ -101,12 +101,15 @@ class FirstSpikePrediction(PredictionModel):
     ----------
     spike_tick : ndarray of int64, shape (n_classes,)
         Tick of each output spike in this sample, or :data:`NEVER`.
+    wanted : FirstSpikeErrors
+        Which outputs are wrong.
     updates : int
         Samples that were to change something.
     """
 
     def __init__(self, network: Network) -> None:
-        self.updates = 0
+        assert isinstance(network.error, FirstSpikeErrors)
+        self.wanted, self.updates = network.error, 0
         super().__init__(network)
 
     def begin(self, learn: bool, label: int) -> None:
@@ -122,7 +125,7 @@ class FirstSpikePrediction(PredictionModel):
         """End the sample; return the plasticity words of the outputs, +1 later or -1 earlier, or None."""
         if not self.learn:
             return None
-        errors, target = self.network.first_spike_errors, int(self.spike_tick[self.label])
+        errors, target = self.wanted, int(self.spike_tick[self.label])
         wrong = (self.spike_tick != NEVER) & (self.spike_tick < target + errors.margin)
         wrong[self.label] = False
         if not wrong.any() and target < errors.deadline:
@@ -142,5 +145,5 @@ class FirstSpikePrediction(PredictionModel):
         if not self.learn:
             return [], self.decide_after > 0 and self.decision_tick is not None
         # The last tick that can matter is known once the label has spiked; the stop is sent the delay ahead.
-        last = int(self.spike_tick[self.label]) + self.network.first_spike_errors.margin - 1
+        last = int(self.spike_tick[self.label]) + self.wanted.margin - 1
         return [], self.tick_number >= last - self.network.feedback_delay and last < NEVER

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Reference model of a layer: row passes and the tick sweep of one population, and how eRBP learns in them."""
+"""Reference model of a layer: row passes and the tick sweep of one population, and plasticity words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from erbium.sw_model.network import Network
 from erbium.sw_model.neuron import Population, Sweep
 from erbium.sw_model.programs import DescriptionError
 from erbium.sw_model.rng import Generator, mixed_bytes
-from erbium.sw_model.rules import ErbpRule, ThreeFactorRule
+from erbium.sw_model.rules import ErbpRule
 
 
 @dataclass
@@ -194,55 +194,8 @@ class LayerModel:
         """Take the error spikes of one tick."""
 
     def replay(self, word: Array) -> Array | None:
-        """Learn from plasticity words behind the sample; return those of the layer below, if any."""
+        """Learn from plasticity words after the sample; return those of the layer below, if any."""
         raise NotImplementedError
 
     def _after_sweep(self, result: Sweep) -> None:
         """Let a learner look at what the sweep of this tick did."""
-
-
-class ErbpLayer(LayerModel):
-    """A layer that learns by event-driven random backpropagation, or not at all: in each row pass."""
-
-    def __init__(self, network: Network, number: int, faults: LayerFaults | None = None) -> None:
-        self.feedback_weights = network.feedback_weights(number).astype(np.int64)
-        self.margin = network.margin
-        super().__init__(network, number, faults)
-
-    def tick(self, spikes: Array) -> None:
-        """Take the presynaptic spikes of one tick, ascending, and the bias row behind them."""
-        super().tick(spikes)
-        self.row(self.n_rows - 1)
-
-    def row(self, k: int) -> None:
-        """Row pass of presynaptic neuron `k`: transmit the old weights, then learn."""
-        layer, rule, kept = self.layer, self.layer.rule, self._kept()
-        self._transmit(self.weights[k], kept)
-        if (
-            isinstance(rule, ThreeFactorRule)
-            and self.learn
-            and self.tick_number >= rule.first_tick
-            and self.word.any()
-        ):
-            shift = layer.rounding_shift
-            r = self.plasticity_draws.draw() & ((1 << shift) - 1)
-            self._change(k, np.where(kept, (self.word + r) >> shift, 0))
-
-    def teach(self, label: int) -> None:
-        """Take the margin from port 0 of the label's neuron (output layer, learning only)."""
-        push = np.zeros(self.layer.n_neurons, dtype=np.int64)
-        push[label] = -self.margin
-        self.population.add(0, push)
-
-    def feedback(self, errors: list[int]) -> None:
-        """Add error spikes to port 1. Error neuron 2c raises, 2c + 1 lowers the dendrites that it reaches."""
-        if self.layer.feedback == "none":
-            return
-        for neuron in errors:
-            sign = -1 if neuron & 1 else 1
-            self.population.add(1, sign * self.rate * self.feedback_weights[:, neuron >> 1])
-
-    def _after_sweep(self, result: Sweep) -> None:
-        rule = self.layer.rule
-        if isinstance(rule, ThreeFactorRule) and self.learn:
-            self.word = np.where(self.silent, 0, plasticity_word(rule, result.before_reset))

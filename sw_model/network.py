@@ -26,23 +26,23 @@ from erbium.sw_model.programs import (
 )
 from erbium.sw_model.reach import check_reach
 from erbium.sw_model.rules import (
-    FULL_PROBABILITY,
+    GAIN,
     MAX_TICKS,
+    OUTPUT_ERRORS,
+    RULE_KINDS,
     RULES,
     ErbpRule,
     ErrorNeurons,
-    FirstSpikeErrors,
-    FirstSpikeRule,
     LatencyEncoder,
-    ThreeFactorRule,
+    LearningRate,
+    OutputErrors,
+    Rule,
 )
 
 MAX_INPUTS = 65_534
 MAX_NEURONS = 4_096
 MAX_CLASSES = 256
 MAX_LAYERS = 8
-MAX_CAUSES = 1_024
-"""Neurons behind a first-spike layer: each of its spikes is replayed to every one of them, and they vote on it."""
 
 MEMORY_KINDS = ("generic", "ecp5", "spram")
 """Synapse memories: inferred by the synthesis, block RAM of an ECP5, single-port RAM of an iCE40 UltraPlus."""
@@ -73,7 +73,7 @@ class Layer:
         1 ... 4096.
     program : NeuronProgram
         What each neuron does on a tick.
-    rule : ThreeFactorRule, FirstSpikeRule or None
+    rule : Rule or None
         How the forward projection learns; ``None`` for fixed weights.
     weight_width : int
         Bits of a forward weight, 4 ... 16. A weight of b bits transmits ``w >> (b - 8)``, or
@@ -94,7 +94,7 @@ class Layer:
 
     n_neurons: int
     program: NeuronProgram
-    rule: ThreeFactorRule | FirstSpikeRule | None = field(default_factory=ErbpRule)
+    rule: Rule | None = field(default_factory=ErbpRule)
     weight_width: int = 8
     weight_bound: int = 24
     feedback: FeedbackKind = "none"
@@ -114,13 +114,13 @@ class Layer:
             raise DescriptionError(
                 f"feedback is {self.feedback!r} but program {self.program.name!r} has one port; feedback needs port u1"
             )
-        if isinstance(self.rule, ThreeFactorRule):
+        if self.rule is not None:
             self.rule.check(self.program)
 
     @property
     def weight_min(self) -> int:
-        """Smallest weight; a first-spike layer leaves out the most negative number."""
-        return -(1 << (self.weight_width - 1)) + isinstance(self.rule, FirstSpikeRule)
+        """Smallest weight; a symmetric rule leaves out the most negative number."""
+        return -(1 << (self.weight_width - 1)) + (self.rule is not None and self.rule.symmetric)
 
     @property
     def weight_max(self) -> int:
@@ -128,9 +128,14 @@ class Layer:
         return (1 << (self.weight_width - 1)) - 1
 
     @property
+    def rate(self) -> LearningRate:
+        """What its learning rate is."""
+        return GAIN if self.rule is None else self.rule.rate
+
+    @property
     def full_rate(self) -> int:
-        """Full learning rate as the chip takes it: the gain, or the probability of a first-spike row in 1/65536."""
-        return FULL_PROBABILITY if isinstance(self.rule, FirstSpikeRule) else self.gain
+        """Full learning rate as the chip takes it: the rule's own, such as a probability in 1/65536, or the gain."""
+        return self.rule.full_rate or self.gain if self.rule is not None else self.gain
 
     def transmitted(self, weight: Weights) -> Weights:
         """Return what a weight, or each of an array of weights, adds to port 0."""
@@ -180,7 +185,7 @@ class Network:
     layers: tuple[Layer, ...]
     encoder: EncoderKind | LatencyEncoder = "bernoulli"
     n_ticks: int = 32
-    error: ErrorNeurons | FirstSpikeErrors = field(default_factory=ErrorNeurons)
+    error: OutputErrors = field(default_factory=ErrorNeurons)
     margin: int = 320
     quiet_ticks: int = 3
     decide_after: int = 0
@@ -207,13 +212,7 @@ class Network:
             )
         for number, layer in enumerate(self.layers):
             self._check_feedback(number, layer)
-        if self.is_first_spike:
-            self._check_first_spike()
-        elif any(isinstance(layer.rule, FirstSpikeRule) for layer in self.layers):
-            raise DescriptionError(
-                "a layer has a FirstSpikeRule, but the errors of the network are error neurons; the first-spike "
-                "learner needs FirstSpikeErrors"
-            )
+        self.error.check(self)
         check_reach(self)
 
     def _check_feedback(self, number: int, layer: Layer) -> None:
@@ -235,79 +234,6 @@ class Network:
                 f"gain of layer {number + 1} is {layer.gain}; with {self.n_classes} classes and {layer.feedback!r} "
                 f"feedback it must be at most {STATE_MAX // (reach * self.n_classes)}"
             )
-
-    def _check_first_spike(self) -> None:
-        """Refuse what the first-spike learner cannot do, before a chip finds out."""
-        errors = self.first_spike_errors
-        check_range(
-            "margin of the first-spike errors", errors.margin, 1, self.n_ticks, " ticks, a sample's length"
-        )
-        check_range("deadline", errors.deadline, 1, self.n_ticks, "; a sample has no later tick")
-        check_range(
-            "decide_after of a first-spike network", self.decide_after, 0, 1, "; a neuron spikes once"
-        )
-        for what, value in (("margin", self.margin), ("quiet_ticks", self.quiet_ticks)):
-            check_range(f"{what} of a first-spike network", value, 0, 0, "; it belongs to error neurons")
-        if not isinstance(self.encoder, LatencyEncoder):
-            raise DescriptionError(
-                f"encoder is {self.encoder!r}; the first-spike learner replays one spike per pixel and needs a "
-                "LatencyEncoder"
-            )
-        start: int | None = self.encoder.levels[0][1]
-        for number, layer in enumerate(self.layers, 1):
-            self._check_first_spike_layer(number, layer)
-            drive = min(self.shape[number - 1] * layer.transmitted(layer.weight_max), STATE_MAX)
-            start = layer.program.earliest_spike(drive, start or 0, self.n_ticks)
-            if start is None:
-                raise DescriptionError(
-                    f"threshold of layer {number} is {layer.program.threshold}; even with all {self.shape[number - 1]} "
-                    f"inputs at the largest weight no neuron reaches it within {self.n_ticks} ticks"
-                )
-
-    def _check_first_spike_layer(self, number: int, layer: Layer) -> None:
-        what = f"layer {number} of a first-spike network"
-        if not isinstance(layer.rule, FirstSpikeRule):
-            raise DescriptionError(f"rule of {what} is {layer.rule!r}; it must be a FirstSpikeRule")
-        if layer.feedback != "none":
-            raise DescriptionError(f"feedback of {what} is {layer.feedback!r}; it has none")
-        if layer.synapse_keep != 256:
-            raise DescriptionError(
-                f"synapse_keep of {what} is {layer.synapse_keep}; only neurons can be blanked out there, it must be 256"
-            )
-        if layer.program.refractory < self.n_ticks - 1:
-            raise DescriptionError(
-                f"refractory time of {what} is {layer.program.refractory}; a neuron spikes once per sample, so it "
-                f"must be at least {self.n_ticks - 1}"
-            )
-        if number > 1:
-            check_range(
-                f"neurons of {what}",
-                layer.n_neurons,
-                1,
-                MAX_CAUSES,
-                ", the votes on a spike of the layer before",
-            )
-        if number == len(self.layers) and layer.neuron_keep != 256:
-            raise DescriptionError(
-                f"neuron_keep of {what} is {layer.neuron_keep}; a class cannot be blanked out, it must be 256"
-            )
-
-    @property
-    def is_first_spike(self) -> bool:
-        """Whether the network learns by first spikes; otherwise by error neurons."""
-        return isinstance(self.error, FirstSpikeErrors)
-
-    @property
-    def first_spike_errors(self) -> FirstSpikeErrors:
-        """How the first-spike learner tells which outputs are wrong."""
-        assert isinstance(self.error, FirstSpikeErrors)
-        return self.error
-
-    @property
-    def error_neurons(self) -> ErrorNeurons:
-        """The error populations of an eRBP network."""
-        assert isinstance(self.error, ErrorNeurons)
-        return self.error
 
     @property
     def lowest_pixel(self) -> int:
@@ -331,7 +257,7 @@ class Network:
     @property
     def has_bias(self) -> bool:
         """Whether each layer has a last row that spikes at every tick."""
-        return not self.is_first_spike
+        return self.error.has_bias
 
     @property
     def rates(self) -> tuple[int, ...]:
@@ -470,21 +396,23 @@ def _layer_from(data: object) -> Layer:
     return _build(Layer, data | parts, "layer")
 
 
-def _rule_from(data: object) -> ThreeFactorRule | FirstSpikeRule | None:
+def _kind_of(data: object, kinds: tuple[type[T], ...]) -> type[T]:
+    """Return which of some classes a mapping describes: one of which it has the mark, else the last."""
+    found = data if isinstance(data, dict) else {}
+    return next((kind for kind in kinds if getattr(kind, "mark", "") in found), kinds[-1])
+
+
+def _rule_from(data: object) -> Rule | None:
     if data is None:
         return None
     if isinstance(data, dict) and "kind" in data:
         _check_choice("kind of a 'rule' of the network description", data["kind"], tuple(RULES))
         return _build(RULES[data["kind"]], data, "rule")
-    if isinstance(data, dict) and "step" in data:
-        return _build(FirstSpikeRule, data, "rule")
-    return _build(ErbpRule, data, "rule")
+    return _build(_kind_of(data, RULE_KINDS), data, "rule")
 
 
-def _error_from(data: object) -> ErrorNeurons | FirstSpikeErrors:
-    if isinstance(data, dict) and "deadline" in data:
-        return _build(FirstSpikeErrors, data, "error")
-    return _build(ErrorNeurons, data, "error")
+def _error_from(data: object) -> OutputErrors:
+    return _build(_kind_of(data, OUTPUT_ERRORS), data, "error")
 
 
 def _encoder_from(data: dict[str, Any]) -> LatencyEncoder:

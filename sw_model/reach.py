@@ -16,7 +16,6 @@ from erbium.sw_model.programs import (
     DescriptionError,
     NeuronProgram,
 )
-from erbium.sw_model.rules import ErbpRule, ErrorNeurons
 
 if TYPE_CHECKING:
     from erbium.sw_model.network import Layer, Network
@@ -31,11 +30,11 @@ def check_reach(network: Network) -> None:
     """Raise :class:`DescriptionError` if the network can never learn or decide, or one of its layers never spikes."""
     for number, layer in enumerate(network.layers, 1):
         _check_spikes(network, number, layer)
-        if network.is_first_spike and number < len(network.layers):
+        if not network.error.learns_from_silence and number < len(network.layers):
             _check_start(network, number, layer)
     _check_decision(network)
     obstacles = [
-        _obstacle(network, number, layer)
+        network.error.obstacle(network, number, layer)
         for number, layer in enumerate(network.layers, 1)
         if layer.rule is not None
     ]
@@ -47,90 +46,14 @@ def check_reach(network: Network) -> None:
 def check_long_enough(network: Network, n_ticks: int) -> None:
     """Raise :class:`DescriptionError` if presentations of `n_ticks` are too short to change any weight."""
     first = min(
-        (first_lesson(network, layer) for layer in network.layers if layer.rule is not None), default=0
+        (network.error.first_lesson(network, layer) for layer in network.layers if layer.rule is not None),
+        default=0,
     )
     if n_ticks <= first:
         raise DescriptionError(
             f"training images are shown for {n_ticks} ticks and no weight changes before tick {first}; show them "
             f"for at least {first + 1} ticks"
         )
-
-
-def first_error(error: ErrorNeurons) -> int:
-    """Return the earliest tick, from 0, of an error spike: one that was due at every tick before."""
-    return -(-error.threshold // error.weight) - 1
-
-
-def first_lesson(network: Network, layer: Layer) -> int:
-    """Return the earliest tick, from 0, at which a weight of the layer can change in a sample; 0 if that is unknown.
-
-    An error spike of tick E reaches the sweep of tick E + delay, whose plasticity words are used at the tick after.
-    """
-    rule = layer.rule
-    if not isinstance(network.error, ErrorNeurons) or type(rule) is not ErbpRule:
-        return 0
-    if not _taught_by_errors(layer.program, rule.modulator):
-        return rule.first_tick
-    return max(rule.first_tick, first_error(network.error) + network.feedback_delay + 1)
-
-
-def _obstacle(network: Network, number: int, layer: Layer) -> str:
-    """Return why no weight of a layer can ever change and what to do, or nothing if that is not certain."""
-    error, rule, program = network.error, layer.rule, layer.program
-    if not isinstance(error, ErrorNeurons) or type(rule) is not ErbpRule:
-        return ""
-    low, high = program.lower[0], program.upper[0]
-    if rule.gate_lower > high or rule.gate_upper <= low:
-        return (
-            f"the rule of layer {number} learns while {rule.gate_lower} <= {program.states[0]} < {rule.gate_upper}, "
-            f"and {program.states[0]!r} is clipped to {low} ... {high}; move the gate"
-        )
-    name = program.states[rule.modulator]
-    if program.lower[rule.modulator] == program.upper[rule.modulator] == 0:
-        return f"the rule of layer {number} learns by state {name!r}, which is clipped to 0 ... 0; widen its clip"
-    if _taught_by_errors(program, rule.modulator):
-        if layer.feedback == "none" or layer.gain == 0 or "u1" not in _sources(program, rule.modulator):
-            return (
-                f"layer {number} has feedback {layer.feedback!r} and gain {layer.gain}, so no error reaches its state "
-                f"{name!r}; give it feedback, a gain from 1 on and a program that adds u1 to that state, or set its "
-                "rule to null for fixed weights"
-            )
-        quiet, first = network.quiet_ticks, first_error(error)
-        if 0 < quiet < first:
-            return (
-                f"error neurons of weight {error.weight} and threshold {error.threshold} spike at tick {first} at the "
-                f"earliest, and quiet_ticks of {quiet} stops each learned sample before; set quiet_ticks to at least "
-                f"{first}, or 0 for never, or the threshold to at most {error.weight * (quiet + 1)}"
-            )
-    last, lesson = network.n_ticks - 1, first_lesson(network, layer)
-    if lesson > last:
-        return (
-            f"a sample has ticks 0 to {last} and layer {number} learns at tick {lesson} at the earliest (first_tick "
-            f"{rule.first_tick}, first error at tick {first_error(error)}, feedback_delay {network.feedback_delay}); "
-            f"set n_ticks to at least {lesson + 1}, or these lower"
-        )
-    return ""
-
-
-def _sources(program: NeuronProgram, state: int) -> set[str]:
-    """Return what a state depends on, itself included: states, ports, noise."""
-    found, new = set[str](), {f"x{state}"}
-    while new:
-        found |= new
-        new = {op.source for op in program.operations if f"x{op.destination}" in found} - found
-    return found
-
-
-def _taught_by_errors(program: NeuronProgram, modulator: int) -> bool:
-    """Whether a state is 0 until the feedback port has brought an error."""
-    sources = _sources(program, modulator)
-    if sources & {"u0", "noise"}:
-        return False
-    states = [int(source[1:]) for source in sources if source[0] == "x"]
-    return not any(
-        program.bias[k] or program.initial[k] or (program.reset_mode[k] != "none" and program.reset_value[k])
-        for k in states
-    )
 
 
 def _check_spikes(network: Network, number: int, layer: Layer) -> None:

@@ -29,6 +29,7 @@ from erbium.sw_model.datasets.sources import load_digits
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Hardware
 from erbium.sw_model.programs import DescriptionError
+from erbium.sw_model.rules import FirstSpikeErrors
 from erbium.sweep import axes, page, plots
 from erbium.sweep.axes import Settings
 from erbium.sweep.measure import MEASURES, Trained, cycles, hardware_of, measure, memory, train
@@ -153,7 +154,7 @@ def test_fields_of_everything_can_be_set():
     assert network.shape == (64, 12, 10)
     assert [layer.weight_width for layer in network.layers] == [6, 8]
     assert network.layers[1].program.threshold == 700
-    assert (network.error_neurons.weight, network.error_neurons.threshold) == (2, 3)
+    assert (network.error.weight, network.error.threshold) == (2, 3)
     assert (network.encoder, network.n_ticks, found.recipe.shift, found.n_learn) == ("phase", 16, 1, 200)
     assert found.recipe.factor(150, 200) == pytest.approx(0.25, abs=0.01)
     assert (found.hardware.lanes, found.lanes, found.ask.ticks) == (4, 4, 8)
@@ -163,7 +164,8 @@ def test_fields_of_everything_can_be_set():
     both = point(**{"layers__*__weight_width": 5})
     assert [layer.weight_width for layer in both.network.layers] == [5, 5]
     other = resolve(BASE, {"network": "first-spike-digits", "error.margin": 2, "recipe.epochs": 2})
-    assert other.network.first_spike_errors.margin == 2
+    assert isinstance(other.network.error, FirstSpikeErrors)
+    assert other.network.error.margin == 2
     assert other.n_learn == 2 * len(DIGITS.train)
 
 

@@ -37,7 +37,7 @@ def test_a_trace_is_what_the_chip_does(network: Any, label: int | None) -> None:
         assert all(map(np.array_equal, found.weights, chip.weights))
         counters = chip.counters
     populations = {"input": "input_spikes", "hidden": "layer1_spikes", "output": "layer2_spikes"}
-    if not network.is_first_spike:
+    if not network.error.spikes_once:
         populations["error"] = "error_spikes"
     assert {name: int(found.spikes[name].sum()) for name in found.spikes} == {
         name: counters[counter] for name, counter in populations.items()

@@ -55,7 +55,7 @@ def test_the_header_has_the_registers(name):
     network = preset(name).network
     assert defines["ERBIUM_SEED"] == "UINT64_C"
     assert f"#define ERBIUM_SEED UINT64_C({network.seed})\n" in c_header(network, "erbium")
-    assert int(defines["ERBIUM_FIRST_SPIKE"]) == network.is_first_spike
+    assert int(defines["ERBIUM_FIRST_SPIKE"]) == network.error.spikes_once
     for number, layer in enumerate(network.layers, 1):
         assert int(defines[f"ERBIUM_LAYER{number}_WEIGHT_WIDTH"]) == layer.weight_width
         assert int(defines[f"ERBIUM_LAYER{number}_WEIGHT_BOUND"]) == layer.weight_bound

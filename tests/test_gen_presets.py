@@ -31,7 +31,7 @@ from erbium.gen.presets import (
 )
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError
-from erbium.sw_model.rules import ErbpRule
+from erbium.sw_model.rules import ErbpRule, FirstSpikeErrors
 
 GOLDEN = Path(__file__).with_name("golden") / "preset_digests.json"
 SMALL: dict[str, Any] = {"n_inputs": 8, "n_classes": 4}
@@ -162,10 +162,11 @@ def test_a_first_spike_preset_sees_what_it_is_made_for(name: str) -> None:
     item = preset(name)
     side = item.recipe.crop or {"first-spike-tiny": 4, "first-spike-digits": 8}.get(name, 28)
     assert item.network.n_inputs == side * side
-    assert item.network.is_first_spike
+    errors = item.network.error
+    assert isinstance(errors, FirstSpikeErrors)
     # Hidden neurons are blanked out in learning; the latency of the stop makes no sample longer.
     assert all(layer.neuron_keep < 256 for layer in item.network.layers[:-1])
-    assert item.network.feedback_delay < max(2, item.network.first_spike_errors.margin)
+    assert item.network.feedback_delay < max(2, errors.margin)
 
 
 def test_finer_weights_are_all_in_proportion() -> None:
@@ -324,8 +325,8 @@ def test_any_number_of_hidden_layers_of_a_first_spike_network(hidden: tuple[int,
     [
         ({"thresholds": (300, 50)}, lambda n: [layer.program.threshold for layer in n.layers] == [300, 50]),
         ({"n_ticks": 12}, lambda n: n.n_ticks == n.layers[0].program.refractory == 12),
-        ({"margin": 2}, lambda n: (n.first_spike_errors.margin, n.feedback_delay) == (2, 1)),
-        ({"deadline": 5}, lambda n: n.first_spike_errors.deadline == 5),
+        ({"margin": 2}, lambda n: (n.error.margin, n.feedback_delay) == (2, 1)),
+        ({"deadline": 5}, lambda n: n.error.deadline == 5),
         ({"step": 3}, lambda n: all(layer.rule.step == 3 for layer in n.layers)),
         ({"weight_width": 12}, lambda n: all(layer.rule.step == 32 for layer in n.layers)),
         ({"weight_width": 6}, lambda n: all(layer.rule.step == 1 for layer in n.layers)),
@@ -333,7 +334,7 @@ def test_any_number_of_hidden_layers_of_a_first_spike_network(hidden: tuple[int,
         ({"current_shifts": (4, 3)}, lambda n: any(op.shift == 4 for op in n.layers[0].program.operations)),
         ({"neuron_keep": 200}, lambda n: [layer.neuron_keep for layer in n.layers] == [200, 256]),
         ({"levels": ((128, 0), (64, 3))}, lambda n: n.lowest_pixel == 64),
-        ({"earliest_only": True}, lambda n: n.first_spike_errors.earliest_only),
+        ({"earliest_only": True}, lambda n: n.error.earliest_only),
         ({"feedback_delay": 2}, lambda n: n.feedback_delay == 2),
         ({"seed": 7}, lambda n: n.seed == 7),
     ],

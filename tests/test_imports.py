@@ -39,10 +39,11 @@ BELOW = {
     "erbium": {"erbium.sw_model", "erbium.hdl", "erbium.gen", "erbium.verif", "erbium.fpga"},
 }
 
-_GRAPH = ("", *(f".{path.stem}" for path in (ROOT / "sw_model" / "description").glob("[a-z]*.py")))
-DESCRIPTION = {
-    f"erbium.sw_model.{name}" for name in ("network", "reach", "rules", "programs", "constants")
-} | {f"erbium.sw_model.description{name}" for name in _GRAPH}
+DESCRIPTION = {f"erbium.sw_model.{name}" for name in ("network", "reach", "programs", "constants")} | {
+    f"erbium.sw_model.{folder}{name}"
+    for folder in ("description", "rules")
+    for name in ("", *(f".{path.stem}" for path in (ROOT / "sw_model" / folder).glob("[a-z]*.py")))
+}
 """The network description: all that the hardware may know of the model; it imports nothing else either."""
 
 WITHOUT_AMARANTH = ("erbium.sw_model", "erbium.fpga.driver", "erbium.fpga.transport")

@@ -556,7 +556,7 @@ class Variant(ArrayModel):
         super().__init__(network)
         self.kind = kind
 
-    def _learn_behind(self):
+    def _learn_after(self):
         word = self.prediction.finish()
         if word is None:
             return
@@ -696,7 +696,7 @@ def test_exact_variants_need_an_output_without_decay():
                 DescriptionError, match="gradient of the program 'first-spike' without synaptic"
             ):
                 FirstSpikeLearner(other, kind)
-    assert FirstSpikeLearner(network, "random-signs").own_counter == "updates"
+    assert "updates" in FastArray(network, FirstSpikeLearner(network, "random-signs")).counters()
 
 
 def test_an_unknown_hidden_error_is_refused():

@@ -16,9 +16,10 @@ from erbium.gen.presets import PRESETS, first_spike_network, preset
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.constants import STREAM_BLANK_NEURON, STREAM_PLASTICITY, neuron_constants, salt
 from erbium.sw_model.first_spike import NEVER, FirstSpikeLayer, FirstSpikePrediction, sign_popcount
-from erbium.sw_model.network import MAX_CAUSES, Layer, Network
+from erbium.sw_model.network import Layer, Network
 from erbium.sw_model.programs import DescriptionError, NeuronProgram, Operation, erbp_hidden, first_spike
 from erbium.sw_model.rules import (
+    MAX_CAUSES,
     MAX_LEVELS,
     MAX_TICKS,
     ErbpRule,
@@ -30,6 +31,12 @@ from erbium.sw_model.rules import (
 
 TINY = preset("first-spike-tiny").network
 ERBP = preset("tiny").network
+
+
+def errors_of(network: Network) -> FirstSpikeErrors:
+    """Return how a first-spike network tells which outputs are wrong."""
+    assert isinstance(network.error, FirstSpikeErrors)
+    return network.error
 
 
 # --- Hidden errors ----------------------------------------------------------------------------------------
@@ -141,7 +148,7 @@ class Equations:
             if label is None and decision is not None:
                 break
             if label is not None and spiked[-1][label] < ticks:
-                errors = network.first_spike_errors
+                errors = errors_of(network)
                 end = spiked[-1][label] + max(errors.margin - 1, network.feedback_delay)
             if t == end:
                 break
@@ -153,7 +160,7 @@ class Equations:
 
     def learn(self, spiked, order, seed, label):
         network, ticks = self.network, self.network.n_ticks
-        errors, t_y = network.first_spike_errors, spiked[-1][label]
+        errors, t_y = errors_of(network), spiked[-1][label]
         wrong = [
             o
             for o in range(network.n_classes)
@@ -575,11 +582,11 @@ def test_what_the_learner_cannot_do_is_said(build: Any, sentence: str) -> None:
 def test_the_ends_of_what_is_accepted():
     """What is one below each limit above is fine."""
     assert tiny(0, program=program(threshold=16_256)).layers[0].program.threshold == 16_256
-    assert replace(TINY, error=FirstSpikeErrors(8, 8)).first_spike_errors.margin == 8
+    assert errors_of(replace(TINY, error=FirstSpikeErrors(8, 8))).margin == 8
     assert replace(TINY, decide_after=0).decide_after == 0
-    assert tiny(0, program=program(refractory=7)).is_first_spike
+    assert tiny(0, program=program(refractory=7)).error.spikes_once
     assert two_hidden(MAX_CAUSES).shape == (16, 12, 1024, 4)
-    assert tiny(0, n_neurons=4096).is_first_spike  # the votes are on spikes of the layer before
+    assert tiny(0, n_neurons=4096).error.spikes_once  # the votes are on spikes of the layer before
     assert replace(TINY, encoder=LatencyEncoder(((128, 0), (0, 7)))).lowest_pixel == 0
 
 
@@ -588,7 +595,7 @@ def test_a_threshold_is_weighed_with_the_layer_before():
     late = tiny(0, program=program(threshold=16_256))
     reach = 12 * 127
     layers = (late.layers[0], replace(late.layers[1], program=program(threshold=reach)))
-    assert replace(late, layers=layers).is_first_spike
+    assert replace(late, layers=layers).error.spikes_once
     with pytest.raises(DescriptionError, match=f"threshold of layer 2 is {reach + 1}"):
         replace(late, layers=(layers[0], replace(layers[1], program=program(threshold=reach + 1))))
 
@@ -631,8 +638,8 @@ def test_every_option_goes_through_json():
 def test_each_part_is_in_the_digest():
     others = [
         TINY,
-        replace(TINY, error=replace(TINY.first_spike_errors, margin=2)),
-        replace(TINY, error=replace(TINY.first_spike_errors, earliest_only=True)),
+        replace(TINY, error=replace(errors_of(TINY), margin=2)),
+        replace(TINY, error=replace(errors_of(TINY), earliest_only=True)),
         replace(TINY, encoder=LatencyEncoder(((129, 0),))),
         tiny(0, rule=FirstSpikeRule(3)),
     ]

@@ -13,7 +13,8 @@ from erbium.hdl.plan import LayerPlan
 from erbium.hdl.tokens import ErrorToken, EventToken, SweepToken
 from erbium.sw_model.network import Hardware
 from erbium.verif.codecs import ErrorCodec, EventCodec, Packer, SampleCodec, SweepCodec, feedback_codec
-from erbium.verif.probes import CauseCodec, layer_taps, word_codec
+from erbium.verif.layer_codecs import CauseCodec, word_codec
+from erbium.verif.probes import layer_taps
 from erbium.verif.scoreboard import MismatchError, Scoreboard
 from erbium.verif.streams import STALLS, Stall, reader_of
 

@@ -26,7 +26,6 @@ from erbium.hdl.tokens import (
 )
 from erbium.hdl.weight_access import AccessRequest
 from erbium.sw_model.description.chain import graph_of
-from erbium.sw_model.description.parts import FirstSpike
 from erbium.sw_model.network import Network
 
 Token = tuple[Any, ...]
@@ -240,7 +239,7 @@ class FeedbackCodec:
 def feedback_codec(network: Network) -> FeedbackCodec:
     """Return the codec of a network's feedback."""
     graph = graph_of(network)
-    return FeedbackCodec(2 * graph.n_classes, replays=isinstance(graph.readout, FirstSpike))
+    return FeedbackCodec(2 * graph.n_classes, replays=graph.replays)
 
 
 class ErrorCodec:

@@ -15,11 +15,11 @@ from amaranth.lib.wiring import Component, Out, connect, flipped
 
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.layer import LayerEngine
-from erbium.hdl.neuron_unit import NeuronLayout, plasticity_word_width
 from erbium.hdl.plan import LayerPlan
-from erbium.hdl.tokens import ErrorToken, FeedbackToken
+from erbium.hdl.tokens import FeedbackToken
 from erbium.sw_model.network import Hardware, Network
-from erbium.verif.codecs import Packer, signed
+from erbium.verif.layer_codecs import StateCodec, WriteCodec
+from erbium.verif.rule_probes import rule_probe
 
 
 def elaborated(component: Component) -> Module:
@@ -35,102 +35,6 @@ class Tap:
 
     name: str
     width: int
-
-
-class StateCodec:
-    """What the neuron units of a layer say at one place of a sweep.
-
-    Parameters
-    ----------
-    plan : LayerPlan
-    """
-
-    def __init__(self, plan: LayerPlan) -> None:
-        self.layer, self.units = plan.population, plan.units
-        layout = NeuronLayout(plan.program)
-        self._packer = Packer(layout)
-        self._neuron_width = layout.size
-        self._word_width = plasticity_word_width(plan.program, plan.rule.swept_rule())
-        self.width = self.units * (self._neuron_width + 1 + self._word_width)
-
-    def decode(self, bits: int) -> list[dict[str, int]]:
-        """Return for each unit its states by name, its spike, and its plasticity word."""
-        found = []
-        for unit in range(self.units):
-            fields = self._packer.unpack(bits >> unit * self._neuron_width & ((1 << self._neuron_width) - 1))
-            fields["spike"] = bits >> (self.units * self._neuron_width + unit) & 1
-            start = self.units * (self._neuron_width + 1) + unit * self._word_width
-            word = bits >> start & ((1 << self._word_width) - 1)
-            fields["word"] = signed(word, self._word_width) if self.layer.rule is not None else 0
-            found.append(fields)
-        return found
-
-
-class WriteCodec:
-    """A write of the synapse memory: ``(row, word of the row, weight of each lane)``."""
-
-    def __init__(self, plan: LayerPlan) -> None:
-        self._weight_width, self._lanes, self._stride = plan.population.weight_width, plan.lanes, plan.stride
-        self._address_width = (max(plan.n_rows * plan.stride, 2) - 1).bit_length()
-        self.width = self._address_width + self._lanes * self._weight_width
-
-    def decode(self, bits: int) -> tuple[int, int, list[int]]:
-        """Return row, word and weights."""
-        address = bits & ((1 << self._address_width) - 1)
-        bits >>= self._address_width
-        mask = (1 << self._weight_width) - 1
-        return *divmod(address, self._stride), [
-            signed(bits >> lane * self._weight_width & mask, self._weight_width)
-            for lane in range(self._lanes)
-        ]
-
-
-class NeuronCodec:
-    """A write of values of neurons: ``(address, value of each one that there is)``.
-
-    Parameters
-    ----------
-    neurons : list of list
-        For each address the neurons whose values lie there, ``None`` for none.
-    width : int
-        Bits of a value.
-    """
-
-    def __init__(self, neurons: list[list[int | None]], width: int) -> None:
-        self._neurons, self._value_width = neurons, width
-        self._address_width = (max(len(neurons), 2) - 1).bit_length()
-        self.width = self._address_width + len(neurons[0]) * width
-
-    def decode(self, bits: int) -> tuple[int, tuple[int, ...]]:
-        """Return the address and the values."""
-        address, bits = bits & ((1 << self._address_width) - 1), bits >> self._address_width
-        mask, width = (1 << self._value_width) - 1, self._value_width
-        here = enumerate(self._neurons[address])
-        return address, tuple(bits >> place * width & mask for place, neuron in here if neuron is not None)
-
-
-def word_codec(plan: LayerPlan, width: int) -> NeuronCodec:
-    """Return the codec of a file of whole words."""
-    lanes, n = plan.lanes, plan.n_neurons
-    words = [range(base, base + lanes) for base in range(0, n, lanes)]
-    return NeuronCodec([[neuron if neuron < n else None for neuron in word] for word in words], width)
-
-
-def place_codec(plan: LayerPlan, width: int) -> NeuronCodec:
-    """Return the codec of what a sweep writes."""
-    return NeuronCodec([plan.neurons_at(place) for place in range(plan.places)], width)
-
-
-class CauseCodec:
-    """What a first-spike layer remembers of a spike: ``(row, tick)``."""
-
-    def __init__(self, plan: LayerPlan) -> None:
-        self._row_width = (max(plan.n_rows, 2) - 1).bit_length()
-        self.width = self._row_width + plan.n_ticks.bit_length()
-
-    def decode(self, bits: int) -> tuple[int, int]:
-        """Return row and tick."""
-        return bits & ((1 << self._row_width) - 1), bits >> self._row_width
 
 
 class Probe(Component):
@@ -187,16 +91,11 @@ def layer_taps(network: Network, number: int, hardware: Hardware, prefix: str) -
     plan = LayerPlan(network, number, hardware)
     writes = WriteCodec(plan).width
     taps = [Tap(f"{prefix}states", StateCodec(plan).width), Tap(f"{prefix}writes", writes)]
-    if network.is_first_spike:
-        taps += [Tap(f"{prefix}learned", writes), Tap(f"{prefix}words", word_codec(plan, 2).width)]
-        if plan.timed:
-            taps.append(Tap(f"{prefix}spike_ticks", place_codec(plan, plan.tick_width).width))
-        if number > 0:
-            taps.append(Tap(f"{prefix}causes", CauseCodec(plan).width))
+    taps += [Tap(f"{prefix}{name}", width) for name, width in rule_probe(plan).taps().items()]
     return taps
 
 
-def _inside_layer(network: Network, number: int, layer: Any, prefix: str) -> dict[str, tuple[Value, Value]]:
+def _inside_layer(layer: Any, prefix: str) -> dict[str, tuple[Value, Value]]:
     pipeline, plan = elaborated(layer).submodules.pipeline, layer.plan
     parts = elaborated(pipeline).submodules
     groups = [elaborated(group).submodules for group in pipeline.groups]
@@ -206,21 +105,7 @@ def _inside_layer(network: Network, number: int, layer: Any, prefix: str) -> dic
         "states": (pipeline.sweeps, pipeline.swept),
         "writes": (memory.write_enable[0], written),
     }
-    if network.is_first_spike:
-        words = [group.plasticity for group in groups]
-        inside["learned"] = (pipeline.learned, written)
-        inside["words"] = (
-            words[0].write_enable,
-            Cat(words[0].write_address, *[file.write_data for file in words]),
-        )
-        if plan.timed:
-            # In the clock in which the units say it, and not when a file takes it.
-            swept = pipeline.groups[0].pipe["E"]
-            place = swept.place if plan.parts > 1 else swept.word
-            inside["spike_ticks"] = (pipeline.sweeps, Cat(place, *[g.ticks_after for g in pipeline.groups]))
-        if number > 0:
-            causes = parts.causes
-            inside["causes"] = (causes.push, Cat(causes.row, causes.tick))
+    inside |= rule_probe(plan).inside(pipeline, parts, groups)
     return {f"{prefix}{name}": tap for name, tap in inside.items()}
 
 
@@ -233,12 +118,11 @@ class ProbedLayer(Probe):
     """
 
     def __init__(self, network: Network, number: int, hardware: Hardware) -> None:
-        self.network, self.number = network, number
         super().__init__(LayerEngine(network, number, hardware), layer_taps(network, number, hardware, ""))
 
     def inside(self) -> dict[str, tuple[Value, Value]]:
         """Return the taps."""
-        return _inside_layer(self.network, self.number, self.inner, "")
+        return _inside_layer(self.inner, "")
 
 
 def array_taps(network: Network, hardware: Hardware) -> list[Tap]:
@@ -254,8 +138,8 @@ def array_taps(network: Network, hardware: Hardware) -> list[Tap]:
         ]
         if layer.feedback != "none":
             taps.append(Tap(f"{prefix}feedback", FeedbackToken(2 * network.n_classes).size))
-        if network.is_first_spike:
-            taps.append(Tap(f"{prefix}errors", ErrorToken(layer.n_neurons).size))
+        for name, width in rule_probe(plan).channels().items():
+            taps.append(Tap(f"{prefix}{name}", width))
     return taps
 
 
@@ -275,7 +159,8 @@ class ProbedArray(Probe):
         """Return the taps."""
         parts = elaborated(self.inner).submodules
         feedback = parts.prediction.feedback_o
-        streams = {"feedback": feedback if self.network.is_first_spike else feedback[0]}
+        # One for each listener, or one for all.
+        streams = {"feedback": feedback[0] if isinstance(feedback, list) else feedback}
         result: dict[str, tuple[Value, Value]] = {}
         for number, description in enumerate(self.network.layers):
             name = f"layer{number + 1}"
@@ -287,9 +172,9 @@ class ProbedArray(Probe):
             }
             if description.feedback != "none":
                 streams[f"{name}_feedback"] = layer.feedback_i
-            if self.network.is_first_spike:
-                streams[f"{name}_errors"] = layer.error_i
-            result |= _inside_layer(self.network, number, layer, f"{name}_")
+            for stream_name, port in rule_probe(layer.plan).streams(layer).items():
+                streams[f"{name}_{stream_name}"] = port
+            result |= _inside_layer(layer, f"{name}_")
         for name, stream in streams.items():
             result[name] = (stream.valid & stream.ready, Value.cast(stream.payload))
         return result

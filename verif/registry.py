@@ -47,11 +47,11 @@ from erbium.hdl.word_file import WordFile, WordRom
 from erbium.sw_model import first_spike, programs, rng
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.encoder import encoder_of
+from erbium.sw_model.erbp import ErbpLayer, ErbpPrediction
 from erbium.sw_model.graph_model.merge import merged
-from erbium.sw_model.layer import ErbpLayer, LayerModel
+from erbium.sw_model.layer import LayerModel
 from erbium.sw_model.network import Hardware, Layer, Network
 from erbium.sw_model.neuron import Population
-from erbium.sw_model.prediction import ErbpPrediction
 from erbium.sw_model.programs import MAX_OPERATIONS, MAX_SHIFT, NeuronProgram, Operation, ResetMode
 from erbium.sw_model.rules import ErbpRule, ErrorNeurons, ThreeFactorRule
 from erbium.verif.link_array import ModelledArray

@@ -82,7 +82,8 @@ def alignment(network: Network, weights: Sequence[Array]) -> list[float]:
 
 
 def _look(network: Network, weights: list[Array]) -> dict[str, Any]:
-    values = [] if network.is_first_spike else alignment(network, weights)
+    has_feedback = any(layer.feedback != "none" for layer in network.layers)
+    values = alignment(network, weights) if has_feedback else []
     return {"alignment": [round(value, 3) for value in values]}
 
 

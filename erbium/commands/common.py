@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 from rich.console import Console
 
 from erbium.chip import BACKENDS, BOARD_BACKENDS, SIMULATOR_BACKENDS
-from erbium.gen.presets import LINEAR, PRESETS, Preset, Recipe, preset
+from erbium.gen.presets import PRESETS, Preset, Recipe, preset
 from erbium.silence import Silence
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets.download import REMOTES
@@ -219,8 +219,7 @@ def network_file(path: Path) -> Preset:
         network = Network.from_json(text)
     except DescriptionError as error:
         raise DescriptionError(f"{path}: {error}") from None
-    recipe = Recipe(schedule=LINEAR) if network.is_first_spike else Recipe()
-    return Preset(network, recipe, f"Read from {path}.")
+    return Preset(network, Recipe.usual(network), f"Read from {path}.")
 
 
 def parse_sizes(

@@ -10,11 +10,12 @@ import click
 from erbium.commands import common
 from erbium.gen.files import check_free, write_text
 from erbium.gen.presets import PRESETS, Preset, Recipe, describe_schedule, describe_shift
+from erbium.learners import learner_face
 from erbium.sw_model.description.chain import chain
 from erbium.sw_model.description.drawing import as_svg, as_text
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
-from erbium.sw_model.rules import ErbpRule, FirstSpikeRule, LatencyEncoder
+from erbium.sw_model.rules import LatencyEncoder
 from erbium.tables import PlainTable
 from erbium.tracing import layer_names
 
@@ -96,6 +97,7 @@ def _draw(graph: Graph, output: Path | None, *, overwrite: bool) -> None:
 
 def _explain(preset: Preset) -> None:
     network, recipe, console = preset.network, preset.recipe, common.console()
+    face = learner_face(network)
     common.say(f"{network.name}: {preset.about}")
     common.say("")
     facts = PlainTable(show_header=False)
@@ -107,9 +109,9 @@ def _explain(preset: Preset) -> None:
         ("seed", str(network.seed)),
         ("encoder", _encoder(network)),
         ("ticks", f"at most {network.n_ticks} per sample"),
-        ("early stop", _early_stop(network)),
+        ("early stop", face.early_stop()),
         ("feedback delay", f"{network.feedback_delay} tick{'s' if network.feedback_delay > 1 else ''}"),
-        *_errors(network),
+        *face.facts(),
         ("recipe", _recipe(recipe)),
     ):
         facts.add_row(name, value)
@@ -130,23 +132,6 @@ def _encoder(network: Network) -> str:
     )
 
 
-def _errors(network: Network) -> list[tuple[str, str]]:
-    if network.is_first_spike:
-        errors = network.first_spike_errors
-        wrong = "the earliest wrong output" if errors.earliest_only else "each wrong output"
-        return [
-            (
-                "errors",
-                f"{wrong} before the label's tick + {errors.margin}; label before tick {errors.deadline}",
-            )
-        ]
-    neurons = network.error_neurons
-    return [
-        ("error neurons", f"weight {neurons.weight}, threshold {neurons.threshold}"),
-        ("margin", str(network.margin)),
-    ]
-
-
 def _recipe(recipe: Recipe) -> str:
     crop = f"middle {recipe.crop} x {recipe.crop} pixels, " if recipe.crop else ""
     held_out = f", {recipe.held_out:,} images held out" if recipe.held_out else ""
@@ -155,27 +140,10 @@ def _recipe(recipe: Recipe) -> str:
     return f"{crop}{recipe.epochs} epochs, shift {describe_shift(recipe)}{held_out}{ticks}, learning rate {rates}"
 
 
-def _early_stop(network: Network) -> str:
-    if network.is_first_spike:
-        margin = network.first_spike_errors.margin
-        inference = "at the first output spike" if network.decide_after else "never"
-        return f"learning {margin - 1} ticks behind the label's spike, inference {inference}"
-    learning = f"after {network.quiet_ticks} quiet ticks" if network.quiet_ticks else "never"
-    inference = f"at {network.decide_after} output spikes" if network.decide_after else "never"
-    return f"learning {learning}, inference {inference}"
-
-
 def _explain_layer(network: Network, number: int, name: str) -> None:
     layer = network.layers[number]
-    learning = "fixed weights"
-    if isinstance(layer.rule, ErbpRule):
-        rule = layer.rule
-        learning = f"learns by x{rule.modulator} while {rule.gate_lower} <= x0 < {rule.gate_upper}"
-    elif isinstance(layer.rule, FirstSpikeRule):
-        learning = f"learns in steps of {layer.rule.step} behind the sample"
-    elif layer.rule is not None:
-        learning = f"learns by {layer.rule}"
-    feedback = "" if network.is_first_spike else f"feedback {layer.feedback}, gain {layer.gain}, "
+    learning = "fixed weights" if layer.rule is None else layer.rule.describe()
+    feedback = learner_face(network).feedback(layer)
     common.say(
         f"layer {number + 1} ({name}): {layer.n_neurons} neurons, {network.n_rows(number)} rows of "
         f"{layer.weight_width}-bit weights, {feedback}{learning}"

@@ -133,7 +133,7 @@ def contents(chosen: Preset, options: Options) -> tuple[dict[str, Any], dict[str
         "classes": network.n_classes,
         "ticks": network.n_ticks,
         "decide_after": network.decide_after,
-        "first_spike": network.is_first_spike,
+        "first_spike": network.error.spikes_once,
         "seed": network.seed,
         "rates": [int(rate) for rate in network.rates],
         "shapes": [[network.n_rows(k), layer.n_neurons] for k, layer in enumerate(network.layers)],

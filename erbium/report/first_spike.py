@@ -8,14 +8,7 @@ import numpy as np
 from erbium.report import first_spike_plots, plots
 from erbium.report.parts import Section, part
 from erbium.report.record import RunRecord, SampleTrace
-from erbium.sw_model.network import Network
-from erbium.sw_model.rules import FirstSpikeRule
 from erbium.tracing import layer_names
-
-LEAD = (
-    "Every neuron spikes at most once, and the first output spike is the answer; where it was wrong or late, "
-    "each layer tells the one before which of its spikes came too early or too late."
-)
 
 
 def decisions(record: RunRecord) -> Section | None:
@@ -139,19 +132,4 @@ def traces(record: RunRecord) -> Section | None:
 
 def _trace(record: RunRecord) -> SampleTrace | None:
     trace = record.trace
-    return trace if record.network.is_first_spike and trace is not None and trace.n_ticks else None
-
-
-def facts(network: Network) -> list[tuple[str, object]]:
-    """Return how a first-spike network learns, as names and values."""
-    errors = network.first_spike_errors
-    which = "the earliest other output" if errors.earliest_only else "any other output"
-    steps = {layer.rule.step for layer in network.layers if isinstance(layer.rule, FirstSpikeRule)}
-    return [
-        (
-            "Wrong",
-            f"{which} within {errors.margin} ticks of the label’s spike, or no such spike before tick "
-            f"{errors.deadline}",
-        ),
-        ("Step of a weight", ", ".join(f"±{step}" for step in sorted(steps))),
-    ]
+    return trace if trace is not None and trace.n_ticks else None

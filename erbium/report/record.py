@@ -278,7 +278,7 @@ class SampleTrace:
     decision : int or None
         Tick of the early decision, if there was one.
     probes : list of Probe
-        First-spike networks: all output neurons, before them some hidden ones.
+        All output neurons, before them some hidden ones.
     """
 
     image: list[int]
@@ -327,7 +327,7 @@ def trace_sample(
         error_spikes=_lists(found.spikes["error"]) if "error" in found.spikes else [[]] * found.ticks,
         membranes=next(iter(found.states["output"].values())).tolist(),
         decision=found.decision_tick,
-        probes=_probes(found, layers) if network.is_first_spike else [],
+        probes=_probes(found, layers),
     )
 
 
@@ -342,10 +342,11 @@ def _probes(found: Trace, layer_spikes: Sequence[list[list[int]]]) -> list[Probe
     states = [list(layer.values()) for layer in found.states.values()]
     for number, membranes in enumerate(layer[0] for layer in states[:-1]):
         spiking = [neuron for neurons in layer_spikes[number] for neuron in neurons]
+        active = set(spiking)
         # From the first spike to the last, evenly.
         places = np.unique(np.linspace(0, len(spiking) - 1, N_PROBES - 1).round().astype(int))
         some = [spiking[place] for place in places] if spiking else []
-        silent = [neuron for neuron in range(membranes.shape[1]) if neuron not in spiking]
+        silent = [neuron for neuron in range(membranes.shape[1]) if neuron not in active]
         some += [max(silent, key=membranes[-1].__getitem__)] if silent else []
         chosen += [(number, neuron) for neuron in some]
     chosen += [(len(states) - 1, neuron) for neuron in range(found.network.n_classes)]

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from erbium.learners import learner_face
 from erbium.report import first_spike, plots
+from erbium.report.drawings import drawings
 from erbium.report.parts import MakeSection, Section, part, percent, short
 from erbium.report.record import RunRecord
 from erbium.sw_model.constants import Array
@@ -196,28 +198,13 @@ def _named(answer: int, n_classes: int) -> str:
 
 
 def raster(record: RunRecord) -> Section | None:
-    """Every spike of one sample."""
-    trace = record.trace
-    if trace is None or trace.n_ticks == 0 or record.network.is_first_spike:
-        return None
-    image = plots.sample_image(record, trace)
-    counts = {"input": sum(map(len, trace.input_spikes))}
-    for name, spikes in zip(layer_names(record.network), trace.layer_spikes, strict=True):
-        counts[name] = sum(map(len, spikes))
-    errors = [neuron for neurons in trace.error_spikes for neuron in neurons]
-    missed = sum(neuron & 1 for neuron in errors)
-    counts |= {"false positive": len(errors) - missed, "false negative": missed}
-    label = f"Spike raster of one sample over {trace.n_ticks} ticks: " + ", ".join(
-        f"{count} {name} spikes" for name, count in counts.items()
-    )
-    plot = plots.svg("raster", label, lambda: plots.raster(trace, record.network))
-    return Section(
-        "raster",
-        f"Test image {record.sample}, every spike",
-        "Time runs to the right in ticks; a dash is a spike, a row is a neuron, and a panel is a population.",
-        part("raster", plot, image, trace, counts, record.network.margin),
-        wide=True,
-    )
+    """Every spike of one sample, as its learner shows it."""
+    return drawings(record).raster(record)
+
+
+def traces(record: RunRecord) -> Section | None:
+    """One sample from inside, where its learner shows it."""
+    return drawings(record).traces(record)
 
 
 def receptive_fields(record: RunRecord) -> Section | None:
@@ -288,8 +275,8 @@ def spikes(record: RunRecord) -> Section | None:
         return None
     network = record.network
     sizes = dict(zip(["input", *layer_names(network)], network.shape, strict=True))
-    if not network.is_first_spike:
-        sizes["error"] = 2 * network.n_classes
+    populations = network.error.populations(network.n_classes)
+    sizes |= {name: size for name, (_, size) in populations.items()}
     rows = [
         [
             name,
@@ -363,40 +350,33 @@ def network(record: RunRecord) -> Section | None:
     net, hardware = record.network, record.hardware
     names = layer_names(net)
     header = ["layer", "neurons", "synapses", "weight bits"]
-    header += ["threshold", "blank-out"] if net.is_first_spike else ["feedback", "gain"]
+    face = learner_face(net)
+    header += face.columns
     rows: list[list[object]] = []
     for k, (name, layer) in enumerate(zip(names, net.layers, strict=True)):
         row = [name, f"{layer.n_neurons:,}", f"{net.n_rows(k) * layer.n_neurons:,}", layer.weight_width]
-        if net.is_first_spike:
-            row += [f"{layer.program.threshold:,}", f"{256 - layer.neuron_keep}/256"]
-        else:
-            row += [layer.feedback, layer.gain]
-        rows.append(row)
+        rows.append([*row, *face.cells(layer)])
     if hardware is not None:
         header += ["lanes", "words per row"]
         for number, row in enumerate(rows):
             row += [hardware.lanes_of(net, number), hardware.words_of(net, number)]
     facts: list[tuple[str, object]] = [
         ("Input", f"{net.n_inputs:,} pixels, {_encoder(net)}, up to {net.n_ticks} ticks"),
-        ("Learning sample", _end_of_a_sample(net)),
-        *(first_spike.facts(net) if net.is_first_spike else ()),
+        ("Learning sample", face.end_of_a_sample()),
+        *face.page_facts(),
         ("Digest", net.digest),
     ]
     programs: dict[str, str] = {}
     for name, layer in zip(names, net.layers, strict=True):
         programs[f"{name} neurons: {layer.program.name}"] = _program_text(layer.program)
-    if not net.is_first_spike:
-        program = net.error_neurons.program
-        programs[f"error neurons: {program.name}"] = _program_text(program)
+    for name, (program, _) in net.error.populations(net.n_classes).items():
+        programs[f"{name} neurons: {program.name}"] = _program_text(program)
     chain = list(zip(["input", *names], net.shape, strict=True))
     return Section(
         "network",
         "The network",
-        first_spike.LEAD
-        if net.is_first_spike
-        else "Spikes run from left to right; where the output differs from the label, error spikes run back "
-        "through fixed random weights.",
-        part("network", chain, _way_back(net), facts, header, rows, programs),
+        face.lead,
+        part("network", chain, face.way_back(), facts, header, rows, programs),
         wide=True,
     )
 
@@ -406,20 +386,6 @@ def _encoder(network: Network) -> str:
         levels = (f"{low} and brighter at tick {tick}" for low, tick in network.encoder.levels)
         return f"each spikes at most once: {', '.join(levels)}"
     return f"{network.encoder} encoder"
-
-
-def _end_of_a_sample(network: Network) -> str:
-    if network.is_first_spike:
-        return f"ends {network.first_spike_errors.margin - 1} ticks behind the label’s spike"
-    if network.quiet_ticks:
-        return f"ends after {network.quiet_ticks} ticks without an error spike"
-    return "never ends early"
-
-
-def _way_back(network: Network) -> str:
-    if network.is_first_spike:
-        return "plasticity words, behind the sample"
-    return f"error spikes, {network.feedback_delay} tick{'s' if network.feedback_delay > 1 else ''} later"
 
 
 def _program_text(program: Any) -> str:
@@ -456,8 +422,7 @@ SECTIONS: Sequence[MakeSection] = (
     first_spike.decisions,
     first_spike.rows_read,
     raster,
-    first_spike.raster,
-    first_spike.traces,
+    traces,
     receptive_fields,
     weight_distribution,
     spikes,

@@ -12,6 +12,8 @@ from typing import Any
 
 from erbium.answers import ask, synaptic_operations
 from erbium.chip import open_chip
+from erbium.learners import learner_face
+from erbium.learners.base import LayerWork
 from erbium.silence import silence
 from erbium.sw_model import constants
 from erbium.sw_model.array import Results
@@ -225,28 +227,17 @@ def cycles(network: Network, hardware: Hardware, work: Mapping[str, int], learni
     """Return the clocks of counted work, by the formulas of ``docs/hardware.md``.
 
     A layer takes ``rows * words`` clocks for its row passes and ``words + 5`` (first spikes: ``words + 1``) for
-    each tick. The layers work side by side, so the slowest one counts. What is learned behind a sample comes on
+    each tick. The layers work side by side, so the slowest one counts. What is learned after a sample comes on
     top, layer by layer: a replayed row takes ``words``, and 1 in the first layer if it is not touched.
 
     What the formulas leave out, such as the way from one layer to the next, is a few clocks of each sample.
     """
-    forward, behind = 0.0, 0.0
-    first_spike = network.is_first_spike
-    for number, layer in enumerate(network.layers):
-        words = hardware.words_of(network, number)
-        rows = work[f"layer{number + 1}_synaptic_operations"] / layer.n_neurons
-        # A memory with one port writes and reads by turns.
-        turns = 1 + (hardware.memory_of(number) == "spram" and not hardware.pairs(network, number))
-        learned = work[f"layer{number + 1}_rows_learned"]
-        margin = words if learning and not first_spike and number == len(network.layers) - 1 else 0
-        per_tick = words + 1 if first_spike else words + 5 + margin
-        passes = rows * words + (0 if first_spike else learned * words * (turns - 1))
-        forward = max(forward, passes + work["ticks"] * per_tick)
-        if first_spike and learning:
-            replayed = rows * work["updates"] / max(1, work["samples"])
-            behind += learned * words * turns if number == 0 else replayed * words * turns
-            behind += max(0.0, replayed - learned) if number == 0 else 0
-    return forward + behind
+    face = learner_face(network)
+    clocks = [
+        face.clocks(LayerWork.of(network, hardware, work, number), work, learning=learning)
+        for number in range(len(network.layers))
+    ]
+    return max(forward for forward, _ in clocks) + sum(after for _, after in clocks)
 
 
 def _counted(point: Point, hardware: Hardware, dataset: Dataset, trained: Trained) -> dict[str, float]:

@@ -243,8 +243,8 @@ def resolve(base: Base, settings: Settings) -> Point:
     ask = _with(base.ask, "eval", groups["eval"])
     if ask.ticks:
         check_range("eval.ticks", ask.ticks, 1, network.n_ticks, ", the network's longest presentation")
-    if network.is_first_spike:
-        check_range("eval.decide_after", ask.decide_after, -1, 1, "; a neuron spikes once")
+    most, why = network.error.decide_limit(network.n_ticks)
+    check_range("eval.decide_after", ask.decide_after, -1, most, why)
     lanes = groups["hardware"].get("lanes")
     assert isinstance(n_learn, int)
     return Point(

@@ -20,26 +20,22 @@ from functools import lru_cache
 
 from erbium.sw_model.description.connect import Connectivity, Dense, Identity, RandomSigns, Uniform
 from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.learners import end_of_chain
 from erbium.sw_model.description.parts import (
     Bernoulli,
     Constant,
     Encoder,
-    FirstSpike,
-    Label,
     Phase,
     Population,
     Projection,
-    Readout,
     Source,
-    SpikeCount,
 )
 from erbium.sw_model.network import Layer, Network
-from erbium.sw_model.rules import ErrorNeurons, LatencyEncoder
+from erbium.sw_model.rules import LatencyEncoder
 
 
 def chain(network: Network) -> Graph:
     """Return the graph of a network of layers in a row: the same integers, random numbers and counters."""
-    error = network.error if isinstance(network.error, ErrorNeurons) else None
     sources = [Source("input", network.n_inputs, _encoder(network), stream=0)]
     populations, projections = [], []
     before, last = "input", f"layer{len(network.layers)}"
@@ -69,19 +65,13 @@ def chain(network: Network) -> Graph:
         before = name
     if network.has_bias:
         sources.append(Source("bias", 1, Constant()))
-    if error is not None:
-        sources.append(Source("label", network.n_classes, Label()))
-        populations.append(Population("error", 2 * network.n_classes, error.program))
-        projections += [
-            Projection(last, "error", Identity(error.weight, pairs="target"), when="learn"),
-            Projection("label", "error", Identity(-error.weight, pairs="target"), when="learn"),
-        ]
+    end = end_of_chain(network.error, network, last)
     return Graph(
         name=network.name,
-        sources=tuple(sources),
-        populations=tuple(populations),
-        projections=tuple(projections),
-        readout=_readout(network, last),
+        sources=(*sources, *end.sources),
+        populations=(*populations, *end.populations),
+        projections=(*projections, *end.projections),
+        readout=end.readout,
         n_ticks=network.n_ticks,
         seed=network.seed,
     )
@@ -108,18 +98,3 @@ def _feedback(layer: Layer, number: int) -> Connectivity:
     if layer.feedback == "direct":
         return Identity(layer.gain, pairs="source")
     return RandomSigns(layer.gain, 1 if layer.feedback == "sign" else 3, pairs="source", stream=number)
-
-
-def _readout(network: Network, last: str) -> Readout:
-    if isinstance(network.error, ErrorNeurons):
-        quiet = "error" if network.quiet_ticks else ""
-        return SpikeCount(last, network.decide_after, quiet, network.quiet_ticks, network.feedback_delay)
-    errors = network.error
-    return FirstSpike(
-        last,
-        errors.margin,
-        errors.deadline,
-        errors.earliest_only,
-        network.decide_after,
-        network.feedback_delay,
-    )

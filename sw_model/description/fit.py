@@ -7,17 +7,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from erbium.sw_model.description.connect import Dense, Given, Identity, RandomSigns, Sparse
-from erbium.sw_model.description.parts import (
-    FirstSpike,
-    Label,
-    Population,
-    Projection,
-    Readout,
-    Source,
-    SpikeCount,
-)
+from erbium.sw_model.description.parts import Label, Population, Projection, Readout, Source
 from erbium.sw_model.programs import STATE_MAX, DescriptionError, check_name, check_range
-from erbium.sw_model.rules import MAX_TICKS, FirstSpikeRule, LatencyEncoder, ThreeFactorRule
+from erbium.sw_model.rules import MAX_TICKS, LatencyEncoder
 
 if TYPE_CHECKING:
     from erbium.sw_model.description.graph import Graph
@@ -83,7 +75,7 @@ def _check_projection(graph: Graph, projection: Projection) -> None:
         )
     _check_order(graph, projection)
     _check_sizes(graph, projection)
-    if isinstance(projection.rule, ThreeFactorRule):
+    if projection.rule is not None:
         projection.rule.check(target.program)
 
 
@@ -159,17 +151,8 @@ def _check_population(graph: Graph, population: Population) -> None:
             f"the projections of population {population.name!r} that learn have weights of {sorted(widths)} bits; its "
             "plasticity words are rounded to one width"
         )
-    if isinstance(graph.rule_of(population.name), FirstSpikeRule):
-        if not isinstance(graph.readout, FirstSpike):
-            raise DescriptionError(
-                f"population {population.name!r} learns by a FirstSpikeRule, but the readout is "
-                f"{type(graph.readout).__name__}; it needs a FirstSpike readout, which forms the plasticity words"
-            )
-        if population.program.refractory < graph.n_ticks - 1:
-            raise DescriptionError(
-                f"refractory time of population {population.name!r} is {population.program.refractory}; its "
-                f"neurons spike once per sample, so it must be at least {graph.n_ticks - 1}"
-            )
+    for rule in rules:
+        rule.check_population(graph, population)
 
 
 def _check_readout(graph: Graph, readout: Readout) -> None:
@@ -181,7 +164,7 @@ def _check_readout(graph: Graph, readout: Readout) -> None:
     )
     if graph.source(readout.population) is not None:
         raise DescriptionError(f"the readout reads {readout.population!r}, a source; it reads a population")
-    if isinstance(readout, SpikeCount) and readout.quiet:
+    if readout.quiet:
         graph.population(readout.quiet)
     for source in graph.sources:
         if isinstance(source.encoder, Label) and source.size != graph.n_classes:

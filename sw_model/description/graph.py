@@ -18,11 +18,10 @@ from erbium.sw_model.description.parts import (
     Population,
     Projection,
     Readout,
-    Rule,
     Source,
 )
 from erbium.sw_model.programs import DescriptionError
-from erbium.sw_model.rules import LatencyEncoder
+from erbium.sw_model.rules import LatencyEncoder, Rule
 
 
 @dataclass(frozen=True)
@@ -123,6 +122,16 @@ class Graph:
     def decide_after(self) -> int:
         """Spikes of a class that settle an inference, 0 for never."""
         return self.readout.decide_after if self.readout is not None else 0
+
+    @property
+    def spikes_once(self) -> bool:
+        """Whether neurons spike at most once in a sample."""
+        return self.readout is not None and self.readout.spikes_once
+
+    @property
+    def replays(self) -> bool:
+        """Whether the readout says at the end of a sample what rows that are replayed learn."""
+        return self.readout is not None and self.readout.replays
 
     @property
     def rates(self) -> dict[str, int]:

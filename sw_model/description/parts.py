@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from erbium.sw_model.constants import named_stream
 from erbium.sw_model.description.connect import Connectivity, Identity, RandomSigns, Stored, check_choice
 from erbium.sw_model.programs import DescriptionError, NeuronProgram, check_name, check_range
-from erbium.sw_model.rules import MAX_TICKS, FirstSpikeRule, LatencyEncoder, ThreeFactorRule
+from erbium.sw_model.rules import MAX_TICKS, LatencyEncoder, Rule
 
 MAX_NEURONS = 4_096
 MAX_SOURCE = 65_534
 MAX_DELAY = 16
 
-Rule = ThreeFactorRule | FirstSpikeRule
 When = Literal["always", "learn"]
 
 
@@ -126,7 +125,7 @@ class Projection:
     delay : int
         Ticks from a spike to the row pass that it causes, 0 ... 16. 0 only from a source, or from a population that
         comes before the target: it is swept earlier in the same tick.
-    rule : ThreeFactorRule, FirstSpikeRule or None
+    rule : Rule or None
         How the weights learn; ``None`` for fixed ones. All projections of a population that learn have one rule.
     when : str
         ``"learn"``: events pass in learned samples only.
@@ -165,8 +164,25 @@ class Projection:
             )
 
 
+class Readout:
+    """Base of the readouts: which neuron is the answer, and what ends a sample."""
+
+    population: str
+    decide_after: int
+    delay: int
+    quiet: str = ""
+    """Population whose silence ends a learned sample; empty for none."""
+    quiet_ticks: int = 0
+    counters: ClassVar[tuple[str, ...]] = ()
+    """What it counts, by name."""
+    spikes_once: ClassVar[bool] = False
+    """Whether the neurons of a graph with this readout spike at most once in a sample."""
+    replays: ClassVar[bool] = False
+    """Whether it forms plasticity words at the end of a sample, by which rows that are replayed change."""
+
+
 @dataclass(frozen=True)
-class SpikeCount:
+class SpikeCount(Readout):
     """Readout: the neuron with most spikes; ties go to the larger state 0, then to the lower index.
 
     Parameters
@@ -200,7 +216,7 @@ class SpikeCount:
 
 
 @dataclass(frozen=True)
-class FirstSpike:
+class FirstSpike(Readout):
     """Readout: the neuron that spikes first, and the plasticity words of the first-spike learner.
 
     Parameters
@@ -224,6 +240,10 @@ class FirstSpike:
     decide_after: int = 1
     delay: int = 1
 
+    counters: ClassVar[tuple[str, ...]] = ("updates",)
+    spikes_once: ClassVar[bool] = True
+    replays: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check_range("margin of the readout", self.margin, 1, MAX_TICKS, " ticks")
         check_range("deadline of the readout", self.deadline, 1, MAX_TICKS, " ticks")
@@ -232,6 +252,3 @@ class FirstSpike:
         )
         check_range("delay of the readout", self.delay, 1, MAX_DELAY, " ticks")
         check_choice("earliest_only", self.earliest_only, (False, True))
-
-
-Readout = SpikeCount | FirstSpike

@@ -28,12 +28,15 @@ from erbium.sw_model.description.parts import (
 )
 from erbium.sw_model.encoder import start_phase
 from erbium.sw_model.fast_common import lanes_of, program_arrays, record
+from erbium.sw_model.fast_erbp import rule_fields
 from erbium.sw_model.fast_kernels import LAYER_FIELDS
 from erbium.sw_model.programs import DescriptionError
-from erbium.sw_model.rules import ErbpRule, LatencyEncoder
+from erbium.sw_model.rules import LatencyEncoder
 
 BERNOULLI, PHASE, LATENCY, CONSTANT, LABEL = range(5)
 NO_READOUT, SPIKE_COUNT = range(2)
+READOUTS = {type(None): NO_READOUT, SpikeCount: SPIKE_COUNT}
+"""Readouts that the compiled path of graphs knows."""
 
 
 def _fields(*names: str) -> np.dtype[Any]:
@@ -204,7 +207,7 @@ def tables_of(graph: Graph, layout: Layout) -> Tables:
 
 def _network(graph: Graph) -> dict[str, int]:
     readout = graph.readout
-    if readout is not None and not isinstance(readout, SpikeCount):
+    if type(readout) not in READOUTS:
         raise DescriptionError(
             f"the compiled path of graphs does not know the readout {type(readout).__name__}; use the reference"
         )
@@ -214,7 +217,7 @@ def _network(graph: Graph) -> dict[str, int]:
         "n_populations": len(graph.populations),
         "n_slots": 1 + max(projection.delay for projection in graph.projections),
         "n_classes": graph.n_classes if readout else 0,
-        "readout": SPIKE_COUNT if readout else NO_READOUT,
+        "readout": READOUTS[type(readout)],
         "read": names.index(readout.population) if readout else -1,
         "quiet": names.index(readout.quiet) if readout and readout.quiet else -1,
         "quiet_ticks": readout.quiet_ticks if readout else 0,
@@ -245,11 +248,7 @@ def _sources(graph: Graph) -> tuple[list[tuple[int, ...]], list[tuple[int, int]]
 
 
 def _population(graph: Graph, layout: Layout, population: Population, first: int) -> dict[str, int]:
-    rule, program = graph.rule_of(population.name), population.program
-    if rule is not None and not isinstance(rule, ErbpRule):
-        raise DescriptionError(
-            f"the compiled path of graphs does not know the plasticity rule {type(rule).__name__}; use the reference"
-        )
+    program = population.program
     learning = [p.connect for p in graph.stored(population.name) if p.rule is not None]
     width = learning[0].width if learning and isinstance(learning[0], Dense) else 8
     names = [part.name for part in graph.writers]
@@ -272,11 +271,7 @@ def _population(graph: Graph, layout: Layout, population: Population, first: int
         "writer": names.index(population.name),
         "first_projection": first,
         "n_projections": len(graph.onto(population.name)),
-        "has_rule": rule is not None,
-        "gate_lower": rule.gate_lower if rule else 0,
-        "gate_upper": rule.gate_upper if rule else 0,
-        "modulator": rule.modulator if rule else 0,
-        "first_tick": rule.first_tick if rule else 0,
+        **rule_fields(graph.rule_of(population.name)),
         "rounding_shift": 18 - width,
         "stored": bool(graph.stored(population.name)),
     }

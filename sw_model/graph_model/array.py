@@ -17,7 +17,6 @@ from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import LOADED
 from erbium.sw_model.graph_model.population import PopulationModel
 from erbium.sw_model.graph_model.readout import readout_model
-from erbium.sw_model.graph_model.rules import FirstSpikeModel
 from erbium.sw_model.graph_model.sources import source_model
 
 
@@ -80,8 +79,8 @@ class GraphModel:
         for population in self.populations.values():
             for name, fixed in population.fixed.items():
                 fixed.weight = rates.get(name, fixed.weight)
-            if isinstance(population.rule, FirstSpikeModel):
-                population.rule.rate = rates.get(population.population.name, population.rule.rate)
+            if population.population.name in rates:
+                population.rule.set_rate(rates[population.population.name])
 
     def sample(
         self,

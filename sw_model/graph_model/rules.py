@@ -62,6 +62,9 @@ class RuleModel:
     def sweep(self, result: Sweep) -> None:
         """Look at what the sweep of this tick did."""
 
+    def set_rate(self, rate: int) -> None:
+        """Set the learning rate that the rule itself has, if it has one."""
+
     def end(self, word: Array) -> Mapping[str, Array]:
         """Learn from plasticity words at the end of a sample; return those of the sources, by name."""
         return {}
@@ -111,7 +114,11 @@ class FirstSpikeModel(RuleModel):
     def __init__(self, population: PopulationModel, rule: FirstSpikeRule) -> None:
         super().__init__(population)
         self.rule = rule
-        self.rate = rule.full_rate
+        self.set_rate(rule.full_rate)
+
+    def set_rate(self, rate: int) -> None:
+        """Set the probability that a replayed row is touched, in 1/65536."""
+        self.rate = rate
 
     def begin(self) -> None:
         """Start a sample."""

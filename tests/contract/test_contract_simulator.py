@@ -69,7 +69,7 @@ def test_a_preset(name: str) -> None:
     """Of the large ones a sample or two are learned and one is inferred, of images as bright as digits."""
     network = PRESETS[name].network
     large = network.n_inputs > 64
-    beside, count = Beside(network), (2 if network.is_first_spike else 1) if large else 12
+    beside, count = Beside(network), (2 if network.error.spikes_once else 1) if large else 12
     images = np.array([hashed.image(n, network.n_inputs) for n in range(count)], dtype=np.uint8)
     if large:
         images[:, network.n_inputs // 5 :] = 0
@@ -151,7 +151,7 @@ def test_a_demanding_network(name: str) -> None:
     network, strong = DEMANDING[name]
     beside = Beside(network)
     beside.load(strong(network))
-    module = first_spike if network.is_first_spike else erbp
+    module = first_spike if network.error.spikes_once else erbp
     images, seeds, labels = module.pictures(network, 6)
     for use in (labels, None, labels):
         beside.run(images, seeds, use)

@@ -14,8 +14,8 @@ from erbium.hdl.registers import counter_names, performance_names
 from erbium.sw_model.array import ArrayModel, SampleResult, Tick
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
-from erbium.verif.benches.first_spike_layer import FirstSpikeView
-from erbium.verif.benches.layer import LayerTick, LayerView, check_weights, sweep_tokens
+from erbium.verif.benches.array_learning import array_learning
+from erbium.verif.benches.layer import LayerTick, check_weights, sweep_tokens
 from erbium.verif.codecs import (
     AccessCodec,
     ErrorCodec,
@@ -50,7 +50,8 @@ class TB:
         self.counted: list[int] = []
         harness.monitor("counter_o", self.counted.append)
         harness.monitor("access_o", lambda bits: self.read.append(decode_int16(bits)[1]))
-        self.views = self._views()
+        self.learning = array_learning(self.network, self.hardware, harness.board)
+        self.views = self.learning.views
         self.codecs: list[EventCodec | SweepCodec] = []
         self._tap()
         self.follow(ArrayModel(self.network))
@@ -58,22 +59,11 @@ class TB:
         self.set_rates(self.network.rates)
         self.set_limits()
 
-    def _views(self) -> list[LayerView]:
-        numbers = range(len(self.network.layers))
-        if not self.network.is_first_spike:
-            return [LayerView(self.network, number, self.hardware) for number in numbers]
-        board = self.harness.board
-        views = [FirstSpikeView(self.network, number, self.hardware, board) for number in numbers]
-        for above, below in zip(views[1:], views, strict=False):
-            above.before = below
-        return list(views)
-
     def follow(self, model: ArrayModel) -> None:
         """Take a model to compare with from now on."""
         self.model = model
         for view, layer in zip(self.views, model.layers, strict=True):
-            if isinstance(view, FirstSpikeView):
-                view.follow(layer)  # type: ignore[arg-type]
+            view.follow(layer)
 
     def _tap(self) -> None:
         decoders: dict[str, Any] = {"feedback": feedback_codec(self.network).decode}
@@ -97,10 +87,6 @@ class TB:
             check = views.get(tap.name) or self.harness.checker(tap.name, decoders[tap.name])
             handlers[tap.name] = (place, check)
         self.harness.tap(handlers)
-
-    def timed(self, layer: int) -> bool:
-        """Return whether the spikes on the way to a layer, counted from 1, carry their tick."""
-        return self.network.is_first_spike and layer == 1
 
     def set_rates(self, rates: tuple[int, ...]) -> None:
         """Set the learning rate of each layer in hardware and model."""
@@ -155,7 +141,7 @@ class TB:
             where = {"sample": number, "tick": tick.number}
             events = [tick.input_spikes, *tick.layer_spikes]
             for n in layers:
-                when = (tick.number,) if self.timed(n) else ()
+                when = (tick.number,) if self.views[n - 1].layer.events_timed else ()
                 tokens = [*(("SPIKE", k, *when) for k in events[n - 1]), ("TICK",)]
                 board.channel(f"layer{n}_events").expect_all(tokens, **where)
                 board.channel(f"layer{n}_event_i").expect_all(tokens, **where)
@@ -167,39 +153,16 @@ class TB:
             for name in feedback:
                 board.channel(name).expect_all(errors, **where)
 
-        self.updates = self.model.counters().get("updates", 0)
+        self.learning.begin(self.model)
         result = self.model.sample(image, seed=seed, label=label, n_ticks=self.n_ticks, observer=observe)
         for n in layers:
             for stream in ("events", "event_i", "sweep"):
                 board.channel(f"layer{n}_{stream}").expect(("END",), sample=number)
-        if self.network.is_first_spike:
-            self._expect_learning(label is not None, number)
-        else:
-            for name in feedback:
-                board.channel(name).expect(("END",), sample=number)
+        self.learning.expect(self.model, number, learn=label is not None)
         answer = ("RESULT", result.answer, result.ticks, result.ticks_to_decision)
         board.channel("result_o").expect(answer, sample=number)
         self.presented += 1
         return result
-
-    def _expect_learning(self, learn: bool, sample: int) -> None:
-        """Expect what a first-spike network says and does behind a sample."""
-        board, where = self.harness.board, {"sample": sample}
-        update = self.model.counters()["updates"] - self.updates
-        board.channel("feedback").expect(("END", update), **where)
-        if not learn:
-            return
-        word, last = self.model.layers[-1].word, len(self.views)
-        votes: list[Token] = [("SPIKE", int(c), int(word[c] > 0)) for c in np.flatnonzero(word)]
-        for n in range(last, 0, -1):
-            view = self.views[n - 1]
-            assert isinstance(view, FirstSpikeView)
-            board.channel(f"layer{n}_errors").expect_all([*votes, ("END", update)], **where)
-            votes = view.votes if votes else []
-        if update:
-            again = [("SPIKE", *event) for event in self.model.layers[0].events]  # type: ignore[attr-defined]
-            for stream in ("events", "event_i"):
-                board.channel(f"layer1_{stream}").expect_all([*again, ("END",)], **where)
 
     def present_random(self, *, learn: bool) -> SampleResult:
         """Present a random sample."""
@@ -308,8 +271,7 @@ async def weights_at_once(dut: Any) -> None:
         tb.present_random(learn=True)
         await tb.harness.run_until(lambda: not tb.harness.get("idle"))
         await tb.harness.run_until(lambda: bool(tb.harness.get("idle")))
-        if tb.network.is_first_spike:
-            expect_equal("tokens and rows that are to come", False, not tb.harness.board.done)
+        tb.learning.check_idle()
         await tb.check_weights()
 
 

@@ -43,7 +43,10 @@ class TB:
         self.samples = self.harness.drive("sample_i", SampleCodec().encode)
         self.counted = {name: self.harness.tally(name) for name in ("ticks", "input_spikes")}
         self.feedback = self.harness.drive("feedback_i", feedback_codec(self.network).encode)
-        events = EventCodec(LayerPlan(self.network, 0, self.hardware).event_token)
+        plan = LayerPlan(self.network, 0, self.hardware)
+        self.timed, self.replays = plan.population.events_timed, plan.population.graph.replays
+        self.hears_errors = bool(self.network.error.populations(self.network.n_classes))
+        events = EventCodec(plan.event_token)
         self.output = self.harness.check("event_o", events.decode)
         self.ticks = self.spikes = self.presented = 0
         self.work: list[list[int]] = []
@@ -75,8 +78,8 @@ class TB:
         return image
 
     def spike(self, address: int, tick: int) -> Token:
-        """Return the token of a spike; that of a first-spike network carries its tick."""
-        return ("SPIKE", address, tick) if self.network.is_first_spike else ("SPIKE", address)
+        """Return the token of a spike; it carries its tick where it may be replayed."""
+        return ("SPIKE", address, tick) if self.timed else ("SPIKE", address)
 
     def present(
         self,
@@ -114,15 +117,15 @@ class TB:
             expected.expect(("TICK",), sample=self.presented, tick=tick)
             self.spikes += len(spikes)
             self.work[-1].append(self._clocks_of(image, tick, set(spikes)))
-            count = self.random.choice((0, 0, 1, 3)) if errors and not self.network.is_first_spike else 0
+            count = self.random.choice((0, 0, 1, 3)) if errors and self.hears_errors else 0
             self.feedback.send(*(("SPIKE", self.random.randrange(4)) for _ in range(count)))
             self.feedback.send(("TICK", int(stop_at is not None and tick >= stop_at)))
         expected.expect(("END",), sample=self.presented)
         replays = bool(learns and (self.random.random() < 0.6 if replay is None else replay))
-        if replays and self.network.is_first_spike:
+        if replays and self.replays:
             expected.expect_all(again, sample=self.presented, replay=1)
             expected.expect(("END",), sample=self.presented, replay=1)
-        self.feedback.send(("END", int(replays)) if self.network.is_first_spike else ("END",))
+        self.feedback.send(("END", int(replays)) if self.replays else ("END",))
         self.ticks += ticks
         self.presented += 1
 
@@ -194,7 +197,7 @@ async def replay(dut: Any) -> None:
     """A replay takes the clocks of the ticks with a level, and a few to drop what is left of the feedback."""
     tb = TB(dut, "0")
     await tb.harness.reset()
-    if not tb.network.is_first_spike:
+    if not tb.replays:
         return
     for sample, kind in enumerate(("bright", "some", "some", "last")):
         first = len(tb.output.clocks)

@@ -13,13 +13,15 @@ from erbium.hdl.layer import COUNTERS
 from erbium.hdl.plan import LayerPlan
 from erbium.sw_model.constants import Array
 from erbium.sw_model.first_spike import FirstSpikeLayer
+from erbium.sw_model.layer import LayerModel
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.neuron import Sweep
 from erbium.sw_model.programs import STATE_MAX
 from erbium.sw_model.rules import FULL_PROBABILITY
 from erbium.verif.benches.layer import LayerTick, LayerView, WeightPort, sweep_tokens
 from erbium.verif.codecs import AccessCodec, ErrorCodec, EventCodec, SweepCodec, Token, decode_int16
-from erbium.verif.probes import CauseCodec, WriteCodec, layer_taps, place_codec, word_codec
+from erbium.verif.layer_codecs import CauseCodec, WriteCodec, place_codec, word_codec
+from erbium.verif.probes import layer_taps
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import Scoreboard, expect_equal
 from erbium.verif.streams import STALLS, Harness
@@ -62,8 +64,9 @@ class FirstSpikeView(LayerView):
         self.words_replayed = 0
         self._bases = range(0, self.layer.n_neurons, self.lanes)
 
-    def follow(self, model: FirstSpikeLayer) -> None:
+    def follow(self, model: LayerModel) -> None:
         """Look at what a model does from now on."""
+        assert isinstance(model, FirstSpikeLayer)
         self.model = model
         self._row, self._after_sweep = model.row, model._after_sweep
         self._replay, self._change = model.replay, model._change

@@ -61,7 +61,7 @@ class TB:
 
     def spike_ticks(self, kind: str, label: int) -> list[int]:
         """Return the tick at which each class spikes, if it does before the sample ends."""
-        errors, draw = self.network.first_spike_errors, self.random
+        errors, draw = self.model.wanted, self.random
         last = self.n_ticks - 1
         if kind == "silent":
             return [NEVER] * self.n

@@ -12,11 +12,12 @@ import numpy as np
 from erbium.hdl.layer import COUNTERS
 from erbium.hdl.plan import LayerPlan
 from erbium.sw_model.constants import Array
-from erbium.sw_model.layer import ErbpLayer, LayerModel
+from erbium.sw_model.erbp import ErbpLayer
+from erbium.sw_model.layer import LayerModel
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import STATE_MAX, STATE_MIN
 from erbium.verif.codecs import AccessCodec, EventCodec, SweepCodec, Token, decode_int16, feedback_codec
-from erbium.verif.probes import StateCodec, WriteCodec
+from erbium.verif.layer_codecs import StateCodec, WriteCodec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
 from erbium.verif.streams import STALLS, Harness, StreamDriver
@@ -46,6 +47,9 @@ class LayerView:
     def handlers(self) -> dict[str, Any]:
         """Return what is called with the payloads of the taps, by their names without the layer's prefix."""
         return {"states": self.swept, "writes": self.written}
+
+    def follow(self, model: LayerModel) -> None:
+        """Take a model to compare with from now on."""
 
     def expect(self, tick: LayerTick) -> None:
         """Add a tick to come."""

@@ -10,8 +10,8 @@ import cocotb
 import numpy as np
 
 from erbium.hdl.plan import LayerPlan
+from erbium.sw_model.erbp import ErbpPrediction
 from erbium.sw_model.network import Hardware, Network
-from erbium.sw_model.prediction import ErbpPrediction
 from erbium.verif.codecs import ResultCodec, SweepCodec, feedback_codec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal

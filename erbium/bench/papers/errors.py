@@ -23,6 +23,9 @@ LEARNERS: dict[Learner, str] = {
 }
 """What learns, and what people call it."""
 
+SPIKING: tuple[Learner, ...] = ("erbp", "perbp")
+"""The spiking networks of the source: what it published of them is to be reached."""
+
 TITLE = "Test error of the source’s networks, spiking and ordinary"
 
 
@@ -41,8 +44,8 @@ def _maker(
     plan: Plan, row_id: str, hidden: tuple[int, ...], learner: Learner, runs: tuple[Run, ...]
 ) -> Callable[[Sequence[Result]], Row]:
     published = TEST_ERRORS.get((hidden, learner))
-    # What the paper's spiking networks reach is to be reached; the ordinary ones are the yardstick beside them.
-    target = published.value if published and learner in ("erbp", "perbp") else None
+    # The ordinary networks are the yardstick beside the spiking ones.
+    target = published.value if published and learner in SPIKING else None
 
     def make(results: Sequence[Result]) -> Row:
         return row(
