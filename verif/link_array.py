@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 
 from erbium.hdl.registers import counter_names, performance_names
-from erbium.sw_model.fast import FastArray
 from erbium.sw_model.network import Network
 from erbium.verif.link_model import Sample
 
@@ -15,6 +14,9 @@ class ModelledArray:
     """An array for :class:`erbium.verif.link_model.LinkModel`."""
 
     def __init__(self, network: Network) -> None:
+        # Here, for it takes longer to load than most benches take, and each of them reads the registry.
+        from erbium.sw_model.fast import FastArray
+
         self._network, self._array = network, FastArray(network)
         self._names, self._unknown = counter_names(network), len(performance_names(network))
         self._before = self._array.counters()

@@ -8,6 +8,7 @@ simulator calls back at an edge.
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 from collections import deque
@@ -290,6 +291,10 @@ class Harness:
         self._parts: list[Any] = []
         self._ports: dict[str, Port] = {}
         self._readers: dict[str, Callable[[], int]] = {}
+        # A bench makes many objects in each clock and hardly a cycle of references: what is loaded need not be searched
+        # for one again and again.
+        gc.freeze()
+        gc.set_threshold(100_000)
         self._falling, self._settled = FallingEdge(dut.clk), Timer(1, unit="ns")
         cocotb.log.info("seed %d, stalls %s", run_seed(), stall)
         dut.rst.value = 1
