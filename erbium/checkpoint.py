@@ -16,6 +16,7 @@ import numpy as np
 
 from erbium.chip import Chip
 from erbium.gen.files import replacing
+from erbium.gen.presets import Recipe
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Network
@@ -38,7 +39,7 @@ class Checkpoint:
     network : Network
     plan : Plan
     data_name, data_digest : str
-        What it learns.
+        What it learns; the digest is empty before it has learned anything.
     position : int
         Images learned so far.
     weights : list of ndarray
@@ -75,6 +76,23 @@ class Checkpoint:
             curve=tuple(trainer.curve),
         )
 
+    @classmethod
+    def untrained(
+        cls, network: Network, weights: Sequence[Array] | None, recipe: Recipe | None = None
+    ) -> Checkpoint:
+        """Return a checkpoint of a network that has learned nothing on a chip, such as one that was brought in."""
+        return cls(
+            network=network,
+            plan=Plan(recipe or Recipe(epochs=1), total=1),
+            data_name="no data",
+            data_digest="",
+            position=0,
+            weights=network.initial_weights() if weights is None else list(weights),
+            counters={},
+            work={},
+            curve=(),
+        )
+
     def resume(self, chip: Chip, dataset: Dataset, *, batch: int | None = None) -> Trainer:
         """Bring a chip of the same network to this state; return the trainer that carries on.
 
@@ -94,7 +112,7 @@ class Checkpoint:
 
     def check_dataset(self, dataset: Dataset, path: Path, way_out: str) -> None:
         """Raise :class:`CheckpointError` unless the checkpoint has learned `dataset`."""
-        if dataset.digest != self.data_digest:
+        if self.data_digest and dataset.digest != self.data_digest:
             raise CheckpointError(
                 f"{path} has learned {self.data_name} with digest {self.data_digest}, and {dataset.source} "
                 f"holds {dataset.name} with digest {dataset.digest}; {way_out}"

@@ -28,6 +28,7 @@ COMMANDS = {
     "show": ("erbium.commands.show", "show"),
     "verilog": ("erbium.commands.export", "verilog"),
     "export": ("erbium.commands.export", "export"),
+    "nir": ("erbium.commands.nir", "nir"),
     "verify": ("erbium.commands.verify", "verify"),
     "boards": ("erbium.commands.boards", "boards"),
     "plan": ("erbium.commands.boards", "plan"),

@@ -46,6 +46,7 @@ HELP_ONLY = {
     r".*(fashion-mnist|my-data)": "takes data from the web, or of the reader's own",
     r".*(bars\.|sign\.json|mine\.toml)": "takes a file that a tutorial makes; tests type the tutorials",
     r"verify NeuronUnit sign$": "a case that a tutorial adds",
+    r".*snn\.n": "takes a network of another framework; tests bring some in",
     r".*--scheduler": "needs a cluster",
     r".* --seed 1$|.*--epochs 200": "trains for an hour",
     r".*\.\.\.|train --(json|resume)$|show --json$|run --json$": "an option, without what it works on",
