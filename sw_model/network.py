@@ -73,7 +73,7 @@ class Layer:
         1 ... 4096.
     program : NeuronProgram
         What each neuron does on a tick.
-    rule : Rule or None
+    rule : ThreeFactorRule, FirstSpikeRule or None
         How the forward projection learns; ``None`` for fixed weights.
     weight_width : int
         Bits of a forward weight, 4 ... 16. A weight of b bits transmits ``w >> (b - 8)``, or

@@ -6,7 +6,9 @@ own that the class of the part finds. A question elsewhere is an arm that the ne
 """
 
 import ast
+import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -103,10 +105,16 @@ def questions(source: str) -> list[tuple[int, str]]:
     return found
 
 
-def _all_questions() -> dict[str, list[tuple[int, str]]]:
+@cache
+def _sources() -> dict[str, str]:
     paths = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
     assert len(paths) > 300
-    asked = {str(path.relative_to(ROOT)): questions(path.read_text(encoding="utf-8")) for path in paths}
+    return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in paths}
+
+
+@cache
+def _all_questions() -> dict[str, list[tuple[int, str]]]:
+    asked = {path: questions(source) for path, source in _sources().items()}
     return {path: found for path, found in asked.items() if found}
 
 
@@ -124,6 +132,12 @@ def test_the_search_finds_what_the_learners_ask_of_themselves() -> None:
     counted = Counter({path: len(found) for path, found in _all_questions().items()})
     idle = sorted(path for path in OWN if not counted[path])
     assert not idle, f"nothing is asked in {', '.join(idle)}; take it off the list"
+
+
+def test_the_classes_that_are_looked_for_are_there() -> None:
+    text = "\n".join(_sources().values())
+    missing = [name for name in (*PARTS, *KINDS) if not re.search(rf"^class {name}\b", text, re.MULTILINE)]
+    assert not missing, f"no class is called {', '.join(missing)}"
 
 
 @pytest.mark.parametrize(

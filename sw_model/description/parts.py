@@ -125,7 +125,7 @@ class Projection:
     delay : int
         Ticks from a spike to the row pass that it causes, 0 ... 16. 0 only from a source, or from a population that
         comes before the target: it is swept earlier in the same tick.
-    rule : Rule or None
+    rule : ThreeFactorRule, FirstSpikeRule or None
         How the weights learn; ``None`` for fixed ones. All projections of a population that learn have one rule.
     when : str
         ``"learn"``: events pass in learned samples only.
