@@ -26,13 +26,14 @@ QUIET_SECONDS = 0.02
 FRAMES_OF_ANY_LENGTH = 2
 """Frames that may be unanswered whatever their length."""
 
-_LOST_ON_THE_WAY = (
+LOST_ON_THE_WAY = (
     ErrorCode.MALFORMED,
     ErrorCode.DAMAGED,
     ErrorCode.TOO_LONG,
     ErrorCode.TOO_SHORT,
     ErrorCode.TIMED_OUT,
 )
+"""Refusals of what the line has spoiled: sent again, it is understood."""
 
 
 class Nothing(enum.Enum):
@@ -287,7 +288,7 @@ class Link:
 
 
 def _lost_on_the_way(reply: Reply) -> bool:
-    return reply.is_refusal and reply.code in _LOST_ON_THE_WAY
+    return reply.is_refusal and reply.code in LOST_ON_THE_WAY
 
 
 def refused(reply: Reply, what: str) -> LinkError:

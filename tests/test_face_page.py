@@ -15,6 +15,8 @@ import pytest
 
 from erbium import cli
 from erbium.bench.page import STROKE
+from erbium.gen.presets import preset
+from erbium.page import Options, write_page
 from erbium.verif.browser import Browser, PageError, find_browser
 
 looks: Any = importlib.import_module("test_face_report_browser")
@@ -225,6 +227,66 @@ def test_a_browser_that_lacks_something_is_told(page, browser, missing, words):
     assert browser.run("[...document.querySelectorAll('[data-works]')].every(e => e.disabled)")
 
 
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("both")
+    chosen = [preset("tiny"), preset("first-spike-tiny")]
+    return write_page(chosen, folder, Options(images=300, check=100))
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1400, False)])
+def test_one_drawing_is_taught_to_two_chips(both, browser, tmp_path, run, width, dark):
+    browser.screen(width, dark=dark, phone=width == 390)
+    browser.open(both.as_uri())
+    browser.wait_for("document.documentElement.dataset.ready")
+    browser.wait_for(FREE)
+    browser.run(STROKE)
+    browser.press("3")
+    browser.wait_for("erbium.learners.every(one => one.chip.steps.length === 2)")
+    browser.wait_for(FREE)
+    browser.run("erbium.learners[1].chip.study(60, false)")
+    browser.run("erbium.ask()")
+    for name, learner, element in (
+        ("tiny", "learners[0]", "status"),
+        ("first-spike-tiny", "learners[1]", "2-status"),
+    ):
+        assert browser.run(f"erbium.{learner}.facts.preset") == name
+        assert text(browser, element).startswith("The chip takes it for a")
+        (tmp_path / f"{name}.json").write_text(browser.run(f"erbium.{learner}.saved()"))
+        code, out, err = run(f"page {name} --images 300 --check {name}.json")
+        assert (code, err) == (0, "")
+        assert re.match(
+            r"(3|63) samples done again by the model: 0 of \1 answers and 0 of \d+ weights differ", out
+        )
+        found = browser.run(f"erbium.{learner}.compare()")
+        assert (found["images"], found["answers"], found["weights"]) == (100, 0, 0)
+    # What both have alike is in the page once, and each element has a name of its own.
+    assert browser.run("erbium.learners.map(one => one.facts.parts.images)") == ["part-3", "part-3"]
+    assert browser.run(
+        "(all => all.length === new Set(all).size)([...document.querySelectorAll('[id]')].map(e => e.id))"
+    )
+    browser.run(looks.LOOK)
+    found = browser.run("look(window)")
+    assert found["scroll"] <= width
+    assert found["texts"] > 60
+    assert (found["overflow"], found["contrast"], found["small"]) == ([], [], [])
+    assert browser.errors == []
+
+
+def test_a_browser_without_web_serial_is_told(page, browser):
+    script = browser.send("Page.addScriptToEvaluateOnNewDocument", source="delete Navigator.prototype.serial")
+    try:
+        browser.open(page.as_uri())
+        browser.wait_for("document.documentElement.dataset.ready")
+    finally:
+        browser.send("Page.removeScriptToEvaluateOnNewDocument", **script)
+    assert text(browser, "desk-verdict") == (
+        "This browser has no Web Serial, over which a page reaches a board: open the page in Chrome or Edge on a "
+        'computer, or type "erbium page tiny --serve 8000 --board auto".'
+    )
+    assert browser.run("document.getElementById('connect').checkVisibility()") is False
+
+
 def test_mistakes_are_sentences(run, page, tmp_path):
     (tmp_path / "empty.json").write_text("{}")
     (tmp_path / "other.json").write_text(
@@ -236,7 +298,7 @@ def test_mistakes_are_sentences(run, page, tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "index.html").write_text("mine")
     for line, words in (
-        ("page tiny", "a page is written with -o DIR"),
+        ("page tiny", "a page is written with -o DIR or shown with --serve PORT"),
         ("page nothing -o new", "there is no preset 'nothing'"),
         ("page tiny -o there", "--overwrite"),
         ("page tiny -o new --images 0", "images is 0"),
@@ -244,6 +306,9 @@ def test_mistakes_are_sentences(run, page, tmp_path):
         ("page tiny -o new --lanes 0", "lanes is 0"),
         ("page erbp-mnist-100 -o new --data digits", "takes 784"),
         ("page tiny --check none.json", "none.json"),
+        ("page tiny erbp-digits -o new", "have 16 and 4, 64 and 10 inputs and classes"),
+        ("page tiny tiny -o new", "name different ones"),
+        ("page tiny first-spike-tiny erbp-digits -o new", "at most 2 side by side"),
         ("page tiny --check empty.json", "is nothing that a page has saved"),
         ("page tiny --check other.json", "name the preset of its page"),
         ("page tiny --check damaged.json", "is damaged"),

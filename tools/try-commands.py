@@ -42,7 +42,7 @@ HELP_ONLY = {
     r"bench ": "measures for minutes or hours; tests run each of them on small cases",
     r"run (auto|/dev|PORT)|flash ": "needs a board",
     r"run sim:|demo|wave ": "compiles a simulated chip for minutes; tests run it",
-    r"simulate ": "goes on until Ctrl-C",
+    r"simulate |page .*--serve": "goes on until Ctrl-C",
     r".*(fashion-mnist|my-data)": "takes data from the web, or of the reader's own",
     r".*(bars\.|sign\.json|mine\.toml)": "takes a file that a tutorial makes; tests type the tutorials",
     r"verify NeuronUnit sign$": "a case that a tutorial adds",

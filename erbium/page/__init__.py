@@ -3,6 +3,7 @@
 
 from erbium.page.contents import Options
 from erbium.page.render import FILE, write_page
-from erbium.page.replay import Replayed, replay
+from erbium.page.replay import Replayed, replay, replay_file
+from erbium.page.serve import Server
 
-__all__ = ["FILE", "Options", "Replayed", "replay", "write_page"]
+__all__ = ["FILE", "Options", "Replayed", "Server", "replay", "replay_file", "write_page"]

@@ -95,7 +95,7 @@ const board = (() => {
       left = Math.min(left, x); right = Math.max(right, x); top = Math.min(top, y); bottom = Math.max(bottom, y);
     }
     if (right < 0) return null;
-    const { width, height } = facts, side = Math.min(width, height), room = side <= 8 ? side : Math.min(side, 20);
+    const { width, height } = carried[0], side = Math.min(width, height), room = side <= 8 ? side : Math.min(side, 20);
     // A dot stays one: it is not blown up to the whole square.
     const scale = room / Math.max(right - left + 1, bottom - top + 1, size / 4);
     const small = document.createElement("canvas"), picture = small.getContext("2d", { willReadFrequently: true });

@@ -15,6 +15,7 @@ import numpy as np
 from erbium.chip import open_chip
 from erbium.gen.presets import Preset
 from erbium.hdl.registers import counter_names, performance_names
+from erbium.page.link import link_facts
 from erbium.silence import population_names
 from erbium.sw_model import datasets
 from erbium.sw_model.constants import Array
@@ -147,6 +148,7 @@ def contents(chosen: Preset, options: Options) -> tuple[dict[str, Any], dict[str
         "lanes": hardware.lanes,
         "clock": options.clock,
         "handle": chip.handle,
+        "link": link_facts(network),
         "images": len(images),
         "asked": len(asked),
         "check": n_check,

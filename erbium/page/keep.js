@@ -5,25 +5,39 @@ const FORMAT = "erbium-page", FORMAT_VERSION = 1;
 const textsOf = weights => weights.map(values => textOf(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)));
 
 // Where the chip began, its weights included: whoever checks the file need not have the page.
-async function startOf() {
-  if (chip.start === "fresh") return "fresh";
-  if (chip.start !== "trained") return { weights: textsOf(chip.start.weights), position: chip.start.position };
+async function startOf(start) {
+  if (start === "fresh") return "fresh";
+  if (start !== "trained") return { weights: textsOf(start.weights), position: start.position };
   await chip.thread.call("start", { chip: "before", from: "trained" });
   const weights = await chip.thread.call("weights", { chip: "before" });
   await chip.thread.call("end", { chip: "before" });
   return { weights: textsOf(weights), position: facts.trained.position };
 }
 
-async function saved() {
+// Steps from a start, and the weights after them, as text.
+async function recorded(start, steps, weights) {
   return JSON.stringify({
     format: FORMAT, version: FORMAT_VERSION, preset: facts.preset, digest: facts.digest, carried: facts.images,
     position: chip.position,
-    start: await startOf(),
-    steps: chip.steps.map(step => "pixels" in step
+    start: await startOf(start),
+    steps: steps.map(step => "pixels" in step
       ? { pixels: textOf(step.pixels), label: step.label, answers: textOf(step.answers) }
       : { images: step.images, answers: textOf(step.answers) }),
-    weights: textsOf(await chip.weights()),
+    weights: textsOf(weights),
   });
+}
+
+const saved = async () => recorded(chip.start, chip.steps, await chip.weights());
+
+// Where a server has the model: lets it do again what the chip has done since it last did, and compares.
+async function followed() {
+  const steps = chip.steps.slice(chip.settled.steps);
+  if (!served?.check || !steps.length) return null;
+  const weights = await chip.weights();
+  const text = await recorded(chip.settled.start ?? chip.start, steps, weights);
+  const found = await (await post("check", text)).json();
+  chip.settled = { steps: chip.steps.length, start: { weights, position: chip.position } };
+  return found;
 }
 
 // The start that a saved text describes. What is wrong with one is thrown as a sentence.

@@ -1,189 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The buttons. One thing is done at a time; what runs long can be stopped.
-const NEURONS = Math.min(16, facts.shapes[0][1]), UNSEEN = 20, KEPT = 100;
-const watched = { running: false, right: [], asked: 0, learned: 0, taken: 0 };
-const clocked = clocks => `${count(clocks)} clocks, ${(clocks / facts.clock / 1000).toFixed(2)} ms on a board at ${facts.clock} MHz`;
-const numbered = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
-let busy = false;
+// The board that all chips of the page are taught from, and its keys.
+const learners = [];
+for (const [k, facts] of carried.entries()) learners.push(learner(facts, k ? `${k + 1}-` : ""));
+const every = work => Promise.all(learners.map(work));
+const ask = () => every(one => one.ask());
+const teach = label => every(one => one.teach(label));
 
-function enable(free) {
-  busy = !free;
-  for (const button of document.querySelectorAll("[data-works]")) button.disabled = !free;
+// What concerns all chips waits for all of them.
+function freed() {
+  for (const button of document.querySelectorAll("[data-works=all]")) button.disabled = !learners.length || learners.some(one => one.state.busy);
 }
 
-// Does one thing. A chip that dies on the way is woken up again, and does again what it had done.
-async function doing(work) {
-  if (busy) return undefined;
-  enable(false);
-  try {
-    return await work();
-  } catch (error) {
-    watched.running = false;
-    if (!(error instanceof ChipDied)) { say(error.message); return undefined; }
-    try {
-      say(`The chip's thread ended (${error.message}); a new one repeats what was learned.`);
-      await chip.revive((done, total) => say(`The chip's thread ended; a new one repeats what was learned: ${count(done)} of ${count(total)}.`));
-      say("The chip's thread had ended. A new one has repeated all that was learned; do the last step again.");
-    } catch (again) {
-      say(`The chip's thread ended twice (${again.message}); load the page again, and what you have saved.`);
-    }
-    return undefined;
-  } finally {
-    enable(true);
-  }
-}
-
-async function look() {
-  const changed = pictures.weights(await chip.glimpse(NEURONS), NEURONS);
-  find("changed").textContent = changed ? `${numbered(changed, "weight of these has", "weights of these have")} changed since the last look.` : "";
-}
-
-function tell(done, label) {
-  const answer = done.answers.at(-1);
-  find("answer").textContent = answer;
-  find("after").textContent = `after ${done.decision} of ${facts.ticks} time steps`;
-  find("clocks").textContent = clocked(done.clocks);
-  pictures.sample(done.logged, answer);
-  find("cut").hidden = !done.missed;
-  find("position").textContent = count(chip.position);
-  return label;
-}
-
-function drawing() {
-  const pixels = board.pixels();
-  if (!pixels) throw new Error("There is nothing to see yet: draw something first.");
-  pictures.given(pixels);
-  return pixels;
-}
-
-const ask = () => doing(async () => {
-  const done = await chip.present(drawing(), null);
-  tell(done);
-  say(`The chip takes it for a ${done.answers[0]}. If that is wrong, tell it: press the right digit.`);
-});
-
-const teach = label => doing(async () => {
-  const pixels = drawing(), done = await chip.present(pixels, label);
-  tell(done);
-  document.documentElement.dataset.taught ??= (performance.now() / 1000).toFixed(3);
-  await look();
-  const asked = await chip.present(pixels, null);
-  tell({ ...asked, clocks: done.clocks });
-  say(asked.answers[0] === label
-    ? `Learned: the chip now takes it for a ${label}.`
-    : `Learned once; the chip still takes it for a ${asked.answers[0]}. Press ${label} again: it learns step by step.`);
-});
-
-function score() {
-  const right = watched.right.reduce((a, b) => a + b, 0);
-  find("score").textContent = watched.right.length
-    ? `Of the last ${watched.right.length} pictures that it had never seen, it knew ${right}.` : "";
-}
-
-// Learns examples until it is stopped, and asks for unseen ones on the way.
-const watch = () => doing(async () => {
-  watched.running = true;
-  find("watch").disabled = false;
-  find("watch").textContent = "Pause";
-  say("The chip learns; Pause stops it.");
-  let size = 5, since = 0, looked = 0;
-  try {
-    while (watched.running) {
-      const begin = performance.now(), done = await chip.study(size, false), seconds = (performance.now() - begin) / 1000;
-      watched.learned += size;
-      watched.taken += seconds;
-      since += size;
-      find("rate").textContent = `${numbered(watched.learned, "picture", "pictures")} learned here, ${(watched.learned / watched.taken).toFixed(0)} a second in this page; `
-        + `a board at ${facts.clock} MHz takes ${(done.clocks / size / facts.clock / 1000).toFixed(3)} ms for each.`;
-      find("position").textContent = count(chip.position);
-      size = Math.max(1, Math.min(50, Math.round(size * .25 / seconds)));
-      if (begin - looked > 1500) {
-        const shown = await chip.study(1, true);
-        watched.learned += 1;
-        since += 1;
-        const { images } = (await examples()).take(shown.first, 1);
-        pictures.given(images);
-        tell(shown);
-        await look();
-        looked = performance.now();
-      }
-      if (since >= 200) {
-        since = 0;
-        const asked = await chip.ask(watched.asked % facts.asked, Math.min(UNSEEN, facts.asked));
-        watched.asked += asked.labels.length;
-        asked.answers.forEach((answer, k) => watched.right.push(answer === asked.labels[k] ? 1 : 0));
-        watched.right.splice(0, watched.right.length - KEPT);
-        score();
-      }
-    }
-    say("Paused. What was learned stays.");
-  } finally {
-    watched.running = false;
-    find("watch").textContent = "Let it learn";
-  }
-});
-
-// A second chip learns the first examples, and every answer and weight is compared with what the model has.
-const compare = (total = facts.check) => doing(async () => {
-  const result = find("verdict"), thread = chip.thread;
-  result.className = "";
-  await thread.call("start", { chip: "check", from: "fresh" });
-  const bytes = await part("expected"), answers = bytes.subarray(0, facts.check);
-  const weights = new Int16Array(bytes.slice(facts.check).buffer), data = await examples();
-  let wrongAnswers = 0, taken = 0;
-  for (let at = 0; at < total;) {
-    const n = Math.min(20, total - at), begin = performance.now();
-    const done = await thread.call("run", { chip: "check", ...data.take(at, n), watch: false });
-    taken += performance.now() - begin;
-    done.answers.forEach((answer, k) => { wrongAnswers += answer === answers[at + k] ? 0 : 1; });
-    result.textContent = `${count(at += n)} of ${count(total)} pictures learned, ${wrongAnswers} answers differ …`;
-  }
-  result.textContent = "Reading every weight …";
-  let wrong = 0, place = 0;
-  for (const values of await thread.call("weights", { chip: "check" })) {
-    for (const value of values) wrong += value === weights[place++] ? 0 : 1;
-  }
-  await thread.call("end", { chip: "check" });
-  const equal = !wrong && !wrongAnswers && place === weights.length;
-  result.className = equal ? "good" : "bad";
-  result.textContent = equal
-    ? `Equal: ${count(total)} answers and ${count(place)} weights, every one.`
-    : `Not equal: ${count(wrongAnswers)} answers and ${count(wrong)} weights differ. This is a defect; please report it.`;
-  return { images: total, seconds: taken / 1000, answers: wrongAnswers, weights: wrong, compared: place };
-});
-
-const begin = from => doing(async () => {
-  await chip.begin(from);
-  Object.assign(watched, { right: [], learned: 0, taken: 0 });
-  find("position").textContent = count(chip.position);
-  find("rate").textContent = "";
-  score();
-  pictures.fields = null;
-  await look();
-  say(from === "trained" ? "The chip has its trained weights." : from === "fresh" ? "The chip knows nothing again." : "Loaded: the chip knows what it knew when this was saved.");
-});
-
-find("clear").addEventListener("click", () => { board.clear(); say("The board is empty."); });
+find("clear").addEventListener("click", () => { board.clear(); for (const one of learners) one.say("The board is empty."); });
 find("ask").addEventListener("click", ask);
-find("watch").addEventListener("click", () => { if (watched.running) watched.running = false; else watch(); });
-find("compare").addEventListener("click", () => compare());
-find("fresh").addEventListener("click", () => begin("fresh"));
-find("trained").addEventListener("click", () => begin("trained"));
-find("save").addEventListener("click", () => doing(async () => {
-  const text = await saved();
-  download(`${facts.preset}.learned.json`, text);
-  say("Saved. The file can be loaded here again.");
-}));
-find("load").addEventListener("change", async event => {
-  const [file] = event.target.files;
-  event.target.value = "";
-  if (!file) return;
-  try { await begin(startIn(await file.text())); } catch (error) { say(error.message); }
-});
-for (let label = 0; label < facts.classes; ++label) {
+for (let label = 0; label < carried[0].classes; ++label) {
   const button = document.createElement("button");
   button.textContent = label;
-  button.dataset.works = "";
+  button.dataset.works = "all";
+  button.disabled = true;
   button.setAttribute("aria-label", `This is a ${label}`);
   button.addEventListener("click", () => teach(label));
   find("labels").append(button);
@@ -191,30 +25,28 @@ for (let label = 0; label < facts.classes; ++label) {
 document.addEventListener("keydown", event => {
   const typing = event.target instanceof Element && event.target.closest("button, a, input, summary");
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-  if (/^\d$/.test(event.key) && Number(event.key) < facts.classes) teach(Number(event.key));
+  if (/^\d$/.test(event.key) && Number(event.key) < carried[0].classes) teach(Number(event.key));
   else if (event.key === "Enter" && !typing) ask();
   else if ((event.key === "Delete" || event.key === "Backspace") && !typing) board.clear();
   else return;
   event.preventDefault();
 });
 let later = 0;
-window.addEventListener("resize", () => { clearTimeout(later); later = setTimeout(() => pictures.redraw(), 100); });
+window.addEventListener("resize", () => {
+  clearTimeout(later);
+  later = setTimeout(() => { for (const one of learners) one.pictures.redraw(); }, 100);
+});
 
-enable(false);
 board.show();
 (async () => {
   const missing = lacking();
-  if (missing) { say(missing); return; }
-  try {
-    await chip.open();
-    enable(true);
-    document.documentElement.dataset.ready = (performance.now() / 1000).toFixed(3);
-    say("Ready. Draw a digit, then press what it is.");
-    await doing(look);
-  } catch (error) {
-    say(`The chip could not be started: ${error.message}. Load the page again, or open it in another browser.`);
-  }
+  if (missing) { for (const one of learners) one.say(missing); return; }
+  const opened = await every(one => one.open().then(() => true, error => {
+    one.say(`The chip could not be started: ${error.message}. Load the page again, or open it in another browser.`);
+    return false;
+  }));
+  if (opened.every(Boolean)) document.documentElement.dataset.ready = (performance.now() / 1000).toFixed(3);
 })();
 
 // For the tests of the page, and for whoever wants to look deeper.
-window.erbium = { facts, chip, board, ask, teach, watch, compare, begin, saved, startIn, watched, pictures };
+window.erbium = { ...learners[0], learners, board, ask, teach, served, ServedPort, framed, unframed, packedPixels };

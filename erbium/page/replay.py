@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from erbium.chip import open_chip
 from erbium.gen.presets import Preset
 from erbium.page.contents import Options, images_of
 from erbium.sw_model.constants import Array
+from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError
 
@@ -47,6 +48,17 @@ class Replayed:
         return not self.wrong_answers and not self.wrong_weights
 
 
+def replay_file(path: Path, chosen: Preset, options: Options) -> Replayed:
+    """Do again what a page has saved in a file; see :func:`replay`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DescriptionError(
+            f"{path} is nothing that a page has saved ({error.reason}); save it there anew"
+        ) from None
+    return replay(text, chosen, options, str(path))
+
+
 def _bytes(text: Any) -> bytes:
     return base64.b64decode(text, validate=True)
 
@@ -60,15 +72,25 @@ def _weights(texts: Sequence[str], network: Network) -> list[Array]:
     ]
 
 
-def replay(path: Path, chosen: Preset, options: Options) -> Replayed:
+def replay(
+    text: str,
+    chosen: Preset,
+    options: Options,
+    name: str = "what the page sent",
+    dataset: Dataset | None = None,
+) -> Replayed:
     """Do again with the model what a page has done, and compare.
 
     Parameters
     ----------
-    path : Path
+    text : str
         What the page saved.
     chosen : Preset
         The page's.
+    name : str
+        Of the text, for people.
+    dataset : Dataset, optional
+        The images, if they are loaded already.
     options : Options
         Those with which the page was made: they say which images it carries.
 
@@ -79,28 +101,28 @@ def replay(path: Path, chosen: Preset, options: Options) -> Replayed:
     """
     network = chosen.network
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved = json.loads(text)
         if saved["format"] != FORMAT or saved["version"] != FORMAT_VERSION:
             raise ValueError("another format")
         digest, learned = saved["digest"], saved["start"]
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DescriptionError(
-            f"{path} is nothing that a page has saved ({type(error).__name__}: {error}); save it there anew"
+            f"{name} is nothing that a page has saved ({type(error).__name__}: {error}); save it there anew"
         ) from None
     if digest != network.digest:
         raise DescriptionError(
-            f"{path} is of network {saved.get('preset')!r} with digest {digest}, and {network.name!r} has "
+            f"{name} is of network {saved.get('preset')!r} with digest {digest}, and {network.name!r} has "
             f"{network.digest}; name the preset of its page"
         )
     try:
-        return _replay(saved, learned, chosen, options)
+        return _replay(saved, learned, chosen, lambda: dataset or images_of(chosen, options))
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise DescriptionError(
-            f"{path} is damaged ({type(error).__name__}: {error}); save it in the page anew"
+            f"{name} is damaged ({type(error).__name__}: {error}); save it in the page anew"
         ) from None
 
 
-def _replay(saved: dict[str, Any], start: Any, chosen: Preset, options: Options) -> Replayed:
+def _replay(saved: dict[str, Any], start: Any, chosen: Preset, load: Callable[[], Dataset]) -> Replayed:
     network = chosen.network
     samples = wrong_answers = 0
     with open_chip(network) as model:
@@ -110,7 +132,7 @@ def _replay(saved: dict[str, Any], start: Any, chosen: Preset, options: Options)
         for step in saved["steps"]:
             given = np.frombuffer(_bytes(step["answers"]), dtype=np.uint8)
             if "images" in step:
-                split = images_of(chosen, options).train
+                split = load().train
                 places = np.arange(step["images"], step["images"] + len(given)) % saved["carried"]
                 images, labels = split.images[places].reshape(-1, network.n_inputs), split.labels[places]
             else:

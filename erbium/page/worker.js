@@ -62,7 +62,8 @@ class Chip {
     const table = this.get(results, BigInt64Array, 3 * count);
     return {
       answers: Uint8Array.from({ length: count }, (_, k) => Number(table[3 * k])),
-      ticks: Number(table[3 * count - 2]), decision: Number(table[3 * count - 1]),
+      ticks: Uint16Array.from({ length: count }, (_, k) => Number(table[3 * k + 1])),
+      decisions: Uint16Array.from({ length: count }, (_, k) => Number(table[3 * k + 2])),
       clocks: this.cycles() - before, position: this.position, logged, missed,
     };
   }
@@ -104,19 +105,6 @@ class Chip {
 
 // Entries of the log of one sample: many times what a sample of the largest preset writes.
 const LOG = 1 << 18;
-
-// The number that a sample's random numbers follow from: erbium.sw_model.constants.sample_seeds.
-function sampleSeed(seed, learn, number) {
-  const mask = (1n << 64n) - 1n, golden = 0x9E3779B97F4A7C15n;
-  let state = golden;
-  for (const word of [2n, BigInt(seed), learn ? 1n : 0n, BigInt(number)]) {
-    state = ((state ^ word) + golden) & mask;
-    state = ((state ^ (state >> 30n)) * 0xBF58476D1CE4E5B9n) & mask;
-    state = ((state ^ (state >> 27n)) * 0x94D049BB133111EBn) & mask;
-    state ^= state >> 31n;
-  }
-  return Number(state >> 32n);
-}
 
 const calls = {
   async open({ given }) {
