@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from erbium.exact import Lockstep, MismatchError, Verdict, compare
     from erbium.fpga.transport import BoardLostError, LinkError
     from erbium.gen.presets import PRESETS, Preset, Recipe, erbp_network, first_spike_network, preset
-    from erbium.sw_model.array import Results
     from erbium.sw_model.datasets import Dataset, DatasetError
     from erbium.sw_model.faults import Faults
     from erbium.sw_model.network import Hardware, Network
     from erbium.sw_model.programs import DescriptionError
+    from erbium.sw_model.results import Results
     from erbium.tracing import Trace, trace
     from erbium.train import Plan, Trainer
 

@@ -10,10 +10,10 @@ from typing import Protocol
 
 import numpy as np
 
-from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Split
 from erbium.sw_model.network import Network
+from erbium.sw_model.results import Results
 from erbium.train import Pace
 
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 
 from erbium.sw_model import constants
-from erbium.sw_model.array import ArrayModel, Results
+from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.constants import Array
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import DescriptionError, check_range
+from erbium.sw_model.results import Results
 
 if TYPE_CHECKING:
     from erbium.fpga.driver_open import Target

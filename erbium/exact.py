@@ -10,8 +10,8 @@ import numpy as np
 
 from erbium.chip import Chip
 from erbium.sw_model import constants
-from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
+from erbium.sw_model.results import Results
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ import numpy as np
 
 from erbium.gen.presets import Recipe
 from erbium.sw_model import constants
-from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset, DatasetError, shift_images
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.sw_model.reach import check_long_enough
+from erbium.sw_model.results import Results
 
 BATCH_SECONDS = 0.2
 """How long one call of the chip is to take: short enough for a smooth progress bar and a prompt Ctrl-C."""

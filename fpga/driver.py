@@ -34,12 +34,12 @@ from erbium.hdl.registers import (
     performance_names,
     rate_names,
 )
-from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.description.chain import graph_of
 from erbium.sw_model.description.codec import digest_of
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.results import Results
 
 BURST_BYTES = 1_024
 """Bytes that one request reads: long enough to keep the line busy, short enough to repeat."""

@@ -16,8 +16,8 @@ from erbium.hdl.registers import (
     RegisterMap,
     WindowNumber,
 )
-from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
+from erbium.sw_model.results import Results
 
 TURNS = 256
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from erbium.sw_model.array import Results
+from erbium.sw_model.results import Results
 
 
 class LinkError(Exception):

@@ -10,10 +10,10 @@ import numpy as np
 
 from erbium.hdl.population import EnginePopulation
 from erbium.hdl.tokens import NO_ANSWER as NO_ANSWER_OF_CHIP
-from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.graph_model.readout import NO_ANSWER
+from erbium.sw_model.results import Results
 
 
 class Hardware(Protocol):

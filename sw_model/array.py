@@ -17,6 +17,7 @@ from erbium.sw_model.layer import LayerModel
 from erbium.sw_model.learners import LEARNERS
 from erbium.sw_model.network import Network
 from erbium.sw_model.prediction import PredictionModel
+from erbium.sw_model.results import SampleModel, SampleResult
 
 
 @dataclass(frozen=True)
@@ -43,47 +44,6 @@ class Tick:
     stop: bool
 
 
-@dataclass(frozen=True)
-class SampleResult:
-    """Outcome of one sample: answer, ticks run, and ticks until the decision."""
-
-    answer: int
-    ticks: int
-    ticks_to_decision: int
-
-
-@dataclass(frozen=True)
-class Results:
-    """Outcomes of a batch, one entry per sample, each an int64 array of shape ``(n,)``.
-
-    Attributes
-    ----------
-    answers : ndarray
-        Class that the readout names.
-    ticks : ndarray
-        Ticks that were run.
-    ticks_to_decision : ndarray
-        Ticks until the answer was settled; equal to `ticks` without an early decision.
-    """
-
-    answers: Array
-    ticks: Array
-    ticks_to_decision: Array
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: how many samples there are, and the first ones."""
-        shown = 10
-        columns = {"sample": range(len(self.answers)), **vars(self)}
-        head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in columns)
-        rows = list(zip(*columns.values(), strict=True))[:shown]
-        cells = "".join(f"<tr>{''.join(f'<td>{int(cell)}</td>' for cell in row)}</tr>" for row in rows)
-        more = f", the first {shown} of them" if len(self.answers) > shown else ""
-        return (
-            f"<p>{len(self.answers):,} samples{more}</p><table><thead><tr>{head}</tr></thead>"
-            f"<tbody>{cells}</tbody></table>"
-        )
-
-
 class Observer(Protocol):
     """Called after each tick with the array as it stands then."""
 
@@ -91,7 +51,7 @@ class Observer(Protocol):
         """Look; change nothing."""
 
 
-class ArrayModel:
+class ArrayModel(SampleModel):
     """The array, one sample at a time.
 
     Parameters
@@ -179,9 +139,7 @@ class ArrayModel:
                 break
         self._learn_after()
         self.samples += 1
-        decision = self.prediction.decision_tick
-        ticks = number + 1
-        return SampleResult(self.prediction.answer, ticks, ticks if decision is None else decision + 1)
+        return SampleResult.of(self.prediction.answer, self.prediction.decision_tick, number)
 
     def _learn_after(self) -> None:
         """Learn what is known only at the end of a sample, from the outputs down."""
@@ -190,30 +148,6 @@ class ArrayModel:
             if word is None:
                 break
             word = layer.replay(word)
-
-    def run(
-        self, images: Array, seeds: Array, labels: Array | None = None, *, n_ticks: int | None = None
-    ) -> Results:
-        """Present samples in order; learn them if there are labels.
-
-        Parameters
-        ----------
-        images : ndarray of uint8, shape (n, n_inputs)
-        seeds : ndarray of uint32, shape (n,)
-        labels : ndarray of int, shape (n,), optional
-        n_ticks : int, optional
-            Longest presentation; default is the network's.
-        """
-        rows = [
-            self.sample(
-                image, seed=int(seed), label=None if labels is None else int(labels[k]), n_ticks=n_ticks
-            )
-            for k, (image, seed) in enumerate(zip(images, seeds, strict=True))
-        ]
-        table = np.array([(r.answer, r.ticks, r.ticks_to_decision) for r in rows], dtype=np.int64).reshape(
-            -1, 3
-        )
-        return Results(table[:, 0], table[:, 1], table[:, 2])
 
     def counters(self) -> dict[str, int]:
         """Return all counters by name; layers are numbered from 1."""

@@ -13,7 +13,7 @@ from erbium.sw_model.faults import LayerFaults
 from erbium.sw_model.layer import LayerModel, plasticity_word
 from erbium.sw_model.network import Network
 from erbium.sw_model.neuron import Population, Sweep
-from erbium.sw_model.prediction import PredictionModel
+from erbium.sw_model.prediction import SpikeCountDecision
 from erbium.sw_model.rules import ErrorNeurons, ThreeFactorRule
 
 
@@ -64,8 +64,8 @@ class ErbpLayer(LayerModel):
             self.word = np.where(self.silent, 0, plasticity_word(rule, result.before_reset))
 
 
-class ErbpPrediction(PredictionModel):
-    """Error neurons of eRBP; in inference with ``decide_after = K`` the K-th spike of a class decides."""
+class ErbpPrediction(SpikeCountDecision):
+    """Error neurons of eRBP; their silence ends a learned sample."""
 
     def __init__(self, network: Network) -> None:
         assert isinstance(network.error, ErrorNeurons)
@@ -73,35 +73,32 @@ class ErbpPrediction(PredictionModel):
         # Error neurons in ascending order of address: false positive and false negative of class 0, of class 1 ...
         self.errors = Population(network.error.program, 2 * network.n_classes)
         self.error_spikes = 0
-        super().__init__(network)
+        super().__init__(network.n_classes, network.decide_after, network.feedback_delay, network.quiet_ticks)
 
     def begin(self, learn: bool, label: int) -> None:
         """Start a sample; the label matters in learning only."""
         super().begin(learn, label)
-        self.quiet = 0
         self.errors.begin()
+
+    def tick(self, spikes: Array, v: Array) -> tuple[list[int], bool]:
+        """Take the output spikes and membranes of one tick; return the error spikes, and whether to stop."""
+        self.count(spikes, v)
+        errors = self._compared(spikes) if self.learn else []
+        return errors, self.stops(silent=not errors)
+
+    def finish(self) -> Array | None:
+        """End the sample, after which there is nothing to learn."""
+        return None
 
     def counters(self) -> dict[str, int]:
         """Return the counters of the learner, by name."""
         return {"error_spikes": self.error_spikes}
 
-    def _errors(self, spikes: Array) -> tuple[list[int], bool]:
-        return self._learn_tick(spikes) if self.learn else self._infer_tick()
-
-    def _learn_tick(self, spikes: Array) -> tuple[list[int], bool]:
-        difference = np.zeros(self.network.n_classes, dtype=np.int64)
+    def _compared(self, spikes: Array) -> list[int]:
+        difference = np.zeros(self.n_classes, dtype=np.int64)
         difference[spikes] = 1
         difference[self.label] -= 1
-        push = np.stack([difference, -difference], axis=1).ravel() * self.weight
-        self.errors.add(0, push)
+        self.errors.add(0, np.stack([difference, -difference], axis=1).ravel() * self.weight)
         errors = np.flatnonzero(self.errors.sweep(self.tick_number).spikes)
         self.error_spikes += errors.size
-        if self.tick_number >= 1:
-            self.quiet = 0 if errors.size else self.quiet + 1
-        stop = 0 < self.network.quiet_ticks <= self.quiet
-        return [int(neuron) for neuron in errors], stop
-
-    def _infer_tick(self) -> tuple[list[int], bool]:
-        if self.decision_tick is None and 0 < self.decide_after <= self.counts.max():
-            self.decision_tick = self.tick_number
-        return [], self.decision_tick is not None
+        return [int(neuron) for neuron in errors]

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from erbium.sw_model import fast_kernels as kernels
-from erbium.sw_model.array import Results
 from erbium.sw_model.compiling import announce
 from erbium.sw_model.constants import Array
 from erbium.sw_model.fast_common import Batch, FastLearner, Totals
@@ -19,6 +18,7 @@ from erbium.sw_model.fast_first_spike import Decisions
 from erbium.sw_model.fast_learners import fast_learner
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Network
+from erbium.sw_model.results import Results
 
 announce()
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import numpy as np
 
 from erbium.sw_model.constants import Array
+from erbium.sw_model.description.parts import FirstSpike
 from erbium.sw_model.faults import LayerFaults
 from erbium.sw_model.layer import LayerModel
 from erbium.sw_model.network import Network
 from erbium.sw_model.neuron import Sweep
-from erbium.sw_model.prediction import PredictionModel
+from erbium.sw_model.prediction import Decision
 from erbium.sw_model.rules import FirstSpikeErrors, FirstSpikeRule
 
 NEVER = 1 << 30
@@ -94,28 +95,46 @@ class FirstSpikeLayer(LayerModel):
         self.spike_tick[result.spikes] = self.tick_number
 
 
-class FirstSpikePrediction(PredictionModel):
-    """The first output spike decides, in learning as in inference; the errors are formed from spike ticks.
+class FirstSpikeDecision(Decision):
+    """The first output spike decides, in learning as in inference; what is to be learned follows from spike ticks.
+
+    Parameters
+    ----------
+    n_classes, decide_after, delay : int
+        See :class:`erbium.sw_model.prediction.Decision`.
+    wanted : FirstSpikeErrors or FirstSpike
+        Which outputs are wrong: `margin`, `deadline`, `earliest_only`.
 
     Attributes
     ----------
     spike_tick : ndarray of int64, shape (n_classes,)
         Tick of each output spike in this sample, or :data:`NEVER`.
-    wanted : FirstSpikeErrors
-        Which outputs are wrong.
     updates : int
         Samples that were to change something.
     """
 
-    def __init__(self, network: Network) -> None:
-        assert isinstance(network.error, FirstSpikeErrors)
-        self.wanted, self.updates = network.error, 0
-        super().__init__(network)
+    def __init__(
+        self, n_classes: int, decide_after: int, delay: int, wanted: FirstSpikeErrors | FirstSpike
+    ) -> None:
+        self.wanted, self.updates = wanted, 0
+        super().__init__(n_classes, decide_after, delay)
 
     def begin(self, learn: bool, label: int) -> None:
         """Start a sample; the label matters in learning only."""
         super().begin(learn, label)
-        self.spike_tick = np.full(self.network.n_classes, NEVER, dtype=np.int64)
+        self.spike_tick = np.full(self.n_classes, NEVER, dtype=np.int64)
+
+    def stops(self, spikes: Array) -> bool:
+        """End a tick with these output spikes; return whether the sample is to stop."""
+        number, self.tick_number = self.tick_number, self.tick_number + 1
+        self.spike_tick[spikes] = number
+        if self.decision_tick is None and spikes.size:
+            self.decision_tick = number
+        if not self.learn:
+            return self.decide_after > 0 and self.decision_tick is not None
+        # The last tick that can matter is known once the label has spiked; the stop is sent the delay ahead.
+        last = int(self.spike_tick[self.label]) + self.wanted.margin - 1
+        return number >= last - self.delay and last < NEVER
 
     def counters(self) -> dict[str, int]:
         """Return the counters of the learner, by name."""
@@ -125,25 +144,28 @@ class FirstSpikePrediction(PredictionModel):
         """End the sample; return the plasticity words of the outputs, +1 later or -1 earlier, or None."""
         if not self.learn:
             return None
-        errors, target = self.wanted, int(self.spike_tick[self.label])
-        wrong = (self.spike_tick != NEVER) & (self.spike_tick < target + errors.margin)
+        wanted, target = self.wanted, int(self.spike_tick[self.label])
+        wrong = (self.spike_tick != NEVER) & (self.spike_tick < target + wanted.margin)
         wrong[self.label] = False
-        if not wrong.any() and target < errors.deadline:
+        if not wrong.any() and target < wanted.deadline:
             return None
         self.updates += 1
-        if errors.earliest_only and wrong.any():
+        if wanted.earliest_only and wrong.any():
             earliest = int(np.argmin(np.where(wrong, self.spike_tick, NEVER)))
             wrong = np.arange(wrong.size) == earliest
         word: Array = wrong.astype(np.int64)
         word[self.label] = -1
         return word
 
-    def _errors(self, spikes: Array) -> tuple[list[int], bool]:
-        self.spike_tick[spikes] = self.tick_number
-        if self.decision_tick is None and spikes.size:
-            self.decision_tick = self.tick_number
-        if not self.learn:
-            return [], self.decide_after > 0 and self.decision_tick is not None
-        # The last tick that can matter is known once the label has spiked; the stop is sent the delay ahead.
-        last = int(self.spike_tick[self.label]) + self.wanted.margin - 1
-        return [], self.tick_number >= last - self.network.feedback_delay and last < NEVER
+
+class FirstSpikePrediction(FirstSpikeDecision):
+    """The decision of layers in a row."""
+
+    def __init__(self, network: Network) -> None:
+        assert isinstance(network.error, FirstSpikeErrors)
+        super().__init__(network.n_classes, network.decide_after, network.feedback_delay, network.error)
+
+    def tick(self, spikes: Array, v: Array) -> tuple[list[int], bool]:
+        """Take the output spikes and membranes of one tick; return no error spikes, and whether to stop."""
+        self.count(spikes, v)
+        return [], self.stops(spikes)

@@ -17,9 +17,10 @@ from erbium.exact import Lockstep, MismatchError, compare
 from erbium.gen.presets import preset
 from erbium.interrupt import Interruption, StoppedError
 from erbium.sw_model import constants, datasets
-from erbium.sw_model.array import ArrayModel, Results
+from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.datasets import write_idx
 from erbium.sw_model.network import Hardware
+from erbium.sw_model.results import Results
 
 TINY = preset("tiny").network
 

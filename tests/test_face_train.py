@@ -11,10 +11,10 @@ import pytest
 from erbium.chip import open_chip
 from erbium.gen.presets import LINEAR, SCHEDULE, Recipe, preset
 from erbium.sw_model import constants
-from erbium.sw_model.array import Results
 from erbium.sw_model.datasets import DatasetError
 from erbium.sw_model.datasets.split import make_dataset
 from erbium.sw_model.programs import DescriptionError
+from erbium.sw_model.results import Results
 from erbium.train import (
     CurvePoint,
     Evaluated,

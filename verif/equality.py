@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from erbium.sw_model.array import Results
+from erbium.sw_model.results import Results
 
 RESULTS = ("answers", "ticks", "ticks_to_decision")
 

@@ -22,12 +22,12 @@ from erbium.gen.verilog import TOP, component_rtlil, component_verilog
 from erbium.hdl.array import ErbiumArray, rate_ports
 from erbium.hdl.population import engine_populations
 from erbium.hdl.registers import counter_names, performance_names
-from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.description.chain import graph_of
 from erbium.sw_model.description.codec import digest_of
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.results import Results
 from erbium.verif.simulators import ToolError
 from erbium.verif.vectors import vector_library
 from erbium.verif.verilate import Design, cached_library, sources_hash

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from erbium.hdl.registers import counter_names, performance_names
-from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.distribution import pip_install
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.results import Results
 from erbium.verif.library import SimulationError
 from erbium.verif.simulators import ToolError
 from erbium.verif.webassembly import webassembly

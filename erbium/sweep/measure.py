@@ -16,12 +16,12 @@ from erbium.learners import learner_face
 from erbium.learners.base import LayerWork
 from erbium.silence import silence
 from erbium.sw_model import constants
-from erbium.sw_model.array import Results
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.fast import FastArray
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import DescriptionError
+from erbium.sw_model.results import Results
 from erbium.sw_model.temporary import temporary_folder
 from erbium.sweep.point import Point
 from erbium.train import Plan, Trainer

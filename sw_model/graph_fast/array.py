@@ -8,13 +8,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from erbium.sw_model import fast_kernels
-from erbium.sw_model.array import Results
 from erbium.sw_model.compiling import announce
 from erbium.sw_model.constants import Array
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.graph_fast import kernels
 from erbium.sw_model.graph_fast.tables import Layout, fixed_weight, tables_of
 from erbium.sw_model.programs import MAX_STATES
+from erbium.sw_model.results import Results
 
 announce()
 

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import numpy as np
 
-from erbium.sw_model.array import Results, SampleResult
 from erbium.sw_model.constants import Array
 from erbium.sw_model.description.channels import Channel
 from erbium.sw_model.description.graph import Graph
@@ -18,6 +17,7 @@ from erbium.sw_model.description.parts import LOADED
 from erbium.sw_model.graph_model.population import PopulationModel
 from erbium.sw_model.graph_model.readout import readout_model
 from erbium.sw_model.graph_model.sources import source_model
+from erbium.sw_model.results import SampleModel, SampleResult
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class GraphObserver(Protocol):
         """Look; change nothing."""
 
 
-class GraphModel:
+class GraphModel(SampleModel):
     """A graph, one sample at a time.
 
     Parameters
@@ -148,9 +148,7 @@ class GraphModel:
                 break
         self._end()
         self.samples += 1
-        decision = self.readout.decision_tick
-        ticks = number + 1
-        return SampleResult(self.readout.answer, ticks, ticks if decision is None else decision + 1)
+        return SampleResult.of(self.readout.answer, self.readout.decision_tick, number)
 
     @property
     def _loaded(self) -> list[str]:
@@ -172,30 +170,6 @@ class GraphModel:
         for name in reversed(list(self.populations)):
             if name in words:
                 words |= self.populations[name].rule.end(words[name])
-
-    def run(
-        self, images: Array, seeds: Array, labels: Array | None = None, *, n_ticks: int | None = None
-    ) -> Results:
-        """Present samples in order; learn them if there are labels.
-
-        Parameters
-        ----------
-        images : ndarray of uint8, shape (n, n_pixels)
-        seeds : ndarray of uint32, shape (n,)
-        labels : ndarray of int, shape (n,), optional
-        n_ticks : int, optional
-            Longest presentation; default is the graph's.
-        """
-        rows = [
-            self.sample(
-                image, seed=int(seed), label=None if labels is None else int(labels[k]), n_ticks=n_ticks
-            )
-            for k, (image, seed) in enumerate(zip(images, seeds, strict=True))
-        ]
-        table = np.array([(r.answer, r.ticks, r.ticks_to_decision) for r in rows], dtype=np.int64).reshape(
-            -1, 3
-        )
-        return Results(table[:, 0], table[:, 1], table[:, 2])
 
     def counters(self) -> dict[str, int]:
         """Return all counters by name."""

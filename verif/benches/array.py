@@ -11,9 +11,10 @@ import numpy as np
 from erbium.hdl.array import rate_ports
 from erbium.hdl.plan import LayerPlan
 from erbium.hdl.registers import counter_names, performance_names
-from erbium.sw_model.array import ArrayModel, SampleResult, Tick
+from erbium.sw_model.array import ArrayModel, Tick
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.results import SampleResult
 from erbium.verif.benches.array_learning import array_learning
 from erbium.verif.benches.layer import LayerTick, check_weights, sweep_tokens
 from erbium.verif.codecs import (
