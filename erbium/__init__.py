@@ -40,7 +40,7 @@ _HOMES = {
     "erbium.exact": ("Lockstep", "MismatchError", "Verdict", "compare"),
     "erbium.fpga.transport": ("BoardLostError", "LinkError"),
     "erbium.gen.presets": ("PRESETS", "Preset", "Recipe", "erbp_network", "first_spike_network", "preset"),
-    "erbium.sw_model.array": ("Results",),
+    "erbium.sw_model.results": ("Results",),
     "erbium.sw_model.datasets": ("Dataset", "DatasetError"),
     "erbium.sw_model.faults": ("Faults",),
     "erbium.sw_model.network": ("Hardware", "Network"),
