@@ -29,6 +29,7 @@ COMMANDS = {
     "verilog": ("erbium.commands.export", "verilog"),
     "export": ("erbium.commands.export", "export"),
     "nir": ("erbium.commands.nir", "nir"),
+    "neurobench": ("erbium.commands.neurobench", "neurobench"),
     "verify": ("erbium.commands.verify", "verify"),
     "boards": ("erbium.commands.boards", "boards"),
     "plan": ("erbium.commands.boards", "plan"),

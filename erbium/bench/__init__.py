@@ -73,6 +73,11 @@ BENCHES = {
     "link": Bench("erbium.bench.link", "random and damaged frames that the host link survives"),
     "lanes": Bench("erbium.bench.lanes", "share of clock cycles in which the lanes work, cycles per sample"),
     "proofs": Bench("erbium.bench.proofs", "components with formal proofs, and the faults that refute them"),
+    "nir": Bench(
+        "erbium.bench.bridge",
+        "networks to and from other frameworks: digests, what 8 bits cost, what is won back after a shift",
+        pages="erbium.bench.bridge.page",
+    ),
     "boards": Bench("erbium.bench.boards", "frequency, size and images per second of the bitstreams"),
 }
 """All benches by name; a new one is a line here."""

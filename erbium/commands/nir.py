@@ -10,7 +10,7 @@ import click
 from erbium.commands import common
 from erbium.gen.files import check_free, write_text
 from erbium.nir.incoming import Imported, as_graph, from_nir, parts_of
-from erbium.nir.layered import LEARNS, Learning, as_network
+from erbium.nir.layered import GATES, LEARNS, Learning, as_network
 from erbium.nir.options import ENCODERS, RESETS, Options
 from erbium.nir.report import Report
 from erbium.sw_model.constants import Array
@@ -125,7 +125,7 @@ def _described(name: str) -> tuple[Network | Graph, list[Array] | None]:
 @click.option(
     "--late-reset",
     is_flag=True,
-    help="The reset comes a tick after the spike: snnTorch's, unless reset_delay=False.",
+    help="The reset comes a tick after the spike, as snnTorch subtracts unless reset_delay=False.",
 )
 @click.option(
     "--learn",
@@ -141,6 +141,13 @@ def _described(name: str) -> tuple[Network | Graph, list[Array] | None]:
     show_default=True,
     help="Of a checkpoint: full learning rate, in that of the presets.",
 )
+@click.option(
+    "--gate",
+    type=click.Choice(list(GATES)),
+    default="near",
+    show_default=True,
+    help="Of a checkpoint: hidden neurons that learn, near their threshold or all.",
+)
 @click.option("--name", default="imported", show_default=True, help="Name of the network.")
 @common.overwrite_option
 @common.json_option
@@ -155,6 +162,7 @@ def bring_in(
     late_reset: bool,
     learn: str,
     rate: float,
+    gate: str,
     name: str,
     overwrite: bool,
     as_json: bool,
@@ -170,7 +178,7 @@ def bring_in(
             f"-o is '{output}'; it must end in .npz (layers that learn on) or .json (any graph)"
         )
     options = Options(dt, width, ticks, encoder, reset, late_reset)  # type: ignore[arg-type]
-    learning = Learning(learn, rate)  # type: ignore[arg-type]
+    learning = Learning(learn, rate, gate)  # type: ignore[arg-type]
     check_free(output, overwrite=overwrite)
     graph = files.read(file)
     try:

@@ -18,11 +18,17 @@ from erbium.nir.incoming import Part, Parts
 from erbium.sw_model.constants import Array
 from erbium.sw_model.description.connect import check_choice
 from erbium.sw_model.network import EncoderKind, FeedbackKind, Layer, Network
-from erbium.sw_model.programs import STATE_MIN, DescriptionError
+from erbium.sw_model.programs import STATE_MAX, STATE_MIN, DescriptionError
 from erbium.sw_model.rules import ErbpRule
 
 Learns = Literal["all", "output", "none"]
 LEARNS: tuple[Learns, ...] = ("all", "output", "none")
+Gate = Literal["near", "wide"]
+GATES: dict[Gate, tuple[int, int]] = {"near": (-1, 3), "wide": (-64, 64)}
+"""Membranes of hidden neurons that learn, in thresholds: near theirs, or all that there are."""
+
+MARGIN = 0.2
+"""What is taken from the label's neuron at each tick of learning, in thresholds."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +41,18 @@ class Learning:
         ``"all"``, ``"output"`` or ``"none"``.
     rate : float
         Full learning rate in that of the presets, 1/16 ... 8.
+    gate : str
+        Which hidden neurons learn: ``"near"``, those whose membrane is near the threshold; ``"wide"``, all. The latter
+        moves what has become silent, or never rests.
     """
 
     layers: Learns = "all"
     rate: float = 1.0
-    margin: float = 0.625
-    hidden_rate: float = 1.0
+    gate: Gate = "near"
 
     def __post_init__(self) -> None:
         check_choice("which layers learn", self.layers, LEARNS)
+        check_choice("gate", self.gate, tuple(GATES))
         if not 1 / 16 <= self.rate <= 8:
             raise DescriptionError(
                 f"the learning rate is {self.rate}; it must be from 1/16 to 8 of the presets'"
@@ -67,10 +76,13 @@ def as_network(found: Parts, learning: Learning | None = None) -> tuple[Network,
         learns = learning.layers == "all" or (last and learning.layers == "output")
         threshold = part.whole.threshold
         program = part.whole.program("imported", dendrite_shift=(4 if last else 3) if learns else None)
-        gate = (STATE_MIN, 4 * threshold) if last else (0, 2 * threshold)
+        low, high = GATES[learning.gate]
+        # The output learns whatever it has done, as in the presets.
+        gate = (STATE_MIN, 4 * threshold)
+        if not last:
+            gate = max(low * threshold, STATE_MIN), min(high * threshold, STATE_MAX)
         scale = threshold * 2**part.whole.shift / 256
         base = (4 if last else 12 if kind == "sign" else 8) * scale
-        rate = learning.rate * (1 if last else learning.hidden_rate)
         layers.append(
             Layer(
                 n_neurons=part.dynamics.size,
@@ -79,7 +91,7 @@ def as_network(found: Parts, learning: Learning | None = None) -> tuple[Network,
                 weight_width=found.options.width,
                 weight_bound=0,
                 feedback=("direct" if last else kind) if learns else "none",
-                gain=min(max(round(base * rate), 1), 255) if learns else 0,
+                gain=min(max(round(base * learning.rate), 1), 255) if learns else 0,
             )
         )
     encoder: EncoderKind = "bernoulli" if found.options.encoder == "bernoulli" else "phase"
@@ -90,7 +102,7 @@ def as_network(found: Parts, learning: Learning | None = None) -> tuple[Network,
         layers=tuple(layers),
         encoder=encoder,
         n_ticks=found.options.n_ticks,
-        margin=round(learning.margin * output.threshold * 2**output.shift),
+        margin=round(MARGIN * output.threshold * 2**output.shift),
         seed=found.options.seed,
     )
     weights = [np.vstack([part.weights[0], part.bias[None]]) for part in parts]

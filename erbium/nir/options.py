@@ -36,7 +36,8 @@ class Options:
         ``"value"``: a spike sets the membrane to the node's ``v_reset``, as NIR has it. ``"subtract"``: it takes the
         threshold away. Frameworks know both, and NIR writes only the first.
     late_reset : bool
-        The reset happens a tick after the spike, as snnTorch has it unless ``reset_delay=False``.
+        The reset happens a tick after the spike, as snnTorch has it unless ``reset_delay=False``: what is taken away
+        has leaked by then, and a membrane that is set stays so for a tick, whatever comes in.
     seed : int
         Of all random numbers.
     """
