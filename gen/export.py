@@ -14,21 +14,27 @@ from typing import Any
 
 from amaranth.hdl import Shape
 
+from erbium.gen.bus_export import BusName, bus_header, bus_manifest, system_rdl
 from erbium.gen.c_header import ENUMS, STREAMS, c_header, fields_of
 from erbium.gen.files import write_text
 from erbium.gen.link_export import link_manifest
 from erbium.gen.netlist.write import KEYWORDS
 from erbium.gen.verilog import component_verilog
 from erbium.hdl.array import ErbiumArray, rate_ports
+from erbium.hdl.bus_chip import AxiChip, WishboneChip
+from erbium.hdl.bus_map import BusMap
 from erbium.hdl.chip import ErbiumChip
 from erbium.hdl.registers import COUNTER_WIDTH, RegisterMap, counter_names, performance_names
 from erbium.hdl.uart import bit_period
 from erbium.hdl.weight_words import LayerWeights, holds_contents
 from erbium.sw_model.network import Hardware, Network
-from erbium.sw_model.programs import DescriptionError, check_name
+from erbium.sw_model.programs import DescriptionError, check_name, check_range
 
 FORMAT, FORMAT_VERSION = "erbium-manifest", 1
 CORE_VERSION = "0.1.0"
+
+
+Design = ErbiumArray | ErbiumChip | AxiChip | WishboneChip
 
 
 def _streams() -> dict[str, Any]:
@@ -50,7 +56,7 @@ def _streams() -> dict[str, Any]:
     return result
 
 
-def _ports(network: Network, design: ErbiumArray | ErbiumChip) -> list[dict[str, Any]]:
+def _ports(network: Network, design: Design) -> list[dict[str, Any]]:
     """Return every port of a design with direction, width and meaning."""
     meanings = {
         "rx": "serial line from the host; high while it rests",
@@ -87,7 +93,7 @@ def _ports(network: Network, design: ErbiumArray | ErbiumChip) -> list[dict[str,
 def manifest(
     network: Network,
     hardware: Hardware,
-    design: ErbiumArray | ErbiumChip,
+    design: Design,
     name: str,
     files: dict[str, str],
     options: ExportOptions,
@@ -98,7 +104,7 @@ def manifest(
     ----------
     network : Network
     hardware : Hardware
-    design : ErbiumArray or ErbiumChip
+    design : ErbiumArray, ErbiumChip, AxiChip or WishboneChip
     name : str
         Of the top module.
     files : dict of str
@@ -133,7 +139,8 @@ def manifest(
         "weights": "undefined" if options.weights is None else weights_digest(options.weights),
         "serial": options.serial and asdict(options.serial),
         "ports": _ports(network, design),
-        "streams": {} if options.serial else _streams(),
+        "bus": options.bus and bus_manifest(BusMap(RegisterMap(network, hardware)), options.bus),
+        "streams": {} if options.serial or options.bus else _streams(),
         "codes": {kind.__name__: {item.name: item.value for item in kind} for kind in ENUMS},
         "counters": counter_names(network),
         "performance_counters": performance_names(network),
@@ -151,10 +158,10 @@ def weights_digest(weights: Sequence[LayerWeights]) -> str:
     return digest.hexdigest()[:16]
 
 
-def core_file(network: Network, hardware: Hardware, name: str, what: str) -> str:
+def core_file(network: Network, hardware: Hardware, name: str, what: str, *, rdl: bool = False) -> str:
     """Return the FuseSoC core description (CAPI 2); `name` is that of the core and of its files.
 
-    `what` is "array" or "chip", as in the heading of the Verilog.
+    `what` it is stands in the heading of the Verilog, too; with `rdl` there is a description of its registers.
     """
     return "\n".join(
         [
@@ -166,6 +173,7 @@ def core_file(network: Network, hardware: Hardware, name: str, what: str) -> str
             "    files:",
             f"      - {name}.v",
             f"      - {name}.h: {{is_include_file: true, file_type: cSource}}",
+            *([f"      - {name}.rdl: {{file_type: user}}"] if rdl else []),
             "    file_type: verilogSource",
             "targets:",
             "  default:",
@@ -198,9 +206,10 @@ def _heading(network: Network, hardware: Hardware, what: str) -> str:
     )
 
 
-def file_names(name: str) -> tuple[str, ...]:
+def file_names(name: str, bus: BusName | None = None) -> tuple[str, ...]:
     """Return the names of the files that :func:`export` writes by a name."""
-    return tuple(f"{name}.{kind}" for kind in ("v", "h", "core", "json"))
+    kinds = ("v", "h", "core", "json", "rdl") if bus else ("v", "h", "core", "json")
+    return tuple(f"{name}.{kind}" for kind in kinds)
 
 
 @dataclass(frozen=True)
@@ -233,6 +242,10 @@ class ExportOptions:
         Export the whole chip, the array behind its host link, in place of the array.
     power_up : bool
         Of :func:`erbium.gen.verilog.verilog_from_rtlil`.
+    bus : str, optional
+        Export the array on a bus, one of :data:`erbium.gen.bus_export.BUSES`.
+    clock : int
+        Frequency of ``clk`` in Hz, for the register ``clock_frequency`` of an array on a bus.
 
     Raises
     ------
@@ -244,6 +257,8 @@ class ExportOptions:
     weights: Sequence[LayerWeights] | None = None
     serial: SerialLine | None = None
     power_up: bool = True
+    bus: BusName | None = None
+    clock: int = SerialLine.clock
 
     def __post_init__(self) -> None:
         if self.name:
@@ -269,9 +284,11 @@ def export_name(name: str, *, given: bool) -> str:
     return name
 
 
-def default_name(network: Network, hardware: Hardware, serial: SerialLine | None = None) -> str:
-    """Return the name of an export that has no other: it tells networks, lanes, and arrays and chips apart."""
-    what = "chip" if serial else "array"
+def default_name(
+    network: Network, hardware: Hardware, serial: SerialLine | None = None, bus: BusName | None = None
+) -> str:
+    """Return the name of an export that has no other: it tells networks, lanes, and arrays, chips and buses apart."""
+    what = "chip" if serial else bus or "array"
     return export_name(f"erbium_{what}_{network.name}_{hardware.lanes}lanes", given=False)
 
 
@@ -306,8 +323,10 @@ def export(
         If the folder cannot be written to.
     """
     options = options or ExportOptions()
-    name = options.name or default_name(network, hardware, options.serial)
-    what, design = "array", None
+    name = options.name or default_name(network, hardware, options.serial, options.bus)
+    plan: BusMap | None = None
+    what = "array"
+    design: Design
     if line := options.serial:
         try:
             bit_period(line.clock, line.baud_rate)  # before anything is made that would then go unused
@@ -315,6 +334,16 @@ def export(
             raise DescriptionError(f"{error}; choose another --baud or --clock") from None
         what = "chip"
         design = ErbiumChip(network, hardware, line.clock, line.baud_rate, weights=options.weights)
+    elif bus := options.bus:
+        what = f"array on {bus}"
+        check_range("clock in Hz", options.clock, 1, (1 << 32) - 1)
+        registers = RegisterMap(network, hardware, options.clock)
+        plan = BusMap(registers)
+        if bus == "axi":
+            design = AxiChip(registers, options.weights)
+        else:
+            pipelined = bus == "wishbone-pipelined"
+            design = WishboneChip(registers, pipelined=pipelined, weights=options.weights)
     else:
         design = ErbiumArray(network, hardware, options.weights)
     logging.getLogger("erbium").info(
@@ -323,9 +352,13 @@ def export(
     verilog = component_verilog(design, name, power_up=options.power_up)
     files = {
         f"{name}.v": _heading(network, hardware, what) + verilog,
-        f"{name}.h": c_header(network, name),
-        f"{name}.core": core_file(network, hardware, name, what),
+        f"{name}.h": c_header(
+            network, name, bus_header(plan, options.bus, name.upper()) if plan and options.bus else ()
+        ),
+        f"{name}.core": core_file(network, hardware, name, what, rdl=plan is not None),
     }
+    if plan and options.bus:
+        files[f"{name}.rdl"] = system_rdl(plan, options.bus, name)
     described = manifest(network, hardware, design, name, files, options)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

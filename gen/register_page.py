@@ -43,7 +43,8 @@ def _table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 
-def _codes(members: type[enum.IntEnum]) -> str:
+def code_table(members: type[enum.IntEnum]) -> str:
+    """Return numbers, names and meanings as a table."""
     told = meanings(members)
     return _table(("code", "name", "meaning"), ((m.value, f"`{m.name}`", told[m.name]) for m in members))
 
@@ -86,9 +87,9 @@ def _windows(name: str) -> str:
 def tables() -> dict[str, str]:
     """Return the tables by the names under which the page has them."""
     result = {
-        "requests": _codes(Request),
-        "errors": _codes(ErrorCode),
-        "formats": _codes(PixelFormat),
+        "requests": code_table(Request),
+        "errors": code_table(ErrorCode),
+        "formats": code_table(PixelFormat),
         "status": _flags(Status),
         "control": _flags(Control),
     }

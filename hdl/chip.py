@@ -21,7 +21,7 @@ from erbium.sw_model.network import Hardware, Network
 _LIGHTS = {"learning": Out(1), "answer": Out(8), "active": Out(1)}
 
 
-def _connect(m: Module, link: HostLink | MessageLink, array: ErbiumArray, registers: RegisterMap) -> None:
+def connect_array(m: Module, link: wiring.Component, array: ErbiumArray, registers: RegisterMap) -> None:
     """Put the array behind the link. A soft reset stops it and keeps its weights.
 
     The array's reset is a register, one clock behind the link's: no logic lies before the many registers that it
@@ -117,7 +117,7 @@ class ErbiumChip(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         link = self._link
-        _connect(m, link, self._array, self.registers)
+        connect_array(m, link, self._array, self.registers)
         m.d.comb += [link.rx.eq(self.rx), self.tx.eq(link.tx)]
         m.d.comb += [getattr(self, name).eq(getattr(link, name)) for name in _LIGHTS]
         return m
@@ -158,7 +158,7 @@ class FrameChip(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        _connect(m, self._link, self._array, self._registers)
+        connect_array(m, self._link, self._array, self._registers)
         connect(m, flipped(self.byte_i), self._link.byte_i)
         connect(m, self._link.byte_o, flipped(self.byte_o))
         m.d.comb += [self.idle.eq(self._array.idle), self.collision.eq(self._array.collision)]

@@ -118,7 +118,8 @@ class CsrBlock(wiring.Component):
     select : In(1)
         It is the address that is to be read.
     read : In(1), data_o : Out(8 * octets), ack : Out(1)
-        Read; the data are there in the clock in which `ack` is. They are 0 a clock after nothing was selected.
+        Read; the data are there in the clock in which `ack` is, and a clock without `read` follows. They are 0 a clock
+        after nothing was selected.
     value : In(32), writable, fits, waits : Out(1), write : In(1)
         Of :class:`erbium.hdl.csr_registers.CsrRegisters`, at the address `entry`.
     weight_i : In(stream of AccessRequest)
@@ -210,13 +211,13 @@ class CsrBlock(wiring.Component):
             stored.en.eq(1),
             stored.addr.eq(self._stored_at()),
         ]
-        is_weight, is_counter, array_data = self._from_array(m)
+        from_array, array_data = self._from_array(m)
         # What it is has been known for a clock when it is read.
         is_live, is_stored = Signal(), Signal()
         shows = self.show_turn | self.show_error
         m.d.sync += [
             is_live.eq(self.select & (shows | (self.window == REGISTERS))),
-            is_stored.eq(self.own | (self.select & ~shows & ~is_weight & ~is_counter)),
+            is_stored.eq(self.own | (self.select & ~shows & ~from_array)),
         ]
         m.d.comb += self.data_o.eq(Mux(is_live, live.data_o, 0) | Mux(is_stored, stored.data, 0) | array_data)
         return m
@@ -227,8 +228,8 @@ class CsrBlock(wiring.Component):
         at = Mux(self.window == REGISTERS, word, result_address(self.entry, self.place, self._octets))
         return Mux(self.own, self.own_address, at)
 
-    def _from_array(self, m: Module) -> tuple[Value, Value, Value]:
-        """Say when it has been read; return whether it is a weight or a counter, and its part that is read, else 0."""
+    def _from_array(self, m: Module) -> tuple[Value, Value]:
+        """Say when it has been read; return whether it is a weight or a counter, and a clock later its part, else 0."""
         registers, octets = self._registers, self._octets
         names = counter_names(registers.network) + performance_names(registers.network)
         first = registers[f"count_{names[0]}"].address
@@ -236,10 +237,12 @@ class CsrBlock(wiring.Component):
         # What is beyond the registers is never asked for.
         word = self.entry[: bits_for(registers.n_words - 1)]
         of_array = self.select & ~self.show_turn & ~self.show_error
-        m.d.sync += [
-            is_weight.eq(of_array & (self.window >= WEIGHTS)),
-            is_counter.eq(of_array & (self.window == REGISTERS) & (word >= first)),
+        at_weight, at_counter = Signal(), Signal()
+        m.d.comb += [
+            at_weight.eq(of_array & (self.window >= WEIGHTS)),
+            at_counter.eq(of_array & (self.window == REGISTERS) & (word >= first)),
         ]
+        m.d.sync += [is_weight.eq(at_weight), is_counter.eq(at_counter)]
         second = Signal()  # byte of a weight
         if octets == 1:
             wide = Signal()
@@ -285,4 +288,4 @@ class CsrBlock(wiring.Component):
         data = Mux(is_weight, Mux(second, high, low), 0) | Mux(
             is_counter, counter.word_select(Cat(part, self.entry[0]), 8 * octets), 0
         )
-        return is_weight, is_counter, data[: 8 * octets]
+        return at_weight | at_counter, data[: 8 * octets]

@@ -15,6 +15,7 @@ from amaranth.lib.wiring import Component
 
 from erbium.gen.presets import erbp_network, first_spike_network, preset
 from erbium.hdl.array import ErbiumArray
+from erbium.hdl.bus_chip import AxiChip, WishboneChip
 from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.chip import ErbiumChip, FrameChip
 from erbium.hdl.cobs import CobsDecoder, CobsEncoder
@@ -54,6 +55,7 @@ from erbium.sw_model.network import Hardware, Layer, Network
 from erbium.sw_model.neuron import Population
 from erbium.sw_model.programs import MAX_OPERATIONS, MAX_SHIFT, NeuronProgram, Operation, ResetMode
 from erbium.sw_model.rules import ErbpRule, ErrorNeurons, ThreeFactorRule
+from erbium.verif.bus_model import BusModel
 from erbium.verif.link_array import ModelledArray
 from erbium.verif.link_model import LinkModel
 from erbium.verif.probes import ProbedArray, ProbedLayer
@@ -61,6 +63,7 @@ from erbium.verif.simulators import SimulatorName
 
 BENCH_VARIABLE = "ERBIUM_BENCH"
 ICARUS: tuple[SimulatorName, ...] = ("icarus",)
+VERILATOR: tuple[SimulatorName, ...] = ("verilator",)
 BOTH: tuple[SimulatorName, ...] = ("icarus", "verilator")
 
 
@@ -730,6 +733,18 @@ def _frame_chips() -> Iterator[Case]:
         yield Case(name, {"registers": registers, "timeout": 400}, BOTH if name == "tiny" else ICARUS)
 
 
+def _bus_chips(**options: Any) -> Iterator[Case]:
+    for name, lanes in (("tiny", 4), ("first-spike-tiny", 5)):
+        registers = RegisterMap(preset(name).network, Hardware(lanes=lanes), 12_000_000)
+        yield Case(name, {"registers": registers} | options, BOTH if name == "tiny" else VERILATOR)
+
+
+def _wishbone_chips() -> Iterator[Case]:
+    yield from _bus_chips()
+    pipelined, _ = _bus_chips(pipelined=True)
+    yield replace(pipelined, name="pipelined", simulators=VERILATOR)
+
+
 _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Component] | None]] = {
     Generator: (
         rng.Generator,
@@ -802,6 +817,8 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     MessageLink: (LinkModel, "message_link", _message_links(), None),
     ErbiumChip: (ModelledArray, "chip", _chips(), None),
     FrameChip: (ModelledArray, "chip", _frame_chips(), None),
+    AxiChip: (BusModel, "bus", _bus_chips(), None),
+    WishboneChip: (BusModel, "bus", _wishbone_chips(), None),
     LayerEngine: (LayerModel, "layer", itertools.chain(_layers(), _first_spike_layers()), ProbedLayer),
     ErbiumArray: (ArrayModel, "array", itertools.chain(_arrays(), _first_spike_arrays()), ProbedArray),
 }
@@ -818,7 +835,12 @@ COVERED_BY = {
     "LaneGroup": "LayerEngine",
     "PixelMemory": "Encoder",
     "EntryCursor": "MessageLink",
+    "AxiLite": "AxiChip",
+    "BusFront": "AxiChip",
+    "SampleWords": "AxiChip",
+    "Wishbone": "WishboneChip",
     "CsrBlock": "MessageLink",
+    "Handshake": "MessageLink",
     "CsrRegisters": "MessageLink",
     "ReplyWriter": "MessageLink",
     "RequestReader": "MessageLink",

@@ -71,6 +71,9 @@ BENCHES = {
         "erbium.bench.page", "the page in which the chip learns, in a browser: size, speed, exactness"
     ),
     "link": Bench("erbium.bench.link", "random and damaged frames that the host link survives"),
+    "bus": Bench(
+        "erbium.bench.bus", "random transfers and learning on AXI and on Wishbone, compared; what a bus costs"
+    ),
     "lanes": Bench("erbium.bench.lanes", "share of clock cycles in which the lanes work, cycles per sample"),
     "proofs": Bench("erbium.bench.proofs", "components with formal proofs, and the faults that refute them"),
     "nir": Bench(

@@ -5,13 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from erbium.commands import common
 from erbium.sw_model.network import Hardware
 
+if TYPE_CHECKING:
+    from erbium.gen.bus_export import BusName
+
 MHZ = 1_000_000
+
+BUSES = ("axi", "wishbone", "wishbone-pipelined", "uart")
+"""Those of :data:`erbium.gen.bus_export.BUSES`, which takes Amaranth to load, and the serial line."""
 
 FORMATS = ("hex", "c", "npz", "json")
 """Those of :data:`erbium.gen.weights_export.FORMATS`, which takes Amaranth to load."""
@@ -29,6 +36,7 @@ def name_option(help_text: str) -> Callable[[common.F], common.F]:
         "erbium verilog mine.json -o build/mine --lanes 32 --name mine",
         "erbium verilog run.npz -o build/trained",
         "erbium verilog tiny -o build/chip --link --clock 25 --baud 1000000",
+        "erbium verilog tiny -o build/axi --bus axi",
     ),
 )
 @click.argument("network", metavar="PRESET|FILE|CHECKPOINT", shell_complete=common.complete_network)
@@ -41,7 +49,14 @@ def name_option(help_text: str) -> Callable[[common.F], common.F]:
 @click.option(
     "--link", is_flag=True, help="The whole chip: the array behind its host link, on a serial line."
 )
-@click.option("--clock", type=float, metavar="MHZ", help="With --link: frequency of clk; default is 50.")
+@click.option(
+    "--bus",
+    type=click.Choice(BUSES),
+    help="The array on the bus of a system on a chip, with a register map in SystemRDL; uart is the same as --link.",
+)
+@click.option(
+    "--clock", type=float, metavar="MHZ", help="With --link or --bus: frequency of clk; default is 50."
+)
 @click.option("--baud", type=int, help="With --link: bits per second; default is 1000000.")
 @click.option(
     "--power-up/--no-power-up",
@@ -57,6 +72,7 @@ def verilog(
     lanes: int,
     name: str,
     link: bool,
+    bus: BusName | Literal["uart"] | None,
     clock: float | None,
     baud: int | None,
     power_up: bool,
@@ -66,8 +82,16 @@ def verilog(
 
     From a checkpoint, the synapse memories hold what was learned from the start.
     """
-    if not link and (clock is not None or baud is not None):
-        raise click.UsageError("--clock and --baud are those of a serial line; add --link")
+    if bus == "uart":
+        link, bus = True, None
+    if link and bus:
+        raise click.UsageError(
+            f"--bus is {bus!r}, and --link is a serial line in its place; give one of them"
+        )
+    if not link and baud is not None:
+        raise click.UsageError("--baud is that of a serial line; add --link")
+    if not (link or bus) and clock is not None:
+        raise click.UsageError("--clock is that of a serial line or a bus; add --link or --bus")
     described, weights = common.network_or_trained(network)
     hardware = Hardware(lanes=lanes)
     from erbium.gen.export import ExportOptions, SerialLine, default_name, export, file_names
@@ -80,8 +104,15 @@ def verilog(
             usual.clock if clock is None else round(clock * MHZ), usual.baud_rate if baud is None else baud
         )
     rows = None if weights is None else [values.tolist() for values in weights]
-    options = ExportOptions(name, rows, serial, power_up)
-    files = file_names(name or default_name(described, hardware, serial))
+    options = ExportOptions(
+        name,
+        rows,
+        serial,
+        power_up,
+        bus,
+        round(clock * MHZ) if bus and clock is not None else SerialLine.clock,
+    )
+    files = file_names(name or default_name(described, hardware, serial, bus), bus)
     check_free(*(output / file for file in files), overwrite=overwrite, make_folders=True)
     made = export(described, hardware, output, options)
     names = ", ".join(sorted([*made["files"], f"{made['top']}.json"]))
