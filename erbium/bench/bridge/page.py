@@ -40,8 +40,9 @@ def write_report(path: Path, outcome: Outcome) -> None:
         path,
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>erbium bench nir</title>'
         f"<style>{STYLE_SHEET}</style>"
-        f"<main><h1>A network that was brought in, on the chip</h1><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table>{_plot(outcome) or ''}</main></html>\n",
+        '<main style="display: block"><h1>A network that was brought in, on the chip</h1>'
+        f'<div style="overflow-x: auto"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"{_plot(outcome) or ''}</main></html>\n",
     )
 
 
