@@ -96,6 +96,11 @@ def report() -> list[Row]:
         _package("wasmtime", RUNTIME, "pages: loads the weights of that chip", "optional"),
         _browser(),
     ]
+    rows += [
+        _package("nir", "nir", "networks from other frameworks, and back", "optional"),
+        _package("snnTorch", "snntorch", "trains the network of 'erbium bench nir'", "optional"),
+        _package("NeuroBench", "neurobench", "the harness of 'erbium neurobench'", "optional"),
+    ]
     rows += [_tool(tools.find(name), purpose, "optional") for name, purpose in _BITSTREAM_TOOLS.items()]
     rows.append(_package("amaranth-boards", "amaranth-boards", "pins of the boards", "optional"))
     rows.append(_tool(tools.find_loader(), "programs a board", "optional"))

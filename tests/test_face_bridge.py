@@ -10,9 +10,10 @@ import nir
 import numpy as np
 import pytest
 
+from erbium.bench import bridge
 from erbium.bench.bridge import shifts, snn
 from erbium.chip import open_chip
-from erbium.gen.presets import preset
+from erbium.gen.presets import PRESETS, preset
 from erbium.nir.incoming import from_nir
 from erbium.nir.options import Options
 from erbium.sw_model.datasets.sources import load_tiny_digits
@@ -211,3 +212,43 @@ def test_the_command(run):
     assert "SynapticOperations Effective_ACs" in out
     code, _, err = run("neurobench tiny.npz --data tiny-digits --images 500")
     assert (code, "--images is 500" in err) == (2, True)
+
+
+# --- the bench -------------------------------------------------------------------------------------------
+
+
+@needs_packages
+@pytest.mark.filterwarnings("ignore")
+def test_the_bench_has_a_row_for_each_figure(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(bridge, "load_digits", load_tiny_digits)
+    monkeypatch.setattr(bridge, "PRESETS", {"tiny": PRESETS["tiny"]})
+    monkeypatch.setattr(bridge, "SEEDS", (1, 2))
+    monkeypatch.setattr(snn, "QUICK", snn.Setup(16, 0.9375, 2, 8, 8, 2e-2, 100))
+    code, _, _ = run("bench nir --quick --jobs 1 --json a.json --pictures pics --report a.html")
+    assert code == 0
+    rows = {row["id"]: row for row in json.loads((tmp_path / "a.json").read_text())["rows"]}
+    won = "nir/shift/won-back"
+    names = [won, *(f"{won}/{shift.name}" for shift in shifts.SHIFTS)]
+    assert list(rows) == ["nir/round-trip/differing-digests", "nir/snntorch/points-lost", *names]
+    assert rows["nir/round-trip/differing-digests"]["value"] == 0
+    lost = rows["nir/snntorch/points-lost"]
+    assert lost["value"] == pytest.approx(np.mean(lost["snntorch"]) - np.mean(lost["chip"]), abs=1e-3)
+    shares = [share for name in names[1:] for share in rows[name]["shares"]]
+    assert rows[won]["shares"] == shares
+    assert rows[won]["value"] == pytest.approx(np.mean(shares), abs=0.01)
+    one = rows[names[1]]
+    for before, shifted, after, share in zip(
+        one["before"], one["shifted"], one["after"], one["shares"], strict=True
+    ):
+        assert share == pytest.approx(100 * (after - shifted) / (before - shifted) if before > shifted else 0)
+    assert "before the shift" in (tmp_path / "pics" / "nir-shift.svg").read_text()
+    assert won in (tmp_path / "a.html").read_text()
+
+
+def test_digests_that_differ_are_counted(run, monkeypatch):
+    class Wrong:
+        description, weights = PRESETS["tiny"].network, None
+
+    monkeypatch.setattr(bridge, "PRESETS", {name: PRESETS[name] for name in ("tiny", "erbp-digits")})
+    monkeypatch.setattr(bridge, "from_nir", lambda graph: Wrong)
+    assert run("bench nir --only nir/round-trip")[0] == 1

@@ -19,6 +19,9 @@ from erbium.sw_model.programs import DescriptionError
 PACKAGES = ("torch", "snntorch", "nir", "nirtorch")
 BATCH, TEST_BATCH = 128, 1000
 
+SMALL = 5_000
+"""Training images that are not worth several threads."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -83,6 +86,8 @@ def train(setup: Setup, dataset: Dataset, seed: int = 1) -> Trained:
     """Train a network on the training images; pixels of value p spike with probability p / 256 in a tick."""
     import torch
 
+    if len(dataset.train) < SMALL:
+        torch.set_num_threads(1)  # what they would share is less than what they wait for each other
     torch.manual_seed(seed)
     modules = _modules(setup, dataset.n_pixels, dataset.n_classes)
     parameters = [value for module in modules for value in module.parameters()]
