@@ -26,6 +26,7 @@ from erbium.gen.c_header import c_header
 from erbium.gen.presets import preset
 from erbium.sw_model.network import Network
 from erbium.verif.model_board import Fault, ModelBoard
+from erbium.verif.simulators import find_verilator
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -315,6 +316,40 @@ def test_the_testbench_finds_what_is_wrong(verilog: Path, name: str, line: int, 
     assert done.returncode != 0
     assert re.search(said, done.stdout), done.stdout
     assert "FAIL: there are differences" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.icarus
+@pytest.mark.verilator
+def test_fusesoc_runs_the_testbench_and_lints_the_array(verilog: Path, tmp_path: Path) -> None:
+    """Both targets, in a copy; a result that is another one ends with an exit code that says so."""
+    folder = tmp_path / "verilog"
+    shutil.copytree(verilog, folder)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    tool = find_verilator()
+    (programs / "verilator").symlink_to(tool.require())
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+
+    def fusesoc(target: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "fusesoc.main", "--config", "none.conf", "--cores-root", "."]
+        return subprocess.run(
+            [*command, "run", "--target", target, "erbium:examples:tiny"],
+            cwd=folder,
+            env={**os.environ, **tool.env, "PATH": path, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    for target in ("sim", "lint"):
+        done = fusesoc(target)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "%Warning" not in done.stdout + done.stderr
+        assert ("PASS: 40 results, 256 weights" in done.stdout) == (target == "sim")
+    results = folder / "results.hex"
+    results.write_text("f" + results.read_text()[1:])
+    assert fusesoc("sim").returncode != 0
 
 
 @pytest.mark.slow
