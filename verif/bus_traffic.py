@@ -127,9 +127,12 @@ class BusTraffic:
             # Anywhere.
             return Access(pick.randrange(1 << self.map.address_bits) & ~3, pick.random() < 0.5, value)
         if kind == 1:
-            return Access(address, True, value, pick.randrange(15))
+            # What would be done if all of it were written.
+            right = self._setting() if pick.random() < 0.5 else next(self.row())
+            return right._replace(strobes=pick.randrange(15))
         if kind == 2:
-            return Access(address | pick.randrange(1, 4), pick.random() < 0.5, value)
+            right = self._setting() if pick.random() < 0.5 else Access(address)
+            return right._replace(address=right.address | pick.randrange(1, 4))
         if kind == 3:
             # In a row that has not been begun.
             layer, row, _, n_neurons = self._row()

@@ -72,6 +72,8 @@ class Run:
         Regular expression: which tests of the bench to run; empty for all.
     family : str
         Run on what a synthesis for this family of FPGAs makes of the hardware; empty for the hardware itself.
+    seconds : int
+        How long the simulation may take; that of a netlist some times longer.
     """
 
     entry: Entry
@@ -82,6 +84,7 @@ class Run:
     verilog: str = ""
     tests: str = ""
     family: FamilyName | Literal[""] = ""
+    seconds: int = LONGEST_RUN
 
     @property
     def folder(self) -> Path:
@@ -92,7 +95,7 @@ class Run:
     @property
     def longest(self) -> int:
         """Seconds that the simulation may take."""
-        return LONGEST_RUN * (NETLIST_SLOWNESS if self.family else 1)
+        return self.seconds * (NETLIST_SLOWNESS if self.family else 1)
 
     def source(self) -> str:
         """Return the Verilog of what is simulated: the hardware, what a synthesis makes of it, or a mutant.

@@ -17,6 +17,9 @@ from erbium.verif.registry import REGISTRY
 from erbium.verif.run_bench import BenchError, Run, run_bench
 from erbium.verif.simulators import SimulatorName
 
+LONGEST = 3600
+"""Seconds that one simulation may take."""
+
 TRANSFERS_VARIABLE, LEARNED_VARIABLE = "ERBIUM_BUS_TRANSFERS", "ERBIUM_BUS_LEARNED"
 
 BUSES: dict[BusName, tuple[str, str]] = {
@@ -118,7 +121,7 @@ def run(advance: Advance, bus: BusName, simulator: SimulatorName, figure: Figure
     with environment({**os.environ, **variables}):
         for tests in texts:
             try:
-                run_bench(Run(entry, entry.case(case), simulator, tests=tests), again=False)
+                run_bench(Run(entry, entry.case(case), simulator, tests=tests, seconds=LONGEST), again=False)
             except BenchError as error:
                 texts[tests] = str(error)
             advance(1)

@@ -134,7 +134,10 @@ async def transfers(dut: Any, stall: str) -> None:
         if tb.is_axi and tb.random.random() < 0.03:
             await tb.sample(tb.traffic.sample() if tb.random.random() < 0.6 else tb.traffic.wrong_sample())
         turn = tb.model.next_turn
+        refused = tb.model.refused
         await tb.access(tb.traffic.access())
+        if tb.model.refused != refused and tb.random.random() < 0.4:
+            await tb.read("last_error")
         if tb.model.next_turn != turn:
             await tb.until_idle()
     cocotb.log.info("%d transfers: %s", tb.transfers, dict(tb.seen))
