@@ -153,7 +153,7 @@ def benchmark(chip: Chip, split: Split, n_images: int | None = None) -> dict[str
         The first so many; default is all.
     """
     count = len(split) if n_images is None else n_images
-    images = torch.from_numpy(np.ascontiguousarray(split.images[:count]))
+    images = torch.from_numpy(np.array(split.images[:count]))  # a copy: it has to be writable
     labels = torch.from_numpy(split.labels[:count].astype(np.int64))
     loader = DataLoader(TensorDataset(images, labels), batch_size=BATCH)
     harness = Benchmark(ChipModel(chip), loader, [], [], METRICS)

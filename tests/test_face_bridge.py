@@ -71,7 +71,7 @@ def layers_of_snntorch(kind):
 
 
 @needs_packages
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
@@ -119,7 +119,7 @@ def test_neurons_spike_as_in_snntorch(kind, options, tmp_path):
 
 
 @needs_packages
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_trained_network_is_brought_in_and_learns_on():
     dataset = load_tiny_digits()
     setup = snn.Setup(24, 0.9375, 6, 8, 16, 2e-2, 200)
@@ -161,7 +161,7 @@ def test_without_the_packages(run, monkeypatch):
 
 
 @needs_packages
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_neurobench_counts_what_the_chip_counts():
     """NeuroBench's own formula, on the spikes of each tick, comes to the chip's counters; the harness prints those."""
     import torch
@@ -202,7 +202,7 @@ def test_neurobench_counts_what_the_chip_counts():
 
 
 @needs_packages
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_command(run):
     assert run("train tiny --images 20 --evaluate-images 2 --backend reference --data tiny-digits")[0] == 0
     code, out, _ = run("neurobench tiny.npz --data tiny-digits --images 5 --backend reference --json")
@@ -218,7 +218,7 @@ def test_the_command(run):
 
 
 @needs_packages
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_bench_has_a_row_for_each_figure(run, monkeypatch, tmp_path):
     monkeypatch.setattr(bridge, "load_digits", load_tiny_digits)
     monkeypatch.setattr(bridge, "PRESETS", {"tiny": PRESETS["tiny"]})

@@ -60,7 +60,7 @@ class Learning:
 
 
 def as_network(found: Parts, learning: Learning | None = None) -> tuple[Network, list[Array]]:
-    """Return layers in a row, and their weights.
+    """Return layers in a row, and their weights, with the hidden neurons where the chip's feedback suits them.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def as_network(found: Parts, learning: Learning | None = None) -> tuple[Network,
         seed=found.options.seed,
     )
     weights = [np.vstack([part.weights[0], part.bias[None]]) for part in parts]
-    return network, [values.astype(np.int16) for values in weights]
+    return network, aligned(network, [values.astype(np.int16) for values in weights])
 
 
 def aligned(network: Network, weights: list[Array]) -> list[Array]:

@@ -14,7 +14,7 @@ from erbium.bench.bridge.snn import Setup
 from erbium.bench.work import Advance
 from erbium.chip import Chip, open_chip
 from erbium.nir.incoming import parts_of
-from erbium.nir.layered import Gate, Learning, aligned, as_network
+from erbium.nir.layered import Gate, Learning, as_network
 from erbium.nir.options import Options
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset, Split
@@ -97,7 +97,7 @@ def brought_in(graph: Any, setup: Setup, seed: int, learning: Learning | None = 
     parts = parts_of(graph, Options(n_ticks=setup.ticks, seed=seed), "brought-in")
     network, weights = as_network(parts, learning)
     chip = open_chip(network)
-    chip.load(aligned(network, weights))
+    chip.load(weights)
     return chip
 
 
