@@ -272,6 +272,19 @@ def test_scale_flatten_delay_and_loops():
     assert description.readout.population == "neurons"
 
 
+def test_the_tick_is_that_of_the_metadata_unless_one_is_named():
+    synapses = nir.Linear(np.ones((2, 2)))
+    graph = nir.NIRGraph.from_list(synapses, nir.LI(full(2, 0.01), full(2, 1.0), full(2, 0.0)))
+    graph.metadata["dt"] = 0.005
+    expected = brought(graph).description
+    assert "x0 <- -x0 >> 1" in expected.populations[0].program.describe()
+    for said in ("soon", -1.0, np.nan, []):
+        graph.metadata["dt"] = said
+        with pytest.raises(DescriptionError, match="the metadata of the graph say a tick of"):
+            from_nir(graph)
+        assert brought(graph, Options(dt=0.005)).description == expected
+
+
 def test_a_graph_within_a_graph_is_opened(tmp_path):
     inner = nir.NIRGraph(
         nodes={

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -209,10 +210,13 @@ def _taken(found: Parts) -> set[str]:
 
 def _tick(graph: Any) -> float:
     said = graph.metadata.get("dt", TICK_SECONDS)
-    value = float(np.asarray(said).reshape(-1)[0])
-    if not value > 0:
+    try:
+        value = float(np.asarray(said).reshape(-1)[0])
+    except (ValueError, TypeError, IndexError):
+        value = 0.0
+    if not 0 < value < math.inf:
         raise DescriptionError(
-            f"the metadata of the graph say a tick of {value} s; name another one with --dt"
+            f"the metadata of the graph say a tick of {said!r} s; it must be more than 0, so name one with --dt"
         )
     return value
 
