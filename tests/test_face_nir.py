@@ -278,6 +278,7 @@ def test_the_tick_is_that_of_the_metadata_unless_one_is_named():
     graph.metadata["dt"] = 0.005
     expected = brought(graph).description
     assert "x0 <- -x0 >> 1" in expected.populations[0].program.describe()
+    said: Any
     for said in ("soon", -1.0, np.nan, []):
         graph.metadata["dt"] = said
         with pytest.raises(DescriptionError, match="the metadata of the graph say a tick of"):
@@ -464,6 +465,8 @@ def test_a_learning_rate_outside_of_its_range():
 
 
 def test_the_command_out_and_back(run, tmp_path):
+    code, out, err = run("nir")
+    assert (code, err, out.startswith("Usage: erbium nir")) == (0, "", True)
     assert run("nir export tiny -o net.nir")[0] == 0
     code, out, _ = run("nir import net.nir -o net.json --json")
     assert code == 0

@@ -22,17 +22,21 @@ from erbium.tables import PlainTable
 
 
 @click.group(
+    invoke_without_command=True,
     short_help="Bring networks in from other frameworks, and take them there.",
     epilog=common.examples(
         "erbium nir export erbp-mnist-200 -o net.nir",
         "erbium nir import net.nir -o net.npz",
     ),
 )
-def nir() -> None:
+@click.pass_context
+def nir(context: click.Context) -> None:
     """Networks as NIR, which snnTorch, Norse, SpikingJelly and others read and write.
 
     Needs the package 'nir'.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @nir.command(
