@@ -100,7 +100,7 @@ class CsrBlock(wiring.Component):
     """Registers, results, counters and weights by their place in the register map.
 
     The serial link and the buses each have one. Whoever has it walks over the addresses, checks them, and says by
-    :attr:`writable` and :attr:`fits` what a write would come to; the block holds what there is to be read and written.
+    `writable` and `fits` what a write would come to; the block holds what there is to be read and written.
 
     Parameters
     ----------
