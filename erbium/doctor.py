@@ -88,6 +88,8 @@ def report() -> list[Row]:
         _tool(simulators.find_icarus(), "runs the small benches", "optional"),
         _package("pyserial", "pyserial", "talks to a board", "optional"),
         _package("cocotb", "cocotb", "runs the benches", "optional"),
+        _package("cocotbext-axi", "cocotbext-axi", "a host on AXI for its bench", "optional"),
+        _package("cocotbext-wishbone", "cocotbext-wishbone", "a host on Wishbone for its bench", "optional"),
         _tool(YICES.find(), "carries proofs out", "optional"),
         _package("pytest", "pytest", "runs the tests", "optional"),
     ]

@@ -5,6 +5,8 @@ import importlib
 import os
 import pkgutil
 import re
+import shutil
+from dataclasses import replace
 
 import pytest
 from amaranth.hdl import Module, Signal
@@ -14,8 +16,9 @@ from amaranth.sim import Simulator
 from erbium import hdl
 from erbium.hdl.one_hot import OneHot
 from erbium.verif.registry import COVERED_BY, REGISTRY
-from erbium.verif.run_bench import Run, run_bench
+from erbium.verif.run_bench import BenchError, Run, run_bench
 from erbium.verif.scoreboard import SEED_VARIABLE
+from erbium.verif.simulators import ToolError
 
 # The long ones first, so that no worker is left with one at the end.
 LONG = {"ErbiumArray": 0, "LayerEngine": 1}
@@ -92,6 +95,23 @@ def test_the_run_time_of_verilator_is_compiled_for_the_first_bench_alone():
     log = (run.folder / "build.log").read_text()
     assert "/verilated_vpi.o" in log
     assert "verilated_vpi.cpp" not in log
+
+
+@pytest.mark.icarus
+@pytest.mark.skipif(shutil.which("timeout") is None, reason="needs the program timeout")
+def test_a_simulation_that_takes_too_long_is_stopped():
+    entry = REGISTRY["MessageLink"]
+    run = Run(entry, entry.case("small"), "icarus", variant="stopped", seconds=1)
+    with pytest.raises(BenchError, match="the simulation was stopped after 1 second"):
+        run_bench(run, again=False)
+
+
+def test_a_package_that_is_missing_is_named():
+    entry = replace(REGISTRY["Crc"], packages=("cocotb", "no-such-package"))
+    with pytest.raises(
+        ToolError, match=r'the bench of Crc needs no-such-package; get it with .*"no-such-package"'
+    ):
+        run_bench(Run(entry, entry.case("crc"), "icarus"))
 
 
 def public_components():

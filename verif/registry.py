@@ -105,6 +105,8 @@ class Entry:
     cases : tuple of Case
     top : callable, optional
         Makes the device under test from the options of a case; default is the component itself.
+    packages : tuple of str
+        Distributions that the bench needs beside cocotb.
     """
 
     component: type[Component]
@@ -112,6 +114,7 @@ class Entry:
     bench: str
     cases: tuple[Case, ...]
     top: Callable[..., Component] | None = None
+    packages: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -823,8 +826,11 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     ErbiumArray: (ArrayModel, "array", itertools.chain(_arrays(), _first_spike_arrays()), ProbedArray),
 }
 
+_HOSTS = ("cocotbext-axi", "cocotbext-wishbone")
+_PACKAGES: dict[type[Component], tuple[str, ...]] = {AxiChip: _HOSTS, WishboneChip: _HOSTS}
+
 REGISTRY: dict[str, Entry] = {
-    component.__name__: Entry(component, model, bench, tuple(cases), top)
+    component.__name__: Entry(component, model, bench, tuple(cases), top, _PACKAGES.get(component, ()))
     for component, (model, bench, cases, top) in _CASES.items()
 }
 """Every component that has a bench of its own, by name."""

@@ -16,10 +16,12 @@ from typing import Literal
 from xml.etree import ElementTree
 
 from erbium.gen.verilog import component_verilog
+from erbium.sw_model.distribution import pip_install
 from erbium.sw_model.temporary import temporary_folder
 from erbium.verif import simulators
 from erbium.verif.files import build_folder, locked
 from erbium.verif.netlist import FamilyName, netlist
+from erbium.verif.programs import package_version
 from erbium.verif.registry import BENCH_VARIABLE, Case, Entry
 from erbium.verif.scoreboard import COMMAND_VARIABLE, SEED_VARIABLE, WAVE_VARIABLE
 from erbium.verif.simulators import SimulatorName
@@ -42,6 +44,9 @@ _MAKE = {"OPT_FAST": "-O0"}
 
 LONGEST_RUN = 300
 """Seconds after which a simulation is stopped; also what ends one that hangs without clocks."""
+
+TIMED_OUT = 124
+"""Exit code of ``timeout`` when it has stopped a program."""
 
 NETLIST_SLOWNESS = 10
 """How much longer the simulation of a netlist may take."""
@@ -222,9 +227,10 @@ def _simulate(run: Run, *, waves: bool) -> list[str]:
             "COCOTB_REWRITE_ASSERTION_FILES": "",
         }
         results.unlink(missing_ok=True)
+        seconds = run.longest if shutil.which("timeout") else None
+        ended = ""
         # Under pytest the runner leaves by sys.exit when a test fails; the results say which.
-        with contextlib.suppress(SystemExit):
-            seconds = run.longest if shutil.which("timeout") else None
+        try:
             simulators.runner(run.simulator, seconds=seconds).test(
                 test_module=f"erbium.verif.benches.{run.case.bench or run.entry.bench}",
                 hdl_toplevel=TOP,
@@ -239,7 +245,19 @@ def _simulate(run: Run, *, waves: bool) -> list[str]:
                 log_file=log,
                 timescale=("1ns", "1ps") if run.simulator == "icarus" else None,
             )
-        return _failures(results, log)
+        except simulators.ToolError:
+            raise
+        except SystemExit:
+            pass
+        except RuntimeError as error:
+            # A simulation that did not end well may have left results all the same.
+            late = str(error).endswith(f" {TIMED_OUT}")
+            ended = (
+                f"the simulation was stopped after {seconds} second{'s' * (seconds != 1)}"
+                if late
+                else f"the simulation: {error}"
+            )
+        return [*filter(None, [ended]), *_failures(results, log)]
 
 
 def _failures(results: Path, log: Path) -> list[str]:
@@ -266,8 +284,15 @@ def run_bench(run: Run, *, again: bool = True) -> None:
     Raises
     ------
     BenchError
-        If any of its tests fails.
+        If any of its tests fails, or the simulation takes too long.
+    ToolError
+        When a simulator, or a package that the bench needs, is missing.
     """
+    missing = [name for name in run.entry.packages if package_version(name) is None]
+    if missing:
+        raise simulators.ToolError(
+            f"the bench of {run.entry.name} needs {' and '.join(missing)}; get it with '{pip_install(*missing)}'."
+        )
     logging.getLogger("FoundSimulator").setLevel(logging.ERROR)
     waves = os.environ.get(WAVES_VARIABLE, "") not in ("", "0")
     failures = _simulate(run, waves=waves)
