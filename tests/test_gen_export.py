@@ -179,11 +179,11 @@ def test_files_of_others_stay_and_a_failure_writes_nothing(
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / f"{TOP}.v").write_text("old")
 
-    def fail(*_: object) -> str:
+    def fail(*_: object, **__: object) -> str:
         raise RuntimeError("out of ideas")
 
     monkeypatch.setattr(export_module, "core_file", fail)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="out of ideas"):
         export(*NETWORKS["tiny-4"], tmp_path, OPTIONS)
     assert (tmp_path / f"{TOP}.v").read_text() == "old"
     monkeypatch.undo()
