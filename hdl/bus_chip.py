@@ -14,6 +14,7 @@ from erbium.hdl.bus_axi import AxiLite, axi_lite_ports
 from erbium.hdl.bus_front import BusFront
 from erbium.hdl.bus_wishbone import Wishbone, wishbone_ports
 from erbium.hdl.chip import connect_array
+from erbium.hdl.ports import pass_through
 from erbium.hdl.registers import RegisterMap
 from erbium.hdl.weight_words import LayerWeights
 
@@ -63,9 +64,8 @@ class AxiChip(wiring.Component):
         connect_array(m, front, array, self.registers)
         m.submodules.bus = bus = AxiLite(front.map.address_bits)
         connect(m, bus.access_o, front.bus_i)
-        for name, member in axi_lite_ports(front.map.address_bits).items():
-            inner, outer = getattr(bus, name), getattr(self, name)
-            m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
+        pass_through(m, self, bus, axi_lite_ports(front.map.address_bits))
+        pass_through(m, self, array, _STATE)
         beat, word = front.beat_i, front.word_o
         m.d.comb += [
             beat.payload.data.eq(self.s_axis_tdata),
@@ -76,8 +76,6 @@ class AxiChip(wiring.Component):
             self.m_axis_tlast.eq(word.payload.last),
             self.m_axis_tvalid.eq(word.valid),
             word.ready.eq(self.m_axis_tready),
-            self.idle.eq(array.idle),
-            self.collision.eq(array.collision),
         ]
         return m
 
@@ -119,8 +117,6 @@ class WishboneChip(wiring.Component):
         connect_array(m, front, array, self.registers)
         m.submodules.bus = bus = Wishbone(front.map.address_bits, pipelined=self._pipelined)
         connect(m, bus.access_o, front.bus_i)
-        for name, member in wishbone_ports(front.map.address_bits, pipelined=self._pipelined).items():
-            inner, outer = getattr(bus, name), getattr(self, name)
-            m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
-        m.d.comb += [self.idle.eq(array.idle), self.collision.eq(array.collision)]
+        pass_through(m, self, bus, wishbone_ports(front.map.address_bits, pipelined=self._pipelined))
+        pass_through(m, self, array, _STATE)
         return m

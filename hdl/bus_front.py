@@ -12,11 +12,10 @@ from amaranth.utils import bits_for
 
 from erbium.hdl.bus_map import BusError, BusMap
 from erbium.hdl.bus_place import Place, WeightCursor, place_of
-from erbium.hdl.csr import RESULTS, WEIGHTS, CsrBlock, Handshake, result_address
-from erbium.hdl.csr_registers import setting_names
-from erbium.hdl.registers import COUNTER_WIDTH, HISTORY, WORD_BYTES, RegisterMap
+from erbium.hdl.csr import RESULTS, WEIGHTS, CsrBlock, Handshake, array_side, result_address
+from erbium.hdl.registers import HISTORY, WORD_BYTES, RegisterMap
 from erbium.hdl.sample_words import SampleBeat, SampleWords
-from erbium.hdl.tokens import AccessKind, AccessToken, Result, SampleToken
+from erbium.hdl.tokens import AccessKind, SampleToken
 
 MOST_SAMPLES = 2
 """Samples in the array, one that is processed and one that waits; a bus is not kept waiting for a third one."""
@@ -81,23 +80,11 @@ class BusFront(wiring.Component):
     def __init__(self, registers: RegisterMap, *, streams: bool = False) -> None:
         self._registers, self._streams = registers, streams
         self.map = BusMap(registers)
-        members: dict[str, wiring.Member] = {
-            "bus_i": In(BusAccess(self.map.address_bits)),
-            "sample_o": Out(stream.Signature(SampleToken())),
-            "result_i": In(stream.Signature(Result())),
-            "access_o": Out(stream.Signature(AccessToken())),
-            "access_i": In(stream.Signature(16)),
-            "counter_o": Out(stream.Signature(8)),
-            "counter_i": In(stream.Signature(COUNTER_WIDTH)),
-            "idle": In(1),
-            "collision": In(1),
-            "array_reset": Out(1),
-        }
+        members: dict[str, wiring.Member] = {"bus_i": In(BusAccess(self.map.address_bits))}
         if streams:
             members["beat_i"] = In(stream.Signature(SampleBeat()))
             members["word_o"] = Out(stream.Signature(SampleBeat()))
-        settings = {name: Out(registers[name].width) for name in setting_names(registers)}
-        super().__init__(members | settings)
+        super().__init__(members | array_side(registers))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -105,18 +92,8 @@ class BusFront(wiring.Component):
         m.submodules.words = words = SampleWords(self._registers, framed=self._streams)
         m.submodules.samples = samples = Handshake(SampleToken())
         connect(m, samples.token_o, flipped(self.sample_o))
-        connect(m, csr.access_o, flipped(self.access_o))
-        connect(m, flipped(self.access_i), csr.access_i)
-        connect(m, csr.counter_o, flipped(self.counter_o))
-        connect(m, flipped(self.counter_i), csr.counter_i)
-        m.d.comb += [
-            csr.idle.eq(self.idle),
-            csr.collision.eq(self.collision),
-            self.array_reset.eq(csr.array_reset),
-            words.restart.eq(csr.array_reset),
-            csr.begins.eq(words.begins),
-        ]
-        m.d.comb += [getattr(self, name).eq(getattr(csr, name)) for name in setting_names(self._registers)]
+        csr.pass_on(m, self)
+        m.d.comb += [words.restart.eq(csr.array_reset), csr.begins.eq(words.begins)]
 
         # Weights and samples keep out of each other's way: an END waits while weights are on their way.
         moving, settled = Signal(), Signal(init=1)

@@ -12,13 +12,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.csr_registers import setting_names
 from erbium.hdl.groups import COPY
-from erbium.hdl.host_link import HostLink, MessageLink
+from erbium.hdl.host_link import LIGHTS, HostLink, MessageLink
+from erbium.hdl.ports import pass_through
 from erbium.hdl.registers import RegisterMap
 from erbium.hdl.weight_words import LayerWeights
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
-
-_LIGHTS = {"learning": Out(1), "answer": Out(8), "active": Out(1)}
 
 
 def connect_array(m: Module, link: wiring.Component, array: ErbiumArray, registers: RegisterMap) -> None:
@@ -112,14 +111,13 @@ class ErbiumChip(wiring.Component):
         self._array = ErbiumArray(network, hardware, weights)
         self._link = HostLink(network, hardware, clock_frequency, baud_rate, buffer_bytes)
         self.registers = self._link.registers
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | _LIGHTS)
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | LIGHTS)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         link = self._link
         connect_array(m, link, self._array, self.registers)
-        m.d.comb += [link.rx.eq(self.rx), self.tx.eq(link.tx)]
-        m.d.comb += [getattr(self, name).eq(getattr(link, name)) for name in _LIGHTS]
+        pass_through(m, self, link, self.signature.members)
         return m
 
 

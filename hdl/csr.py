@@ -12,6 +12,7 @@ from amaranth.utils import bits_for
 
 from erbium.hdl.csr_registers import CsrRegisters, setting_names
 from erbium.hdl.marks import COLLISION_FREE
+from erbium.hdl.ports import pass_through
 from erbium.hdl.registers import (
     COUNTER_WIDTH,
     HISTORY,
@@ -23,7 +24,7 @@ from erbium.hdl.registers import (
     performance_names,
     weight_bytes,
 )
-from erbium.hdl.tokens import AccessKind, AccessToken
+from erbium.hdl.tokens import AccessKind, AccessToken, Result, SampleToken
 from erbium.hdl.weight_access import AccessRequest
 
 RESULTS_AT = 128
@@ -71,6 +72,22 @@ def result_address(turn: Value, place: Value, octets: int = 1) -> Value:
 def tag_address(turn: Value) -> Value:
     """Return where in the store the tag of a sample is kept."""
     return Cat(turn[:_TURN_BITS], Const(TAGS_AT >> _TURN_BITS, STORE_BITS - _TURN_BITS))
+
+
+def array_side(registers: RegisterMap) -> dict[str, wiring.Member]:
+    """Return the members that whoever has a :class:`CsrBlock` has for the array."""
+    members: dict[str, wiring.Member] = {
+        "sample_o": Out(stream.Signature(SampleToken())),
+        "result_i": In(stream.Signature(Result())),
+        "access_o": Out(stream.Signature(AccessToken())),
+        "access_i": In(stream.Signature(16)),
+        "counter_o": Out(stream.Signature(8)),
+        "counter_i": In(stream.Signature(COUNTER_WIDTH)),
+        "idle": In(1),
+        "collision": In(1),
+        "array_reset": Out(1),
+    }
+    return members | {name: Out(registers[name].width) for name in setting_names(registers)}
 
 
 class Handshake(wiring.Component):
@@ -171,6 +188,13 @@ class CsrBlock(wiring.Component):
         inner = {"address", "place", "data_o", "soft_reset"}
         live = {name: member for name, member in self._live.signature.members.items() if name not in inner}
         super().__init__(members | live)
+
+    def pass_on(self, m: Module, holder: wiring.Component) -> None:
+        """Join the block to the array's side of who holds it (:func:`array_side`): all but samples and results."""
+        side = array_side(self._registers)
+        pass_through(
+            m, holder, self, {name: side[name] for name in side if name not in ("sample_o", "result_i")}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -10,15 +10,15 @@ from amaranth.hdl import Module, Mux, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from erbium.hdl.csr import REGISTERS, CsrBlock, Handshake, tag_address
-from erbium.hdl.csr_registers import setting_names
+from erbium.hdl.csr import REGISTERS, CsrBlock, Handshake, array_side, tag_address
 from erbium.hdl.entry_cursor import EntryCursor
 from erbium.hdl.fork import Queue
 from erbium.hdl.frame import FrameReceiver, FrameSender
-from erbium.hdl.registers import COUNTER_WIDTH, RegisterMap, Request
+from erbium.hdl.ports import pass_through
+from erbium.hdl.registers import RegisterMap, Request
 from erbium.hdl.reply_writer import ReplyWriter
 from erbium.hdl.request_reader import RequestReader
-from erbium.hdl.tokens import AccessToken, Result, SampleToken
+from erbium.hdl.tokens import SampleToken
 from erbium.hdl.uart import UartReceiver, UartTransmitter
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
@@ -27,23 +27,8 @@ TIMEOUT_SECONDS = 0.05
 """Silence after which an unfinished frame is given up."""
 
 
-def array_side(registers: RegisterMap) -> dict[str, wiring.Member]:
-    """Return the members of a link that belong to the array."""
-    members: dict[str, wiring.Member] = {
-        "sample_o": Out(stream.Signature(SampleToken())),
-        "result_i": In(stream.Signature(Result())),
-        "access_o": Out(stream.Signature(AccessToken())),
-        "access_i": In(stream.Signature(16)),
-        "counter_o": Out(stream.Signature(8)),
-        "counter_i": In(stream.Signature(COUNTER_WIDTH)),
-        "idle": In(1),
-        "collision": In(1),
-        "array_reset": Out(1),
-        "learning": Out(1),
-        "answer": Out(8),
-        "active": Out(1),
-    }
-    return members | {name: Out(registers[name].width) for name in setting_names(registers)}
+LIGHTS: dict[str, wiring.Member] = {"learning": Out(1), "answer": Out(8), "active": Out(1)}
+"""Ports of a link for lamps."""
 
 
 class _Register(wiring.Component):
@@ -121,7 +106,7 @@ class MessageLink(wiring.Component):
     def __init__(self, registers: RegisterMap, timeout: int) -> None:
         self._registers, self._timeout = registers, timeout
         frames = {"byte_i": In(stream.Signature(8)), "byte_o": Out(stream.Signature(8))}
-        super().__init__(frames | array_side(registers))
+        super().__init__(frames | array_side(registers) | LIGHTS)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -141,10 +126,7 @@ class MessageLink(wiring.Component):
         connect(m, flipped(self.result_i), writer.result_i)
         connect(m, writer.message_o, sender.message_i)
         connect(m, sender.byte_o, flipped(self.byte_o))
-        connect(m, csr.counter_o, flipped(self.counter_o))
-        connect(m, flipped(self.counter_i), csr.counter_i)
-        connect(m, csr.access_o, flipped(self.access_o))
-        connect(m, flipped(self.access_i), csr.access_i)
+        csr.pass_on(m, self)
         connect(m, reader.access_o, csr.weight_i)
         self._cursor(m, reader, writer, cursor)
         self._state(m, reader, writer, cursor, csr)
@@ -197,8 +179,6 @@ class MessageLink(wiring.Component):
             csr.code.eq(reader.code),
             csr.begins.eq(reader.begins),
             csr.ends.eq(writer.ends),
-            csr.idle.eq(self.idle),
-            csr.collision.eq(self.collision),
             reader.idle.eq(self.idle),
             reader.writable.eq(csr.writable),
             reader.fits.eq(csr.fits),
@@ -210,10 +190,7 @@ class MessageLink(wiring.Component):
             writer.tag.eq(reader.tag),
             writer.refused.eq(reader.refused),
             writer.turn.eq(csr.turns_done),
-            self.array_reset.eq(csr.array_reset),
         ]
-        for name in setting_names(self._registers):
-            m.d.comb += getattr(self, name).eq(getattr(csr, name))
 
     def _read(
         self, m: Module, reader: RequestReader, writer: ReplyWriter, cursor: EntryCursor, csr: CsrBlock
@@ -279,7 +256,8 @@ class HostLink(wiring.Component):
         self._buffer_bytes = buffer_bytes
         self._receiver = UartReceiver(clock_frequency, baud_rate)
         self._transmitter = UartTransmitter(clock_frequency, baud_rate)
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | array_side(self.registers))
+        self._through = array_side(self.registers) | LIGHTS
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | self._through)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -297,12 +275,5 @@ class HostLink(wiring.Component):
         else:
             connect(m, receiver.byte_o, link.byte_i)
         connect(m, link.byte_o, transmitter.byte_i)
-        for name, member in array_side(self.registers).items():
-            inner, outer = getattr(link, name), getattr(self, name)
-            if member.is_signature:
-                connect(m, flipped(outer), inner)
-            elif member.flow is In:
-                m.d.comb += inner.eq(outer)
-            else:
-                m.d.comb += outer.eq(inner)
+        pass_through(m, self, link, self._through)
         return m

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Value
-from amaranth.lib.wiring import Component, Out, connect, flipped
+from amaranth.lib.wiring import Component, Out
 
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.layer import LayerEngine
 from erbium.hdl.plan import LayerPlan
+from erbium.hdl.ports import pass_through
 from erbium.hdl.tokens import FeedbackToken
 from erbium.sw_model.network import Hardware, Network
 from erbium.verif.layer_codecs import StateCodec, WriteCodec
@@ -72,14 +73,7 @@ class Probe(Component):
         m = Module()
         inside = self.inside()
         m.submodules.inner = self.inner
-        for name, member in self.inner.signature.members.items():
-            here, there = getattr(self, name), getattr(self.inner, name)
-            if not member.is_port:
-                connect(m, flipped(here), there)
-            elif member.flow is Out:
-                m.d.comb += here.eq(there)
-            else:
-                m.d.comb += there.eq(here)
+        pass_through(m, self, self.inner, self.inner.signature.members)
         for place, tap in enumerate(self.taps):
             fires, payload = inside[tap.name]
             m.d.comb += [self.tap_fires[place].eq(fires), getattr(self, f"tap_{tap.name}").eq(payload)]
