@@ -69,12 +69,7 @@ class Footprint(StaticMetric):
 
     def __call__(self, model: ChipModel) -> float:
         """Return the bits of all weights, bias rows included, over 8."""
-        network = model.chip.network
-        bits = sum(
-            network.n_rows(number) * layer.n_neurons * layer.weight_width
-            for number, layer in enumerate(network.layers)
-        )
-        return bits / 8
+        return sum(model.chip.network.weight_bits) / 8
 
 
 class ConnectionSparsity(StaticMetric):

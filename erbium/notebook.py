@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from erbium.report import CurvePoint as Point
-from erbium.report import first_spike_plots, plots
+from erbium.report import plots
+from erbium.report.drawings import drawings
 from erbium.report.pictures import svg_file
 from erbium.report.record import trace_sample
 from erbium.sw_model import constants
@@ -96,8 +97,7 @@ def spikes(
     check_range("number of the sample", number, 0, (1 << 63) - 1)
     seed = int(constants.sample_seeds(network.seed, learn, number, 1)[0])
     found = trace_sample(network, weights, image, label, seed, learn)
-    # Where neurons spike once, the order of their spikes says it all.
-    draw = first_spike_plots.raster if network.error.spikes_once else plots.raster
+    draw = drawings(network).spikes
     return _drawn(f"Spikes of a {label} that is answered as {found.answer}", lambda: draw(found, network))
 
 

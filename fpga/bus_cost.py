@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,23 +11,20 @@ from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, connect
 from amaranth.sim import Simulator, SimulatorContext
 
+from erbium.fpga.lane_cost import ecp5_cells
 from erbium.gen.bus_export import BusName
 from erbium.gen.presets import preset
-from erbium.gen.synthesis import PREPARATION
-from erbium.gen.verilog import component_rtlil
 from erbium.hdl.bus_axi import AxiLite
 from erbium.hdl.bus_front import BusFront
 from erbium.hdl.bus_wishbone import Wishbone
 from erbium.hdl.registers import RegisterMap
 from erbium.sw_model.network import Hardware
 from erbium.sw_model.temporary import temporary_folder
-from erbium.verif.yosys import run_yosys
 
 PRESET = "erbp-mnist-200"
 """Network whose registers and windows are on the bus."""
 
 MOST_CLOCKS = 100
-_TOP = "bus"
 
 
 @dataclass(frozen=True)
@@ -70,18 +66,7 @@ def bus_cost(bus: BusName) -> BusCost:
 def luts_of(part: Component) -> int:
     """Return the LUTs of a part on an ECP5."""
     with temporary_folder(Path.cwd(), "bus-cost-") as folder:
-        (folder / "part.il").write_text(component_rtlil(part, _TOP))
-        script = [
-            "read_rtlil part.il",
-            *PREPARATION,
-            f"synth_ecp5 -nodsp -top {_TOP}",
-            "tee -o cells.txt stat",
-        ]
-        run_yosys(script, folder, "part")
-        text = (folder / "cells.txt").read_text()
-    cells = {
-        name: int(count) for count, name in re.findall(r"^\s*(\d+)\s+([A-Z]\w+)\s*$", text, re.MULTILINE)
-    }
+        cells = ecp5_cells(part, "bus", folder)
     return cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0)
 
 

@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from amaranth.lib.wiring import Component
+
 from erbium.fpga.boards import board
 from erbium.fpga.planner import plan
 from erbium.gen.presets import preset
@@ -26,8 +28,6 @@ BOARD, PRESET = "ulx3s-85f", "erbp-mnist-200"
 
 MOST = 125.0
 """LUTs of a lane at most, a tenth more than it takes."""
-
-_TOP = "lanes"
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,26 @@ class LaneCost:
         return (self.luts + 2 * self.carries) / self.lanes
 
 
+def ecp5_cells(part: Component, name: str, folder: Path) -> dict[str, int]:
+    """Synthesize a part of the array by itself for an ECP5; return how many cells of each kind it takes.
+
+    Raises
+    ------
+    ToolError
+        Without Yosys, or if it fails; its log is in the folder.
+    """
+    (folder / f"{name}.il").write_text(component_rtlil(part, name))
+    script = [
+        f"read_rtlil {name}.il",
+        *PREPARATION,
+        f"synth_ecp5 -nodsp -top {name}",
+        "tee -o cells.txt stat",
+    ]
+    run_yosys(script, folder, name)
+    found = re.findall(r"^\s*(\d+)\s+([A-Z]\w+)\s*$", (folder / "cells.txt").read_text(), re.MULTILINE)
+    return {kind: int(count) for count, kind in found}
+
+
 def lane_cost(layer: LayerPlan, folder: Path) -> LaneCost:
     """Synthesize the first group of lanes of a layer, which takes half a minute.
 
@@ -64,11 +84,7 @@ def lane_cost(layer: LayerPlan, folder: Path) -> LaneCost:
         Without Yosys, or if it fails; its log is in the folder.
     """
     group = LaneGroup(layer, layer.groups[0])
-    (folder / "lanes.il").write_text(component_rtlil(group, _TOP))
-    script = ["read_rtlil lanes.il", *PREPARATION, f"synth_ecp5 -nodsp -top {_TOP}", "tee -o cells.txt stat"]
-    run_yosys(script, folder, "lanes")
-    found = re.findall(r"^\s*(\d+)\s+([A-Z]\w+)\s*$", (folder / "cells.txt").read_text(), re.MULTILINE)
-    cells = {name: int(count) for count, name in found}
+    cells = ecp5_cells(group, "lanes", folder)
     counts = (cells.get(name, 0) for name in ("LUT4", "CCU2C", "TRELLIS_FF", "TRELLIS_DPR16X4"))
     return LaneCost(group.lanes, group.units, *counts)
 

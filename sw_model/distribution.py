@@ -7,6 +7,7 @@ packages that are missing, with the versions that this project asks for.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from importlib import metadata
 
@@ -17,6 +18,11 @@ DISTRIBUTION = "erbium-snn"
 def version() -> str:
     """Return the version of this project."""
     return metadata.version(DISTRIBUTION)
+
+
+def not_installed(*modules: str) -> list[str]:
+    """Return those of some top-level modules that cannot be imported; none of them is loaded."""
+    return [name for name in modules if importlib.util.find_spec(name) is None]
 
 
 def pip_install(*packages: str) -> str:

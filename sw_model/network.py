@@ -255,6 +255,14 @@ class Network:
         return self.shape[layer] + self.has_bias
 
     @property
+    def weight_bits(self) -> tuple[int, ...]:
+        """Bits of the weights of each layer, those of the bias row among them."""
+        return tuple(
+            self.n_rows(number) * layer.n_neurons * layer.weight_width
+            for number, layer in enumerate(self.layers)
+        )
+
+    @property
     def has_bias(self) -> bool:
         """Whether each layer has a last row that spikes at every tick."""
         return self.error.has_bias

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ from erbium.checkpoint import Checkpoint
 from erbium.chip import backend_named, open_chip
 from erbium.commands import common
 from erbium.sw_model import datasets
-from erbium.sw_model.distribution import pip_install
+from erbium.sw_model.distribution import not_installed, pip_install
 from erbium.sw_model.network import Hardware
 from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.tables import PlainTable
@@ -40,8 +39,7 @@ def neurobench(
     The operations are those that the counters of the chip have. Needs the package 'neurobench'.
     """
     backend_named(backend)
-    missing = [name for name in ("torch", "neurobench") if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := not_installed("torch", "neurobench"):
         raise DescriptionError(
             f"the harness of NeuroBench needs {', '.join(missing)}, not installed: {pip_install(*missing)}"
         )

@@ -77,9 +77,10 @@ def export(network: str, output: Path, overwrite: bool, as_json: bool) -> None:
 def _described(name: str) -> tuple[Network | Graph, list[Array] | None]:
     """Return a network in either form, and its weights if it is a checkpoint."""
     path = Path(name)
-    if path.suffix == ".json" and path.is_file() and f'"{codec.FORMAT}"' in path.read_text("utf-8")[:200]:
+    text = path.read_text("utf-8", errors="replace") if path.suffix == ".json" and path.is_file() else ""
+    if codec.holds_graph(text):
         try:
-            return codec.from_json(path.read_text("utf-8")), None
+            return codec.from_json(text), None
         except DescriptionError as error:
             raise DescriptionError(f"{path}: {error}") from None
     return common.network_or_trained(name)

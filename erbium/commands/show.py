@@ -157,10 +157,7 @@ def _explain_layer(network: Network, number: int, name: str) -> None:
 
 
 def _explain_memory(network: Network, names: list[str]) -> None:
-    bits = [
-        network.n_rows(number) * layer.n_neurons * layer.weight_width
-        for number, layer in enumerate(network.layers)
-    ]
+    bits = network.weight_bits
     each = ", ".join(f"{name} {count:,}" for name, count in zip(names, bits, strict=True))
     common.say(f"synapse memory: {sum(bits):,} bits ({each})")
     table = PlainTable()

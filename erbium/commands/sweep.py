@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shlex
 import sys
@@ -24,7 +23,7 @@ from erbium.progress import ProgressDisplay
 from erbium.sw_model import datasets
 from erbium.sw_model.datasets import DatasetError
 from erbium.sw_model.datasets.sources import BUNDLED, OWN_DATA
-from erbium.sw_model.distribution import pip_install
+from erbium.sw_model.distribution import not_installed, pip_install
 from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.sweep import SweepError, axes
 from erbium.sweep.axes import Settings, Value
@@ -171,8 +170,7 @@ def sweep(network: str | None, **options: Any) -> None:
 
 
 def _require_packages() -> None:
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := not_installed(*PACKAGES):
         raise SweepError(
             f"'erbium sweep' needs {' and '.join(missing)}, not installed here; get all that it needs with: "
             f"{pip_install('dask', 'pyarrow')}"

@@ -94,7 +94,7 @@ def restored(graph: Any) -> tuple[Network | Graph, list[Array] | None, Report]:
 
 def described(text: str) -> Network | Graph:
     """Read a description in either form."""
-    return codec.from_json(text) if f'"{codec.FORMAT}"' in text[:200] else Network.from_json(text)
+    return codec.from_json(text) if codec.holds_graph(text) else Network.from_json(text)
 
 
 def _check_node(name: str, expected: Any, found: Any) -> None:

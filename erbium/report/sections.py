@@ -199,12 +199,12 @@ def _named(answer: int, n_classes: int) -> str:
 
 def raster(record: RunRecord) -> Section | None:
     """Every spike of one sample, as its learner shows it."""
-    return drawings(record).raster(record)
+    return drawings(record.network).raster(record)
 
 
 def traces(record: RunRecord) -> Section | None:
     """One sample from inside, where its learner shows it."""
-    return drawings(record).traces(record)
+    return drawings(record.network).traces(record)
 
 
 def receptive_fields(record: RunRecord) -> Section | None:

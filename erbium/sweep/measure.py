@@ -214,13 +214,11 @@ def hardware_of(point: Point) -> Hardware:
 
 def memory(network: Network, hardware: Hardware) -> dict[str, int]:
     """Return the bits of the weights, and those of the memories that hold them."""
-    weights = stored = 0
+    stored = 0
     for number, layer in enumerate(network.layers):
-        rows, width = network.n_rows(number), layer.weight_width
-        weights += rows * layer.n_neurons * width
         lanes = hardware.lanes_of(network, number)
-        stored += rows * hardware.stride_of(network, number) * lanes * width
-    return {"weight_bits": weights, "memory_bits": stored}
+        stored += network.n_rows(number) * hardware.stride_of(network, number) * lanes * layer.weight_width
+    return {"weight_bits": sum(network.weight_bits), "memory_bits": stored}
 
 
 def cycles(network: Network, hardware: Hardware, work: Mapping[str, int], learning: bool = False) -> float:

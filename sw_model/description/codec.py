@@ -86,6 +86,15 @@ def digest(graph: Graph) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def holds_graph(text: str) -> bool:
+    """Whether a text says of itself that it is a graph, and not layers in a row or something else."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError:
+        return False
+    return isinstance(data, dict) and data.get("format") == FORMAT
+
+
 def from_json(text: str) -> Graph:
     """Read a graph back.
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import logging
 import warnings
@@ -13,7 +12,7 @@ from typing import Any
 
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset, Split
-from erbium.sw_model.distribution import pip_install
+from erbium.sw_model.distribution import not_installed, pip_install
 from erbium.sw_model.programs import DescriptionError
 
 PACKAGES = ("torch", "snntorch", "nir", "nirtorch")
@@ -74,8 +73,7 @@ class Trained:
 
 def require() -> None:
     """Raise :class:`DescriptionError` unless the packages are there."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := not_installed(*PACKAGES):
         raise DescriptionError(
             f"a network of snnTorch needs {', '.join(missing)}, not installed; get it with '{pip_install(*missing)}' "
             "(a build of PyTorch for the CPU only is enough)"
