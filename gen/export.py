@@ -16,6 +16,7 @@ from amaranth.hdl import Shape
 
 from erbium.gen.bus_export import BusName, bus_header, bus_manifest, system_rdl
 from erbium.gen.c_header import ENUMS, STREAMS, c_header, fields_of
+from erbium.gen.driver_export import driver_header
 from erbium.gen.files import write_text
 from erbium.gen.link_export import link_manifest
 from erbium.gen.netlist.write import KEYWORDS
@@ -158,11 +159,15 @@ def weights_digest(weights: Sequence[LayerWeights]) -> str:
     return digest.hexdigest()[:16]
 
 
-def core_file(network: Network, hardware: Hardware, name: str, what: str, *, rdl: bool = False) -> str:
+def core_file(network: Network, hardware: Hardware, name: str, what: str, *, on_bus: bool = False) -> str:
     """Return the FuseSoC core description (CAPI 2); `name` is that of the core and of its files.
 
-    `what` it is stands in the heading of the Verilog, too; with `rdl` there is a description of its registers.
+    `what` it is stands in the heading of the Verilog, too; on a bus there are a driver and a description of registers.
     """
+    of_bus = [
+        f"      - {name}_driver.h: {{is_include_file: true, file_type: cSource}}",
+        f"      - {name}.rdl: {{file_type: user}}",
+    ]
     return "\n".join(
         [
             "CAPI=2:",
@@ -173,7 +178,7 @@ def core_file(network: Network, hardware: Hardware, name: str, what: str, *, rdl
             "    files:",
             f"      - {name}.v",
             f"      - {name}.h: {{is_include_file: true, file_type: cSource}}",
-            *([f"      - {name}.rdl: {{file_type: user}}"] if rdl else []),
+            *(of_bus if on_bus else []),
             "    file_type: verilogSource",
             "targets:",
             "  default:",
@@ -208,8 +213,8 @@ def _heading(network: Network, hardware: Hardware, what: str) -> str:
 
 def file_names(name: str, bus: BusName | None = None) -> tuple[str, ...]:
     """Return the names of the files that :func:`export` writes by a name."""
-    kinds = ("v", "h", "core", "json", "rdl") if bus else ("v", "h", "core", "json")
-    return tuple(f"{name}.{kind}" for kind in kinds)
+    kinds = (".v", ".h", ".core", ".json", *((".rdl", "_driver.h") if bus else ()))
+    return tuple(f"{name}{kind}" for kind in kinds)
 
 
 @dataclass(frozen=True)
@@ -355,10 +360,11 @@ def export(
         f"{name}.h": c_header(
             network, name, bus_header(plan, options.bus, name.upper()) if plan and options.bus else ()
         ),
-        f"{name}.core": core_file(network, hardware, name, what, rdl=plan is not None),
+        f"{name}.core": core_file(network, hardware, name, what, on_bus=plan is not None),
     }
     if plan and options.bus:
         files[f"{name}.rdl"] = system_rdl(plan, options.bus, name)
+        files[f"{name}_driver.h"] = driver_header(network, plan, options.bus, name)
     described = manifest(network, hardware, design, name, files, options)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

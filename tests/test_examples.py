@@ -141,12 +141,12 @@ def commands() -> list[tuple[str, str]]:
 def test_the_commands_of_the_readme_run_on_the_simulated_board(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    """Each as it stands, at the port that the first one prints; that of the testbench has tests of its own."""
+    """Each as it stands, at the port that the first one prints; the last two have tests of their own."""
     place = tmp_path / "examples"
     shutil.copytree(EXAMPLES, place, ignore=shutil.ignore_patterns("build"))
-    (_, simulate), *others, last = commands()
+    (_, simulate), *others, testbench, system = commands()
     assert simulate == "erbium simulate ulx3s-85f tiny"
-    assert last == ("verilog", "make")
+    assert (testbench, system) == (("verilog", "make"), ("litex", "python run.py"))
     (shown,) = re.findall(r"<!-- printed -->\n(.*?)<!-- end -->", README, re.DOTALL)
     assert re.sub("^ {4}", "", shown, flags=re.MULTILINE) == printed("tiny")
     seen = []
@@ -388,5 +388,5 @@ def test_the_vectors_are_the_whole_run_of_the_page(tmp_path: Path) -> None:
 
 def test_the_readme_names_every_file() -> None:
     for path in EXAMPLES.rglob("*"):
-        if path.is_file() and "build" not in path.parts and path.name != "README.md":
+        if path.is_file() and not {"build", "__pycache__"} & set(path.parts) and path.name != "README.md":
             assert path.name in README, f"examples/README.md does not name {path.name}"
