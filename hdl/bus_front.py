@@ -285,8 +285,12 @@ class BusFront(wiring.Component):
         with m.Switch(place.window):
             for number, population in enumerate(self._registers.populations):
                 with m.Case(WEIGHTS + number):
-                    upper = bus.value[population.weight_width - 1 :]
-                    m.d.comb += fits.eq(upper.all() | ~upper.any())
+                    sign = population.weight_width - 1
+                    upper = bus.value[sign:]
+                    # A range that is symmetric lacks the lowest number.
+                    symmetric = population.weight_min > -(1 << sign)
+                    lowest = upper.all() & ~bus.value[:sign].any() if symmetric else Const(0)
+                    m.d.comb += fits.eq((upper.all() | ~upper.any()) & ~lowest)
         begins = place.column == 0
         with m.If(~quiet):
             refuse(BusError.BUSY)

@@ -702,3 +702,42 @@ def test_hardware_is_compiled_before_the_work(monkeypatch):
     )
     exact.build_all("tiny", [8, 3], Display())
     assert built == [("tiny", 8), ("tiny", 3)]
+
+
+def test_a_bus_is_wrong_when_one_of_its_runs_is(run, monkeypatch):
+    from erbium.bench import bus
+    from erbium.verif.registry import REGISTRY
+    from erbium.verif.run_bench import BenchError
+
+    done = []
+
+    def simulate(asked, *, again):
+        assert asked.case in (*asked.entry.cases, *asked.entry.measured)
+        done.append(
+            (asked.entry.name, asked.case.name, asked.tests, asked.simulator, os.environ["ERBIUM_BUS_DIGITS"])
+        )
+        if (asked.case.name, asked.tests) == ("first-spike-digits", "digits"):
+            raise BenchError("digits: a weight differs")
+
+    monkeypatch.setattr(bus, "run_bench", simulate)
+    # In this process, where the simulation is another one.
+    monkeypatch.setattr(
+        bus, "carry_out", lambda tasks, *_: [task.function(lambda _: None, *task.arguments) for task in tasks]
+    )
+    command = "bench bus --only bus/axi/differing-weights --only bus/axi/wrong-transfers --json rows.json"
+    assert run(command)[0] == 1
+    weights, transfers = json.loads(Path("rows.json").read_text())["rows"]
+    assert (weights["value"], transfers["value"]) == (1, 0)
+    assert (weights["of"], weights["digits"], transfers["of"]) == (200, 200, 10_000)
+    assert weights["first"] == ["digits: a weight differs"]
+    assert [one[1:4] for one in done if one[2] in ("digits", "learning")] == [
+        ("tiny", "learning", "icarus"),
+        ("tiny", "learning", "verilator"),
+        ("erbp-digits", "digits", "verilator"),
+        ("first-spike-digits", "digits", "verilator"),
+    ]
+    assert {one[4] for one in done} == {"200"}
+    for name in bus.BUSES:
+        for quick in (False, True):
+            for part in bus.parts(name, quick=quick):
+                assert REGISTRY[bus.BUSES[name][0]].case(part.case)

@@ -593,6 +593,15 @@ MUTANTS = [
         "tiny",
         "transfers/stall=0",
     ),
+    Mutant(
+        "weight-below-the-least",
+        "bus_front",
+        "(upper.all() | ~upper.any()) & ~lowest",
+        "(upper.all() | ~upper.any())",
+        "WishboneChip",
+        "first-spike-tiny",
+        "bounds",
+    ),
     Mutant("crc-start", "crc", "register.eq(ones)", "register.eq(register)", "Crc", "crc"),
     Mutant(
         "idle-too-soon",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cocotb.triggers import RisingEdge
@@ -62,13 +62,23 @@ class AxiHost:
 
     async def access(self, access: Access) -> tuple[bool, int]:
         """Carry an access out; return whether it was refused, and what was read."""
+        (answer,) = await self.several([access])
+        return answer
+
+    async def several(self, accesses: Sequence[Access]) -> list[tuple[bool, int]]:
+        """Offer accesses all at once, and then take the answers: writes and reads pass one another."""
+        for access in accesses:
+            if access.write:
+                await self._aw.send(self._aw._transaction_obj(awaddr=access.address))
+                await self._w.send(self._w._transaction_obj(wdata=access.value, wstrb=access.strobes))
+            else:
+                await self._ar.send(self._ar._transaction_obj(araddr=access.address))
+        return [await self._answer(access) for access in accesses]
+
+    async def _answer(self, access: Access) -> tuple[bool, int]:
         if access.write:
-            await self._aw.send(self._aw._transaction_obj(awaddr=access.address))
-            await self._w.send(self._w._transaction_obj(wdata=access.value, wstrb=access.strobes))
-            response = int((await self._b.recv()).bresp)
-            data = 0
+            response, data = int((await self._b.recv()).bresp), 0
         else:
-            await self._ar.send(self._ar._transaction_obj(araddr=access.address))
             answer = await self._r.recv()
             response, data = int(answer.rresp), int(answer.rdata)
         assert response in (OKAY, SLVERR), f"the response is {response}"
@@ -101,12 +111,26 @@ class WishboneHost:
 
     async def access(self, access: Access) -> tuple[bool, int]:
         """Carry an access out; return whether it was refused, and what was read."""
-        data = access.value if access.write else None
-        idle = self._random.randrange(self._idle + 1)
-        operation = WBOp(access.address, data, idle=idle, sel=access.strobes, acktimeout=LONGEST)
-        (found,) = await self._host.send_cycle([operation])
-        assert found.ack in (ACKNOWLEDGED, ERROR), f"the answer is {found.ack}"
-        return found.ack == ERROR, 0 if access.write else int(found.datrd)
+        (answer,) = await self.several([access])
+        return answer
+
+    async def several(self, accesses: Sequence[Access]) -> list[tuple[bool, int]]:
+        """Carry accesses out in one cycle of the bus; if it is pipelined, the next strobe comes before the answer."""
+        operations = [
+            WBOp(
+                access.address,
+                access.value if access.write else None,
+                idle=self._random.randrange(self._idle + 1),
+                sel=access.strobes,
+                acktimeout=LONGEST,
+            )
+            for access in accesses
+        ]
+        answers = []
+        for access, found in zip(accesses, await self._host.send_cycle(operations), strict=True):
+            assert found.ack in (ACKNOWLEDGED, ERROR), f"the answer is {found.ack}"
+            answers.append((found.ack == ERROR, 0 if access.write else int(found.datrd)))
+        return answers
 
 
 async def clocks(dut: Any, count: int) -> None:

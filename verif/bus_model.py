@@ -158,7 +158,7 @@ class BusModel:
             self._row = None
             return self.array.row(layer, row)[column] & 0xFFFF_FFFF
         weight = access.value - (1 << 32) if access.value >> 31 else access.value
-        if not -(1 << population.weight_width - 1) <= weight < 1 << population.weight_width - 1:
+        if not population.weight_min <= weight <= population.weight_max:
             raise _RefusedError(BusError.BAD_VALUE)
         if column == 0:
             self._row = (layer, row, [])

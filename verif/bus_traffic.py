@@ -50,6 +50,38 @@ class BusTraffic:
             return self._wrong()
         return Access(self._address())
 
+    def access_while_busy(self) -> Access:
+        """Return an access that starts no sample and drops none."""
+        samples = range(SAMPLES_AT, SAMPLES_AT + 4 * len(SampleWord))
+        control = self.map.register("control")
+        while True:
+            access = self.access()
+            resets = access.address == control and access.value & Control.SOFT_RESET
+            if not access.write or not (resets or access.address in samples):
+                return access
+
+    def batch(self) -> list[Access]:
+        """Return accesses of which no read depends on a write, nor its refusal: their order does not matter."""
+        pick = self.random
+        settings = [register for register in self.model.registers if register.writable]
+        constants = [register for register in self.model.registers if register.value is not None]
+        reads = [Access(4 * pick.choice(constants).address) for _ in range(pick.randrange(1, 4))]
+        reads += [Access(1 << self.map.address_bits - 1 | (1 << self.map.address_bits - 1) - 4)]
+        reads += [Access(reads[0].address | pick.randrange(1, 4))]
+        if pick.random() < 0.5:
+            # A read of weights would give up a row that is being written.
+            writes = list(self.row())
+        else:
+            reads += self._reads()[:5]
+            writes = [self._setting() for _ in range(pick.randrange(1, 5))]
+            writes += [self._setting()._replace(strobes=pick.randrange(15))]
+        writes += [Access(4 * pick.choice(constants).address, True, pick.getrandbits(32))]
+        assert not {access.address for access in reads} & {4 * register.address for register in settings}
+        kinds = [False] * len(reads) + [True] * len(writes)
+        pick.shuffle(kinds)
+        left = {False: iter(reads), True: iter(writes)}
+        return [next(left[kind]) for kind in kinds]
+
     def sample(self) -> list[int]:
         """Return the words of a sample."""
         registers, pick = self.model.registers, self.random
@@ -84,10 +116,11 @@ class BusTraffic:
 
     def row(self) -> Iterator[Access]:
         """Return the accesses by which a row is written, or the beginning of one."""
-        layer, row, width, n_neurons = self._row()
+        layer, row, _, n_neurons = self._row()
+        population = self.model.registers.populations[layer]
         last = n_neurons if self.random.random() < 0.8 else self.random.randrange(1, n_neurons + 1)
         for neuron in range(last):
-            weight = self.random.randrange(-(1 << width - 1), 1 << width - 1)
+            weight = self.random.randint(population.weight_min, population.weight_max)
             yield Access(self.map.weight(layer, row, neuron), True, weight & 0xFFFF_FFFF)
 
     def _row(self) -> tuple[int, int, int, int]:

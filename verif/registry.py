@@ -107,6 +107,8 @@ class Entry:
         Makes the device under test from the options of a case; default is the component itself.
     packages : tuple of str
         Distributions that the bench needs beside cocotb.
+    measured : tuple of Case
+        Cases that take minutes: ``erbium bench`` runs them, and ``erbium verify`` by name.
     """
 
     component: type[Component]
@@ -115,6 +117,7 @@ class Entry:
     cases: tuple[Case, ...]
     top: Callable[..., Component] | None = None
     packages: tuple[str, ...] = ()
+    measured: tuple[Case, ...] = ()
 
     @property
     def name(self) -> str:
@@ -127,7 +130,7 @@ class Entry:
 
     def case(self, name: str) -> Case:
         """Return the case of this name."""
-        return next(case for case in self.cases if case.name == name)
+        return next(case for case in (*self.cases, *self.measured) if case.name == name)
 
 
 # --- networks and programs ---------------------------------------------------------------------------
@@ -748,6 +751,19 @@ def _wishbone_chips() -> Iterator[Case]:
     yield replace(pipelined, name="pipelined", simulators=VERILATOR)
 
 
+def _at_work(name: str, of: str = "", **options: Any) -> Iterator[Case]:
+    """Yield a case in which digits are learned among accesses."""
+    case = next(case for case in _bus_chips(**options) if case.name == (of or name))
+    yield replace(case, name=f"{name}-at-work", simulators=ICARUS, bench="bus_learning")
+
+
+def _digits(prefix: str = "", **options: Any) -> Iterator[Case]:
+    """Yield both learners of 8 x 8 digits."""
+    for name in ("erbp-digits", "first-spike-digits"):
+        registers = RegisterMap(preset(name).network, Hardware(lanes=4), 12_000_000)
+        yield Case(prefix + name, {"registers": registers} | options, VERILATOR, bench="bus_learning")
+
+
 _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Component] | None]] = {
     Generator: (
         rng.Generator,
@@ -820,8 +836,8 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     MessageLink: (LinkModel, "message_link", _message_links(), None),
     ErbiumChip: (ModelledArray, "chip", _chips(), None),
     FrameChip: (ModelledArray, "chip", _frame_chips(), None),
-    AxiChip: (BusModel, "bus", _bus_chips(), None),
-    WishboneChip: (BusModel, "bus", _wishbone_chips(), None),
+    AxiChip: (BusModel, "bus", itertools.chain(_bus_chips(), _at_work("first-spike-tiny")), None),
+    WishboneChip: (BusModel, "bus", itertools.chain(_wishbone_chips(), _at_work("tiny")), None),
     LayerEngine: (LayerModel, "layer", itertools.chain(_layers(), _first_spike_layers()), ProbedLayer),
     ErbiumArray: (ArrayModel, "array", itertools.chain(_arrays(), _first_spike_arrays()), ProbedArray),
 }
@@ -829,8 +845,25 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
 _HOSTS = ("cocotbext-axi", "cocotbext-wishbone")
 _PACKAGES: dict[type[Component], tuple[str, ...]] = {AxiChip: _HOSTS, WishboneChip: _HOSTS}
 
+_MEASURED: dict[type[Component], tuple[Case, ...]] = {
+    AxiChip: (*_at_work("tiny"), *_digits()),
+    WishboneChip: (
+        *_at_work("pipelined", "tiny", pipelined=True),
+        *_digits(),
+        *_digits("pipelined-", pipelined=True),
+    ),
+}
+
 REGISTRY: dict[str, Entry] = {
-    component.__name__: Entry(component, model, bench, tuple(cases), top, _PACKAGES.get(component, ()))
+    component.__name__: Entry(
+        component,
+        model,
+        bench,
+        tuple(cases),
+        top,
+        _PACKAGES.get(component, ()),
+        _MEASURED.get(component, ()),
+    )
     for component, (model, bench, cases, top) in _CASES.items()
 }
 """Every component that has a bench of its own, by name."""

@@ -108,7 +108,8 @@ def verify(
         return
     entry = REGISTRY[_known("component", component, list(REGISTRY))]
     cases = [one.name for one in entry.cases]
-    wanted = cases if case is None else [_known(f"case of {component}", case, cases)]
+    named = [*cases, *(one.name for one in entry.measured)]
+    wanted = cases if case is None else [_known(f"case of {component}", case, named)]
     family = "" if netlist is None else _known("family", netlist, list(FAMILIES))
     if waves:
         os.environ[run_bench.WAVES_VARIABLE] = "1"

@@ -216,6 +216,19 @@ async def given_up(dut: Any) -> None:
 
 
 @cocotb.test()
+async def bounds(dut: Any) -> None:
+    """The largest and smallest weights are taken, and those beyond are not: of a first-spike network -128 neither."""
+    tb = TB(dut, "0")
+    await tb.start()
+    for layer, population in enumerate(tb.registers.populations):
+        least, most = population.weight_min, population.weight_max
+        for weight in (most, most + 1, least, least - 1, 0):
+            await tb.access(Access(tb.model.map.weight(layer, 0, 0), True, weight & 0xFFFF_FFFF))
+            await tb.read("last_error")
+    expect_equal("refusals", 2 * len(tb.registers.populations), tb.seen["BAD_VALUE"])
+
+
+@cocotb.test()
 async def learning(dut: Any) -> None:
     """Samples that are learned; every result and all weights are those of the model."""
     tb = TB(dut, "0")
