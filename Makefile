@@ -10,11 +10,11 @@ STAMP  := $(VENV)/.erbium-installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint commands docs linkcheck format clean distclean
+.PHONY: help setup demo bench test test-all lint commands docs linkcheck format clean distclean
 
 help:  ## show this table
 	@echo "make COMMAND [ARGS='...'] [PYTHON=python3.12]"
-	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)$$/  \1	\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)$$/  \1	\2/p' Makefile | expand -t 14
 
 setup: $(STAMP)  ## create .venv, install Erbium and the tests' needs; install Icarus where that needs no password
 	@tools/setup-icarus.sh
@@ -25,8 +25,13 @@ demo: $(STAMP)  ## train MNIST on the simulated chip and write a report, in plac
 bench: $(STAMP)  ## measure the numbers that the documentation quotes; ARGS go to `erbium bench`
 	@$(BIN)/erbium bench $(ARGS)
 
-test: setup lint  ## lint, then every test on every core; ARGS go to pytest, as in ARGS='-k encoder'
-	$(BIN)/pytest -n auto --dist worksteal --durations 10 --durations-min 5 $(ARGS)
+PYTEST := $(BIN)/pytest -n auto --dist worksteal --durations 10 --durations-min 5
+
+test: setup lint  ## lint, then the tests on every core, in 20 minutes on two; ARGS go to pytest, as in ARGS='-k encoder'
+	$(PYTEST) $(ARGS)
+
+test-all: setup lint  ## the same with the long tests: every case of every bench on its simulators; over an hour on two cores
+	$(PYTEST) --all $(ARGS)
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .

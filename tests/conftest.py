@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What every test shares: a test whose simulator is not there is skipped, except in CI, where it fails."""
+"""What every test shares: which ones are long, and that one whose simulator is not there fails in CI."""
 
 import os
+import re
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +20,58 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is marked ``icarus`` or ``verilator`` where that simulator is missing; say how to get it."""
+LONG = Path(__file__).with_name("long.txt")
+"""The tests that take long, a pattern in each line."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--all``: the long tests, too."""
+    parser.addoption("--all", action="store_true", help="the long tests, too (make test-all)")
+
+
+def is_whole(config: pytest.Config) -> bool:
+    """Whether nothing was asked for by name: no file, no ``-k``, no ``-m``."""
+    if hasattr(config, "workerinput"):
+        return bool(config.workerinput["whole"])
+    named = config.option.keyword or config.option.markexpr
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not named
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist whether the run is whole: it is given the paths as if they had been named."""
+    node.workerinput["whole"] = is_whole(node.config)
+
+
+def leave_long_ones_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what ``long.txt`` names, and leave what is marked out of a whole run; what is asked for by name runs."""
+    patterns = [line for line in LONG.read_text().splitlines() if line and not line.startswith("#")]
+    whole = is_whole(config)
+    for pattern in patterns:
+        exact = re.compile(
+            r"(.*/)?" + re.escape(pattern).replace(r"\*", ".*") + ("" if "[" in pattern else r"(\[.*)?")
+        )
+        named = [item for item in items if exact.fullmatch(item.nodeid)]
+        if whole and not named:
+            raise pytest.UsageError(f"{LONG.name}: no test is called {pattern}")
+        for item in named:
+            item.add_marker("long")
+    if whole and not config.option.all:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say that it is the short form, and how to get the other."""
+    if is_whole(config) and not config.option.all:
+        return "the short form: what is marked long is left to `make test-all` and to being asked for by name"
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long ones out, and skip what wants a simulator that is missing; say how to get it."""
+    leave_long_ones_out(config, items)
     longest_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     if os.environ.get("CI", "").lower() in ("true", "1"):
         return
