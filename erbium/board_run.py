@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -17,8 +18,8 @@ from erbium.checkpoint import Checkpoint
 from erbium.chip import Chip, open_chip
 from erbium.exact import Lockstep, MismatchError, Verdict
 from erbium.facts import comparison_facts, run_facts, test_facts
-from erbium.fpga.driver import BoardArray
 from erbium.fpga.driver_open import Target, open_board
+from erbium.fpga.driver_resume import ResumingBoard
 from erbium.fpga.transport import BoardLostError
 from erbium.interrupt import Interruption, StoppedError
 from erbium.progress import TrainingDisplay, doing
@@ -61,6 +62,8 @@ class BoardRun:
         The checkpoint.
     resume_command : tuple of str
         Words of the command line that carries on.
+    wait : float
+        Seconds to wait for a board that went away, to bring it back to where it stood.
     saved : Checkpoint, optional
         What to carry on from.
     """
@@ -73,6 +76,7 @@ class BoardRun:
     compare: bool
     path: Path
     resume_command: tuple[str, ...]
+    wait: float
     saved: Checkpoint | None = None
 
     def carry_out(self, console: Console, tell: Tell = _untold) -> int:
@@ -99,7 +103,7 @@ class BoardRun:
         else:
             wait = console.status("Opening the board.")
         with wait:
-            board = open_board(self.target, self.network)
+            board = ResumingBoard(partial(open_board, self.target, self.network), self.wait)
         with Chip(self.network, board, "sim" if self.target.simulated else "board") as chip:
             try:
                 if not self.compare:
@@ -110,7 +114,7 @@ class BoardRun:
                 raise BoardLostError(f"{error}; {self._rescue()}", error.n_done, error.results) from None
 
     def _work(
-        self, chip: Chip, board: BoardArray, console: Console, tell: Tell, model: Chip | None = None
+        self, chip: Chip, board: ResumingBoard, console: Console, tell: Tell, model: Chip | None = None
     ) -> int:
         trainer = self._trainer(chip, model)
         _say(console, self._announcement(chip, board))
@@ -170,7 +174,7 @@ class BoardRun:
             )
 
     def _facts(
-        self, trainer: Trainer, board: BoardArray, found: Verdict | MismatchError | None = None
+        self, trainer: Trainer, board: ResumingBoard, found: Verdict | MismatchError | None = None
     ) -> dict[str, object]:
         """Return what ``--json`` prints, all but the test."""
         return {
@@ -180,6 +184,7 @@ class BoardRun:
             "lanes": board.facts.lanes,
             "clock": board.facts.clock_frequency,
             "retries": board.retries,
+            "resumed": board.resumed,
             "comparison": comparison_facts(found),
             "test": None,
         }
@@ -193,7 +198,7 @@ class BoardRun:
             f"{self.path} holds the run after {held:,} images, to carry on: {shlex.join(self.resume_command)}"
         )
 
-    def _announcement(self, chip: Chip, board: BoardArray) -> str:
+    def _announcement(self, chip: Chip, board: ResumingBoard) -> str:
         network, facts = self.network, board.facts
         start = f"carries on at {self.saved.position:,} of" if self.saved else "learns"
         return (
@@ -233,7 +238,7 @@ def _say(console: Console, text: str) -> None:
 def _show(
     console: Console,
     trainer: Trainer,
-    board: BoardArray,
+    board: ResumingBoard,
     answers: summary.Answers | None,
     silent: Silence | None,
     simulated: bool,
@@ -262,6 +267,9 @@ def _show(
     if measured.busy_share is not None:
         table.add_row("lanes busy", f"{100 * measured.busy_share:.1f} %", "of these cycles")
     table.add_row("retries", f"{board.retries:,}", "frames sent again")
+    if board.resumed:
+        again = f"times that the board went away and was brought back, {board.redone:,} samples done again"
+        table.add_row("resumed", f"{board.resumed:,}", again)
     console.print(table, highlight=False)
     if silent is not None and (sentence := silent.sentence()):
         _say(console, sentence)

@@ -8,6 +8,7 @@ the model runs on the generated Verilog by changing one argument.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -346,8 +347,9 @@ def open_chip(
         engine = RtlArray(network, hardware or Hardware(), simulator=simulator)
     else:
         from erbium.fpga.driver_open import open_board
+        from erbium.fpga.driver_resume import WAIT_SECONDS, ResumingBoard
 
-        engine = open_board(_target(backend), network)
+        engine = ResumingBoard(partial(open_board, _target(backend), network), WAIT_SECONDS)
     return Chip(network, engine, name)
 
 

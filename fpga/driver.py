@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+
 from erbium.fpga.driver_link import Link
 from erbium.fpga.driver_protocol import Read, Write, pack_weights, unpack_weights
 from erbium.fpga.driver_samples import SampleBatch
 from erbium.fpga.transport import (
     BoardLostError,
     BoardMismatchError,
+    BoardResetError,
     LineLostError,
     LinkError,
     NoAnswerError,
@@ -149,12 +152,14 @@ class BoardArray:
         self._rates = [population.rate.full for population in self.populations]
         self._turn = 0
         self._n_samples = 0
+        self._before: dict[str, int] = {}
         self._counted: dict[str, int] | None = None
         self._known_weights: list[Array] | None = None
         self._loaded = False
         try:
             self._check_identity()
             self.facts = self._reset()
+            self._mark()
         except BaseException:
             transport.close()
             raise
@@ -222,10 +227,12 @@ class BoardArray:
         """Weights of each layer, int16 of shape ``(n_rows, n_neurons)``, read back from the board."""
         self._load_initial_weights()
         if self._known_weights is None:
-            # That the board has not been reset since, which would pass for very odd weights.
-            self._all_counters()
             with self._guarded():
-                self._known_weights = [self._read_layer(k) for k in range(len(self.populations))]
+                weights = [self._read_layer(k) for k in range(len(self.populations))]
+            # That the board has not been reset by now, which would pass for very odd weights.
+            self._counted = None
+            self._all_counters()
+            self._known_weights = weights
         return [values.copy() for values in self._known_weights]
 
     def load(self, weights: Sequence[Array]) -> None:
@@ -238,9 +245,10 @@ class BoardArray:
             for row in range(0, window.entries, most):
                 here = slice(row * window.entry_bytes, (row + most) * window.entry_bytes)
                 writes.append(Write(window.number, row, data[here]))
-        self._known_weights = None
+        self._known_weights = self._counted = None
         with self._guarded():
             self._link.exchange(writes)
+        self._all_counters()
         self._loaded = True
 
     def _load_initial_weights(self) -> None:
@@ -284,6 +292,20 @@ class BoardArray:
             facts = BoardFacts(*(self._register(name) for name in BoardFacts.__annotations__))
         self._link.window.buffer_bytes = facts.buffer_bytes
         return facts
+
+    def _mark(self) -> None:
+        """Have the board answer an empty sample, before anything is on it that it could lose.
+
+        From here on its turn and its count of samples are those of a board that was reset for none of the samples
+        that follow: it is noticed whenever it happens, even in the middle of the first one that is learned.
+        """
+        empty = np.zeros((1, self._registers.n_inputs), dtype=np.uint8)
+        batch = SampleBatch(self._link, self._registers, 0, empty, np.zeros(1, dtype=np.uint32), None)
+        with self._guarded():
+            batch.run()
+        self._turn, self._n_samples = batch.next_turn, 1
+        self._before = dict(self._all_counters())
+        self._counted = None
 
     def _setting_names(self) -> list[str]:
         return ["n_ticks", "decide_after", *rate_names(self.network)]
@@ -337,9 +359,9 @@ class BoardArray:
             if counts["samples"] != self._n_samples:
                 raise BoardLostError(
                     f"the board on {self._link.transport.name} has counted {counts['samples']:,} samples of "
-                    f"{self._n_samples:,}; it was reset meanwhile, so start again from the last checkpoint"
+                    f"{self._n_samples - 1:,}; it was reset meanwhile, so start again from the last checkpoint"
                 )
-            self._counted = counts
+            self._counted = {name: count - self._before.get(name, 0) for name, count in counts.items()}
         return self._counted
 
     def _read_layer(self, number: int) -> Array:
@@ -357,7 +379,7 @@ class BoardArray:
         """Turn a line that is lost into a board that is lost, with what `batch` has come to."""
         try:
             yield
-        except (LineLostError, NoAnswerError) as error:
+        except (BoardResetError, LineLostError, NoAnswerError) as error:
             if batch is None:
                 raise BoardLostError(str(error)) from None
             raise BoardLostError(

@@ -7,7 +7,7 @@ import numpy as np
 
 from erbium.fpga.driver_link import ATTEMPTS, Link, Nothing, refused
 from erbium.fpga.driver_protocol import Outcome, Read, Reply, frame, sample_message
-from erbium.fpga.transport import LinkError, NoAnswerError
+from erbium.fpga.transport import BoardResetError, NoAnswerError
 from erbium.hdl.registers import (
     HISTORY,
     RESULT_BYTES,
@@ -85,8 +85,10 @@ class SampleBatch:
         ------
         NoAnswerError
             If the chip gets no further in spite of all attempts, or answers nothing for too long.
+        BoardResetError
+            If the chip was reset meanwhile.
         LinkError
-            If the chip refuses what is right, or was reset meanwhile.
+            If it refuses what is right.
         LineLostError
             If the line is gone.
         """
@@ -184,7 +186,7 @@ class SampleBatch:
         (data,) = self._link.exchange([Read(WindowNumber.REGISTERS, turns, 2, WORD_BYTES)], self._take)
         accepted, finished = (self._number(data[at], done) for at in (0, WORD_BYTES))
         if not finished <= accepted <= self._most_sent:
-            raise LinkError(
+            raise BoardResetError(
                 f"{self._link.transport.name} expects turn {data[0]} and sample {done} of the batch has turn "
                 f"{(self._first_turn + done) % TURNS}; the board was reset or somebody else talked to it, so start "
                 "again from the last checkpoint"

@@ -30,12 +30,16 @@ struct Board {
     double read_at = 0;  // the middle of the next bit
 
     explicit Board(double period) : top(new Vboard(&context)), period(period) {
-        top->rst = 1;
         top->rx = 1;
+        reset();
+    }
+    ~Board() { top->final(); }
+
+    void reset() {
+        top->rst = 1;
         for (int k = 0; k < 4; ++k) clock();
         top->rst = 0;
     }
-    ~Board() { top->final(); }
 
     void clock() {
         top->clk = 0;
@@ -93,6 +97,21 @@ int64_t board_pending(void* handle) { return int64_t(static_cast<Board*>(handle)
 void board_write(void* handle, const uint8_t* data, int64_t count) {
     Board& board = *static_cast<Board*>(handle);
     board.input.insert(board.input.end(), data, data + count);
+}
+
+// Resets the chip, as its button does: the byte that it sends breaks off, and the host goes on with its own.
+void board_reset(void* handle) {
+    Board& board = *static_cast<Board*>(handle);
+    board.reset();
+    board.to_read = 0;
+}
+
+// Takes the line away: of what the host has sent, that which has not arrived will not.
+void board_unplug(void* handle) {
+    Board& board = *static_cast<Board*>(handle);
+    board.input.clear();
+    board.to_send = 0;
+    board.top->rx = 1;
 }
 
 // Runs up to so many clocks, but ends with the frame that the chip sends or when `capacity` bytes have come. Returns

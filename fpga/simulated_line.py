@@ -101,6 +101,14 @@ class SimulatedLine:
             )
         return self._data.raw[:count]
 
+    def reset(self) -> None:
+        """Reset the chip, as its button does: the memories keep what they hold."""
+        self._library.board_reset(self._handle())
+
+    def unplug(self) -> None:
+        """Lose all bytes that are on their way to the chip."""
+        self._library.board_unplug(self._handle())
+
     def read(self, timeout: float) -> bytes:
         """Return what comes within so many seconds of the chip, or until it certainly has nothing more to say."""
         on_the_way = int(self.pending * 10 * self.clock_frequency / self.baud_rate)

@@ -24,6 +24,10 @@ class NoAnswerError(LinkError):
     """The line is there, and all attempts came to nothing."""
 
 
+class BoardResetError(LinkError):
+    """The board is not where it was left: it was reset, or somebody else talked to it."""
+
+
 class BoardMismatchError(LinkError):
     """What answers is not a chip of this network and protocol."""
 

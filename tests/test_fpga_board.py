@@ -156,10 +156,11 @@ def test_a_board_that_dies_in_the_middle_of_a_run(
     with simulator("tiny") as (process, port):
         killer = threading.Thread(target=kill_after, args=(process, path, 100))
         killer.start()
-        code, _, err = run(f"run {port} tiny --images 400 --checkpoint {path} --test-images 20")
+        code, _, err = run(f"run {port} tiny --images 400 --checkpoint {path} --test-images 20 --wait 0.5")
         killer.join()
         assert code == 2
         assert f"erbium: {port} is gone" in err
+        assert "; it did not come back in 0.5 s: " in err
     held = Checkpoint.load(path).position
     assert 100 <= held < 400
     assert f"run.npz holds the run after {held:,} images, to carry on: erbium run {port} tiny" in err

@@ -165,7 +165,7 @@ def test_a_board_that_is_reset_in_between() -> None:
     line.reset()
     with pytest.raises(BoardLostError, match="has counted 0 samples of 20; it was reset meanwhile"):
         board.counters()
-    with pytest.raises(LinkError, match="expects turn 0 and sample 0 of the batch has turn 20"):
+    with pytest.raises(LinkError, match="expects turn 0 and sample 0 of the batch has turn 21"):
         board.run(images, seeds, labels)
 
 

@@ -65,6 +65,10 @@ BENCHES = {
         "erbium.bench.board_link",
         "learning on the simulated chip of a bitstream over its serial line, compared",
     ),
+    "service": Bench(
+        "erbium.bench.service",
+        "boards that are reset, killed, flooded or lose their line while they learn: weights after each",
+    ),
     "model-speed": Bench("erbium.bench.model_speed", "images per second of the compiled model on one core"),
     "sim-speed": Bench("erbium.bench.sim_speed", "images per second of the simulated chip on one core"),
     "page": Bench(

@@ -15,6 +15,7 @@ from erbium.board_run import BoardRun
 from erbium.checkpoint import Checkpoint, CheckpointError
 from erbium.commands import common
 from erbium.fpga.driver_open import Target
+from erbium.fpga.driver_resume import WAIT_SECONDS
 from erbium.gen.files import check_free, checkpoint_lock
 from erbium.gen.presets import PRESETS, Preset
 from erbium.progress import doing
@@ -57,6 +58,14 @@ N_VALIDATION, VALIDATION_TICKS = 256, 8
     default=None,
     help="Have the model do the same and compare every integer; default when simulated.",
 )
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 86_400),
+    default=WAIT_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wait so long for a board that went away, and bring it back to where it stood.",
+)
 @common.data_option
 @click.option("--checkpoint", type=common.FILE, help="Where to keep the state of the run; default NAME.npz.")
 @click.option("--resume", is_flag=True, help="Carry on from the checkpoint.")
@@ -70,6 +79,7 @@ def run(
     seed: int | None,
     test_images: int | None,
     compare: bool | None,
+    wait: float,
     data: Path | None,
     checkpoint: Path | None,
     resume: bool,
@@ -80,8 +90,9 @@ def run(
 
     PORT is its serial port (PORT@BAUD for an unusual baud rate), or a URL such as rfc2217://host:port; auto asks all
     serial ports for the board that holds the network; sim:BOARD is
-    one of 'erbium boards', simulated bit by bit. The weights are the model's, however bad the line is; a checkpoint is
-    kept, and a run that was stopped or lost its board carries on with --resume. The exit code is 1 if the board
+    one of 'erbium boards', simulated bit by bit. The weights are the model's, however bad the line is. A board that is
+    reset or goes away is brought back to where it stood as soon as it is there again; a checkpoint is kept, and a run
+    that was stopped, or whose board did not come back, carries on with --resume. The exit code is 1 if the board
     and the model differ.
     """
     where = Target.of(target)
@@ -111,6 +122,7 @@ def run(
     words = ["erbium", "run", target, network, "--checkpoint", str(path), "--resume"]
     words += [] if compare is None else ["--compare" if compare else "--no-compare"]
     words += [] if test_images is None else ["--test-images", str(test_images)]
+    words += [] if wait == WAIT_SECONDS else ["--wait", f"{wait:g}"]
     words += [] if data is None else ["--data", str(data)]
     job = BoardRun(
         target=where,
@@ -121,6 +133,7 @@ def run(
         compare=where.simulated if compare is None else compare,
         path=path,
         resume_command=tuple(words),
+        wait=wait,
         saved=saved,
     )
     with checkpoint_lock(path):
