@@ -107,7 +107,7 @@ def test_every_bench_that_is_run_exists(line: str) -> None:
     if "--formal" in line.split():
         names = [proof.id.split() for proof in PROOFS]
         assert not words or words in [one[: len(words)] for one in names]
-    elif "--graphs" in line.split():
+    elif "--random" in line.split():
         assert all(word.isdigit() for word in words)
     elif words and words[0] != "COMPONENT":
         assert words[1] in ADDED or REGISTRY[words[0]].case(words[1])

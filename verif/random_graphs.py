@@ -1,27 +1,33 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Random graphs on random hardware against their reference: what ``erbium verify --graphs`` does."""
+"""Random graphs on random hardware against their reference: what ``erbium verify --random`` does."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from erbium.gen.files import write_text
 from erbium.gen.graph_chip import GraphChip
-from erbium.sw_model.description.codec import to_json
+from erbium.sw_model.description.codec import from_json, to_json
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.graph_model.array import GraphModel
 from erbium.sw_model.network import Hardware
+from erbium.sw_model.programs import DescriptionError
 from erbium.sw_model.temporary import temporary_folder
 from erbium.verif.graphs import graphs
 from erbium.verif.library import ArraySimulator, RtlChip, SimulationError
 
 SAMPLES = 8
+
+EXAMPLE_FORMAT = "erbium-example"
 
 
 @dataclass
@@ -42,6 +48,36 @@ class DifferenceError(AssertionError):
 
     def __str__(self) -> str:
         return f"{self.what}\n{self.hardware}\n{to_json(self.graph)}"
+
+
+def save_example(path: Path, graph: Graph, hardware: Hardware) -> None:
+    """Write a graph and the hardware it is built on, for :func:`load_example`."""
+    record = {"format": EXAMPLE_FORMAT, "hardware": asdict(hardware), "graph": json.loads(to_json(graph))}
+    write_text(path, json.dumps(record, indent=2) + "\n")
+
+
+def load_example(path: Path) -> tuple[Graph, Hardware]:
+    """Read a graph and its hardware back.
+
+    Raises
+    ------
+    DescriptionError
+        If the file is no example.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["format"] != EXAMPLE_FORMAT:
+            raise ValueError(f"its format is {record['format']!r}")
+        parts: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in record["hardware"].items()
+        }
+        return from_json(json.dumps(record["graph"])), Hardware(**parts)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DescriptionError(
+            f"{path} is no example of 'erbium verify --random' ({error}); name the file that it wrote"
+        ) from None
 
 
 @st.composite
@@ -104,6 +140,12 @@ def compare(
         name: (value, counters[name]) for name, value in model.counters().items() if counters[name] != value
     }
     return f"counters (reference, hardware): {wrong}" if wrong else ""
+
+
+def compare_afresh(graph: Graph, hardware: Hardware) -> str:
+    """Compare as :func:`compare` does, with hardware that is built anew."""
+    with temporary_folder(Path(tempfile.gettempdir()), "erbium-graphs-") as folder:
+        return compare(graph, hardware, cache_dir=folder)
 
 
 def search(count: int, first: int, report: Callable[[Graph], None] = lambda graph: None) -> None:

