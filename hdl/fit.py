@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from erbium.hdl.population import EnginePopulation, engine_names
 from erbium.hdl.readout_fit import check_readout
+from erbium.hdl.rules import has_part
 from erbium.sw_model.description.connect import Dense, Identity, RandomSigns, Sparse
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import Label, Population, Projection
@@ -24,6 +25,7 @@ def check_hardware(graph: Graph) -> None:
 
     The models run every graph; what the array does not have yet is said here, and nowhere else.
     """
+    _check_parts(graph)
     names = engine_names(graph)
     check_range("number of populations with stored weights", len(names), 1, MAX_ENGINES)
     if not graph.n_pixels:
@@ -42,6 +44,22 @@ def check_hardware(graph: Graph) -> None:
     for number in range(len(names)):
         _check_engine(EnginePopulation(graph, number))
     check_readout(graph.readout, graph, [population.name for population in errors])
+
+
+def _check_parts(graph: Graph) -> None:
+    """What only the core's models have."""
+    lasting = [population.name for population in graph.populations if population.lasting]
+    learning = [projection for projection in graph.projections if not has_part(projection.rule)]
+    for what, names in (
+        ("modulator", [modulator.name for modulator in graph.modulators]),
+        ("source of events", [source.name for source in graph.event_sources]),
+        ("population with states that last", lasting),
+        ("projection with a rule that is no part of it", [projection.name for projection in learning]),
+    ):
+        if names:
+            raise DescriptionError(
+                f"the graph has a {what}, {names[0]!r}; the array has none; the core's models run it"
+            )
 
 
 def _check_errors(graph: Graph, population: Population) -> None:

@@ -37,11 +37,12 @@ class BernoulliEncoder:
     def __init__(self) -> None:
         self.generator = Generator(salt(0, STREAM_ENCODER))
 
-    def begin(self, image: Array, seed: int) -> None:
-        """Take a sample: uint8 of shape (n_inputs,)."""
+    def begin(self, image: Array, seed: int | None) -> None:
+        """Take a sample: uint8 of shape (n_inputs,). Without a seed the random numbers run on."""
         self.addresses = np.flatnonzero(image)
         self.values = image[self.addresses].astype(np.int64)
-        self.generator.seed(seed)
+        if seed is not None:
+            self.generator.seed(seed)
 
     def tick(self) -> Array:
         """Return the addresses of the pixels that spike in this tick, ascending."""
@@ -54,7 +55,7 @@ class BernoulliEncoder:
 class PhaseEncoder:
     """An 8-bit accumulator per pixel adds the pixel at each tick; the pixel spikes on carry."""
 
-    def begin(self, image: Array, seed: int) -> None:
+    def begin(self, image: Array, seed: int | None) -> None:
         """Take a sample: uint8 of shape (n_inputs,). The seed is not used."""
         self.addresses = np.flatnonzero(image)
         self.values = image[self.addresses].astype(np.int64)
@@ -73,7 +74,7 @@ class LatencyModel:
     def __init__(self, encoder: LatencyEncoder) -> None:
         self.levels = encoder.levels
 
-    def begin(self, image: Array, seed: int) -> None:
+    def begin(self, image: Array, seed: int | None) -> None:
         """Take a sample: uint8 of shape (n_inputs,). The seed is not used."""
         self.tick_of = np.full(image.size, -1)
         for lowest, tick in reversed(self.levels):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,9 +57,11 @@ class Population:
         self.refractory = np.zeros(n, dtype=np.int64)
         self.begin()
 
-    def begin(self) -> None:
-        """Clear everything for a new sample."""
-        self.x[:] = np.array(self.program.initial)[:, None]
+    def begin(self, lasting: Sequence[int] = ()) -> None:
+        """Clear everything for a new sample but the states that last."""
+        for state, initial in enumerate(self.program.initial):
+            if state not in lasting:
+                self.x[state] = initial
         self.u[:] = 0
         self.refractory[:] = 0
 

@@ -8,7 +8,7 @@ from erbium.hdl.rules.erbp import ThreeFactorPart
 from erbium.hdl.rules.first_spike import FirstSpikePart
 from erbium.sw_model.rules import FirstSpikeRule, ThreeFactorRule
 
-__all__ = ["RulePart", "rule_part"]
+__all__ = ["RulePart", "has_part", "rule_part"]
 
 PARTS: dict[type, type[RulePart]] = {
     type(None): RulePart,
@@ -16,6 +16,11 @@ PARTS: dict[type, type[RulePart]] = {
     FirstSpikeRule: FirstSpikePart,
 }
 """The part for each kind of rule; one for a base class serves the rules that are made from it."""
+
+
+def has_part(rule: object) -> bool:
+    """Whether there is hardware for a rule."""
+    return any(kind in PARTS for kind in type(rule).__mro__)
 
 
 def rule_part(rule: object) -> RulePart:

@@ -19,8 +19,10 @@ from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import (
     Bernoulli,
     Constant,
+    Events,
     FirstSpike,
     Label,
+    Modulator,
     Phase,
     Population,
     Projection,
@@ -29,27 +31,28 @@ from erbium.sw_model.description.parts import (
 )
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError, NeuronProgram, Operation
-from erbium.sw_model.rules import RULES, ErbpRule, FirstSpikeRule, LatencyEncoder
+from erbium.sw_model.rules import RULES, ErbpRule, FirstSpikeRule, HistoryRule, LatencyEncoder, PlasticityWord
 
 FORMAT = "erbium-graph"
 VERSION = 2
 """Version 1 is the layered form, ``erbium-network``."""
 
 UNIONS: dict[str, tuple[type, ...]] = {
-    "encoder": (Bernoulli, Phase, LatencyEncoder, Constant, Label),
+    "encoder": (Bernoulli, Phase, LatencyEncoder, Constant, Label, Events),
     "connect": (Dense, Sparse, Identity, RandomSigns),
     "weights": (Uniform, Given),
-    "rule": (ErbpRule, FirstSpikeRule),
+    "rule": (ErbpRule, FirstSpikeRule, HistoryRule),
     "readout": (SpikeCount, FirstSpike),
 }
 """Fields that hold one of several dataclasses, by name."""
 
-PLAIN: dict[str, type] = {"program": NeuronProgram}
+PLAIN: dict[str, type] = {"program": NeuronProgram, "word": PlasticityWord}
 LISTS: dict[str, type] = {
     "sources": Source,
     "populations": Population,
     "projections": Projection,
     "operations": Operation,
+    "modulators": Modulator,
 }
 NAMES = ("name", "states")
 """Fields for people: not in the digest."""

@@ -51,6 +51,13 @@ def as_text(graph: Graph) -> str:
             when = ", in learned samples only" if projection.when == "learn" else ""
             words = f"{connectivity(projection)}{delay}{when}"
             lines.append(f"  port {projection.port} <- {projection.source}: {words}")
+    for modulator in graph.modulators:
+        heard = (
+            f"{modulator.weight} for each spike of {modulator.source}"
+            if modulator.source
+            else "from the host"
+        )
+        lines.append(f"modulator {modulator.name}: {heard} -> port {modulator.port} of {modulator.target}")
     readout = (
         "none" if graph.readout is None else f"{type(graph.readout).__name__} of {graph.readout.population}"
     )

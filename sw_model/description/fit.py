@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from erbium.sw_model.description.connect import Dense, Given, Identity, RandomSigns, Sparse
-from erbium.sw_model.description.parts import Label, Population, Projection, Readout, Source
+from erbium.sw_model.description.parts import Label, Modulator, Population, Projection, Readout, Source
 from erbium.sw_model.programs import STATE_MAX, DescriptionError, check_name, check_range
 from erbium.sw_model.rules import MAX_TICKS, LatencyEncoder
 
@@ -32,17 +32,20 @@ def check_graph(graph: Graph) -> None:
         _check_projection(graph, projection)
     for population in graph.populations:
         _check_population(graph, population)
+    check_range("number of modulators", len(graph.modulators), 0, MAX_PARTS)
+    for modulator in graph.modulators:
+        _check_modulator(graph, modulator)
     if graph.readout is not None:
         _check_readout(graph, graph.readout)
 
 
 def _check_names(graph: Graph) -> None:
-    counts = Counter([*(part.name for part in graph.writers), *(part.name for part in graph.projections)])
+    counts = Counter([part.name for part in (*graph.writers, *graph.projections, *graph.modulators)])
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise DescriptionError(
-            f"the name {twice[0]!r} is there {counts[twice[0]]} times; sources, populations and projections need "
-            "names of their own"
+            f"the name {twice[0]!r} is there {counts[twice[0]]} times; sources, populations, projections and "
+            "modulators need names of their own"
         )
     check_name("the graph", graph.name)
 
@@ -153,6 +156,20 @@ def _check_population(graph: Graph, population: Population) -> None:
         )
     for rule in rules:
         rule.check_population(graph, population)
+
+
+def _check_modulator(graph: Graph, modulator: Modulator) -> None:
+    what = f"modulator {modulator.name!r}"
+    for name in filter(None, (modulator.target, modulator.source)):
+        if graph.source(name) is not None:
+            raise DescriptionError(f"{what} names {name!r}, a source; it joins populations")
+        graph.population(name)
+    program = graph.population(modulator.target).program
+    if modulator.port >= program.n_ports:
+        raise DescriptionError(
+            f"{what} ends on port {modulator.port} of {modulator.target!r}, whose program {program.name!r} has ports "
+            f"0 to {program.n_ports - 1}"
+        )
 
 
 def _check_readout(graph: Graph, readout: Readout) -> None:

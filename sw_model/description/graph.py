@@ -14,7 +14,9 @@ from erbium.sw_model.description.connect import Given, Identity, RandomSigns, Sp
 from erbium.sw_model.description.fit import check_graph
 from erbium.sw_model.description.parts import (
     LOADED,
+    Events,
     Label,
+    Modulator,
     Population,
     Projection,
     Readout,
@@ -46,6 +48,8 @@ class Graph:
         Longest sample, 1 ... 4096.
     seed : int
         Seed of initial weights, random signs and all random numbers.
+    modulators : tuple of Modulator
+        Values that reach all neurons of a population at once.
 
     Raises
     ------
@@ -60,6 +64,7 @@ class Graph:
     readout: Readout | None = None
     n_ticks: int = 32
     seed: int = 1
+    modulators: tuple[Modulator, ...] = ()
 
     def __post_init__(self) -> None:
         check_graph(self)
@@ -104,6 +109,11 @@ class Graph:
     def n_pixels(self) -> int:
         """Pixels of a sample: those of all sources that encode them, one source after the other."""
         return sum(source.size for source in self.sources if isinstance(source.encoder, LOADED))
+
+    @property
+    def event_sources(self) -> tuple[Source, ...]:
+        """Sources whose events the host gives, tick by tick."""
+        return tuple(source for source in self.sources if isinstance(source.encoder, Events))
 
     @property
     def n_classes(self) -> int:
@@ -167,9 +177,9 @@ class Graph:
     def weight_bounds(self, projection: Projection) -> tuple[int, int]:
         """Return the smallest and largest weight of a projection whose weights are stored."""
         assert isinstance(projection.connect, Stored)
-        half = 1 << (projection.connect.width - 1)
         rule = self.rule_of(projection.target)
-        return -half + (rule is not None and rule.symmetric), half - 1
+        half = 1 << (projection.connect.width - 1)
+        return (-half, half - 1) if rule is None else rule.bounds(projection.connect.width)
 
     def initial_weights(self, projection: Projection) -> constants.Array:
         """Return the weights of a projection at first, int16 of shape ``(source size, target size)``.

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from erbium.sw_model.constants import named_stream
 from erbium.sw_model.description.connect import Connectivity, Identity, RandomSigns, Stored, check_choice
-from erbium.sw_model.programs import DescriptionError, NeuronProgram, check_name, check_range
+from erbium.sw_model.programs import STATE_MAX, DescriptionError, NeuronProgram, check_name, check_range
 from erbium.sw_model.rules import MAX_TICKS, LatencyEncoder, Rule
 
 MAX_NEURONS = 4_096
@@ -38,7 +38,12 @@ class Label:
     """The neuron of the sample's label spikes at every tick of a learned sample."""
 
 
-Encoder = Bernoulli | Phase | LatencyEncoder | Constant | Label
+@dataclass(frozen=True)
+class Events:
+    """The host says at each tick which neurons spike."""
+
+
+Encoder = Bernoulli | Phase | LatencyEncoder | Constant | Label | Events
 LOADED = (Bernoulli, Phase, LatencyEncoder)
 """Encoders whose sources take their part of the sample that the host loads."""
 
@@ -52,7 +57,7 @@ class Source:
     name : str
     size : int
         1 ... 65534.
-    encoder : Bernoulli, Phase, LatencyEncoder, Constant or Label
+    encoder : Bernoulli, Phase, LatencyEncoder, Constant, Label or Events
         What makes the spikes. The first three encode pixels: a sample holds those of such sources one after the other.
     stream : int or None
         Which random numbers; ``None`` derives the number from the name.
@@ -89,6 +94,8 @@ class Population:
         Neuron blank-out: in learning, a neuron takes part in a sample with probability ``keep / 256``.
     stream : int or None
         Which random numbers; ``None`` derives the number from the name.
+    lasting : tuple of int
+        States that live for the whole run: no sample clears them.
     """
 
     name: str
@@ -96,6 +103,7 @@ class Population:
     program: NeuronProgram
     keep: int = 256
     stream: int | None = None
+    lasting: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_name("a population", self.name, identifier=True)
@@ -103,6 +111,8 @@ class Population:
         check_range(f"keep of population {self.name!r}", self.keep, 1, 256)
         if self.stream is not None:
             check_range(f"stream of population {self.name!r}", self.stream, 0, (1 << 32) - 1)
+        for state in self.lasting:
+            check_range(f"lasting state of population {self.name!r}", state, 0, self.program.n_states - 1)
 
     @property
     def process(self) -> int:
@@ -162,6 +172,38 @@ class Projection:
             raise DescriptionError(
                 f"projection {self.name!r} is scaled; only the weight of Identity or RandomSigns can be a learning rate"
             )
+
+
+@dataclass(frozen=True)
+class Modulator:
+    """A value that is added to a port of all neurons of a population, such as a reward.
+
+    The host gives a value at the beginning of a sample: it is added before the row passes of the first tick. Where the
+    modulator listens to a population, each of its spikes adds ``gain * weight`` at the next tick; the gain, -1, 0 or 1,
+    is the host's, too.
+
+    Parameters
+    ----------
+    name : str
+    target : str
+        Population.
+    port : int
+    source : str
+        Population whose spikes it hears; empty for none.
+    weight : int
+        Of such a spike, 0 ... 32767.
+    """
+
+    name: str
+    target: str
+    port: int = 1
+    source: str = ""
+    weight: int = 0
+
+    def __post_init__(self) -> None:
+        check_name("a modulator", self.name, identifier=True)
+        check_range(f"port of modulator {self.name!r}", self.port, 0, 1)
+        check_range(f"weight of modulator {self.name!r}", self.weight, 0, STATE_MAX)
 
 
 class Readout:

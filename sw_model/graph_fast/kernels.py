@@ -8,6 +8,8 @@ comes up once. Rows of consecutive projections that differ in nothing else are w
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -668,5 +670,7 @@ def cached(digest: str) -> Any:
 
     return run_batch
 
+
+OWN_DIGEST = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 run_batch = cached(fast_kernels.DIGEST + fast_erbp_kernels.OWN_DIGEST)

@@ -20,6 +20,7 @@ from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import (
     Bernoulli,
     Constant,
+    Events,
     Label,
     Phase,
     Population,
@@ -33,7 +34,7 @@ from erbium.sw_model.fast_kernels import LAYER_FIELDS
 from erbium.sw_model.programs import DescriptionError
 from erbium.sw_model.rules import LatencyEncoder
 
-BERNOULLI, PHASE, LATENCY, CONSTANT, LABEL = range(5)
+BERNOULLI, PHASE, LATENCY, CONSTANT, LABEL, EVENTS = range(6)
 NO_READOUT, SPIKE_COUNT = range(2)
 READOUTS = {type(None): NO_READOUT, SpikeCount: SPIKE_COUNT}
 """Readouts that the compiled path of graphs knows."""
@@ -175,19 +176,20 @@ def tables_of(graph: Graph, layout: Layout) -> Tables:
     DescriptionError
         For a rule or readout that the compiled path does not know.
     """
+    _check_parts(graph)
     populations = []
     projections: list[dict[str, int]] = []
     for population in graph.populations:
         incoming = graph.onto(population.name)
         populations.append(record(POPULATION, _population(graph, layout, population, len(projections))))
         projections += _run_together([_projection(graph, layout, p) for p in incoming])
-    sources, levels = _sources(graph)
+    sources, levels = source_table(graph)
     programs = [program_arrays(population.program) for population in graph.populations]
     processes = [part.process for part in graph.populations]
     there = {p.name: graph.synapses(p) for p in layout.stored}
     return Tables(
         network=np.array([record(NETWORK, _network(graph))], dtype=NETWORK),
-        sources=np.array(sources, dtype=SOURCE),
+        sources=sources,
         populations=np.array(populations, dtype=POPULATION),
         projections=np.array([record(PROJECTION, values) for values in projections], dtype=PROJECTION),
         operations=np.stack([operations for operations, _ in programs]),
@@ -197,12 +199,26 @@ def tables_of(graph: Graph, layout: Layout) -> Tables:
         ),
         there=layout.matrix(there, layout.rows, np.bool_),
         row_size=np.concatenate([rows.sum(axis=1) for rows in there.values()] or [np.zeros(1, np.int64)]),
-        levels=np.array(levels or [(0, 0)], dtype=np.int64),
+        levels=levels,
         neuron_constants=neuron_constants(layout.lanes).astype(np.uint16),
         salts=np.array([[salt(process, stream) for stream in range(5)] for process in [0, *processes]]),
         source_salts=np.array([salt(s.process, STREAM_ENCODER) for s in graph.sources]),
         start_phase=start_phase(np.arange(max(source.size for source in graph.sources) + 4)),
     )
+
+
+def _check_parts(graph: Graph) -> None:
+    """Raise for parts that only the core and the reference have."""
+    lasting = [population.name for population in graph.populations if population.lasting]
+    for what, names in (
+        ("modulator", [modulator.name for modulator in graph.modulators]),
+        ("source of events", [source.name for source in graph.event_sources]),
+        ("population with states that last", lasting),
+    ):
+        if names:
+            raise DescriptionError(
+                f"the graph has a {what}, {names[0]!r}; the compiled path of layered graphs has none: use CoreModel"
+            )
 
 
 def _network(graph: Graph) -> dict[str, int]:
@@ -225,9 +241,11 @@ def _network(graph: Graph) -> dict[str, int]:
     }
 
 
-def _sources(graph: Graph) -> tuple[list[tuple[int, ...]], list[tuple[int, int]]]:
+def source_table(graph: Graph) -> tuple[Array, Array]:
+    """Return the table of sources, and the levels of all latency encoders, int64 of shape ``(n, 2)``."""
     rows, levels, pixel, place = [], list[tuple[int, int]](), 0, 0
     codes = {Bernoulli: BERNOULLI, Phase: PHASE, LatencyEncoder: LATENCY, Constant: CONSTANT, Label: LABEL}
+    codes[Events] = EVENTS
     for source in graph.sources:
         own = source.encoder.levels if isinstance(source.encoder, LatencyEncoder) else ()
         code = codes[type(source.encoder)]
@@ -244,7 +262,7 @@ def _sources(graph: Graph) -> tuple[list[tuple[int, ...]], list[tuple[int, int]]
         if code in (BERNOULLI, PHASE, LATENCY):
             pixel += source.size
             place += source.size + 4  # an encoder writes up to a whole group
-    return rows, levels
+    return np.array(rows, dtype=SOURCE), np.array(levels or [(0, 0)], dtype=np.int64)
 
 
 def _population(graph: Graph, layout: Layout, population: Population, first: int) -> dict[str, int]:

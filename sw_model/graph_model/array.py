@@ -14,9 +14,11 @@ from erbium.sw_model.constants import Array
 from erbium.sw_model.description.channels import Channel
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import LOADED
+from erbium.sw_model.graph_model.drive import NOTHING, Drive
 from erbium.sw_model.graph_model.population import PopulationModel
 from erbium.sw_model.graph_model.readout import readout_model
-from erbium.sw_model.graph_model.sources import source_model
+from erbium.sw_model.graph_model.rules import NO_ROWS
+from erbium.sw_model.graph_model.sources import EventSource, source_model
 from erbium.sw_model.results import SampleModel, SampleResult
 
 
@@ -68,6 +70,8 @@ class GraphModel(SampleModel):
         self.readout = readout_model(graph.readout, graph)
         self.samples = self.ticks = self.input_spikes = 0
         self._reads = {sink: channel.name for channel in self.channels for sink in channel.sinks}
+        self._in_flight: dict[str, deque[Array]] = {}
+        self._heard: dict[str, int] = {}
 
     def set_rates(self, rates: Mapping[str, int]) -> None:
         """Set learning rates by name, each 0 ... its full rate (:attr:`Graph.rates`)."""
@@ -90,6 +94,7 @@ class GraphModel(SampleModel):
         label: int | None = None,
         n_ticks: int | None = None,
         observer: GraphObserver | None = None,
+        drive: Drive = NOTHING,
     ) -> SampleResult:
         """Present one sample; learn it if it has a label.
 
@@ -104,13 +109,13 @@ class GraphModel(SampleModel):
             Longest presentation; default is the graph's.
         observer : GraphObserver, optional
             Called after each tick.
+        drive : Drive, optional
+            What else the host says: whether to learn without a label, to clear, events, modulators.
         """
-        learn = label is not None
-        self._begin(image, seed, label)
-        # A channel holds the ticks of its delay before the first one is written.
-        in_flight: dict[str, deque[Array]] = {
-            channel.name: deque([np.array([], dtype=np.int64)] * channel.delay) for channel in self.channels
-        }
+        drive.check(self.graph)
+        learn = drive.learns(label)
+        self._begin(image, seed, label, drive)
+        in_flight = self._in_flight
         stops = deque([False] * self.readout.delay)
         self.readout.begin(learn, label or 0)
         number = 0
@@ -130,6 +135,7 @@ class GraphModel(SampleModel):
                 written[name] = source.tick()
                 write(name, written[name])
             self.input_spikes += sum(written[name].size for name in self._loaded)
+            self._modulate(number, drive)
             for name, population in self.populations.items():
                 for projection in self.graph.onto(name):
                     population.take(projection, arrived[self._reads[projection.name]])
@@ -138,6 +144,7 @@ class GraphModel(SampleModel):
             for channel in self.channels:
                 if channel.delay:
                     in_flight[channel.name].append(written[channel.source])
+            self._heard = {m.name: written[m.source].size for m in self.graph.modulators if m.source}
             states = {name: population.neurons.x[0] for name, population in self.populations.items()}
             stop = self.readout.tick(written, states)
             stops.append(stop)
@@ -154,14 +161,32 @@ class GraphModel(SampleModel):
     def _loaded(self) -> list[str]:
         return [source.name for source in self.graph.sources if isinstance(source.encoder, LOADED)]
 
-    def _begin(self, image: Array, seed: int, label: int | None) -> None:
+    def _begin(self, image: Array, seed: int, label: int | None, drive: Drive) -> None:
+        clear = drive.clear or not self._in_flight
         at = 0
         for source in self.graph.sources:
             size = source.size if isinstance(source.encoder, LOADED) else 0
-            self.sources[source.name].begin(image[at : at + size], seed, label)
+            model = self.sources[source.name]
+            model.begin(image[at : at + size], seed if clear else None, label)
+            if isinstance(model, EventSource):
+                model.give([np.flatnonzero(row) for row in drive.events.get(source.name, ())])
             at += size
         for population in self.populations.values():
-            population.begin(seed, label is not None)
+            population.begin(seed, drive.learns(label), clear=clear, factor=drive.factor)
+        if clear:
+            # A channel holds the ticks of its delay before the first one is written.
+            self._in_flight = {c.name: deque([NO_ROWS] * c.delay) for c in self.channels}
+            self._heard = {}
+
+    def _modulate(self, tick: int, drive: Drive) -> None:
+        """Add what the modulators bring in this tick, before the row passes."""
+        for modulator in self.graph.modulators:
+            value = drive.values.get(modulator.name, 0) if tick == 0 else 0
+            gain = drive.gains.get(modulator.name, 0)
+            heard = gain * modulator.weight * self._heard.get(modulator.name, 0)
+            for added in (value, heard):
+                if added:
+                    self.populations[modulator.target].neurons.add(modulator.port, np.array(added))
 
     def _end(self) -> None:
         """Learn what is known only at the end of a sample, from the readout back to the sources."""

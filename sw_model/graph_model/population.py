@@ -115,10 +115,23 @@ class PopulationModel:
         self.noise_draws = Generator(salt(process, STREAM_NOISE))
         self.rule = rule_model(graph.rule_of(population.name), self)
 
-    def begin(self, seed: int, learn: bool) -> None:
-        """Start a sample."""
-        self.learn, self.tick_number = learn, 0
-        self.neurons.begin()
+    def begin(self, seed: int, learn: bool, *, clear: bool = True, factor: int = 1) -> None:
+        """Start a sample.
+
+        Parameters
+        ----------
+        seed : int
+        learn : bool
+        clear : bool
+            Whether all that changes from tick to tick begins anew, but for states that last.
+        factor : int
+            The factor g of history rules.
+        """
+        self.learn, self.factor = learn, factor
+        if not clear:
+            return
+        self.tick_number = 0
+        self.neurons.begin(self.population.lasting)
         for draws in (self.plasticity_draws, self.synapse_draws, self.neuron_draws, self.noise_draws):
             draws.seed(seed)
         self.silent = np.zeros(self.size, dtype=bool)
@@ -127,17 +140,26 @@ class PopulationModel:
         self.rule.begin()
 
     def take(self, projection: Projection, spikes: Array) -> None:
-        """Take the events of one projection in one tick, ascending."""
+        """Take the events of one projection in one tick: rows ascending, and of each its expiry before its spike."""
         if projection.when == "learn" and not self.learn:
-            return
+            spikes = spikes[:0]
         if projection.name in self.fixed:
             fixed = self.fixed[projection.name]
             for k in spikes:
                 self.neurons.add(projection.port, fixed.weight * fixed.matrix[k])
             return
         synapses = self.synapses[projection.name]
-        for k in spikes:
-            self._row(synapses, int(k))
+        due = self.rule.due(synapses)
+        if not due.size:
+            for k in spikes:
+                self._row(synapses, int(k))
+            return
+        expires, spikes_now = set(due.tolist()), set(spikes.tolist())
+        for k in sorted(expires | spikes_now):
+            if k in expires:
+                self.rule.expire(synapses, k)
+            if k in spikes_now:
+                self._row(synapses, k)
 
     def _row(self, synapses: SynapseModel, k: int) -> None:
         """Row pass: transmit the old weights, then let the rule look."""

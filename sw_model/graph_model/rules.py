@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reference model of the plasticity rules: what a population keeps for its rule, and when its weights change.
 
-================= ============================================== ===================================================
-hook              three-factor rules (eRBP)                      first-spike rule
-================= ============================================== ===================================================
-begin             plasticity words are 0                         no neuron has spiked, no event is remembered
-row               changes the weights of the row at once         remembers the event
-sweep             forms the plasticity words                     notes the tick of each spike
-end               nothing                                        replays the events; votes for the sources
-================= ============================================== ===================================================
+======= =================================== ========================================= ==================================
+hook    three-factor rules (eRBP)           first-spike rule                          history rule
+======= =================================== ========================================= ==================================
+begin   plasticity words are 0              no neuron has spiked, no event is         words, histories, timers of rows
+                                            remembered                                are 0
+due     nothing                             nothing                                   rows that expire in this tick
+row     changes the row's weights at once   remembers the event                       changes them, starts the timer
+expire                                                                                changes them
+sweep   forms the plasticity words          notes the tick of each spike              forms words, shifts histories
+end     nothing                             replays the events; votes for the sources nothing
+======= =================================== ========================================= ==================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from types import NoneType
 from typing import TYPE_CHECKING
@@ -23,12 +26,15 @@ import numpy as np
 from erbium.sw_model.constants import Array
 from erbium.sw_model.first_spike import NEVER, sign_popcount
 from erbium.sw_model.layer import plasticity_word
-from erbium.sw_model.neuron import Sweep
+from erbium.sw_model.neuron import Sweep, saturate16
 from erbium.sw_model.programs import DescriptionError
-from erbium.sw_model.rules import FirstSpikeRule, ThreeFactorRule
+from erbium.sw_model.rules import FirstSpikeRule, HistoryRule, PlasticityWord, ThreeFactorRule
 
 if TYPE_CHECKING:
     from erbium.sw_model.graph_model.population import PopulationModel, SynapseModel
+
+
+NO_ROWS: Array = np.array([], dtype=np.int64)
 
 
 class RuleModel:
@@ -58,6 +64,13 @@ class RuleModel:
         kept : ndarray of bool, shape (n_neurons,)
             Synapses that were not blanked out.
         """
+
+    def due(self, synapses: SynapseModel) -> Array:
+        """Return the rows of a projection that expire in this tick, ascending."""
+        return NO_ROWS
+
+    def expire(self, synapses: SynapseModel, k: int) -> None:
+        """Take the event that no spike of row k has followed for so long."""
 
     def sweep(self, result: Sweep) -> None:
         """Look at what the sweep of this tick did."""
@@ -148,6 +161,105 @@ class FirstSpikeModel(RuleModel):
         return {source: words for source, words in votes.items() if words.any()}
 
 
+def word_of(word: PlasticityWord, x: Array) -> Array:
+    """Return M of each neuron from states of shape ``(n_states, n)`` before the reset."""
+    gate = (word.lower <= x[word.gate]) & (x[word.gate] < word.upper)
+    shifted = x[word.state] >> word.shift
+    added = {
+        "none": 0,
+        "state": shifted,
+        "gated": np.where(gate, shifted, 0),
+        "below": word.offset - shifted,
+    }[word.term]
+    return saturate16(np.where(gate, word.inside, word.outside) + added)
+
+
+class HistoryModel(RuleModel):
+    """``w <- clamp(w + ((g e + r) >> rounding))`` at each event of a row, by the histories of the neurons.
+
+    Attributes
+    ----------
+    word : ndarray of int64, shape (n_neurons,)
+    spiked : ndarray of bool, shape (n_neurons, window)
+        Histories: column j says whether the neuron spiked j + 1 ticks ago.
+    last : dict of ndarray of int64, shape (n_rows,)
+        Tick of the last spike of each row, by projection; far in the past where there was none.
+    pending : dict of ndarray of bool, shape (n_rows,)
+        Whether a row has spiked and not expired since.
+    """
+
+    def __init__(self, population: PopulationModel, rule: HistoryRule) -> None:
+        super().__init__(population)
+        self.rule = rule
+        self.zone_ends = (*rule.zones, rule.window)
+
+    def begin(self) -> None:
+        """Clear words, histories and timers."""
+        n, window = self.population.size, self.rule.window
+        self.word = np.zeros(n, dtype=np.int64)
+        self.spiked = np.zeros((n, window), dtype=bool)
+        rows = {name: len(synapses.weights) for name, synapses in self.population.synapses.items()}
+        self.last = {name: np.full(count, -window, dtype=np.int64) for name, count in rows.items()}
+        self.pending = {name: np.zeros(count, dtype=bool) for name, count in rows.items()}
+
+    def due(self, synapses: SynapseModel) -> Array:
+        """Return the rows that expire in this tick."""
+        name = synapses.projection.name
+        age = self.population.tick_number - self.last[name]
+        return np.flatnonzero(self.pending[name] & (age == self.rule.window))
+
+    def expire(self, synapses: SynapseModel, k: int) -> None:
+        """Learn by the causal term alone."""
+        self.pending[synapses.projection.name][k] = False
+        everywhere = np.ones(self.population.size, dtype=bool)
+        self._learn(synapses, k, everywhere, self._causal(self.rule.window))
+
+    def row(self, synapses: SynapseModel, k: int, kept: Array) -> None:
+        """Learn by all three terms, and start the row's timer."""
+        rule, name, tick = self.rule, synapses.projection.name, self.population.tick_number
+        age = int(min(tick - self.last[name][k], rule.window))
+        step = self._times_word(2, np.full(self.population.size, rule.presynaptic))
+        step = step + self._times_word(1, self._heights(self.spiked[:, :age], rule.acausal))
+        if self.pending[name][k]:
+            step = step + self._causal(age)
+        self.last[name][k], self.pending[name][k] = tick, True
+        self._learn(synapses, k, kept, step)
+
+    def _causal(self, age: int) -> Array:
+        since = self.spiked[:, :age][:, ::-1]  # column d: d ticks after the row's spike
+        return self._times_word(0, self._heights(since, self.rule.causal))
+
+    def _heights(self, spiked: Array, heights: Sequence[int]) -> Array:
+        """Return for each neuron the height of the first zone in which it spiked."""
+        result = np.zeros(self.population.size, dtype=np.int64)
+        for begin, end, height in reversed(
+            list(zip((0, *self.rule.zones), self.zone_ends, heights, strict=True))
+        ):
+            result = np.where(spiked[:, begin:end].any(axis=1), height, result)
+        return result
+
+    def _times_word(self, term: int, heights: Array) -> Array:
+        return heights * self.word if self.rule.by_word[term] else heights
+
+    def _learn(self, synapses: SynapseModel, k: int, kept: Array, step: Array) -> None:
+        population, rule = self.population, self.rule
+        if not population.learn or population.factor == 0 or not synapses.learns:
+            return
+        draw = population.plasticity_draws.draw()
+        delta = (population.factor * step + (draw & ((1 << rule.rounding) - 1))) >> rule.rounding
+        if rule.soft:
+            weights, r2 = synapses.weights[k], draw >> 25
+            room = np.where(delta > 0, synapses.highest - weights, weights - synapses.lowest)
+            delta = np.where(r2 >= room, 0, delta)
+        if step.any():
+            population.change(synapses, k, np.where(kept, -delta, 0))
+
+    def sweep(self, result: Sweep) -> None:
+        """Form the words from the states before the reset, and shift the histories."""
+        self.word = np.where(self.population.silent, 0, word_of(self.rule.word, result.before_reset))
+        self.spiked = np.concatenate([result.spikes[:, None], self.spiked[:, :-1]], axis=1)
+
+
 @singledispatch
 def rule_model(rule: object, population: PopulationModel) -> RuleModel:
     """Return the model of a rule; one of one's own registers its model here."""
@@ -170,3 +282,8 @@ def _(rule: ThreeFactorRule, population: PopulationModel) -> RuleModel:
 @rule_model.register(FirstSpikeRule)
 def _(rule: FirstSpikeRule, population: PopulationModel) -> RuleModel:
     return FirstSpikeModel(population, rule)
+
+
+@rule_model.register(HistoryRule)
+def _(rule: HistoryRule, population: PopulationModel) -> RuleModel:
+    return HistoryModel(population, rule)

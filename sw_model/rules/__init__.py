@@ -24,6 +24,7 @@ from erbium.sw_model.rules.base import (
 from erbium.sw_model.rules.encoders import MAX_LEVELS, LatencyEncoder
 from erbium.sw_model.rules.erbp import ErbpRule, ErrorNeurons
 from erbium.sw_model.rules.first_spike import MAX_CAUSES, FirstSpikeErrors, FirstSpikeRule
+from erbium.sw_model.rules.history import HistoryRule, PlasticityWord
 
 __all__ = [
     "FULL_PROBABILITY",
@@ -39,9 +40,11 @@ __all__ = [
     "ErrorNeurons",
     "FirstSpikeErrors",
     "FirstSpikeRule",
+    "HistoryRule",
     "LatencyEncoder",
     "LearningRate",
     "OutputErrors",
+    "PlasticityWord",
     "Rule",
     "ThreeFactorRule",
 ]

@@ -52,6 +52,11 @@ class Rule:
     def check_population(self, graph: Graph, population: Population) -> None:
         """Raise :class:`DescriptionError` if a population of a graph cannot learn by the rule."""
 
+    def bounds(self, width: int) -> tuple[int, int]:
+        """Return the smallest and the largest weight of so many bits."""
+        half = 1 << (width - 1)
+        return -half + self.symmetric, half - 1
+
     def describe(self) -> str:
         """Return when and by what weights change, in words."""
         return f"learns by {self}"

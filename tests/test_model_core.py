@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The core: histories against spike trains, the compiled loop against the reference, parts as JSON, bad input."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from erbium.sw_model.core.fast import CoreModel
+from erbium.sw_model.description.chain import chain
+from erbium.sw_model.description.codec import digest, from_json, to_json
+from erbium.sw_model.description.connect import Dense, Given, Identity, Sparse, Uniform
+from erbium.sw_model.description.drawing import as_svg, as_text
+from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.parts import (
+    Constant,
+    Events,
+    Modulator,
+    Phase,
+    Population,
+    Projection,
+    Source,
+    SpikeCount,
+)
+from erbium.sw_model.graph_fast.array import FastGraph
+from erbium.sw_model.graph_model.array import GraphModel
+from erbium.sw_model.graph_model.drive import Drive
+from erbium.sw_model.graph_model.rules import word_of
+from erbium.sw_model.programs import DescriptionError, NeuronProgram, Operation
+from erbium.sw_model.rules import HistoryRule, PlasticityWord
+
+REPEATER = NeuronProgram(
+    name="repeater",
+    states=("v",),
+    operations=(Operation(0, "u0"), Operation(0, "x0", 0, -1)),
+    n_ports=2,
+    threshold=1,
+)
+"""Spikes at every tick in which port 0 gets something above 0."""
+
+NOISY = NeuronProgram(
+    name="noisy",
+    states=("v", "reward"),
+    operations=(
+        Operation(0, "x0", 4, -1),
+        Operation(0, "u0"),
+        Operation(0, "noise", 2),
+        Operation(1, "x1", 3, -1),
+        Operation(1, "u1"),
+    ),
+    n_ports=2,
+    threshold=200,
+    reset_mode=("set", "none"),
+    refractory=2,
+)
+
+
+def pair(rule, width=16):
+    """One plastic synapse between two trains that the host gives: the second one makes the neuron spike."""
+    return Graph(
+        "pair",
+        (Source("pre", 1, Events()), Source("post", 1, Events())),
+        (Population("neuron", 1, REPEATER),),
+        (
+            Projection("pre", "neuron", Dense(width=width, weights=Given(((0,),))), port=1, rule=rule),
+            Projection("post", "neuron", Identity(weight=1)),
+        ),
+        n_ticks=400,
+    )
+
+
+def nearest_pairs(pre, post, rule):
+    """Return the weight after two spike trains by the nearest-neighbour pair rule, written down from the trains."""
+    ends = (*rule.zones, rule.window)
+
+    def height(heights, distance):
+        return next((h for h, end in zip(heights, ends, strict=True) if distance < end), 0)
+
+    weight, n_ticks = 0, len(pre)
+    spikes = [int(t) for t in np.flatnonzero(pre)]
+    posts = [int(t) for t in np.flatnonzero(post)]
+    # When each pair is counted: a postsynaptic spike after a presynaptic one at the row's next event, one before it
+    # at the presynaptic spike.
+    for k, tick in enumerate(spikes):
+        after = spikes[k + 1] if k + 1 < len(spikes) else n_ticks + rule.window
+        seen = min(after, tick + rule.window)
+        later = [t for t in posts if tick <= t < seen]
+        if later and seen < n_ticks:
+            weight += height(rule.causal, later[0] - tick)
+        before = spikes[k - 1] if k else -rule.window
+        earlier = [t for t in posts if max(before, tick - rule.window) <= t < tick]
+        if earlier:
+            weight += height(rule.acausal, tick - 1 - earlier[-1])
+        weight += rule.presynaptic
+    return weight
+
+
+@pytest.mark.parametrize("window", [16, 32])
+@pytest.mark.parametrize("seed", range(6))
+def test_forward_look_up_is_the_nearest_neighbour_pair_rule(window, seed):
+    rule = HistoryRule(
+        window=window,
+        zones=(3, 7),
+        causal=(32, 8, 2),
+        acausal=(-16, -4, -1),
+        presynaptic=1,
+        by_word=(False, False, False),
+        rounding=0,
+    )
+    rng = np.random.default_rng(seed)
+    pre, post = rng.random(400) < 0.02 * (1 + seed), rng.random(400) < 0.08
+    model = GraphModel(pair(rule))
+    model.sample(
+        np.zeros(0, dtype=np.uint8),
+        seed=1,
+        drive=Drive(learn=True, events={"pre": pre[:, None], "post": post[:, None]}),
+    )
+    assert int(model.weights["pre_to_neuron"][0, 0]) == nearest_pairs(pre, post, rule)
+    assert model.counters()["neuron_spikes"] == post.sum()
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        (PlasticityWord(lower=0, upper=10, inside=5, outside=-3), [-3, 5, 5, -3]),
+        (PlasticityWord(lower=0, upper=10, inside=5, term="state", state=1, shift=2), [25, 30, -20, -25]),
+        (PlasticityWord(lower=0, upper=10, inside=5, term="gated", state=1, shift=2), [0, 30, -20, 0]),
+        (
+            PlasticityWord(lower=0, upper=10, inside=5, term="below", state=1, shift=2, offset=7),
+            [-18, -13, 37, 32],
+        ),
+        (PlasticityWord(inside=32767, term="state", state=1), [32767, 32767, 32667, 32667]),
+    ],
+)
+def test_words(word, expected):
+    x = np.array([[-1, 0, 9, 10], [100, 100, -100, -100]])
+    assert word_of(word, x).tolist() == expected
+
+
+heights = st.sampled_from([0, 1, 2, 8, 16, -1, -4, -32])
+zones_of = st.tuples(heights, heights, heights)
+words = st.builds(
+    PlasticityWord,
+    gate=st.sampled_from([0, 1]),
+    lower=st.integers(-50, 0),
+    upper=st.integers(1, 200),
+    inside=st.integers(-40, 40),
+    outside=st.integers(-40, 40),
+    term=st.sampled_from(["none", "state", "gated", "below"]),
+    state=st.sampled_from([0, 1]),
+    shift=st.integers(0, 4),
+    offset=st.integers(-20, 20),
+)
+rules = st.builds(
+    HistoryRule,
+    word=words,
+    window=st.sampled_from([16, 32]),
+    zones=st.sampled_from([(5, 13), (1, 2), (3, 16)]),
+    causal=zones_of,
+    acausal=zones_of,
+    presynaptic=heights,
+    by_word=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    rounding=st.integers(0, 12),
+    soft=st.booleans(),
+    lowest=st.sampled_from([None, -100, 0]),
+    highest=st.sampled_from([None, 100]),
+)
+
+
+@st.composite
+def machines(draw):
+    """Networks of two populations that run on, with a reward, a loop and a source of events."""
+    rule, other = draw(rules), draw(st.one_of(st.none(), rules))
+    keep = draw(st.sampled_from([256, 200]))
+    lasting = draw(st.sampled_from([(), (1,)]))
+    sparse = Sparse(targets=((0, 2), (), (1,), (0, 1, 2, 3, 4)), weights=Uniform(90))
+    readout = draw(st.sampled_from([None, SpikeCount("first", decide_after=4)]))
+    return Graph(
+        "machine",
+        (
+            Source("pixels", 6),
+            Source("waves", 3, Phase()),
+            Source("host", 4, Events()),
+            Source("bias", 1, Constant()),
+        ),
+        (
+            Population("first", 5, NOISY, keep=keep, lasting=lasting),
+            Population("second", 2, replace(NOISY, threshold=60, refractory=0)),
+        ),
+        (
+            Projection("pixels", "first", Dense(weights=Uniform(120), keep=keep), rule=rule),
+            Projection("waves", "first", Dense(weights=Uniform(60))),
+            Projection("host", "first", sparse, rule=rule),
+            Projection("second", "first", Dense(weights=Uniform(50)), delay=2, rule=rule),
+            Projection("first", "second", Dense(weights=Uniform(127)), rule=other),
+            Projection("bias", "second", Dense(weights=Uniform(9)), rule=other, when="learn"),
+        ),
+        readout,
+        60,
+        modulators=(
+            Modulator("reward", "first", 1, "second", 20),
+            Modulator("again", "second", 1, "first", 3),
+            Modulator("push", "second", 0),
+        ),
+    )
+
+
+def same(one, other):
+    assert one.counters() == other.counters()
+    for name, weights in one.weights.items():
+        assert (weights == other.weights[name]).all(), name
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(machines(), st.integers(0, 1000))
+def test_the_core_is_the_reference(graph, seed):
+    reference, core = GraphModel(graph), CoreModel(graph, probes=True)
+    rng = np.random.default_rng(seed)
+    for number in range(4):
+        spikes: dict[str, list[list[int]]] = {p.name: [] for p in graph.populations}
+        states: dict[str, list[np.ndarray]] = {p.name: [] for p in graph.populations}
+
+        def look(model, tick, spikes=spikes, states=states):
+            for name, population in model.populations.items():
+                spikes[name].append(list(tick.spikes[name]))
+                states[name].append(population.neurons.x.copy())
+
+        drive = Drive(
+            learn=number != 2,
+            clear=number in (0, 3),
+            factor=int(rng.integers(-1, 2)),
+            events={"host": rng.random((40, 4)) < 0.2},
+            values={"push": int(rng.integers(-300, 300))},
+            gains={"reward": int(rng.integers(-1, 2)), "again": 1},
+        )
+        image = rng.integers(0, 80, graph.n_pixels).astype(np.uint8)
+        result = reference.sample(image, seed=seed, drive=drive, observer=look)
+        assert core.sample(image, seed=seed, drive=drive) == result
+        same(reference, core)
+        for name, ticks in spikes.items():
+            assert [np.flatnonzero(row).tolist() for row in core.spikes[name]] == ticks
+            assert (core.states[name] == np.array(states[name])).all()
+
+
+@pytest.mark.parametrize("name", ["tiny", "erbp-digits"])
+def test_layers_in_a_row_run_on_the_core(name):
+    from erbium import preset
+
+    graph = chain(preset(name).network)
+    core, array = CoreModel(graph), FastGraph(graph)
+    rng = np.random.default_rng(3)
+    images = rng.integers(0, 256, (12, graph.n_pixels)).astype(np.uint8)
+    labels = rng.integers(0, graph.n_classes, 12)
+    seeds = np.arange(12, dtype=np.uint32)
+    for some in (labels, None):
+        one, other = core.run(images, seeds, some), array.run(images, seeds, some)
+        for field in ("answers", "ticks", "ticks_to_decision"):
+            assert (getattr(one, field) == getattr(other, field)).all()
+    assert core.counters() == array.counters()
+    assert core.counters()[f"{graph.populations[0].name}_weights_changed"] > 0
+    same(core, array)
+
+
+def machine():
+    rule = HistoryRule(causal=(16, 8, 2), word=PlasticityWord(term="state", state=1))
+    return Graph(
+        "machine",
+        (Source("pixels", 6), Source("host", 4, Events())),
+        (Population("first", 5, NOISY, lasting=(1,)),),
+        (
+            Projection("pixels", "first", Dense(weights=Uniform(120)), rule=rule),
+            Projection("host", "first", Dense(weights=Uniform(60))),
+        ),
+        modulators=(Modulator("reward", "first", 1, "first", 20),),
+    )
+
+
+def test_it_is_written_and_read():
+    graph = machine()
+    assert from_json(to_json(graph)) == graph
+    renamed = from_json(to_json(graph).replace('"reward"', '"praise"').replace(digest(graph), digest(graph)))
+    assert renamed.modulators[0].name == "praise"
+    assert "learns by HistoryRule" in as_text(graph)
+    assert "modulator reward: 20 for each spike of first -> port 1 of first" in as_text(graph)
+    assert "Events" in as_svg(graph)
+
+
+def test_a_network_runs_on():
+    whole, parts = CoreModel(machine()), CoreModel(machine())
+    image = np.full(6, 60, dtype=np.uint8)
+    events = np.random.default_rng(1).random((90, 4)) < 0.3
+    drive = Drive(learn=True, gains={"reward": 1}, events={"host": events})
+    whole.sample(image, seed=9, n_ticks=90, drive=drive)
+    rasters = []
+    for number in range(3):
+        part = replace(drive, clear=number == 0, events={"host": events[30 * number : 30 * number + 30]})
+        parts.sample(image, seed=9 + number, n_ticks=30, drive=part)
+        rasters.append(parts.spikes["first"])
+    assert (np.concatenate(rasters) == whole.spikes["first"]).all()
+    same_weights = [(whole.weights[name] == parts.weights[name]).all() for name in whole.weights]
+    assert all(same_weights)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda: HistoryRule(window=20), "window of a rule is 20 ticks"),
+        (
+            lambda: HistoryRule(causal=(3, 0, 0)),
+            "a causal height of a rule is 3; it must be 0 or a power of two",
+        ),
+        (lambda: HistoryRule(zones=(5, 5)), "begin of the third zone is 5; it must be from 6 to 32"),
+        (lambda: HistoryRule(rounding=17), "rounding of a rule is 17"),
+        (
+            lambda: PlasticityWord(term="square"),  # type: ignore[arg-type]
+            "term of a plasticity word is 'square'",
+        ),
+        (lambda: Population("a", 1, REPEATER, lasting=(1,)), "lasting state of population 'a' is 1"),
+        (
+            lambda: replace(machine(), modulators=(Modulator("m", "pixels"),)),
+            "modulator 'm' names 'pixels', a source",
+        ),
+        (lambda: replace(machine(), modulators=(Modulator("m", "none"),)), "there is no population 'none'"),
+        (
+            lambda: replace(machine(), modulators=(Modulator("first", "first"),)),
+            "the name 'first' is there 2 times",
+        ),
+        (
+            lambda: pair(HistoryRule(word=PlasticityWord(gate=1))),
+            "'gate' of a plasticity word is 1, but program",
+        ),
+        (
+            lambda: pair(HistoryRule(lowest=-200), width=8),
+            "'lowest' of the rule of projection 'pre_to_neuron' is -200",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(wrong, says):
+    with pytest.raises(DescriptionError) as caught:
+        wrong()
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("drive", "says"),
+    [
+        (Drive(factor=2), "factor is 2; it must be -1, 0 or 1"),
+        (Drive(events={"pixels": np.zeros((1, 6), dtype=bool)}), "no source 'pixels' takes events; host do"),
+        (Drive(events={"host": np.zeros((1, 3), dtype=bool)}), "must be bool of shape (ticks, 4)"),
+        (Drive(values={"praise": 1}), "there is no modulator 'praise'; there are reward"),
+        (Drive(gains={"reward": 3}), "gain of modulator 'reward' is 3; it must be from -1 to 1"),
+        (Drive(values={"reward": 40000}), "value of modulator 'reward' is 40000"),
+    ],
+)
+@pytest.mark.parametrize("model", [GraphModel, CoreModel])
+def test_a_drive_that_does_not_fit_changes_nothing(model, drive, says):
+    one = model(machine())
+    with pytest.raises(ValueError, match=re.escape(says)):
+        one.sample(np.zeros(6, dtype=np.uint8), seed=1, drive=drive)
+    assert one.counters()["samples"] == 0
+
+
+def test_paths_that_do_not_have_a_part_say_so():
+    from erbium.hdl.fit import check_hardware
+
+    with pytest.raises(DescriptionError, match="the compiled path of layered graphs has none: use CoreModel"):
+        FastGraph(machine())
+    with pytest.raises(DescriptionError, match="the array has none; the core's models run it"):
+        check_hardware(machine())
+    first_spike = chain(__import__("erbium").preset("first-spike-tiny").network)
+    with pytest.raises(DescriptionError, match="the core does not have the readout FirstSpike"):
+        CoreModel(first_spike)
