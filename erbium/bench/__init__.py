@@ -85,6 +85,9 @@ BENCHES = {
         "networks to and from other frameworks: digests, what 8 bits cost, what is won back after a shift",
         pages="erbium.bench.bridge.page",
     ),
+    "core": Bench(
+        "erbium.bench.core", "tasks of the machine: reward, reversals, sequences, Yin-Yang; controls"
+    ),
     "boards": Bench("erbium.bench.boards", "frequency, size and images per second of the bitstreams"),
 }
 """All benches by name; a new one is a line here."""

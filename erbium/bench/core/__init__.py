@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Tasks of the machine: a network for each kind of rule, on the compiled model, with its controls.
+
+========== ================================================ ============================== ===========================
+task       rule                                             figure                         control
+========== ================================================ ============================== ===========================
+xor        reward-modulated, causal heights times a trace   seeds that solve it            no learning
+bandit     the same with soft bounds                        worst block of all seeds       no learning; hard bounds
+sequence   voltage and calcium, on presynaptic spikes       seeds with a detector          no learning
+yin-yang   event-driven random backpropagation              accuracy, mean of the seeds
+erbp       the same, layered network as a graph             weights that differ
+========== ================================================ ============================== ===========================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from erbium.bench.core import bandit, sequence, xor, yin_yang
+from erbium.bench.display import Display
+from erbium.bench.request import Request, load_named
+from erbium.bench.result import Limit, Row
+from erbium.bench.work import Advance, Task, carry_out
+from erbium.gen.presets import preset
+from erbium.sw_model.constants import sample_seeds
+from erbium.sw_model.core.fast import CoreModel
+from erbium.sw_model.description.chain import chain
+from erbium.sw_model.graph_fast.array import FastGraph
+
+SEEDS, QUICK_SEEDS = 20, 2
+LAYERED, QUICK_LAYERED = "erbp-mnist-100", "erbp-digits"
+N_LEARNED, N_INFERRED = 1_000, 200
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is asked of one row: its unit, its target for all seeds, and how that is meant."""
+
+    unit: str
+    target: float | None = None
+    limit: Limit = "at least"
+
+
+QUANTITIES: Mapping[str, Quantity] = {
+    "xor/solved": Quantity("of 20 seeds", 20),
+    "xor/solved-without-learning": Quantity("of 20 seeds"),
+    "bandit/worst-block": Quantity("right", 0.95),
+    "bandit/worst-block-hard-bounds": Quantity("right"),
+    "bandit/without-learning": Quantity("right"),
+    "sequence/solved": Quantity("of 20 seeds", 20),
+    "sequence/solved-without-learning": Quantity("of 20 seeds"),
+    "yin-yang/accuracy": Quantity("right", 0.98),
+}
+
+
+def seed_task(advance: Advance, seed: int, quick: bool) -> dict[str, float]:
+    """Do all tasks with one seed; return what each came to."""
+    found: dict[str, float] = {}
+    n_blocks, trials = (2, 150) if quick else (bandit.BLOCKS, bandit.TRIALS)
+    blocks = partial(bandit.blocks, seed, n_blocks=n_blocks, trials=trials)
+    found["xor/solved"] = xor.solves(seed)
+    advance(1)
+    found["xor/solved-without-learning"] = xor.solves(seed, learns=False, epochs=1)
+    found["bandit/worst-block"] = min(blocks())
+    advance(1)
+    found["bandit/worst-block-hard-bounds"] = min(blocks(soft=False))
+    found["bandit/without-learning"] = float(np.mean(blocks(learns=False)))
+    advance(1)
+    found["sequence/solved"] = sequence.detectors(seed) > 0
+    found["sequence/solved-without-learning"] = sequence.detectors(seed, learns=False, learned=1) > 0
+    advance(1)
+    return found
+
+
+def measure(request: Request, display: Display) -> list[Row]:
+    """Do the tasks with 20 seeds, or with two in the short form, which takes the digits in place of MNIST."""
+    layered = QUICK_LAYERED if request.quick else LAYERED
+    differing = f"{layered}/differing-weights"
+    ids = [f"{request.bench}/{name}" for name in (*QUANTITIES, differing)]
+    selected = request.select(ids)
+    seeds = range(1, 1 + (QUICK_SEEDS if request.quick else SEEDS))
+    wanted = {row_id.removeprefix(f"{request.bench}/") for row_id in selected}
+    if differing in wanted and not request.quick:
+        request.check_mnist()
+    rows: dict[str, Row] = {}
+    if wanted & (set(QUANTITIES) - {"yin-yang/accuracy"}):
+        tasks = [Task(f"seed {seed}", 4, seed_task, (seed, request.quick)) for seed in seeds]
+        found = carry_out(tasks, request.n_processes, display)
+        rows |= {name: _row(request, name, [one[name] for one in found]) for name in found[0]}
+    if "yin-yang/accuracy" in wanted:
+        some = seeds[:1] if request.quick else seeds[:3]
+        shares = [yin_yang.accuracy(seed, epochs=5 if request.quick else yin_yang.EPOCHS) for seed in some]
+        rows["yin-yang/accuracy"] = _row(request, "yin-yang/accuracy", shares)
+    if differing in wanted:
+        row_id = f"{request.bench}/{differing}"
+        count = differing_weights(layered, request)
+        extra = {"learned": N_LEARNED, "inferred": N_INFERRED}
+        rows[differing] = Row(row_id, count, "weights", request.command(row_id), 0, "exactly", extra)
+    return [rows[name] for name in (*QUANTITIES, differing) if name in wanted]
+
+
+def _row(request: Request, name: str, values: list[float]) -> Row:
+    quantity, row_id = QUANTITIES[name], f"{request.bench}/{name}"
+    combine = sum if quantity.unit.startswith("of ") else np.min if "worst" in name else np.mean
+    unit = f"of {len(values)} seeds" if quantity.unit.startswith("of ") else quantity.unit
+    extra: dict[str, Any] = {"quick": request.quick, "each": [round(float(value), 4) for value in values]}
+    target = None if request.quick else quantity.target
+    return Row(
+        row_id,
+        round(float(combine(values)), 4),
+        unit,
+        request.command(row_id),
+        target,
+        quantity.limit,
+        extra,
+    )
+
+
+def differing_weights(name: str, request: Request) -> int:
+    """Return how many weights of a layered preset differ between the core and the compiled path of layered graphs.
+
+    Both learn the same samples and answer others; answers and counters that differ count, too.
+    """
+    data, graph = load_named(name, request.data), chain(preset(name).network)
+    core, array = CoreModel(graph), FastGraph(graph)
+    differing = 0
+    for split, count, learn in ((data.train, N_LEARNED, True), (data.test, N_INFERRED, False)):
+        images, labels = split.images[:count], split.labels[:count]
+        images = images.reshape(len(images), -1)
+        seeds = sample_seeds(graph.seed, learn, 0, len(images))
+        one, other = (chip.run(images, seeds, labels if learn else None) for chip in (core, array))
+        differing += int((one.answers != other.answers).sum() + (one.ticks != other.ticks).sum())
+    differing += sum(int((weights != array.weights[part]).sum()) for part, weights in core.weights.items())
+    ours, theirs = core.counters(), array.counters()
+    return differing + sum(ours[counter] != theirs[counter] for counter in ours)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The bench of the core: its tasks are learned, and are not without learning."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from erbium.bench import core
+from erbium.bench.core import bandit, xor, yin_yang
+from erbium.sw_model.core.fast import CoreModel
+from erbium.sw_model.description.codec import from_json, to_json
+from erbium.sw_model.graph_model.array import GraphModel
+from erbium.sw_model.graph_model.drive import Drive
+
+
+def test_the_tasks_are_learned_and_are_not_without_learning(run, monkeypatch):
+    monkeypatch.setattr(core, "QUICK_SEEDS", 1)
+    assert run("bench core --quick --jobs 1 --json core.json")[0] == 0
+    rows = {
+        row["id"].removeprefix("core/"): row["value"]
+        for row in json.loads(Path("core.json").read_text())["rows"]
+    }
+    assert rows["xor/solved"] == rows["sequence/solved"] == 1
+    assert rows["xor/solved-without-learning"] == rows["sequence/solved-without-learning"] == 0
+    assert rows["bandit/worst-block"] > 0.5
+    assert 0.4 < rows["bandit/without-learning"] < 0.6
+    assert rows["yin-yang/accuracy"] > 0.95
+    assert rows["erbp-digits/differing-weights"] == 0
+
+
+@pytest.mark.parametrize("network", [xor.network(3), bandit.network(3)])
+def test_the_networks_of_the_tasks_are_the_same_on_the_reference(network):
+    network = from_json(to_json(network))
+    reference, model = GraphModel(network), CoreModel(network)
+    image = np.full(network.n_pixels, 15, dtype=np.uint8)
+    for number in range(2):
+        drive = Drive(
+            learn=True,
+            clear=number == 0,
+            gains={m.name: 1 for m in network.modulators if m.source},
+            values={m.name: 900 for m in network.modulators if not m.source},
+        )
+        for chip in (reference, model):
+            chip.sample(image, seed=5, drive=drive)
+    assert reference.counters() == model.counters()
+    assert sum(value for name, value in model.counters().items() if name.endswith("weights_changed")) > 0
+    assert all((weights == model.weights[name]).all() for name, weights in reference.weights.items())
+
+
+def test_points_of_yin_yang():
+    assert yin_yang.class_of(0.75, 0.5) == yin_yang.class_of(0.25, 0.5) == 2
+    assert yin_yang.class_of(0.5, 0.9) == 1
+    assert yin_yang.class_of(0.5, 0.1) == 0
+    values, labels = yin_yang.points(300, 1)
+    assert np.bincount(labels, minlength=3).min() > 70
+    assert np.allclose(values[:, :2] + values[:, 2:], 1)
+    images = yin_yang.coded(np.array([[0.0, 1.0, 1.0, 0.0]]))
+    assert images.shape == (1, 32)
+    assert images[0, 0] == images[0, 15] == 255
