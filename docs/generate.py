@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The pages that are made from the sources whenever the documentation is built, so that they cannot be out of date.
 
-``components``, ``verification``, ``proofs``, ``parameters``, ``commands`` and ``api``, written into ``docs/generated``.
+``components``, ``verification``, ``proofs``, ``mutants``, ``coverage``, ``parameters``, ``commands`` and ``api``,
+written into ``docs/generated``.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ from erbium.cli import cli
 from erbium.gen.presets import PRESETS, Recipe
 from erbium.sw_model import network, programs, rules
 from erbium.verif.formal.table import PROOFS
+from erbium.verif.mutants.table import OTHERS
 from erbium.verif.registry import COVERED_BY, REGISTRY, Entry
 
 ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT / "docs") not in sys.path:
+    sys.path.append(str(ROOT / "docs"))
+evidence = importlib.import_module("evidence")
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "The array": ("ErbiumChip", "FrameChip", "ErbiumArray"),
@@ -168,6 +173,7 @@ def verification() -> str:
     on_netlists = Counter((component, family) for component, _, family in netlist_runs())
     rows: list[Sequence[object]] = []
     totals: Counter[str] = Counter()
+    proved, scores, shares = evidence.proved(), evidence.scores(), evidence.shares()
     for entry in REGISTRY.values():
         runs = Counter(simulator for case in entry.cases for simulator in case.simulators)
         found = [f"{family} {on_netlists[entry.name, family]}" for family in ("ecp5", "ice40")]
@@ -182,6 +188,9 @@ def verification() -> str:
                 runs["verilator"],
                 ", ".join(found) or "within `ErbiumArray`" if not _is_link(entry.name) else "by hand",
                 planted[entry.name] or "",
+                proved.get(entry.name, ""),
+                scores.get(entry.name, "") or _unscored(entry.name),
+                shares.get(entry.name, ""),
             )
         )
     rows.append(
@@ -193,12 +202,30 @@ def verification() -> str:
             totals["verilator"],
             len(netlist_runs()),
             totals["mutants"],
+            f"{len(proved)} components",
+            evidence.total_score(),
+            evidence.total_share(),
         )
     )
-    heading = ("component", "model", "configurations", "Icarus", "Verilator", "netlists", "planted faults")
+    heading = (
+        *("component", "model", "configurations", "Icarus", "Verilator", "netlists", "planted faults"),
+        *("proved", "mutants killed or harmless", "lines / toggles, %"),
+    )
     covered = ", ".join(f"`{name}` by that of `{bench}`" for name, bench in COVERED_BY.items())
     page = (ROOT / "docs" / "verification.md.in").read_text(encoding="utf-8")
-    return page.replace("@TABLE@", table(heading, rows)).replace("@COVERED@", covered)
+    for mark, text in (
+        ("TABLE", table(heading, rows)),
+        ("COVERED", covered),
+        ("READBACK", evidence.read_back()),
+        ("HISTORY", evidence.history()),
+    ):
+        page = page.replace(f"@{mark}@", text)
+    return page
+
+
+def _unscored(name: str) -> str:
+    """Return why a component has no mutation score."""
+    return f"not sampled: {OTHERS[name]}" if name in OTHERS else "not carried out yet"
 
 
 def _is_link(name: str) -> bool:
@@ -426,6 +453,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "components": components,
     "verification": verification,
     "proofs": proofs,
+    "mutants": evidence.mutants,
+    "coverage": evidence.coverage,
     "parameters": parameters,
     "commands": commands,
     "api": api,

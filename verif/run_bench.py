@@ -9,7 +9,8 @@ import importlib
 import logging
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -37,6 +38,15 @@ _VERILATOR_FLAGS = (
     *("--output-split", "0"),
     # Cocotb asks for everything to be visible; a bench looks at ports alone.
     *("--no-public-flat-rw", "--public-depth", "1"),
+)
+
+# Bits of wide signals, too.
+_COVERAGE_FLAGS = (
+    "--coverage-line",
+    "--coverage-toggle",
+    "--coverage-underscore",
+    "--coverage-max-width",
+    "100000",
 )
 
 # Speed of the compiler counts more than that of what it compiles: a bench runs for a second.
@@ -79,6 +89,12 @@ class Run:
         Run on what a synthesis for this family of FPGAs makes of the hardware; empty for the hardware itself.
     seconds : int
         How long the simulation may take; that of a netlist some times longer.
+    coverage : bool
+        Note in ``coverage.dat`` which lines were reached and which bits went up and down; for Verilator.
+    before : str
+        Module with tests that go before those of the bench.
+    variables : mapping of str to str
+        Of the environment, for what goes before.
     """
 
     entry: Entry
@@ -90,11 +106,15 @@ class Run:
     tests: str = ""
     family: FamilyName | Literal[""] = ""
     seconds: int = LONGEST_RUN
+    coverage: bool = False
+    before: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
         """Where this bench is built and run."""
-        parts = (self.entry.name, self.case.name, self.family, self.variant, self.simulator)
+        variant = self.variant or "coverage" * self.coverage
+        parts = (self.entry.name, self.case.name, self.family, variant, self.simulator)
         return build_folder() / "-".join(filter(None, parts))
 
     @property
@@ -169,7 +189,8 @@ def _build(run: Run, folder: Path, *, waves: bool) -> None:
     if run.simulator == "icarus" or waves:
         _compile(run, source, waves=waves)
     else:
-        shared = folder.parent / f"runtime-{hashlib.sha256(version.encode()).hexdigest()[:12]}"
+        made_by = f"{version} with coverage" if run.coverage else version
+        shared = folder.parent / f"runtime-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}"
         with locked(shared) if not shared.exists() else contextlib.nullcontext():
             _compile(run, source, runtime=shared)
     stamp.write_text(key)
@@ -178,6 +199,7 @@ def _build(run: Run, folder: Path, *, waves: bool) -> None:
 def _compile(run: Run, source: Path, *, waves: bool = False, runtime: Path | None = None) -> None:
     """Compile; take Verilator's compiled run time from a folder, or keep it there for the builds to come."""
     folder, make = source.parent, dict(_MAKE)
+    flags = (*_VERILATOR_FLAGS, *(_COVERAGE_FLAGS if run.coverage else ()))
     if ready := runtime is not None and runtime.exists():
         objects = [f"../{runtime.name}/{path.name}" for path in sorted(runtime.glob(_RUNTIME))]
         make |= {"VK_GLOBAL_OBJS": "", "LIBS": " ".join(objects)}
@@ -186,7 +208,7 @@ def _compile(run: Run, source: Path, *, waves: bool = False, runtime: Path | Non
             sources=[source, *simulators.cell_models(source.read_text())],
             hdl_toplevel=TOP,
             build_dir=folder,
-            build_args=_VERILATOR_FLAGS if run.simulator == "verilator" else (),
+            build_args=flags if run.simulator == "verilator" else (),
             waves=waves,
             timescale=("1ns", "1ps"),
             log_file=folder / "build.log",
@@ -222,17 +244,19 @@ def _simulate(run: Run, *, waves: bool) -> list[str]:
             SEED_VARIABLE: str(run.seed),
             WAVE_VARIABLE: str(waveform or ""),
             COMMAND_VARIABLE: run.command(),
+            **run.variables,
             "COCOTB_ANSI_OUTPUT": "0",
             # Rewriting the assertions of everything that is imported takes longer than most simulations.
             "COCOTB_REWRITE_ASSERTION_FILES": "",
         }
+        bench = f"erbium.verif.benches.{run.case.bench or run.entry.bench}"
         results.unlink(missing_ok=True)
         seconds = run.longest if shutil.which("timeout") else None
         ended = ""
         # Under pytest the runner leaves by sys.exit when a test fails; the results say which.
         try:
             simulators.runner(run.simulator, seconds=seconds).test(
-                test_module=f"erbium.verif.benches.{run.case.bench or run.entry.bench}",
+                test_module=[*filter(None, [run.before]), bench],
                 hdl_toplevel=TOP,
                 hdl_toplevel_lang="verilog",
                 build_dir=folder,

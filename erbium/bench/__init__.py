@@ -80,6 +80,16 @@ BENCHES = {
     ),
     "lanes": Bench("erbium.bench.lanes", "share of clock cycles in which the lanes work, cycles per sample"),
     "proofs": Bench("erbium.bench.proofs", "components with formal proofs, and the faults that refute them"),
+    "mutants": Bench(
+        "erbium.bench.mutants",
+        "faults sampled in the hardware that a bench notices, or that are proved to be none",
+        keeps=True,
+    ),
+    "coverage": Bench(
+        "erbium.bench.coverage",
+        "lines of the generated Verilog that the benches reach, bits that go up and down",
+        keeps=True,
+    ),
     "nir": Bench(
         "erbium.bench.bridge",
         "networks to and from other frameworks: digests, what 8 bits cost, what is won back after a shift",

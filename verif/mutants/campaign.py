@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What becomes of each mutant of a subject: killed by a bench, proved harmless, or neither."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import erbium.verif.benches
+from erbium.verif.mutants import harmless, server
+from erbium.verif.mutants.netlist import Mutant, Planted, planted
+from erbium.verif.mutants.table import Subject
+from erbium.verif.registry import REGISTRY
+from erbium.verif.run_bench import Run, run_bench
+
+BENCH_SEED = 1
+"""Of stimuli and stalls."""
+
+PIECE = 40
+"""Mutants of one simulation: what is lost at most when it is interrupted is the one that was under way."""
+
+SECONDS = 3600
+"""How long a simulation of so many may take; each mutant has a limit of its own."""
+
+RESULTS, PROOFS = "results.jsonl", "harmless.jsonl"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant.
+
+    Parameters
+    ----------
+    mutant : Mutant
+    by : str
+        The test that failed, ``"hang"`` or ``"crash"``; empty if none did.
+    says : str
+        What it said.
+    harmless : bool
+        Whether it is proved to change nothing.
+    why : str
+        Why that is not proved of a survivor.
+    """
+
+    mutant: Mutant
+    by: str
+    says: str = ""
+    harmless: bool = False
+    why: str = ""
+
+    @property
+    def kind(self) -> str:
+        """``killed``, ``hang``, ``harmless`` or ``survived``."""
+        if self.by:
+            return "hang" if self.by == "hang" else "killed"
+        return "harmless" if self.harmless else "survived"
+
+    def row(self, subject: Subject) -> dict[str, object]:
+        """Return it as JSON has it."""
+        mutant = asdict(self.mutant)
+        del mutant["command"]
+        place = {"component": subject.component, "case": subject.case}
+        return place | mutant | {"by": self.by, "says": self.says, "kind": self.kind, "why": self.why}
+
+
+def plant(subject: Subject, seed: int, folder: Path) -> Planted:
+    """Return the netlist of a subject with its mutants."""
+    place = folder / f"{subject.component}-{subject.case}-{seed}"
+    return planted(subject.component, subject.case, subject.count, seed, place)
+
+
+def simulate(subject: Subject, made: Planted, advance: Callable[[int], object]) -> dict[int, tuple[str, str]]:
+    """Run the bench of a subject on each mutant that has no result yet; return by number which test failed, and how.
+
+    Raises
+    ------
+    BenchError
+        If the bench fails on the netlist without a mutant.
+    ToolError
+        When Yosys, a simulator, or a package that the bench needs is missing.
+    """
+    entry = REGISTRY[subject.component]
+    case = entry.case(subject.case)
+    bench = Path(erbium.verif.benches.__path__[0]) / f"{case.bench or entry.bench}.py"
+    results = made.folder / RESULTS
+    key = hashlib.sha256(f"{BENCH_SEED} {bench.read_text()} {made.verilog}".encode()).hexdigest()
+    known = {one["number"] for one in _lines(results, key)}
+    waiting = [mutant.number for mutant in made.mutants if mutant.number not in known]
+    advance(len(known))
+    for begin in range(0, len(waiting), PIECE):
+        piece = waiting[begin : begin + PIECE]
+        plan = made.folder / "plan.json"
+        plan.write_text(json.dumps({"numbers": piece, "results": str(results)}))
+        run = Run(
+            entry,
+            case,
+            "verilator",
+            BENCH_SEED,
+            variant=f"mutants-{made.folder.name.rpartition('-')[2]}",
+            verilog=made.verilog,
+            seconds=SECONDS,
+            before=server.__name__,
+            variables={server.PLAN_VARIABLE: str(plan)},
+        )
+        run_bench(run, again=False)
+        advance(len(piece))
+    return {one["number"]: (one["test"], one["says"]) for one in _lines(results, key)}
+
+
+def prove(subject: Subject, made: Planted, survivors: Sequence[int]) -> dict[int, harmless.Answer]:
+    """Try to prove of each survivor that it changes nothing; return the answers by number."""
+    path = made.folder / PROOFS
+    key = hashlib.sha256(f"{harmless.VERSION} {made.verilog}".encode()).hexdigest()
+    known = {one["number"]: one for one in _lines(path, key)}
+    waiting = [number for number in survivors if number not in known]
+    if waiting:
+        entry = REGISTRY[subject.component]
+        part: Any = entry.build(entry.case(subject.case))
+        # Amaranth warns of what is made and not elaborated; only the places of its taps are asked for.
+        for made_only in (part, getattr(part, "inner", part)):
+            made_only._MustUse__used = True
+        places = part.places() if hasattr(part, "places") else {}
+        taps = {f"tap_{name}": place for name, place in places.items()}
+        prover = harmless.Prover(harmless.written(made.folder), taps)
+        for number in waiting:
+            answer = prover.ask(number)
+            known[number] = {"number": number} | asdict(answer)
+            with open(path, "a") as file:
+                file.write(json.dumps(known[number]) + "\n")
+    return {n: harmless.Answer(known[n]["harmless"], known[n]["why"]) for n in survivors}
+
+
+def _lines(path: Path, key: str) -> list[dict[str, Any]]:
+    """Return what a file holds; it begins anew if what decides about it has changed."""
+    text = path.read_text() if path.exists() else ""
+    # A line that was being written when the machine stopped is no result.
+    whole = text[: text.rfind("\n") + 1]
+    first, *lines = whole.splitlines() or [""]
+    if first != key:
+        whole, lines = f"{key}\n", []
+    if whole != text:
+        path.write_text(whole)
+    return [json.loads(line) for line in lines]
+
+
+def verdicts(
+    subject: Subject, seed: int, folder: Path, advance: Callable[[int], object] = lambda _: None
+) -> list[Verdict]:
+    """Return what becomes of each mutant of a subject; what is known in the folder is not done again.
+
+    The cheap comes first: the bench until something differs, and a proof for what it lets through.
+    """
+    made = plant(subject, seed, folder)
+    tests = simulate(subject, made, advance)
+    survivors = [number for number, (test, _) in tests.items() if not test]
+    answers = prove(subject, made, survivors)
+    found = []
+    for mutant in made.mutants:
+        test, says = tests[mutant.number]
+        answer = harmless.Answer(False) if test else answers[mutant.number]
+        found.append(Verdict(mutant, test, says, answer.harmless, answer.why))
+    return found

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Proves that a mutant changes nothing: from the same state, with the same inputs, it has the same outputs for ever.
+
+Both copies of the hardware start with the same registers and memories. Of each register it is assumed that both copies
+hold the same in it, and shown that they do so in the next clock, too; where that does not follow, the assumption is
+dropped, and what depended on it is looked at again, until nothing more is dropped. What is left holds for ever, by
+induction; the mutant is harmless if the outputs are the same under it. What a stream or a pipeline shows while it is
+not valid, and a tap that does not fire, are no output: nobody may look at them.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from erbium.sw_model.distribution import not_installed, pip_install
+from erbium.verif.mutants.aig import Circuit, Graph, read
+from erbium.verif.mutants.netlist import SELECT
+from erbium.verif.simulators import ToolError
+from erbium.verif.yosys import run_yosys
+
+VERSION = 1
+"""Changes with what can be proved, so that results which are kept are found again or not."""
+
+_CONFLICTS = 5_000
+"""How far the solver may go for one question."""
+SECONDS = 15.0
+"""Of the processor, that it may take for one mutant."""
+_RUNS, _CLOCKS, _ROUNDS = 256, 200, 200
+"""Of the random runs in which it is seen what the registers never hold: how many, how long, and how often what is not
+inductive is taken away."""
+_WIDTH, _CONTROLS, _PAIRED = 4, 48, 32
+"""Of the registers that decide what others are for: how wide at most, how many bits, of how many each pair is tried."""
+_INVARIANT_SECONDS = 4.0
+"""Of the processor, that either kind of these may take."""
+_CONDITIONED = 48
+"""Registers for which conditions are tried under which both copies hold the same: of a memory there were too many."""
+_APART = 4000
+"""Registers that may differ before it is given up."""
+
+
+def written(folder: Path) -> Circuit:
+    """Return the netlist of a folder that has ``mutants.il``, as gates."""
+    commands = [
+        "read_rtlil mutants.il",
+        *(
+            "memory_collect",
+            "memory_map",
+            "async2sync",
+            "dffunmap",
+            "opt_clean",
+            "techmap",
+            "simplemap",
+            "dffunmap",
+        ),
+        *("setundef -undriven -zero", "setundef -zero", "opt_clean -purge", "aigmap", "opt_clean -purge"),
+        "write_aiger -zinit -symbols mutants.aig",
+    ]
+    path = folder / "mutants.aig"
+    if not path.exists() or path.stat().st_mtime < (folder / "mutants.il").stat().st_mtime:
+        run_yosys(commands, folder, "gates")
+    return read(path)
+
+
+def check_solver() -> None:
+    """Raise :class:`ToolError`, naming the command that installs it, if the solver is missing."""
+    if not_installed("pysat"):
+        raise ToolError(f"the solver PySAT was not found; get it with '{pip_install('python-sat')}'.")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether a mutant is harmless.
+
+    Parameters
+    ----------
+    harmless : bool
+    why : str
+        What may differ otherwise, or that the solver gave up.
+    """
+
+    harmless: bool
+    why: str = ""
+
+
+class GivenUpError(Exception):
+    """The solver came to no end."""
+
+
+class Prover:
+    """Asks about the mutants of one netlist.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        With the input that picks a mutant.
+    taps : mapping of str to int
+        Outputs at which somebody looks only while a bit of ``tap_fires`` is set: which one.
+    """
+
+    def __init__(self, circuit: Circuit, taps: Mapping[str, int]) -> None:
+        from pysat.solvers import Solver
+
+        self._circuit = circuit
+        self._solver = Solver("glucose4")
+        self._graph = Graph(self._solver.add_clause)
+        self._inputs = [self._graph.free() for _ in circuit.inputs]
+        self._states = [self._graph.free() for _ in circuit.latches]
+        self._free: dict[int, int] = {}
+        self._next, self._outputs = self._evaluated(0, self._states)
+        self._masks = [self._mask(name, taps) for name in circuit.outputs]
+        self._conditions = [2 * k + inverted for k in self._controls() for inverted in (0, 1)]
+        self._knows_more = False
+
+    def _controls(self) -> list[int]:
+        """Return the bits of small registers, which decide what the large ones are for."""
+        bases = [name.partition("[")[0] or str(k) for k, name in enumerate(self._circuit.registers)]
+        widths = Counter(bases)
+        return sorted(
+            (k for k, base in enumerate(bases) if widths[base] <= _WIDTH), key=lambda k: widths[bases[k]]
+        )[:_CONTROLS]
+
+    def _mask(self, name: str, taps: Mapping[str, int]) -> int:
+        """Return the literal of: somebody may look at this output."""
+        names, bare = self._circuit.outputs, name.partition("[")[0]
+        if bare in taps:
+            fires = "tap_fires" if "tap_fires" in names else f"tap_fires[{taps[bare]}]"
+            return self._outputs[names.index(fires)]
+        if bare.endswith("_payload") and (valid := bare.replace("_payload", "_valid")) in names:
+            return self._outputs[names.index(valid)]
+        # What a pipeline without stalls has beside ``valid_o`` belongs to it.
+        if bare.endswith("_o") and bare != "valid_o" and "valid_o" in names:
+            return self._outputs[names.index("valid_o")]
+        return 1
+
+    def _evaluated(self, number: int, states: list[int]) -> tuple[list[int], list[int]]:
+        inputs = list(self._inputs)
+        for place, name in enumerate(self._circuit.inputs):
+            if match := re.fullmatch(rf"{SELECT}\[(\d+)\]", name):
+                inputs[place] = number >> int(match[1]) & 1
+        return self._circuit.evaluate(self._graph, inputs, states)
+
+    # --- what the registers never hold ---------------------------------------------------------------
+
+    def _assume_invariants(self) -> None:
+        """Find what two bits of the registers never hold together, prove it by induction, and tell the solver."""
+        steady = [True] * len(self._states)
+        controls = [c >> 1 for c in self._conditions[::2]][:_PAIRED]
+        clauses = {
+            (2 * x + a, 2 * y + b)
+            for i, x in enumerate(controls)
+            for y in controls[:i]
+            for a in (0, 1)
+            for b in (0, 1)
+        }
+        ones = (1 << _RUNS) - 1
+        for states in self._circuit.simulate(_CLOCKS, _RUNS, 1, {SELECT: 0, "rst": 64}):
+            for k, value in enumerate(states):
+                if value:
+                    steady[k] = False
+            bits = {2 * k: states[k] for k in controls} | {2 * k + 1: states[k] ^ ones for k in controls}
+            clauses = {(a, b) for a, b in clauses if not bits[a] & bits[b]}
+        steady_ones = {k for k, ok in enumerate(steady) if ok}
+        # The bits that never change go first: with them, less has to be asked of the others.
+        constant: set[tuple[int, ...]] = {(2 * k,) for k in steady_ones}
+        together: set[tuple[int, ...]] = {
+            pair for pair in clauses if not any(x >> 1 in steady_ones for x in pair)
+        }
+        self._assume_never(constant)
+        self._assume_never(together)
+
+    def _assume_never(self, never: set[tuple[int, ...]]) -> None:
+        """Tell the solver what of this the registers never hold, as far as it follows by induction within its time."""
+        end = time.process_time() + _INVARIANT_SECONDS
+        literal, after = self._literal, self._literal_after
+        for _ in range(_ROUNDS):
+            # What is assumed of this clock stands behind one literal, so that it can be taken back.
+            holds = self._graph.free()
+            for one in never:
+                self._solver.add_clause([-(holds >> 1), *(-self._graph.variable(literal(x)) for x in one)])
+            asked = [(one, self._all(after(x) for x in one)) for one in never]
+            broken: set[tuple[int, ...]] = set()
+            try:
+                while found := self._first([pair for pair in asked if pair[0] not in broken], holds):
+                    broken |= set(found)
+                    if time.process_time() > end:
+                        raise GivenUpError
+            except GivenUpError:
+                return
+            if not broken:
+                for one in never:
+                    self._solver.add_clause([-self._graph.variable(literal(x)) for x in one])
+                return
+            never -= broken
+
+    def _all(self, literals: Iterable[int]) -> int:
+        found = 1
+        for literal in literals:
+            found = self._graph.join(found, literal)
+        return found
+
+    def _literal(self, condition: int) -> int:
+        return self._states[condition >> 1] ^ (condition & 1)
+
+    def _literal_after(self, condition: int) -> int:
+        return self._next[condition >> 1] ^ (condition & 1)
+
+    # --- a mutant ------------------------------------------------------------------------------------
+
+    def ask(self, number: int, seconds: float = SECONDS) -> Answer:
+        """Return whether the mutant of this number is harmless.
+
+        Most proofs need no more than registers that are the same; only for the others it is looked for what else holds.
+        """
+        answer = self.ask_simply(number, seconds)
+        if answer.harmless:
+            return answer
+        if not self._knows_more:
+            self._knows_more = True
+            self._assume_invariants()
+        return self._asked(number, seconds, _CONDITIONED)
+
+    def ask_simply(self, number: int, seconds: float = SECONDS) -> Answer:
+        """Return whether it follows at once that a mutant is harmless."""
+        return self._asked(number, seconds, 0)
+
+    def _asked(self, number: int, seconds: float, conditioned: int) -> Answer:
+        end = time.process_time() + seconds
+        graph = self._graph
+        # Registers in which both copies need not hold the same, and the conditions under which they do.
+        apart: dict[int, set[int]] = {}
+        try:
+            while True:
+                states = list(self._states)
+                for k, conditions in apart.items():
+                    either = graph.either(self._literal(c) for c in conditions)
+                    differs = graph.join(self._other(k), either ^ 1)
+                    states[k] = graph.differ(states[k], differs)
+                after, outputs = self._evaluated(number, states)
+                asked = [
+                    (k, graph.join(graph.differ(a, b), mask))
+                    for k, (a, b, mask) in enumerate(zip(self._outputs, outputs, self._masks, strict=True))
+                    if a != b
+                ]
+                if found := self._first(asked):
+                    return Answer(False, f"{self._circuit.outputs[found[0]]} may differ")
+                claims: list[tuple[tuple[int, int], int]] = []
+                for k, (a, b) in enumerate(zip(self._next, after, strict=True)):
+                    if a == b:
+                        continue
+                    differ = graph.differ(a, b)
+                    if k not in apart:
+                        claims.append(((k, -1), differ))
+                    else:
+                        claims += [((k, c), graph.join(differ, self._literal_after(c))) for c in apart[k]]
+                dropped = False
+                while broken := self._first(claims):
+                    dropped = True
+                    for k, c in broken:
+                        if c < 0:
+                            apart[k] = set(self._conditions if len(apart) < conditioned else ())
+                        else:
+                            apart[k].discard(c)
+                    gone = set(broken)
+                    claims = [claim for claim in claims if claim[0] not in gone]
+                    if time.process_time() > end:
+                        raise GivenUpError
+                if not dropped:
+                    return Answer(True)
+                if len(apart) > _APART:
+                    return Answer(False, "too many registers may differ")
+        except GivenUpError:
+            return Answer(False, "the solver gave up")
+
+    def _other(self, place: int) -> int:
+        if place not in self._free:
+            self._free[place] = self._graph.free()
+        return self._free[place]
+
+    def _first(self, asked: list[tuple[Any, int]], given: int = 1) -> list[Any]:
+        """Return which of some literals are true in a case that the solver finds; none if there is no such case."""
+        asked = [one for one in asked if one[1]]
+        whole = self._graph.either(literal for _, literal in asked)
+        if whole == 0:
+            return []
+        # One of two that are opposites is true in any case.
+        assumptions = [] if whole == 1 else [self._graph.variable(whole)]
+        if given > 1:
+            assumptions.append(self._graph.variable(given))
+        variables = [0 if literal == 1 else self._graph.variable(literal) for _, literal in asked]
+        self._solver.conf_budget(_CONFLICTS)
+        answer = self._solver.solve_limited(assumptions=assumptions)
+        if answer is None:
+            raise GivenUpError
+        if not answer:
+            return []
+        model = self._solver.get_model()
+        keys = [key for key, _ in asked]
+        return [
+            key
+            for key, v in zip(keys, variables, strict=True)
+            if v == 0 or (model[abs(v) - 1] > 0) == (v > 0)
+        ]
