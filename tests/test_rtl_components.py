@@ -6,6 +6,8 @@ import os
 import pkgutil
 import re
 import shutil
+import signal
+import sys
 from dataclasses import replace
 
 import pytest
@@ -15,6 +17,7 @@ from amaranth.sim import Simulator
 
 from erbium import hdl
 from erbium.hdl.one_hot import OneHot
+from erbium.verif import simulators
 from erbium.verif.registry import COVERED_BY, REGISTRY
 from erbium.verif.run_bench import BenchError, Run, run_bench
 from erbium.verif.scoreboard import SEED_VARIABLE
@@ -140,6 +143,24 @@ def test_a_simulation_that_takes_too_long_is_stopped():
     run = Run(entry, entry.case("small"), "icarus", variant="stopped", seconds=1)
     with pytest.raises(BenchError, match="the simulation was stopped after 1 second"):
         run_bench(run, again=False)
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("step", ["build", "test"])
+def test_sigterm_ends_a_bench_and_not_only_its_simulation(step, monkeypatch):
+    entry = REGISTRY["Crc"]
+    run = Run(entry, entry.case("crc"), "icarus", variant=f"told-to-end-{step}")
+    runner = simulators.runner
+
+    def told(*options, **others):
+        made = runner(*options, **others)
+        setattr(made, step, lambda **_: sys.exit(128 + signal.SIGTERM))
+        return made
+
+    monkeypatch.setattr(simulators, "runner", told)
+    with pytest.raises(SystemExit) as caught:
+        run_bench(run, again=False)
+    assert caught.value.code == 128 + signal.SIGTERM
 
 
 def test_a_package_that_is_missing_is_named():

@@ -9,6 +9,7 @@ import importlib
 import logging
 import os
 import shutil
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -217,6 +218,8 @@ def _compile(run: Run, source: Path, *, waves: bool = False, runtime: Path | Non
     except simulators.ToolError:
         raise  # a simulator, or cocotb itself, is not there: no fault of the bench
     except (SystemExit, Exception) as error:
+        if _is_told_to_end(error):
+            raise
         log = folder / "build.log"
         text = log.read_text()[-3000:] if log.exists() else ""
         what = f"{run.simulator} did not build {run.entry.name} {run.case.name}"
@@ -271,8 +274,9 @@ def _simulate(run: Run, *, waves: bool) -> list[str]:
             )
         except simulators.ToolError:
             raise
-        except SystemExit:
-            pass
+        except SystemExit as error:
+            if _is_told_to_end(error):
+                raise
         except RuntimeError as error:
             # A simulation that did not end well may have left results all the same.
             late = str(error).endswith(f" {TIMED_OUT}")
@@ -282,6 +286,11 @@ def _simulate(run: Run, *, waves: bool) -> list[str]:
                 else f"the simulation: {error}"
             )
         return [*filter(None, [ended]), *_failures(results, log)]
+
+
+def _is_told_to_end(error: BaseException) -> bool:
+    """Whether SIGTERM is what ends this process: cocotb's runner leaves in the same way when a test fails."""
+    return isinstance(error, SystemExit) and error.code == 128 + signal.SIGTERM
 
 
 def _failures(results: Path, log: Path) -> list[str]:
