@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,8 +36,18 @@ def build(component: Callable[[], Component], name: str, key: object, cache_dir:
     cache_dir : Path, optional
         Where compiled libraries are kept.
     """
-    design = Design(TOP, "Vboard", lambda: component_verilog(component(), TOP), _HARNESS, {})
-    return cached_library(design, "board", name, (key, sources_hash(_HARNESS)), cache_dir)
+    everything = (key, sources_hash(_HARNESS))
+    return build_verilog(lambda: component_verilog(component(), TOP), name, everything, cache_dir)
+
+
+def build_verilog(verilog: Callable[[], str], name: str, key: object, cache_dir: Path | None = None) -> Path:
+    """Return the compiled library of Verilog whose module :data:`TOP` has the ports of :func:`build`.
+
+    `key` tells apart what there is in the cache: all that decides the Verilog.
+    """
+    design = Design(TOP, "Vboard", verilog, _HARNESS, {})
+    harness = hashlib.sha256(_HARNESS.read_bytes()).hexdigest()
+    return cached_library(design, "board", name, (key, harness), cache_dir)
 
 
 class SimulatedLine:

@@ -35,6 +35,9 @@ PROGRAMS = {
         _packer("icepack", "yowasp-icepack", _ICE40, _ICE40.package),
         _GOWIN,
         _packer("gowin_pack", "gowin_pack", _GOWIN, "apycula"),
+        _packer("gowin_unpack", "gowin_unpack", _GOWIN, "apycula"),
+        _packer("ecpunpack", "yowasp-ecpunpack", _ECP5, _ECP5.package),
+        _packer("iceunpack", "yowasp-iceunpack", _ICE40, _ICE40.package),
     )
 }
 

@@ -90,6 +90,11 @@ BENCHES = {
         "lines of the generated Verilog that the benches reach, bits that go up and down",
         keeps=True,
     ),
+    "read-back": Bench(
+        "erbium.bench.read_back",
+        "learning on what is read back: out of a Gowin bitstream, and out of routed netlists, with delays",
+        keeps=True,
+    ),
     "nir": Bench(
         "erbium.bench.bridge",
         "networks to and from other frameworks: digests, what 8 bits cost, what is won back after a shift",
