@@ -33,12 +33,15 @@ PATTERNS = ((0, 0), (0, 1), (1, 0), (1, 1))
 def network(seed: int) -> Graph:
     """Return the network with the initial weights of a seed."""
     rng = np.random.default_rng(seed)
-    rule = HistoryRule(word=PlasticityWord(term="state", state=1), causal=(16, 8, 2), rounding=8)
+    rule = HistoryRule(word=PlasticityWord(term="state", state=1), causal=(16, 8, 2), rounding=9)
     hidden, output = rng.integers(-80, 100, (2 * HALF, 60)), rng.integers(-10, 60, (60, 1))
     return Graph(
         "xor",
         (Source("inputs", 2 * HALF),),
-        (Population("hidden", 60, rewarded(350, 0)), Population("output", 1, rewarded(200, 10))),
+        (
+            Population("hidden", 60, rewarded(350, 0, leak=5)),
+            Population("output", 1, rewarded(200, 10, leak=5)),
+        ),
         (
             Projection("inputs", "hidden", Dense(weights=given(hidden)), rule=rule),
             Projection("hidden", "output", Dense(weights=given(output)), rule=rule),
