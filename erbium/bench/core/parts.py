@@ -16,8 +16,8 @@ def given(weights: Array) -> Given:
 def rewarded(threshold: int, bias: int, leak: int = 4) -> NeuronProgram:
     """Return a noisy leaky neuron whose second state is a trace of what port 1 brings.
 
-    ``v`` loses ``1 / 2 ** leak`` and the reward trace 1/8 at each tick; the noise has a standard deviation of 37; after a
-    spike ``v`` is 0 and the neuron rests for 2 ticks.
+    ``v`` loses ``1 / 2 ** leak`` and the reward trace 1/8 at each tick; the noise has a standard deviation of 37.
+    After a spike ``v`` is 0 and the neuron rests for 2 ticks.
     """
     return NeuronProgram(
         name="rewarded",
