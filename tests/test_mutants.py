@@ -116,6 +116,17 @@ def test_the_short_form_kills_and_goes_on_where_it_was_stopped(tmp_path, monkeyp
     assert again == [[json.loads(lines[-1])["number"]]]
 
 
+@pytest.mark.verilator
+@pytest.mark.slow
+def test_nothing_that_a_bench_kills_is_proved_harmless(tmp_path):
+    (subject,) = [one for one in QUICK if one.component == "Crc"]
+    made = campaign.plant(subject, 1, tmp_path)
+    tests = campaign.simulate(subject, made, lambda _: None)
+    killed = [number for number, (test, _) in tests.items() if test]
+    assert len(killed) >= 5
+    assert not [number for number, answer in campaign.prove(subject, made, killed).items() if answer.harmless]
+
+
 def test_a_hang_is_named():
     mutant = Mutant(1, "", "$and", "a[0]", "Y[0]", "inv", "")
     assert Verdict(mutant, "hang").kind == "hang"
