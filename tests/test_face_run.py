@@ -116,7 +116,7 @@ def test_a_board_that_goes_away_in_the_middle(run: Run, plug: Any, monkeypatch: 
     monkeypatch.setattr("erbium.board_run.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("erbium.board_run.SAVE_SHARE", 0)
     plug(ModelBoard(TINY, vanish_after=350, gone=GoneError))
-    code, _, err = run("run COM7@9600 tiny --images 200 --test-images 5")
+    code, _, err = run("run COM7@9600 tiny --images 200 --test-images 5 --wait 1")
     assert code == 2
     assert "erbium: the board was unplugged; " in err
     held = Checkpoint.load(Path("tiny.npz")).position
