@@ -9,6 +9,7 @@ from erbium.hdl.population import EnginePopulation, engine_names
 from erbium.hdl.readout_fit import check_readout
 from erbium.hdl.rules import has_part
 from erbium.sw_model.description.connect import Dense, Identity, RandomSigns, Sparse
+from erbium.sw_model.description.fit import parts_of_the_core
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import Label, Population, Projection
 from erbium.sw_model.programs import DescriptionError, NeuronProgram, check_range, erbp_error
@@ -48,18 +49,12 @@ def check_hardware(graph: Graph) -> None:
 
 def _check_parts(graph: Graph) -> None:
     """What only the core's models have."""
-    lasting = [population.name for population in graph.populations if population.lasting]
-    learning = [projection for projection in graph.projections if not has_part(projection.rule)]
-    for what, names in (
-        ("modulator", [modulator.name for modulator in graph.modulators]),
-        ("source of events", [source.name for source in graph.event_sources]),
-        ("population with states that last", lasting),
-        ("projection with a rule that is no part of it", [projection.name for projection in learning]),
-    ):
-        if names:
-            raise DescriptionError(
-                f"the graph has a {what}, {names[0]!r}; the array has none; the core's models run it"
-            )
+    learning = (p for p in graph.projections if not has_part(p.rule))
+    foreign = (("projection with a rule that is no part of it", projection.name) for projection in learning)
+    for what, name in (*parts_of_the_core(graph), *foreign):
+        raise DescriptionError(
+            f"the graph has a {what}, {name!r}; the array has none; the core's models run it"
+        )
 
 
 def _check_errors(graph: Graph, population: Population) -> None:

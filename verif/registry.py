@@ -9,6 +9,7 @@ import random
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from amaranth.lib.wiring import Component
@@ -127,6 +128,14 @@ class Entry:
     def build(self, case: Case) -> Component:
         """Return the device under test."""
         return (self.top or self.component)(**case.options)
+
+    def bench_of(self, case: Case) -> str:
+        """Return the name of the module of ``erbium.verif.benches`` that a case runs."""
+        return case.bench or self.bench
+
+    def bench_file(self, case: Case) -> Path:
+        """Return where that module lies."""
+        return Path(__file__).parent / "benches" / f"{self.bench_of(case)}.py"
 
     def case(self, name: str) -> Case:
         """Return the case of this name."""

@@ -252,7 +252,7 @@ def _simulate(run: Run, *, waves: bool) -> list[str]:
             # Rewriting the assertions of everything that is imported takes longer than most simulations.
             "COCOTB_REWRITE_ASSERTION_FILES": "",
         }
-        bench = f"erbium.verif.benches.{run.case.bench or run.entry.bench}"
+        bench = f"erbium.verif.benches.{run.entry.bench_of(run.case)}"
         results.unlink(missing_ok=True)
         seconds = run.longest if shutil.which("timeout") else None
         ended = ""

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import erbium.verif.benches
 from erbium.bench.display import Display
 from erbium.bench.kept import Kept
 from erbium.bench.request import Request
@@ -45,8 +43,7 @@ def run(advance: Advance, name: str, cases: Sequence[str], request: Request) -> 
     kept, entry, whole = Kept.of(request), REGISTRY[name], Coverage()
     for case_name in cases:
         case = entry.case(case_name)
-        bench = Path(erbium.verif.benches.__path__[0]) / f"{case.bench or entry.bench}.py"
-        digest = hashlib.sha256(bench.read_bytes()).hexdigest()
+        digest = hashlib.sha256(entry.bench_file(case).read_bytes()).hexdigest()
         key = kept.key(f"coverage {name} {case_name}", name, case_name, digest, SEED)
         done = kept.load(key)
         if done is None:

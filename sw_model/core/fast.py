@@ -10,10 +10,10 @@ import numpy as np
 from erbium.sw_model.compiling import announce
 from erbium.sw_model.constants import Array
 from erbium.sw_model.core import kernels
-from erbium.sw_model.core.tables import Places, Tables, n_pixels, tables_of
+from erbium.sw_model.core.tables import Tables, tables_of
 from erbium.sw_model.description.graph import Graph
-from erbium.sw_model.description.parts import Projection
-from erbium.sw_model.fast_kernels import ROWS_LEARNED, SPIKES, SYNAPTIC_OPERATIONS, WEIGHTS_CHANGED
+from erbium.sw_model.graph_fast.compiled import CompiledGraph
+from erbium.sw_model.graph_fast.tables import Layout, n_places
 from erbium.sw_model.graph_model.drive import NOTHING, Drive
 from erbium.sw_model.programs import MAX_STATES
 from erbium.sw_model.results import SampleModel, SampleResult
@@ -21,7 +21,7 @@ from erbium.sw_model.results import SampleModel, SampleResult
 announce()
 
 
-class CoreModel(SampleModel):
+class CoreModel(CompiledGraph, SampleModel):
     """A graph on the core: :class:`erbium.sw_model.graph_model.array.GraphModel`, compiled.
 
     Answers, ticks, spikes, states, weights and counters are the same integers. The first use on a machine compiles for
@@ -47,15 +47,14 @@ class CoreModel(SampleModel):
     """
 
     def __init__(self, graph: Graph, *, probes: bool = False) -> None:
-        self.graph, self._probes = graph, probes
-        self._places = Places(graph)
-        self._tables = tables_of(graph, self._places)
-        self._state = _new_state(graph, self._places, self._tables)
+        layout = Layout(graph)
+        self._tables, self._probes = tables_of(graph, layout), probes
+        self._state = _new_state(graph, layout, self._tables)
+        super().__init__(graph, layout, self._state.weights)
         self._samples = self._ticks = 0
         self._fresh = True
         self.spikes: dict[str, Array] = {}
         self.states: dict[str, Array] = {}
-        self.load({name: graph.initial_weights(p) for name, p in self._stored().items()})
 
     def sample(
         self,
@@ -93,8 +92,8 @@ class CoreModel(SampleModel):
         if label is not None and not 0 <= label < max(graph.n_classes, 1):
             raise ValueError(f"label is {label}; it must be from 0 to {max(graph.n_classes, 1) - 1}")
         learn = drive.learns(label)
-        raster = np.zeros((ticks, self._places.n_neurons), dtype=np.bool_)
-        probe = np.zeros((ticks if self._probes else 0, MAX_STATES, self._places.n_neurons), dtype=np.int16)
+        raster = np.zeros((ticks, self._layout.n_neurons), dtype=np.bool_)
+        probe = np.zeros((ticks if self._probes else 0, MAX_STATES, self._layout.n_neurons), dtype=np.int16)
         kernels.run_sample(
             self._tables,
             self._state,
@@ -132,7 +131,7 @@ class CoreModel(SampleModel):
 
     def _keep(self, raster: Array, probe: Array) -> None:
         for population in self.graph.populations:
-            first = self._places.neurons[population.name]
+            first = self._layout.first_neuron[population.name]
             columns = slice(first, first + population.size)
             self.spikes[population.name] = raster[:, columns]
             if self._probes:
@@ -145,65 +144,22 @@ class CoreModel(SampleModel):
             "ticks": self._ticks,
             "input_spikes": int(self._state.outcome[kernels.INPUT]),
         }
-        columns = {
-            "spikes": SPIKES,
-            "synaptic_operations": SYNAPTIC_OPERATIONS,
-            "rows_learned": ROWS_LEARNED,
-            "weights_changed": WEIGHTS_CHANGED,
-        }
-        for population, row in zip(self.graph.populations, self._state.counters, strict=True):
-            counted = columns if self.graph.stored(population.name) else {"spikes": SPIKES}
-            result |= {f"{population.name}_{name}": int(row[column]) for name, column in counted.items()}
-        return result
+        return result | self._named_counters(self._state.counters)
 
     def set_rates(self, rates: Mapping[str, int]) -> None:
         """Set learning rates by name, each 0 ... its full rate (:attr:`Graph.rates`)."""
-        full = self.graph.rates
+        self.graph.check_rates(rates)
+        places = [projection.name for projection in self._layout.ordered]
         for name, rate in rates.items():
-            if name not in full or not 0 <= rate <= full[name]:
-                known = ", ".join(f"{key} (0 to {value})" for key, value in full.items())
-                raise ValueError(f"rate {name!r} is set to {rate}; the graph has {known or 'no rates'}")
-            place = [p.name for p in self._places.ordered].index(name)
-            self._tables.projections["weight"][place] = rate
-
-    @property
-    def weights(self) -> dict[str, Array]:
-        """Weights by projection, int16 of shape ``(source size, target size)``, as copies."""
-        return {name: self._part(name).astype(np.int16) for name in self._stored()}
-
-    def load(self, weights: Mapping[str, Array]) -> None:
-        """Replace the weights of the projections that are named; of the others nothing changes."""
-        stored = self._stored()
-        for name, values in weights.items():
-            if name not in stored:
-                raise ValueError(
-                    f"there are no weights of a projection {name!r}; there are {', '.join(stored)}"
-                )
-            part = self._part(name)
-            if np.shape(values) != part.shape:
-                raise ValueError(
-                    f"weights of projection {name!r} have shape {np.shape(values)}, not {part.shape}"
-                )
-            part[:] = np.where(self.graph.synapses(stored[name]), values, 0)
-
-    def _stored(self) -> dict[str, Projection]:
-        return {p.name: p for p in self._places.ordered if p.name in self._places.rows}
-
-    def _part(self, name: str) -> Array:
-        """Return the view of a projection's weights."""
-        first, count = self._places.rows[name]
-        part: Array = self._state.weights[
-            first : first + count, : self.graph.size_of(self._stored()[name].target)
-        ]
-        return part
+            self._tables.projections["weight"][places.index(name)] = rate
 
 
-def _new_state(graph: Graph, places: Places, tables: Tables) -> kernels.State:
+def _new_state(graph: Graph, layout: Layout, tables: Tables) -> kernels.State:
     """Return what changes while a graph runs, all of it cleared."""
-    n, columns, slots = places.n_neurons, places.columns, int(tables.network[0]["n_slots"])
-    rows = max(sum(count for _, count in places.rows.values()), 1)
+    n, lanes, slots = layout.n_neurons, layout.lanes, int(tables.network[0]["n_slots"])
+    rows = max(layout.n_rows, 1)
     longest = max(part.size for part in graph.writers) + 4
-    pixels = n_pixels(graph)
+    places = n_places(graph)
 
     def zeros(*shape: int) -> Array:
         return np.zeros(shape, dtype=np.int64)
@@ -215,7 +171,7 @@ def _new_state(graph: Graph, places: Places, tables: Tables) -> kernels.State:
         word=zeros(n),
         history=zeros(n),
         silent=np.zeros(n, dtype=np.bool_),
-        weights=zeros(rows, columns),
+        weights=zeros(rows, lanes),
         last=zeros(rows),
         pending=np.zeros(rows, dtype=np.bool_),
         draws=zeros(len(graph.populations), 5),
@@ -223,19 +179,19 @@ def _new_state(graph: Graph, places: Places, tables: Tables) -> kernels.State:
         spikes=zeros(len(graph.writers) * slots, longest),
         n_spikes=zeros(len(graph.writers) * slots),
         heard=zeros(len(graph.modulators)),
-        pixels=zeros(pixels),
-        values=zeros(pixels),
-        phase=zeros(pixels),
+        pixels=zeros(places),
+        values=zeros(places),
+        phase=zeros(places),
         n_pixels=zeros(len(graph.sources)),
-        step=zeros(columns),
-        kept=np.zeros(columns, dtype=np.bool_),
+        step=zeros(lanes),
+        kept=np.zeros(lanes, dtype=np.bool_),
         counts=zeros(int(tables.network[0]["n_classes"])),
         stops=np.zeros(int(tables.network[0]["stop_delay"]), dtype=np.bool_),
         counters=zeros(len(graph.populations), 4),
         outcome=zeros(5),
     )
     for population in graph.populations:
-        first = places.neurons[population.name]
+        first = layout.first_neuron[population.name]
         for k, initial in enumerate(population.program.initial):
             state.x[k, first : first + population.size] = initial
     return state

@@ -53,7 +53,7 @@ class State(NamedTuple):
     u : ndarray of int64, shape (2, n_neurons)
     refractory, word, history : ndarray of int64, shape (n_neurons,)
     silent : ndarray of bool, shape (n_neurons,)
-    weights : ndarray of int64, shape (n_rows, columns)
+    weights : ndarray of int64, shape (n_rows, lanes)
     last : ndarray of int64, shape (n_rows,)
         Tick of the last spike of each row.
     pending : ndarray of bool, shape (n_rows,)
@@ -65,8 +65,8 @@ class State(NamedTuple):
         Spikes of the tick before.
     pixels, values, phase : ndarray of int64, shape (places,)
     n_pixels : ndarray of int64, shape (n_sources,)
-    step : ndarray of int64, shape (columns,)
-    kept : ndarray of bool, shape (columns,)
+    step : ndarray of int64, shape (lanes,)
+    kept : ndarray of bool, shape (lanes,)
     counts : ndarray of int64, shape (n_classes,)
     stops : ndarray of bool, shape (stop_delay,)
     counters : ndarray of int64, shape (n_populations, 4)
@@ -205,16 +205,7 @@ def history_step(group: Any, word: int, history: int, age: int, causal: bool, sp
 
 @njit(nogil=True)
 def learn_row(
-    s: State,
-    t: Tables,
-    number: int,
-    group: Any,
-    projection: Any,
-    row: int,
-    first: int,
-    n: int,
-    factor: int,
-    sign: int,
+    s: State, number: int, group: Any, projection: Any, row: int, n: int, factor: int, sign: int
 ) -> None:
     """Add ``sign * ((factor * step + r) >> rounding)`` to the kept synapses of a row, with one r for all of them."""
     counters, draws, kept, step, weights = s.counters, s.draws, s.kept, s.step, s.weights
@@ -253,7 +244,7 @@ def expire(
     for i in range(n):
         kept[i] = there[row, i]
         step[i] = history_step(group, word[first + i], history[first + i], group.window, True, False)
-    learn_row(s, t, number, group, projection, row, first, n, factor, 1)
+    learn_row(s, number, group, projection, row, n, factor, 1)
 
 
 @njit(nogil=True)
@@ -295,14 +286,14 @@ def spike(
         if factor != 0 and projection.learns:
             for i in range(n):
                 step[i] = history_step(group, word[first + i], history[first + i], age, causal, True)
-            learn_row(s, t, number, group, projection, row, first, n, factor, 1)
+            learn_row(s, number, group, projection, row, n, factor, 1)
     elif group.rule == ERBP and projection.learns and learn and tick >= group.first_tick:
         some = False
         for i in range(n):
             step[i] = word[first + i]
             some |= step[i] != 0
         if some:
-            learn_row(s, t, number, group, projection, row, first, n, 1, -1)
+            learn_row(s, number, group, projection, row, n, 1, -1)
 
 
 @njit(nogil=True)
@@ -502,10 +493,7 @@ def cached(digest: str) -> Any:
                 )
         s.counts[:] = 0
         s.stops[:] = False
-        decision, answer, quiet, reads, number = -1, -1, 0, -1, 0
-        for p in range(t.populations.size):
-            if t.populations[p].writer == network.reads:
-                reads = t.populations[p].first
+        decision, answer, quiet, number = -1, -1, 0, 0
         while number < n_ticks:
             tick = s.outcome[TICK]
             slot, event = tick % slots, 0
@@ -565,7 +553,7 @@ def cached(digest: str) -> Any:
                 for c in range(s.counts.size):
                     most = max(most, s.counts[c])
                 if decision < 0:
-                    answer = best_class(s, reads)
+                    answer = best_class(s, network.first_class)
                 if learn:
                     if network.quiet >= 0 and number >= 1:
                         quiet = quiet + 1 if s.n_spikes[network.quiet * slots + slot] == 0 else 0

@@ -7,7 +7,6 @@ they are walked. A *writer* is a source or a population; writers are numbered in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import singledispatch
 from types import NoneType
 from typing import Any, NamedTuple
@@ -17,10 +16,10 @@ import numpy as np
 from erbium.sw_model.constants import STREAM_ENCODER, Array, neuron_constants, salt
 from erbium.sw_model.description.connect import Dense, Identity, RandomSigns
 from erbium.sw_model.description.graph import Graph
-from erbium.sw_model.description.parts import LOADED, Population, Projection
+from erbium.sw_model.description.parts import Population, Projection
 from erbium.sw_model.encoder import start_phase
 from erbium.sw_model.fast_common import program_arrays, record
-from erbium.sw_model.graph_fast.tables import READOUTS, source_table
+from erbium.sw_model.graph_fast.tables import READOUTS, Layout, source_table
 from erbium.sw_model.programs import DescriptionError
 from erbium.sw_model.rules import ErbpRule, HistoryRule, Rule
 from erbium.sw_model.rules.history import TERMS
@@ -94,7 +93,9 @@ PROJECTION = _fields(
     "weight",  # of a fixed one
 )
 MODULATOR = _fields("population", "port", "hears", "weight")
-NETWORK = _fields("n_slots", "reads", "quiet", "quiet_ticks", "decide_after", "stop_delay", "n_classes")
+NETWORK = _fields(
+    "n_slots", "reads", "first_class", "quiet", "quiet_ticks", "decide_after", "stop_delay", "n_classes"
+)
 
 
 class Tables(NamedTuple):
@@ -104,11 +105,11 @@ class Tables(NamedTuple):
     ----------
     network, sources, populations, groups, projections, modulators : structured ndarray
     operations, variables : structured ndarray, shapes (n_groups, 16) and (n_groups, 4)
-    fixed : ndarray of int64, shape (fixed rows, largest population)
-    there : ndarray of bool, shape (rows, largest population)
+    fixed : ndarray of int64, shape (fixed rows, lanes)
+    there : ndarray of bool, shape (rows, lanes)
         Where synapses are.
     levels : ndarray of int64, shape (n, 2)
-    constants : ndarray of int64, shape (largest population,)
+    constants : ndarray of int64, shape (lanes,)
         That neurons mix into draws of a whole population.
     salts : ndarray of int64, shape (n_populations, 5)
     source_salts : ndarray of int64, shape (n_sources,)
@@ -132,52 +133,7 @@ class Tables(NamedTuple):
     start_phase: Array
 
 
-class Places:
-    """Where the parts of a graph lie.
-
-    Attributes
-    ----------
-    columns : int
-        Neurons of the largest population.
-    neurons : dict of int
-        First neuron of each population.
-    ordered : tuple of Projection
-        In the order in which they are walked.
-    rows, fixed_rows : dict of (int, int)
-        First row and number of rows of each stored projection, and of each other one.
-    """
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.columns = max(population.size for population in graph.populations)
-        self.neurons: dict[str, int] = {}
-        self.n_neurons = 0
-        for population in graph.populations:
-            self.neurons[population.name] = self.n_neurons
-            self.n_neurons += population.size
-        self.ordered = tuple(p for population in graph.populations for p in graph.onto(population.name))
-        self.rows = self._rows([p for p in self.ordered if isinstance(p.connect, Dense)])
-        self.fixed_rows = self._rows([p for p in self.ordered if not isinstance(p.connect, Dense)])
-
-    def _rows(self, projections: list[Projection]) -> dict[str, tuple[int, int]]:
-        places, at = {}, 0
-        for projection in projections:
-            count = self.graph.size_of(projection.source)
-            places[projection.name] = (at, count)
-            at += count
-        return places
-
-    def matrix(self, values: Mapping[str, Array], places: Mapping[str, tuple[int, int]], dtype: Any) -> Array:
-        """Return the rows of several projections, one after the other."""
-        n_rows = sum(count for _, count in places.values())
-        result = np.zeros((max(n_rows, 1), self.columns), dtype=dtype)
-        for name, rows in values.items():
-            first, count = places[name]
-            result[first : first + count, : rows.shape[1]] = rows
-        return result
-
-
-def tables_of(graph: Graph, places: Places) -> Tables:
+def tables_of(graph: Graph, layout: Layout) -> Tables:
     """Return the tables of a graph.
 
     Raises
@@ -191,12 +147,12 @@ def tables_of(graph: Graph, places: Places) -> Tables:
     for number, population in enumerate(graph.populations):
         incoming = len(graph.onto(population.name))
         populations.append(
-            _population(population, number, places, writers.index(population.name), first, incoming)
+            _population(population, number, layout, writers.index(population.name), first, incoming)
         )
         first += incoming
     programs = [program_arrays(population.program) for population in graph.populations]
     sources, levels = source_table(graph)
-    projections = [_projection(graph, places, p, writers.index(p.source)) for p in places.ordered]
+    projections = [_projection(graph, layout, p, writers.index(p.source)) for p in layout.ordered]
     modulators = [
         record(
             MODULATOR,
@@ -209,10 +165,8 @@ def tables_of(graph: Graph, places: Places) -> Tables:
         )
         for m in graph.modulators
     ]
-    stored = [p for p in places.ordered if p.name in places.rows]
-    fixed = [p for p in places.ordered if p.name in places.fixed_rows]
     return Tables(
-        network=np.array([_network(graph)], dtype=NETWORK),
+        network=np.array([_network(graph, layout)], dtype=NETWORK),
         sources=sources,
         populations=np.array(populations, dtype=POPULATION),
         groups=np.array([_group(graph, population) for population in graph.populations], dtype=GROUP),
@@ -220,17 +174,19 @@ def tables_of(graph: Graph, places: Places) -> Tables:
         modulators=np.array(modulators, dtype=MODULATOR),
         operations=np.stack([operations for operations, _ in programs]),
         variables=np.stack([variables for _, variables in programs]),
-        fixed=places.matrix({p.name: graph.fixed_weights(p) for p in fixed}, places.fixed_rows, np.int64),
-        there=places.matrix({p.name: graph.synapses(p) for p in stored}, places.rows, np.bool_),
+        fixed=layout.matrix(
+            {p.name: graph.fixed_weights(p) for p in layout.fixed}, layout.fixed_rows, np.int64
+        ),
+        there=layout.matrix({p.name: graph.synapses(p) for p in layout.stored}, layout.rows, np.bool_),
         levels=levels,
-        constants=neuron_constants(places.columns).astype(np.int64),
+        constants=neuron_constants(layout.lanes).astype(np.int64),
         salts=np.array([[salt(p.process, stream) for stream in range(5)] for p in graph.populations]),
         source_salts=np.array([salt(source.process, STREAM_ENCODER) for source in graph.sources]),
         start_phase=start_phase(np.arange(max(source.size for source in graph.sources) + 4)),
     )
 
 
-def _network(graph: Graph) -> tuple[int, ...]:
+def _network(graph: Graph, layout: Layout) -> tuple[int, ...]:
     readout, writers = graph.readout, [part.name for part in graph.writers]
     if type(readout) not in READOUTS:
         raise DescriptionError(
@@ -239,6 +195,7 @@ def _network(graph: Graph) -> tuple[int, ...]:
     values = {
         "n_slots": 1 + max(projection.delay for projection in graph.projections),
         "reads": writers.index(readout.population) if readout else -1,
+        "first_class": layout.first_neuron[readout.population] if readout else -1,
         "quiet": writers.index(readout.quiet) if readout and readout.quiet else -1,
         "quiet_ticks": readout.quiet_ticks if readout else 0,
         "decide_after": readout.decide_after if readout else 0,
@@ -249,11 +206,11 @@ def _network(graph: Graph) -> tuple[int, ...]:
 
 
 def _population(
-    population: Population, number: int, places: Places, writer: int, first: int, incoming: int
+    population: Population, number: int, layout: Layout, writer: int, first: int, incoming: int
 ) -> tuple[int, ...]:
     values = {
         "writer": writer,
-        "first": places.neurons[population.name],
+        "first": layout.first_neuron[population.name],
         "n": population.size,
         "first_projection": first,
         "n_projections": incoming,
@@ -329,11 +286,11 @@ def _(rule: HistoryRule, width: int) -> dict[str, int]:
     }
 
 
-def _projection(graph: Graph, places: Places, projection: Projection, writer: int) -> tuple[int, ...]:
+def _projection(graph: Graph, layout: Layout, projection: Projection, writer: int) -> tuple[int, ...]:
     connect = projection.connect
     stored = isinstance(connect, Dense)
     low, high = graph.weight_bounds(projection) if stored else (0, 0)
-    first, count = (places.rows if stored else places.fixed_rows)[projection.name]
+    first, count = (layout.rows if stored else layout.fixed_rows)[projection.name]
     values = {
         "writer": writer,
         "port": projection.port,
@@ -350,8 +307,3 @@ def _projection(graph: Graph, places: Places, projection: Projection, writer: in
         "weight": connect.weight if isinstance(connect, (Identity, RandomSigns)) else 0,
     }
     return record(PROJECTION, values)
-
-
-def n_pixels(graph: Graph) -> int:
-    """Return the places of pixel lists: those of each source, and a whole group more."""
-    return sum(source.size + 4 for source in graph.sources if isinstance(source.encoder, LOADED))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from erbium.sw_model.description.connect import Dense, Given, Identity, RandomSigns, Sparse
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 
 MAX_PARTS = 64
 """Sources, populations and projections of a graph: at most so many of each."""
+
+
+def parts_of_the_core(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Yield what only the core and the reference run: what it is, and the name of the part."""
+    yield from (("modulator", modulator.name) for modulator in graph.modulators)
+    yield from (("source of events", source.name) for source in graph.event_sources)
+    for population in graph.populations:
+        if population.lasting:
+            yield "population with states that last", population.name
 
 
 def check_graph(graph: Graph) -> None:

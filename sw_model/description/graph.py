@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,6 +159,14 @@ class Graph:
             if rule is not None and rule.full_rate:
                 result[population.name] = rule.full_rate
         return result
+
+    def check_rates(self, rates: Mapping[str, int]) -> None:
+        """Raise ``ValueError`` unless each rate has a name of :attr:`rates` and is 0 ... its full rate."""
+        full = self.rates
+        for name, rate in rates.items():
+            if name not in full or not 0 <= rate <= full[name]:
+                known = ", ".join(f"{key} (0 to {value})" for key, value in full.items())
+                raise ValueError(f"rate {name!r} is set to {rate}; the graph has {known or 'no rates'}")
 
     def channels(self) -> tuple[Channel, ...]:
         """Return every channel: one from each source and population to the projections that begin there."""

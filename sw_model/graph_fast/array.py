@@ -12,14 +12,15 @@ from erbium.sw_model.compiling import announce
 from erbium.sw_model.constants import Array
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.graph_fast import kernels
-from erbium.sw_model.graph_fast.tables import Layout, fixed_weight, tables_of
+from erbium.sw_model.graph_fast.compiled import CompiledGraph
+from erbium.sw_model.graph_fast.tables import Layout, fixed_weight, n_places, tables_of
 from erbium.sw_model.programs import MAX_STATES
 from erbium.sw_model.results import Results
 
 announce()
 
 
-class FastGraph:
+class FastGraph(CompiledGraph):
     """A graph, compiled: :class:`erbium.sw_model.graph_model.array.GraphModel` without the view into each tick.
 
     Answers, ticks, counters and weights are the same integers. The first use on a machine compiles for some seconds;
@@ -41,23 +42,19 @@ class FastGraph:
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.graph, self._layout = graph, Layout(graph)
-        self._tables = tables_of(graph, self._layout)
-        self._state = _new_state(graph, self._layout)
+        layout = Layout(graph)
+        super().__init__(graph, layout, np.zeros((max(layout.n_rows, 1), layout.lanes), dtype=np.int16))
+        self._tables = tables_of(graph, layout)
+        self._state = _new_state(graph, layout)
         self.decide_after = graph.readout.decide_after if graph.readout is not None else 0
-        self._rates = np.array([fixed_weight(p) for p in self._layout.fixed], dtype=np.int64)
-        self._weights = np.zeros((max(self._layout.n_rows, 1), self._layout.lanes), dtype=np.int16)
+        self._rates = np.array([fixed_weight(p) for p in layout.fixed], dtype=np.int64)
         self._counters = np.zeros(4, dtype=np.int64)
         self._population_counters = np.zeros((len(graph.populations), 4), dtype=np.int64)
-        self.load({p.name: graph.initial_weights(p) for p in self._layout.stored})
 
     def set_rates(self, rates: Mapping[str, int]) -> None:
         """Set learning rates by name, each 0 ... its full rate (:attr:`Graph.rates`)."""
-        full = self.graph.rates
+        self.graph.check_rates(rates)
         for name, rate in rates.items():
-            if name not in full or not 0 <= rate <= full[name]:
-                known = ", ".join(f"{key} (0 to {value})" for key, value in full.items())
-                raise ValueError(f"rate {name!r} is set to {rate}; the graph has {known or 'no rates'}")
             self._rates[self._layout.rates[name]] = rate
 
     def run(
@@ -118,43 +115,7 @@ class FastGraph:
             "ticks": int(self._counters[fast_kernels.TICKS]),
             "input_spikes": int(self._counters[fast_kernels.INPUT_SPIKES]),
         }
-        columns = {
-            "spikes": fast_kernels.SPIKES,
-            "synaptic_operations": fast_kernels.SYNAPTIC_OPERATIONS,
-            "rows_learned": fast_kernels.ROWS_LEARNED,
-            "weights_changed": fast_kernels.WEIGHTS_CHANGED,
-        }
-        for population, row in zip(self.graph.populations, self._population_counters, strict=True):
-            counted = columns if self.graph.stored(population.name) else {"spikes": fast_kernels.SPIKES}
-            result |= {f"{population.name}_{name}": int(row[column]) for name, column in counted.items()}
-        return result
-
-    @property
-    def weights(self) -> dict[str, Array]:
-        """Weights by projection, int16 of shape ``(source size, target size)``, as copies."""
-        return {p.name: self._part(p.name).copy() for p in self._layout.stored}
-
-    def load(self, weights: Mapping[str, Array]) -> None:
-        """Replace the weights of the projections that are named; of the others nothing changes."""
-        mine = {p.name: p for p in self._layout.stored}
-        for name, values in weights.items():
-            if name not in mine:
-                raise ValueError(
-                    f"there are no weights of a projection {name!r}; there are {', '.join(mine)}"
-                )
-            part = self._part(name)
-            if np.shape(values) != part.shape:
-                raise ValueError(
-                    f"weights of projection {name!r} have shape {np.shape(values)}, not {part.shape}"
-                )
-            part[:] = np.where(self.graph.synapses(mine[name]), values, 0)
-
-    def _part(self, name: str) -> Array:
-        """Return the view of a projection's weights."""
-        first, count = self._layout.rows[name]
-        size = next(self.graph.size_of(p.target) for p in self._layout.stored if p.name == name)
-        part: Array = self._weights[first : first + count, :size]
-        return part
+        return result | self._named_counters(self._population_counters)
 
 
 def _new_state(graph: Graph, layout: Layout) -> kernels.State:
@@ -162,7 +123,7 @@ def _new_state(graph: Graph, layout: Layout) -> kernels.State:
     n, lanes = len(graph.populations), layout.lanes
     slots = 1 + max(projection.delay for projection in graph.projections)
     longest = max(part.size for part in graph.writers) + 4
-    places = sum(source.size + 4 for source in graph.sources)
+    places = n_places(graph)
     rows = max(sum(graph.size_of(p.source) for p in graph.onto(q.name)) for q in graph.populations)
     delay = graph.readout.delay if graph.readout is not None else 1
 

@@ -9,15 +9,17 @@ signs lie in another one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from erbium.sw_model.constants import STREAM_ENCODER, Array, neuron_constants, salt
 from erbium.sw_model.description.connect import Dense, Identity, RandomSigns
+from erbium.sw_model.description.fit import parts_of_the_core
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import (
+    LOADED,
     Bernoulli,
     Constant,
     Events,
@@ -137,6 +139,9 @@ class Layout:
         First row and number of rows of each stored projection.
     rates : dict of int
         Place of each fixed projection's weight.
+    first_neuron : dict of int
+        First neuron of each population, where all neurons lie one after the other.
+    n_neurons : int
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -149,6 +154,10 @@ class Layout:
         self.fixed_rows = self._places(self.fixed)
         self.rates = {p.name: place for place, p in enumerate(self.fixed)}
         self.n_rows = sum(count for _, count in self.rows.values())
+        sizes = [population.size for population in graph.populations]
+        firsts = accumulate(sizes, initial=0)
+        self.first_neuron = {p.name: first for p, first in zip(graph.populations, firsts, strict=False)}
+        self.n_neurons = sum(sizes)
 
     def _places(self, projections: list[Projection]) -> dict[str, tuple[int, int]]:
         places, at = {}, 0
@@ -209,16 +218,10 @@ def tables_of(graph: Graph, layout: Layout) -> Tables:
 
 def _check_parts(graph: Graph) -> None:
     """Raise for parts that only the core and the reference have."""
-    lasting = [population.name for population in graph.populations if population.lasting]
-    for what, names in (
-        ("modulator", [modulator.name for modulator in graph.modulators]),
-        ("source of events", [source.name for source in graph.event_sources]),
-        ("population with states that last", lasting),
-    ):
-        if names:
-            raise DescriptionError(
-                f"the graph has a {what}, {names[0]!r}; the compiled path of layered graphs has none: use CoreModel"
-            )
+    for what, name in parts_of_the_core(graph):
+        raise DescriptionError(
+            f"the graph has a {what}, {name!r}; the compiled path of layered graphs has none: use CoreModel"
+        )
 
 
 def _network(graph: Graph) -> dict[str, int]:
@@ -326,6 +329,11 @@ def _run_together(projections: list[dict[str, int]]) -> list[dict[str, int]]:
     for values in projections:
         values.setdefault("goes_on", 0)
     return projections
+
+
+def n_places(graph: Graph) -> int:
+    """Return how many places the lists of pixels have: those of each source that encodes some, and a group more."""
+    return sum(source.size + 4 for source in graph.sources if isinstance(source.encoder, LOADED))
 
 
 def fixed_weight(projection: Projection) -> int:

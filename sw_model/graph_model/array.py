@@ -75,11 +75,7 @@ class GraphModel(SampleModel):
 
     def set_rates(self, rates: Mapping[str, int]) -> None:
         """Set learning rates by name, each 0 ... its full rate (:attr:`Graph.rates`)."""
-        full = self.graph.rates
-        for name, rate in rates.items():
-            if name not in full or not 0 <= rate <= full[name]:
-                known = ", ".join(f"{key} (0 to {value})" for key, value in full.items())
-                raise ValueError(f"rate {name!r} is set to {rate}; the graph has {known or 'no rates'}")
+        self.graph.check_rates(rates)
         for population in self.populations.values():
             for name, fixed in population.fixed.items():
                 fixed.weight = rates.get(name, fixed.weight)

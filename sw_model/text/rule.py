@@ -26,9 +26,6 @@ from erbium.sw_model.text.formula import Product, product_text, sum_of_products
 
 NAMES = frozenset({"x0", "y0", "x1", "y1", "r1"})
 
-Nearest = tuple[float, float, float]
-"""A number for each zone."""
-
 
 @dataclass(frozen=True)
 class Trace:

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import erbium.verif.benches
 from erbium.verif.mutants import harmless, server
 from erbium.verif.mutants.netlist import Mutant, Planted, planted
 from erbium.verif.mutants.table import Subject
@@ -85,9 +84,10 @@ def simulate(subject: Subject, made: Planted, advance: Callable[[int], object]) 
     """
     entry = REGISTRY[subject.component]
     case = entry.case(subject.case)
-    bench = Path(erbium.verif.benches.__path__[0]) / f"{case.bench or entry.bench}.py"
     results = made.folder / RESULTS
-    key = hashlib.sha256(f"{BENCH_SEED} {bench.read_text()} {made.verilog}".encode()).hexdigest()
+    key = hashlib.sha256(
+        f"{BENCH_SEED} {entry.bench_file(case).read_text()} {made.verilog}".encode()
+    ).hexdigest()
     known = {one["number"] for one in _lines(results, key)}
     waiting = [mutant.number for mutant in made.mutants if mutant.number not in known]
     advance(len(known))
