@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 PORTS = ("clk", "rst", "rx", "tx")
 """Ports of the module that is made: as those of the chip, so that the same line drives it."""
@@ -159,9 +160,38 @@ def literal(value: str | int, width: int | None = None) -> str:
     return f'"{value.rstrip()}"'
 
 
-def pins_of(connections: Mapping[str, list[int | str]]) -> dict[str, list[str]]:
-    """Return the pins of a cell of nextpnr's JSON, the highest bit first."""
-    return {port: [_net(bit) for bit in reversed(bits)] or [""] for port, bits in connections.items()}
+class RoutedCell(NamedTuple):
+    """A cell of nextpnr's JSON. A pin has its nets, the highest bit first, and ``""`` where there is none."""
+
+    name: str
+    kind: str
+    parameters: dict[str, str]
+    pins: dict[str, list[str]]
+    outputs: frozenset[str]
+
+    def closed(self, high: Sequence[str] = ()) -> dict[str, list[str]]:
+        """Return the pins, inputs that are open connected to what they read then: 1 for those of `high`, else 0."""
+        return {
+            port: nets
+            if port in self.outputs
+            else [net or ("1'b1" if port in high else "1'b0") for net in nets]
+            for port, nets in self.pins.items()
+        }
+
+
+def routed_cells(module: dict[str, Any]) -> Iterator[RoutedCell]:
+    """Yield the cells of a module of nextpnr's JSON."""
+    for name, cell in module["cells"].items():
+        pins = {
+            port: [_net(bit) for bit in reversed(bits)] or [""] for port, bits in cell["connections"].items()
+        }
+        outputs = frozenset(port for port, way in cell["port_directions"].items() if way == "output")
+        yield RoutedCell(name, cell["type"], cell["parameters"], pins, outputs)
+
+
+def ports_of(module: dict[str, Any]) -> dict[str, str]:
+    """Return the name of the port of each net that has one."""
+    return {_net(port["bits"][0]): name for name, port in module["ports"].items()}
 
 
 def _net(bit: int | str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from erbium.fpga.cells import Cell, Netlist, ReadBackError, literal, pins_of
+from erbium.fpga.cells import Cell, Netlist, ReadBackError, RoutedCell, literal, ports_of, routed_cells
 
 _WRITE_PORT = {
     "WADO0": "D0",
@@ -35,15 +35,14 @@ def routed(module: dict[str, Any], rx: str, tx: str) -> Netlist:
         Names of the ports.
     """
     made = Netlist()
-    ports = {f"n{port['bits'][0]}": name for name, port in module["ports"].items()}
-    for name, cell in module["cells"].items():
-        pins, parameters = pins_of(cell["connections"]), cell["parameters"]
-        outputs = frozenset(p for p, way in cell["port_directions"].items() if way == "output")
-        match cell["type"]:
+    ports = ports_of(module)
+    for cell in routed_cells(module):
+        pins = cell.pins
+        match cell.kind:
             case "TRELLIS_COMB":
-                made.cells.append(_comb(name, parameters, pins, outputs))
+                made.cells.append(_comb(cell))
             case "TRELLIS_FF":
-                made.cells.append(_flip_flop(name, parameters, pins))
+                made.cells.append(_flip_flop(cell))
             case "TRELLIS_RAMW":
                 made.aliases |= {
                     pins[port][0]: pins[source][0] or "1'b0"
@@ -51,7 +50,7 @@ def routed(module: dict[str, Any], rx: str, tx: str) -> Netlist:
                     if port in pins and pins[port][0]
                 }
             case "DP16KD":
-                made.cells.append(_memory(name, parameters, pins, outputs))
+                made.cells.append(_memory(cell))
             case "DCCA":
                 made.aliases[pins["CLKO"][0]] = pins["CLKI"][0]
             case "EHXPLLL":
@@ -64,31 +63,26 @@ def routed(module: dict[str, Any], rx: str, tx: str) -> Netlist:
                 elif port == tx:
                     made.tx = pins["I"][0]
             case kind:
-                raise ReadBackError(f"cell {name} is a {kind}, of which nobody says how it behaves")
+                raise ReadBackError(f"cell {cell.name} is a {kind}, of which nobody says how it behaves")
     made.resolve()
     return made
 
 
-def _comb(name: str, parameters: dict[str, str], pins: dict[str, list[str]], outputs: frozenset[str]) -> Cell:
-    values = {key: literal(parameters[key]) for key in _COMB if key in parameters}
+def _comb(cell: RoutedCell) -> Cell:
+    values = {key: literal(cell.parameters[key]) for key in _COMB if key in cell.parameters}
     if "INITVAL" in values:
-        values["INITVAL"] = literal(parameters["INITVAL"], 16)
-    inputs = {port: [net or "1'b0" for net in nets] for port, nets in pins.items() if port not in outputs}
-    kept = inputs | {port: pins[port] for port in outputs}
-    return Cell("ROUTED_COMB", name, values, kept, outputs)
+        values["INITVAL"] = literal(cell.parameters["INITVAL"], 16)
+    return Cell("ROUTED_COMB", cell.name, values, cell.closed(), cell.outputs)
 
 
-def _flip_flop(name: str, parameters: dict[str, str], pins: dict[str, list[str]]) -> Cell:
-    values = {key: literal(parameters[key]) for key in _FLIP_FLOP if key in parameters}
-    data = "DI" if parameters["SD"].strip().endswith("1") else "M"
-    kept = {"DI": [pins[data][0] or "1'b0"], "Q": pins["Q"]}
-    kept |= {port: [pins.get(port, [""])[0] or "1'b0"] for port in ("CLK", "LSR", "CE")}
-    return Cell("TRELLIS_FF", name, values, kept, frozenset({"Q"}))
+def _flip_flop(cell: RoutedCell) -> Cell:
+    values = {key: literal(cell.parameters[key]) for key in _FLIP_FLOP if key in cell.parameters}
+    data = "DI" if cell.parameters["SD"].strip().endswith("1") else "M"
+    kept = {"DI": [cell.pins[data][0] or "1'b0"], "Q": cell.pins["Q"]}
+    kept |= {port: [cell.pins.get(port, [""])[0] or "1'b0"] for port in ("CLK", "LSR", "CE")}
+    return Cell("TRELLIS_FF", cell.name, values, kept, frozenset({"Q"}))
 
 
-def _memory(
-    name: str, parameters: dict[str, str], pins: dict[str, list[str]], outputs: frozenset[str]
-) -> Cell:
-    values = {key: literal(value) for key, value in parameters.items() if key.startswith(_MEMORY)}
-    kept = {port: nets if port in outputs else [net or "1'b0" for net in nets] for port, nets in pins.items()}
-    return Cell("DP16KD", name, values, kept, outputs)
+def _memory(cell: RoutedCell) -> Cell:
+    values = {key: literal(value) for key, value in cell.parameters.items() if key.startswith(_MEMORY)}
+    return Cell("DP16KD", cell.name, values, cell.closed(), cell.outputs)
