@@ -213,9 +213,12 @@ class ResumingBoard:
         """Do something with the board, as often as it is lost by it."""
         lost: LinkError | None = None
         while True:
+            if lost is not None:
+                # What does not come back while it may be waited for is no other loss, to be waited for again.
+                self._reopen(lost)
             try:
                 if lost is not None:
-                    self._resume(lost)
+                    self._catch_up()
                 found = work()
             except BoardLostError as error:
                 self._losses += 1
@@ -226,12 +229,15 @@ class ResumingBoard:
                 self._losses = 0
                 return found
 
-    def _resume(self, lost: LinkError) -> None:
-        """Open the board again and bring it to where the last one stood."""
+    def _reopen(self, lost: LinkError) -> None:
+        """Open the board again."""
         self._retries += self._board.retries
         self._board.close()
         self._board = self._opened(lost)
         self.resumed += 1
+
+    def _catch_up(self) -> None:
+        """Bring the board to where the last one stood."""
         self._counters, self._performance = self._known.counters, self._known.performance
         if self._known.weights is not None:
             self._board.load(self._known.weights)

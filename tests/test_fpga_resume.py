@@ -82,11 +82,38 @@ def test_a_board_that_goes_away_at_any_time(after: int) -> None:
     assert board.resumed == boards.opened - 1 > 0
 
 
-def test_weights_are_read_back_so_that_little_is_done_again() -> None:
+def test_weights_are_read_back_so_that_little_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    # By the number of samples, and not by how long reading takes on this machine.
+    monkeypatch.setattr(driver_resume, "READ_SHARE", 1 << 40)
     board = ResumingBoard(Boards(100).open, wait=5.0, most_samples=8)
     work(board)
     assert board.resumed == 1
     assert 0 < board.redone <= 8
+
+
+def test_a_board_that_does_not_come_back_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock:
+        now, slept = 0.0, 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+        def sleep(self, seconds: float) -> None:
+            self.now += 0.25
+            self.slept += 0.25
+
+    clock, boards = Clock(), Boards(60)
+    monkeypatch.setattr(driver_resume, "time", clock)
+
+    def open_once() -> BoardArray:
+        if boards.opened:
+            raise LineLostError("the line to COM7 is gone")
+        return boards.open()
+
+    board = ResumingBoard(open_once, wait=10.0)
+    with pytest.raises(BoardLostError, match="it did not come back in 10 s: the line to COM7 is gone"):
+        work(board)
+    assert 10.0 <= clock.slept <= 10.5
 
 
 def test_a_reset_in_the_middle_of_the_first_sample_is_noticed() -> None:
@@ -162,12 +189,12 @@ def test_the_bench(run: Callable[[str], tuple[int, str, str]]) -> None:
 def test_the_bench_finds_a_host_that_forgets(
     run: Callable[[str], tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forgets(self: ResumingBoard, lost: LinkError) -> None:
+    def forgets(self: ResumingBoard) -> None:
         self._since = []
-        resume(self, lost)
+        catch_up(self)
 
-    resume = ResumingBoard._resume
-    monkeypatch.setattr(ResumingBoard, "_resume", forgets)
+    catch_up = ResumingBoard._catch_up
+    monkeypatch.setattr(ResumingBoard, "_catch_up", forgets)
     code, out, _ = run("bench service --quick --jobs 1 --only service/tiny-killed")
     assert code == 1
     assert "service/tiny-killed/differing-integers misses its target" in out
