@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Records of the tables, and what travels between the parts of the core, as Amaranth layouts."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Shape
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out, Signature
+from amaranth.utils import bits_for
+
+from erbium.sw_model.description.machine import (
+    PIECE_WIDTH,
+    SPIKE_WIDTH,
+    TABLE_WIDTH,
+    CoreHardware,
+    Record,
+    Window,
+)
+
+
+def layout_of(record: Record) -> data.FlexibleLayout:
+    """Return the fields of a record in its words, one after the other."""
+    fields = {
+        name: data.Field(Shape(field.width, signed=field.signed), at)
+        for name, (at, field) in record.offsets.items()
+    }
+    return data.FlexibleLayout(record.n_words * TABLE_WIDTH, fields)
+
+
+HEIGHT_LAYOUT = data.StructLayout({"zero": 1, "negative": 1, "shift": 4})
+
+
+class HostAccess(Signature):
+    """One access of the host to a memory: `read_data` belongs to the address of a clock before.
+
+    Members
+    -------
+    valid, write : Out(1)
+    address : Out(24)
+        In pieces of 32 bits.
+    write_data : Out(32)
+    read_data : In(32)
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "valid": Out(1),
+                "write": Out(1),
+                "address": Out(24),
+                "write_data": Out(PIECE_WIDTH),
+                "read_data": In(PIECE_WIDTH),
+            }
+        )
+
+
+class HostRequest(data.StructLayout):
+    """A request of the host: which window, which piece of it, and what is to be written."""
+
+    def __init__(self) -> None:
+        super().__init__({"window": Window, "write": 1, "address": 24, "data": PIECE_WIDTH})
+
+
+def index(count: int) -> int:
+    """Return the bits of a number below `count`."""
+    return bits_for(max(count - 1, 1))
+
+
+def lane_mask_layout(hardware: CoreHardware) -> data.StructLayout:
+    """Return an entry of a headed row: a word of neurons, counted from the population's first one, and its lanes."""
+    return data.StructLayout({"word": 12, "mask": hardware.lanes})
+
+
+class RowSlot(data.StructLayout):
+    """A word of a synapse row on its way into the lanes.
+
+    Members
+    -------
+    weights : word of weights
+    word : word of neurons, counted from the first one of the population
+    last_word : it is the last one of the population
+    first, last : of the row
+    mask : lanes that have a synapse
+    transmit : the row's neuron spiked; otherwise its timer expired
+    learn : the weights of the row may change
+    causal : an event of the row was pending
+    age : ticks since the row's last spike, at most the window
+    draw, blank : random numbers of the row, for plasticity and for blank-out
+    """
+
+    def __init__(self, hardware: CoreHardware) -> None:
+        super().__init__(
+            {
+                "weights": index(hardware.weight_words),
+                "word": index(hardware.neuron_words),
+                "last_word": 1,
+                "first": 1,
+                "last": 1,
+                "mask": hardware.lanes,
+                "transmit": 1,
+                "learn": 1,
+                "causal": 1,
+                "age": 6,
+                "draw": 32,
+                "blank": 32,
+            }
+        )
+
+
+class Timer(data.StructLayout):
+    """Of a row: whether it spiked within the window, and the low bits of the tick in which it did."""
+
+    def __init__(self) -> None:
+        super().__init__({"pending": 1, "tick": 5})
+
+
+TIMERS = data.ArrayLayout(Timer(), SPIKE_WIDTH)

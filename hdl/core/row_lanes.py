@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Lanes with what they read and write: weights, ports, and what neurons keep for plasticity."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from erbium.hdl.core.layouts import HEIGHT_LAYOUT, HostAccess, RowSlot, index, layout_of
+from erbium.hdl.core.synapse_lane import LEARNED, SynapseLane
+from erbium.hdl.core.window_memory import WindowMemory
+from erbium.hdl.fixed import delayed
+from erbium.hdl.marks import COLLISION_FREE
+from erbium.hdl.word_file import WordRom
+from erbium.sw_model import constants
+from erbium.sw_model.description.machine import HEIGHT_NAMES, POPULATION, PROJECTION, CoreHardware, RuleKind
+
+LEARN_LATENCY = LEARNED + 1
+"""Clocks after a slot until a read sees its new weights."""
+
+
+class RowLanes(wiring.Component):
+    """Takes a word of a row per clock: sends it to the ports of its neurons, and lets it learn.
+
+    Between row passes the memories of the neurons belong to the sweep.
+
+    Parameters
+    ----------
+    hardware : CoreHardware
+
+    Members
+    -------
+    population, projection : In(record)
+        Constant while busy.
+    reversed : In(1)
+        The factor g is -1.
+    slot_valid : In(1), slot : In(RowSlot)
+    busy : Out(1)
+        Words are under way.
+    clear_counts : In(1)
+    operations, changed : Out(24), learned : Out(16)
+        Synapses that transmitted, weights that changed, rows that learned since the counts were cleared.
+    sweeping : In(1)
+        The memories belong to the sweep: no slot may come.
+    port_word, trace_word, constant_word : In, port : In(1), port_read, trace_read : In(1)
+        What the sweep reads; `constant_word` is counted from the first one of a population.
+    port_data : Out(16 * lanes), trace_data : Out, constant_data : Out(16 * lanes)
+        A clock later, until the next read.
+    port_write : In(1), port_write_word : In, port_write_port : In(1), port_write_data : In(16)
+        Sets the ports of all neurons of a word.
+    trace_write : In(parts), trace_write_word : In, trace_write_data : In
+        Words and histories, of each part of a word with an enable of its own.
+    weights : In(HostAccess)
+
+    Notes
+    -----
+    A word per clock, without a bubble, however soon the same neurons come again: what is not yet written is taken from
+    the pipeline. A port's sum is written 5 clocks after the slot, a weight 11.
+    """
+
+    def __init__(self, hardware: CoreHardware) -> None:
+        self.hardware = hardware
+        self.trace = data.StructLayout({"word": Shape(16, signed=True), "history": hardware.window})
+        self.traces = data.ArrayLayout(self.trace, hardware.lanes)
+        word = index(hardware.neuron_words)
+        super().__init__(
+            {
+                "population": In(layout_of(POPULATION)),
+                "projection": In(layout_of(PROJECTION)),
+                "reversed": In(1),
+                "slot_valid": In(1),
+                "slot": In(RowSlot(hardware)),
+                "busy": Out(1),
+                "clear_counts": In(1),
+                "operations": Out(24),
+                "changed": Out(24),
+                "learned": Out(16),
+                "sweeping": In(1),
+                "port_word": In(word),
+                "port": In(1),
+                "port_read": In(1),
+                "port_data": Out(16 * hardware.lanes),
+                "trace_word": In(word),
+                "trace_read": In(1),
+                "trace_data": Out(self.traces),
+                "constant_word": In(word),
+                "constant_data": Out(16 * hardware.lanes),
+                "port_write": In(1),
+                "port_write_word": In(word),
+                "port_write_port": In(1),
+                "port_write_data": In(16),
+                "trace_write": In(hardware.parts),
+                "trace_write_word": In(word),
+                "trace_write_data": In(self.traces),
+                "weights": In(HostAccess()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        hw, population, projection = self.hardware, self.population, self.projection
+        lanes, width = hw.lanes, hw.weight_width
+        # Slots of all stages, each field only as far as something reads it.
+        slots, valids = [self.slot], [self.slot_valid]
+        for stage in range(LEARNED):
+            after = Signal(RowSlot(hw), name=f"slot_{stage + 1}", reset_less=True)
+            m.d.sync += after.eq(slots[-1])
+            slots.append(after)
+            valids.append(delayed(m, valids[-1], 1, f"valid_{stage + 1}"))
+        m.d.comb += self.busy.eq(Cat(valids).any())
+
+        first = population.neuron_first
+        # --- memories --------------------------------------------------------------------------------------
+        m.submodules.weight_memory = weights = WindowMemory(hw.weight_words, width * lanes)
+        wiring.connect(m, weights.host, wiring.flipped(self.weights))
+        m.d.comb += weights.read_address.eq(slots[0].weights)
+        weight = delayed(m, weights.read_data, 1, "weight", cleared=False)
+
+        m.submodules.trace_memory = traces = memory.Memory(
+            shape=self.traces, depth=hw.neuron_words, init=[], attrs=COLLISION_FREE
+        )
+        read_trace, write_trace = traces.read_port(), traces.write_port(granularity=hw.units)
+        m.d.comb += [
+            read_trace.addr.eq(Mux(self.sweeping, self.trace_word, first + slots[0].word)),
+            read_trace.en.eq(Mux(self.sweeping, self.trace_read, 1)),
+            write_trace.addr.eq(self.trace_write_word),
+            write_trace.data.eq(self.trace_write_data),
+            write_trace.en.eq(self.trace_write),
+            self.trace_data.eq(read_trace.data),
+        ]
+        trace = Signal(self.traces, name="trace", reset_less=True)
+        m.d.sync += trace.eq(read_trace.data)
+
+        values = [constants.neuron_constant(neuron) for neuron in range(hw.neurons)]
+        words = [
+            sum(value << (16 * lane) for lane, value in enumerate(values[start : start + lanes]))
+            for start in range(0, hw.neurons, lanes)
+        ]
+        m.submodules.constant_memory = rom = WordRom(words, 16 * lanes)
+        m.d.comb += [
+            rom.address.eq(Mux(self.sweeping, self.constant_word, slots[0].word)),
+            self.constant_data.eq(rom.data),
+        ]
+        constant = delayed(m, rom.data, 1, "constant", cleared=False)
+
+        m.submodules.port_memory = ports = memory.Memory(
+            shape=16 * lanes, depth=2 * hw.neuron_words, init=[], attrs=COLLISION_FREE
+        )
+        read_port, write_port = ports.read_port(), ports.write_port()
+        port_address = [
+            Cat(projection.port, (first + slots[stage].word)[: index(hw.neuron_words)]) for stage in (2, 5)
+        ]
+        m.d.comb += [
+            read_port.addr.eq(Mux(self.sweeping, Cat(self.port, self.port_word), port_address[0])),
+            read_port.en.eq(Mux(self.sweeping, self.port_read, 1)),
+            self.port_data.eq(read_port.data),
+        ]
+
+        # --- what the rows share ---------------------------------------------------------------------------
+        zones = self._zones(m, slots[1])
+        heights = Signal(36)
+        codes = [HEIGHT_LAYOUT(Signal(6, name=f"code_{name}")) for name in HEIGHT_NAMES]
+        for code, name in zip(codes, HEIGHT_NAMES, strict=True):
+            m.d.comb += [
+                code.eq(population[name]),
+                code.negative.eq(HEIGHT_LAYOUT(population[name]).negative ^ self.reversed),
+            ]
+        m.d.comb += heights.eq(Cat(*(code.as_value() for code in codes[:6])))
+        by_word = Cat(population.causal_by_word, population.acausal_by_word, population.presynaptic_by_word)
+        rounding_mask = Signal(16)
+        m.d.comb += rounding_mask.eq((1 << population.rounding) - 1)
+        tail = ((2 << population.last_lane) - 1)[:lanes]
+
+        # --- lanes -----------------------------------------------------------------------------------------
+        # A port that is still under way: of the slot before (stage 5 to 4), and of the two before that.
+        def same(older: int, younger: int) -> Value:
+            met = slots[older].word == slots[younger].word
+            return valids[older] & slots[older].transmit & met
+
+        totals: list[Value] = []
+        afters: list[Value] = []
+        some, changed = Signal(lanes), Signal(lanes)
+        from_5, from_6, from_next = Signal(), Signal(), Signal()
+        m.d.comb += [from_5.eq(same(5, 3)), from_6.eq(same(6, 3)), from_next.eq(same(5, 4))]
+        for lane in range(lanes):
+            m.submodules[f"lane_{lane}"] = unit = SynapseLane(width, hw.window)
+            old = Signal(16, name=f"old_{lane}", reset_less=True)
+            total_6 = delayed(m, unit.total, 1, f"total_6_{lane}", cleared=False)
+            read = read_port.data.word_select(lane, 16)
+            m.d.sync += old.eq(Mux(from_5, unit.total, Mux(from_6, total_6, read)))
+            m.d.comb += [
+                unit.weight.eq(weight.word_select(lane, width)),
+                unit.word.eq(trace[lane].word),
+                unit.history.eq(trace[lane].history),
+                unit.constant.eq(constant.word_select(lane, 16)),
+                unit.mask.eq(slots[2].mask[lane]),
+                unit.zones.eq(zones),
+                unit.keep.eq(projection.keep),
+                unit.blank.eq(slots[2].blank),
+                unit.transmit.eq(slots[2].transmit),
+                unit.fixed.eq(projection.fixed),
+                unit.width.eq(projection.width),
+                unit.amplitude.eq(projection.weight),
+                unit.old.eq(Mux(from_next, unit.total, old.as_signed())),
+                unit.heights.eq(heights),
+                unit.presynaptic.eq(codes[6]),
+                unit.spiked.eq(slots[3].transmit),
+                unit.by_word.eq(by_word),
+                unit.negative.eq(population.rule == RuleKind.ERBP),
+                unit.learn.eq(slots[10].learn),
+                unit.random.eq(slots[7].draw[:16] & rounding_mask),
+                unit.rounding.eq(population.rounding),
+                unit.soft.eq(population.soft),
+                unit.soft_random.eq(slots[9].draw[25:]),
+                unit.lowest.eq(projection.lowest),
+                unit.highest.eq(projection.highest),
+                some[lane].eq(unit.some & (~slots[8].last_word | tail[lane])),
+                changed[lane].eq(unit.changed),
+            ]
+            totals.append(unit.total)
+            afters.append(unit.after)
+
+        m.d.comb += [
+            write_port.addr.eq(
+                Mux(self.sweeping, Cat(self.port_write_port, self.port_write_word), port_address[1])
+            ),
+            write_port.data.eq(Mux(self.sweeping, self.port_write_data.replicate(lanes), Cat(totals))),
+            write_port.en.eq(Mux(self.sweeping, self.port_write, valids[5] & slots[5].transmit)),
+            weights.write_address.eq(slots[LEARNED].weights),
+            weights.write_data.eq(Cat(afters)),
+            weights.write_enable.eq(valids[LEARNED] & slots[LEARNED].learn & slots[LEARNED].mask.any()),
+        ]
+        self._count(m, slots, valids, some, changed)
+        return m
+
+    def _zones(self, m: Module, slot: data.View) -> Value:
+        """Return masks over a history for a slot at stage 1: they are there at stage 2.
+
+        Bit j of a history is j + 1 ticks old. After the row's spike, ``age - 1 - j`` ticks later, it is causal; before
+        the present event, by j ticks, acausal.
+        """
+        window, population = self.hardware.window, self.population
+
+        def below(count: Value) -> Value:
+            return Cat(*(bit < count for bit in range(window)))
+
+        def since(zone: Value) -> Value:
+            return Mux(slot.age > zone, slot.age - zone, 0)[:6]
+
+        seen = below(slot.age)
+        late1, late2 = below(since(population.zone1)), below(since(population.zone2))
+        near1, near2 = below(population.zone1), below(population.zone2)
+        causal = [seen & ~late1, late1 & ~late2, late2]
+        acausal = [seen & near1, seen & near2 & ~near1, seen & ~near2]
+        result = []
+        for name, group, part in (("causal", causal, slot.causal), ("acausal", acausal, slot.transmit)):
+            for zone, mask in enumerate(group):
+                register = Signal(window, name=f"{name}_zone_{zone}", reset_less=True)
+                m.d.sync += register.eq(Mux(part, mask, 0))
+                result.append(register)
+        return Cat(*result)
+
+    def _count(
+        self, m: Module, slots: list[data.View], valids: list[Value], some: Value, changed: Value
+    ) -> None:
+        def ones(value: Value) -> Value:
+            return sum((value[bit] for bit in range(len(value))), Const(0, 1))
+
+        sent = Signal(range(len(some) + 1), reset_less=True)
+        m.d.sync += sent.eq(
+            Mux(valids[2] & slots[2].transmit & ~self.projection.fixed, ones(slots[2].mask), 0)
+        )
+        new = Signal(range(len(changed) + 1), reset_less=True)
+        m.d.sync += new.eq(Mux(valids[LEARNED] & slots[LEARNED].learn, ones(changed), 0))
+        row_some = Signal()
+        any_some = (row_some & ~slots[8].first) | some.any() | (self.population.rule == RuleKind.ERBP)
+        counted = Signal()
+        m.d.comb += counted.eq(valids[8] & slots[8].learn & slots[8].last & any_some)
+        with m.If(valids[8]):
+            m.d.sync += row_some.eq(any_some)
+        m.d.sync += [
+            self.operations.eq(self.operations + sent),
+            self.changed.eq(self.changed + new),
+            self.learned.eq(self.learned + counted),
+        ]
+        with m.If(self.clear_counts):
+            m.d.sync += [self.operations.eq(0), self.changed.eq(0), self.learned.eq(0)]

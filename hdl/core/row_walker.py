@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From the spikes of a tick to the words of synapse rows."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from erbium.hdl.core.layouts import TIMERS, HostAccess, RowSlot, index, lane_mask_layout, layout_of
+from erbium.hdl.core.window_memory import WindowMemory
+from erbium.hdl.fixed import total_of
+from erbium.hdl.marks import COLLISION_FREE
+from erbium.hdl.rng import xorshift32
+from erbium.sw_model.description.machine import (
+    ENTRY_WORD_WIDTH,
+    HEAD,
+    POPULATION,
+    PROJECTION,
+    SPIKE_WIDTH,
+    CoreHardware,
+)
+
+
+class RowWalker(wiring.Component):
+    """Walks the rows of a projection that have an event in this tick: ascending, of each its expiry before its spike.
+
+    A word of 16 spikes is read at once, and with it the timers of the same rows: a row whose neuron spiked a whole
+    window ago, and not since, expires. Rows without an event cost a sixteenth of a clock each.
+
+    Parameters
+    ----------
+    hardware : CoreHardware
+    learn_latency : int
+        Clocks from a slot to its weights in memory: a spike waits so long for the expiry of its own row.
+
+    Members
+    -------
+    start : In(1)
+    busy : Out(1)
+    population, projection : In(record)
+        Constant while busy.
+    spikes : In
+        Word of the spike memory at which the spikes begin.
+    silent : In(1)
+        No spikes arrive.
+    learns : In(1)
+        Rows learn in this tick by the rule of the population.
+    tick : In(5)
+        Low bits of the tick.
+    clear : In(1), timer_words : In(15)
+        Forget all timers; takes a clock for each of their words.
+    seed_plasticity, seed_blank : In(32), load : In(1)
+        Random numbers of the population.
+    plasticity, blank : Out(32)
+        Their last draws.
+    spike_address : Out, spike_data : In(16)
+    slot_valid : Out(1), slot : Out(RowSlot)
+        A word of a row.
+    heads, entries : In(HostAccess)
+
+    Notes
+    -----
+    A word of synapses per clock. A row of one word begins in each clock; one with a head costs three more.
+    """
+
+    def __init__(self, hardware: CoreHardware, learn_latency: int) -> None:
+        self.hardware, self._learn_latency = hardware, learn_latency
+        address = index(hardware.spike_words)
+        super().__init__(
+            {
+                "start": In(1),
+                "busy": Out(1),
+                "population": In(layout_of(POPULATION)),
+                "projection": In(layout_of(PROJECTION)),
+                "spikes": In(address),
+                "silent": In(1),
+                "learns": In(1),
+                "tick": In(5),
+                "clear": In(1),
+                "timer_words": In(15),
+                "seed_plasticity": In(32),
+                "seed_blank": In(32),
+                "load": In(1),
+                "plasticity": Out(32),
+                "blank": Out(32),
+                "spike_address": Out(address),
+                "spike_data": In(SPIKE_WIDTH),
+                "slot_valid": Out(1),
+                "slot": Out(RowSlot(hardware)),
+                "heads": In(HostAccess()),
+                "entries": In(HostAccess()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        hw, population, projection = self.hardware, self.population, self.projection
+        timed = projection.timed
+
+        # --- words of spikes and of timers ---------------------------------------------------------------
+        m.submodules.timers = timers = memory.Memory(
+            shape=TIMERS, depth=hw.timer_words, init=[], attrs=COLLISION_FREE
+        )
+        read, write = timers.read_port(), timers.write_port()
+        word, after = Signal(13), Signal(13)
+        m.d.comb += [
+            after.eq(word),
+            self.spike_address.eq(self.spikes + after),
+            read.addr.eq(projection.first_timer + after),
+            write.addr.eq(projection.first_timer + word),
+        ]
+        window = Mux(population.long_window, 32, 16)
+        low_mask = Cat(Const(0xF, 4), population.long_window)
+        spiked = Mux(self.silent, 0, self.spike_data)
+        expired = Signal(SPIKE_WIDTH)
+        written = TIMERS(write.data)
+        for row in range(SPIKE_WIDTH):
+            timer = read.data[row]
+            same = ((timer.tick ^ self.tick) & low_mask) == 0
+            m.d.comb += [
+                expired[row].eq(timed & timer.pending & same),
+                written[row].pending.eq((timer.pending & ~expired[row]) | spiked[row]),
+                written[row].tick.eq(Mux(spiked[row], self.tick, timer.tick)),
+            ]
+        expires = Mux(self.learns, expired, 0)
+
+        # --- one row after the other ---------------------------------------------------------------------
+        spikes, expiries = Signal(SPIKE_WIDTH), Signal(SPIKE_WIDTH)
+        was, had = Signal(TIMERS), Signal(SPIKE_WIDTH)
+        base = Signal(index(hw.weight_words))
+        first_row = Signal(16)
+        n_words = population.neuron_last + 1
+        both = spikes | expiries
+        chosen = Signal(4)
+        for row in reversed(range(SPIKE_WIDTH)):
+            with m.If(both[row]):
+                m.d.comb += chosen.eq(row)
+        found, expires_now = Signal(), Signal()
+        m.d.comb += [found.eq(both.any()), expires_now.eq(expiries.bit_select(chosen, 1))]
+        timer = was[chosen]
+        age = Mux(timer.pending, (self.tick - timer.tick) & low_mask, window)
+
+        # What is known of the next row (A), and what is known of the one that waits for its turn (B).
+        row_valid, row_taken = Signal(), Signal()
+        row_in_word = Signal(4)
+        row = {
+            name: Signal(width, name=f"row_{name}")
+            for name, width in (("transmit", 1), ("causal", 1), ("age", 6), ("again", 1))
+        }
+        row_base, row_number = Signal.like(base), Signal.like(first_row)
+        row_free = ~row_valid | row_taken
+        with m.If(row_taken):
+            m.d.sync += row_valid.eq(0)
+
+        idle = Signal()
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += idle.eq(1)
+                m.d.sync += word.eq(0)
+                with m.If(self.start):
+                    m.d.sync += [base.eq(projection.first_word), first_row.eq(projection.first_head)]
+                    m.next = "READ"
+                with m.Elif(self.clear & (self.timer_words != 0)):
+                    m.next = "CLEAR"
+            with m.State("CLEAR"):
+                m.d.comb += [write.en.eq(1), write.addr.eq(word)]
+                for each in written:
+                    m.d.comb += [each.pending.eq(0), each.tick.eq(0)]
+                m.d.sync += word.eq(word + 1)
+                with m.If(word + 1 == self.timer_words):
+                    m.next = "IDLE"
+            with m.State("READ"):
+                m.next = "TAKE"
+            with m.State("TAKE"):
+                m.d.comb += [after.eq(word + 1), write.en.eq(timed)]
+                m.d.sync += [word.eq(after), spikes.eq(spiked), expiries.eq(expires), had.eq(expires)]
+                m.d.sync += was.eq(read.data)
+                for k in range(SPIKE_WIDTH):
+                    m.d.sync += was[k].pending.eq(read.data[k].pending & ~expired[k])
+                with m.If((spiked | expires).any()):
+                    m.next = "ROWS"
+                with m.Else():
+                    m.d.sync += [
+                        base.eq(base + (n_words << 4)),
+                        first_row.eq(first_row + SPIKE_WIDTH),
+                    ]
+                    with m.If(word == projection.spike_last):
+                        m.next = "IDLE"
+            with m.State("ROWS"):
+                with m.If(row_free):
+                    one = Signal(SPIKE_WIDTH)
+                    m.d.comb += one.eq(1 << chosen)
+                    rest_spikes, rest_expiries = Signal(SPIKE_WIDTH), Signal(SPIKE_WIDTH)
+                    m.d.comb += [
+                        rest_expiries.eq(expiries & ~one),
+                        rest_spikes.eq(Mux(expires_now, spikes, spikes & ~one)),
+                    ]
+                    m.d.sync += [
+                        row_valid.eq(found),
+                        row_in_word.eq(chosen),
+                        row["transmit"].eq(~expires_now),
+                        row["causal"].eq(expires_now | timer.pending),
+                        row["age"].eq(Mux(expires_now, window, age)),
+                        row_base.eq(base),
+                        row_number.eq(first_row),
+                        expiries.eq(rest_expiries),
+                        spikes.eq(rest_spikes),
+                        # The spike of a row that has just expired reads weights that are being written.
+                        row["again"].eq(~expires_now & had.bit_select(chosen, 1)),
+                    ]
+                    with m.If(~(rest_spikes | rest_expiries).any()):
+                        m.d.sync += [
+                            base.eq(base + (n_words << 4)),
+                            first_row.eq(first_row + SPIKE_WIDTH),
+                        ]
+                        m.next = "TAKE"
+                        with m.If(word == projection.spike_last + 1):
+                            m.next = "IDLE"
+
+        # --- words of a row ------------------------------------------------------------------------------
+        m.submodules.head_memory = heads = WindowMemory(hw.heads, HEAD.n_words * 64)
+        m.submodules.entry_memory = entries = WindowMemory(hw.entries, ENTRY_WORD_WIDTH + hw.lanes)
+        wiring.connect(m, heads.host, wiring.flipped(self.heads))
+        wiring.connect(m, entries.host, wiring.flipped(self.entries))
+        head = layout_of(HEAD)(heads.read_data)
+        m.d.comb += heads.read_address.eq(row_number + row_in_word)
+
+        # Words that are left of the row that is being issued; the first slot of a row carries its numbers.
+        going, left = Signal(), Signal(12)
+        fetched = Signal()
+        hold = Signal(range(self._learn_latency + 2))
+        with m.If(hold != 0):
+            m.d.sync += hold.eq(hold - 1)
+        free = ~going | (left == 0)
+        ready = row_valid & (fetched | ~projection.headed) & ~(row["again"] & (hold != 0))
+        m.d.sync += fetched.eq(row_valid & ~row_taken)
+        m.d.comb += row_taken.eq(free & ready)
+
+        drawn, blanked = xorshift32(self.plasticity), xorshift32(self.blank)
+        learns = self.learns & projection.learns
+        blanks = projection.keep[:8] != 0
+        with m.If(self.load):
+            m.d.sync += [self.plasticity.eq(self.seed_plasticity), self.blank.eq(self.seed_blank)]
+        with m.Elif(row_taken):
+            with m.If(learns):
+                m.d.sync += self.plasticity.eq(drawn)
+            with m.If(blanks & row["transmit"]):
+                m.d.sync += self.blank.eq(blanked)
+        dense = total_of([Mux(row_in_word[bit], n_words << bit, 0) for bit in range(4)])
+        begin, entry = Signal.like(base), Signal(16)
+        current = {
+            name: Signal(width, name=f"now_{name}")
+            for name, width in (("transmit", 1), ("causal", 1), ("age", 6))
+        }
+        opening = Signal()
+        m.d.sync += opening.eq(row_taken)
+        with m.If(row_taken):
+            m.d.sync += [
+                going.eq(1),
+                left.eq(Mux(projection.headed, head.last, population.neuron_last)),
+                begin.eq(Mux(projection.headed, head.first_word, row_base + dense)),
+                entry.eq(head.first_entry),
+                *(signal.eq(row[name]) for name, signal in current.items()),
+            ]
+            with m.If(~row["transmit"]):
+                m.d.sync += hold.eq(self._learn_latency + 1)
+        with m.Elif(going):
+            m.d.sync += [left.eq(left - 1), entry.eq(entry + 1)]
+            with m.If(left == 0):
+                m.d.sync += going.eq(0)
+            with m.If(~current["transmit"]):
+                m.d.sync += hold.eq(self._learn_latency + 1)
+
+        # The slot a clock later, when the entry is there.
+        m.d.comb += entries.read_address.eq(entry)
+        valid, first, last = Signal(), Signal(), Signal()
+        place, stored = Signal.like(base), Signal(12)
+        dense_word = Signal(12)
+        staged = {name: Signal.like(signal, name=f"staged_{name}") for name, signal in current.items()}
+        draws = Signal(32), Signal(32)
+        m.d.sync += [valid.eq(going), first.eq(opening), last.eq(left == 0)]
+        with m.If(going):
+            m.d.sync += dense_word.eq(Mux(opening, 0, dense_word + 1))
+            with m.If(opening):
+                m.d.sync += [place.eq(begin), draws[0].eq(self.plasticity), draws[1].eq(self.blank)]
+                m.d.sync += [staged[name].eq(signal) for name, signal in current.items()]
+        found_entry = lane_mask_layout(hw)(entries.read_data)
+        tail = ((2 << population.last_lane) - 1)[: hw.lanes]
+        full = Const((1 << hw.lanes) - 1, hw.lanes)
+        m.d.comb += stored.eq(Mux(projection.headed, found_entry.word, dense_word))
+        ends = stored == population.neuron_last
+        mask = Mux(projection.headed, found_entry.mask, Mux(ends, tail, full))
+        with m.If(valid & ~(going & opening)):
+            m.d.sync += place.eq(place + mask.any())
+        slot = self.slot
+        m.d.sync += [
+            self.slot_valid.eq(valid),
+            slot.weights.eq(place),
+            slot.word.eq(stored),
+            slot.last_word.eq(ends),
+            slot.first.eq(first),
+            slot.last.eq(last),
+            slot.mask.eq(mask),
+            slot.learn.eq(learns),
+            *(slot[name].eq(signal) for name, signal in staged.items()),
+            slot.draw.eq(draws[0]),
+            slot.blank.eq(draws[1]),
+        ]
+        m.d.comb += self.busy.eq(~idle | row_valid | going | valid | self.slot_valid)
+        return m

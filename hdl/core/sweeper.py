@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What passes all neurons of a population: the sweep of a tick, clearing, and values for a port."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from erbium.hdl.core.layouts import HostAccess, index, layout_of
+from erbium.hdl.core.micro_unit import STAGES, MicroUnit, NeuronPlace
+from erbium.hdl.core.noise_source import NoiseSource
+from erbium.hdl.core.window_memory import WindowMemory
+from erbium.hdl.fixed import delayed
+from erbium.hdl.rng import mixed_byte
+from erbium.sw_model.description.machine import (
+    BEGINNING,
+    OPERATION,
+    OPERATIONS,
+    POPULATION,
+    SPIKE_WIDTH,
+    CoreHardware,
+)
+from erbium.sw_model.programs import MAX_STATES
+
+
+class Sweeper(wiring.Component):
+    """Runs the program of a population on all its neurons, `units` at a time.
+
+    Parameters
+    ----------
+    hardware : CoreHardware
+    traces : ArrayLayout
+        Of words and histories, as :class:`erbium.hdl.core.row_lanes.RowLanes` keeps them.
+
+    Members
+    -------
+    population, beginning : In(record)
+    tick : In(8)
+    form : In(1)
+        Plasticity words are formed, and histories shifted.
+    slot : In
+        Where the spikes of this tick begin in the spike memory.
+    start : In(1)
+        Sweep.
+    clear : In(1), silence : In(1), silence_draw : In(32)
+        Give all neurons their initial states, but for those that last; draw who is silent.
+    fill : In(1), fill_port : In(1), fill_value : In(16)
+        Give all neurons this value at a port.
+    busy : Out(1)
+        From the clock after one of these three until all is written.
+    noise_load : In(1), noise_seed : In(32), noise_state : Out(32)
+    n_spikes : Out(13), any_word : Out(1)
+        Of the last sweep: spikes; some plasticity word is not 0.
+    spikes_enable : Out(1), spikes_address : Out, spikes_data : Out(16)
+    port_..., trace_..., constant_...
+        See :class:`erbium.hdl.core.row_lanes.RowLanes`.
+    state_word : In, state_data : Out(units x NeuronPlace)
+        For the readout while no sweep is on: a part of a word, a clock later.
+    probe_valid : Out(1), probe_part : Out, probe_spikes : Out(units), probe_states : Out(64 * units)
+        Each part of a sweep as it is written.
+    states, operations : In(HostAccess)
+
+    Notes
+    -----
+    A sweep takes ``parts * (operations + 2)`` clocks and about 10 more; clearing two for each part, filling one for
+    each word. Where noise is drawn more slowly than that, it waits.
+    """
+
+    def __init__(self, hardware: CoreHardware, traces: data.ArrayLayout) -> None:
+        self.hardware, self._traces = hardware, traces
+        word = index(hardware.neuron_words)
+        self._part_width = index(hardware.neuron_words * hardware.parts)
+        self.place = data.ArrayLayout(NeuronPlace(), hardware.units)
+        address = index(hardware.spike_words)
+        super().__init__(
+            {
+                "population": In(layout_of(POPULATION)),
+                "beginning": In(layout_of(BEGINNING)),
+                "tick": In(8),
+                "form": In(1),
+                "slot": In(address),
+                "start": In(1),
+                "clear": In(1),
+                "silence": In(1),
+                "silence_draw": In(32),
+                "fill": In(1),
+                "fill_port": In(1),
+                "fill_value": In(16),
+                "busy": Out(1),
+                "noise_load": In(1),
+                "noise_seed": In(32),
+                "noise_state": Out(32),
+                "n_spikes": Out(13),
+                "any_word": Out(1),
+                "spikes_enable": Out(1),
+                "spikes_address": Out(address),
+                "spikes_data": Out(SPIKE_WIDTH),
+                "port_word": Out(word),
+                "port": Out(1),
+                "port_read": Out(1),
+                "port_data": In(16 * hardware.lanes),
+                "trace_word": Out(word),
+                "trace_read": Out(1),
+                "trace_data": In(traces),
+                "constant_word": Out(word),
+                "constant_data": In(16 * hardware.lanes),
+                "port_write": Out(1),
+                "port_write_word": Out(word),
+                "port_write_port": Out(1),
+                "port_write_data": Out(16),
+                "trace_write": Out(hardware.parts),
+                "trace_write_word": Out(word),
+                "trace_write_data": Out(traces),
+                "state_word": In(self._part_width),
+                "state_data": Out(self.place),
+                "probe_valid": Out(1),
+                "probe_part": Out(self._part_width),
+                "probe_spikes": Out(hardware.units),
+                "probe_states": Out(64 * hardware.units),
+                "states": In(HostAccess()),
+                "operations": In(HostAccess()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        hw, population = self.hardware, self.population
+        units, parts = hw.units, hw.parts
+        bits = (parts - 1).bit_length()
+        first_word = population.neuron_first
+        first_part = (first_word << bits)[: self._part_width]
+
+        m.submodules.state_memory = states = WindowMemory(
+            hw.neuron_words * parts, self.place.as_shape().width
+        )
+        wiring.connect(m, states.host, wiring.flipped(self.states))
+        m.submodules.operation_memory = program = WindowMemory(hw.groups * OPERATIONS, OPERATION.n_words * 64)
+        wiring.connect(m, program.host, wiring.flipped(self.operations))
+        m.submodules.noise_source = noise = NoiseSource(units)
+        stored = self.place(states.read_data)
+        m.d.comb += [
+            self.state_data.eq(stored),
+            noise.load.eq(self.noise_load),
+            noise.seed.eq(self.noise_seed),
+            self.noise_state.eq(noise.state),
+        ]
+
+        # --- who is where ----------------------------------------------------------------------------------
+        # The part that is fetched, the one whose operations are under way, and the one that is written.
+        fetched, worked = Signal(16), Signal(16)
+        phase, operation = Signal(5), Signal(5)
+        n_phases = (
+            population.last_operation + 2
+        )  # the last phase; there is one operation more than its number
+        fetched_word = (first_word + (fetched >> bits))[: len(self.port_word)]
+        sub_fetched = fetched[:bits]
+        last_fetched = fetched == population.part_last
+        busy = Signal()
+        m.d.comb += [
+            self.busy.eq(busy),
+            self.port_word.eq(fetched_word),
+            self.trace_word.eq(fetched_word),
+            self.constant_word.eq(fetched >> bits),
+            self.port_write_word.eq(fetched_word),
+        ]
+
+        # --- units -----------------------------------------------------------------------------------------
+        load, valid, final = Signal(), Signal(), Signal()
+        port0 = Signal(16 * hw.lanes, reset_less=True)
+        sub = sub_fetched if bits else Const(0, 1)
+        mine0 = port0.word_select(sub, 16 * units)
+        mine1 = self.port_data.word_select(sub, 16 * units)
+        traces = self._traces(self.trace_data)
+        history_width = hw.window
+        all_histories = Cat(*(traces[lane].history for lane in range(hw.lanes)))
+        history_loaded = Signal(history_width * units, reset_less=True)
+        with m.If(load):
+            m.d.sync += history_loaded.eq(all_histories.word_select(sub, history_width * units))
+        code = layout_of(OPERATION)(program.read_data)
+        next_operation = Signal(5)
+        m.d.comb += program.read_address.eq(Cat(next_operation, population.group))
+        unit_list = []
+        for number in range(units):
+            m.submodules[f"unit_{number}"] = unit = MicroUnit()
+            unit_list.append(unit)
+            m.d.comb += [
+                unit.population.eq(population),
+                unit.load.eq(load),
+                unit.neuron.eq(stored[number]),
+                unit.port0.eq(mine0.word_select(number, 16)),
+                unit.port1.eq(mine1.word_select(number, 16)),
+                unit.noise.eq(noise.noise[number]),
+                unit.operation.eq(code),
+                unit.valid.eq(valid),
+                unit.final.eq(final),
+                unit.dither.eq(self.tick),
+            ]
+        # Stage 3: what the unit that is loaded next would overwrite.
+        third = delayed(m, valid & final, 2, "final")
+        done = delayed(m, third, STAGES - 2, "done")
+        written, histories = Signal(16), Signal(history_width * units, reset_less=True)
+        with m.If(third):
+            m.d.sync += [written.eq(worked), histories.eq(history_loaded)]
+
+        # --- writing ---------------------------------------------------------------------------------------
+        last_written = written == population.part_last
+        there = Mux(last_written, (2 << population.last_unit) - 1, (1 << units) - 1)[:units]
+        spikes = Signal(units)
+        m.d.comb += spikes.eq(Cat(*(unit.spike_o for unit in unit_list)) & there)
+        collected, spike_word = Signal(SPIKE_WIDTH), Signal(12)
+        per_word = SPIKE_WIDTH // units
+        place_bits = (per_word - 1).bit_length()
+        place = written[:place_bits] if place_bits else Const(0, 1)
+        with_new = collected | (spikes << (place * units))[:SPIKE_WIDTH]
+        ends_word = last_written | (place == per_word - 1)
+        some = Cat(*(unit.word_o.any() for unit in unit_list)) & there
+        written_word = (first_word + (written >> bits))[: len(self.port_word)]
+        clearing, clear_write = Signal(), Signal()
+        beginning = Signal(self.place)
+        m.d.comb += [
+            states.read_address.eq(first_part + fetched),
+            states.write_address.eq(first_part + Mux(clearing, fetched, written)),
+            states.write_data.eq(Mux(clearing, beginning, Cat(*(unit.neuron_o for unit in unit_list)))),
+            states.write_enable.eq(done | clear_write),
+            self.spikes_address.eq(self.slot + population.spike_first + spike_word),
+            self.spikes_data.eq(with_new),
+            self.spikes_enable.eq(done & ends_word),
+            self.trace_write_word.eq(Mux(clearing, fetched_word, written_word)),
+            self.probe_valid.eq(done),
+            self.probe_part.eq(first_part + written),
+            self.probe_spikes.eq(spikes),
+            self.probe_states.eq(
+                Cat(*(unit.neuron_o[f"x{state}"] for unit in unit_list for state in range(MAX_STATES)))
+            ),
+        ]
+        new_traces = self._traces(self.trace_write_data)
+        for lane in range(hw.lanes):
+            unit = unit_list[lane % units]
+            old = histories.word_select(lane % units, history_width)
+            shifted = Cat(unit.spike_o, old)[:history_width]
+            m.d.comb += [
+                new_traces[lane].word.eq(Mux(clearing, 0, unit.word_o)),
+                new_traces[lane].history.eq(Mux(clearing, 0, shifted)),
+            ]
+        write_sub = Mux(clearing, sub_fetched, written[:bits]) if bits else Const(0, 1)
+        m.d.comb += self.trace_write.eq(Mux(clear_write | (done & self.form), 1 << write_sub, 0))
+        with m.If(done):
+            m.d.sync += [
+                collected.eq(Mux(ends_word, 0, with_new)),
+                spike_word.eq(spike_word + ends_word),
+                self.n_spikes.eq(self.n_spikes + sum((spikes[k] for k in range(units)), Const(0, 1))),
+                self.any_word.eq(self.any_word | some.any()),
+            ]
+
+        # --- clearing --------------------------------------------------------------------------------------
+        constants = self.constant_data.word_select(sub, 16 * units)
+        for number in range(units):
+            quiet = mixed_byte(self.silence_draw, constants.word_select(number, 16)) >= population.keep[:8]
+            m.d.comb += beginning[number].silent.eq(self.silence & ~population.keep[8] & quiet)
+            for state in range(MAX_STATES):
+                initial = self.beginning[f"initial{state}"]
+                kept = stored[number][f"x{state}"]
+                m.d.comb += beginning[number][f"x{state}"].eq(Mux(population.lasting[state], kept, initial))
+
+        # --- control ---------------------------------------------------------------------------------------
+        draw = Signal()
+        m.d.comb += [
+            noise.start.eq(draw & population.uses_noise),
+            noise.last_unit.eq(Mux(last_fetched, population.last_unit, units - 1)),
+            final.eq(operation == population.last_operation),
+        ]
+        more = Signal()  # a part is fetched
+        new_word = (sub_fetched == 0) if bits else Const(1, 1)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += states.read_address.eq(self.state_word)
+                m.d.sync += [fetched.eq(0), phase.eq(0), operation.eq(0), spike_word.eq(0), collected.eq(0)]
+                with m.If(self.start):
+                    m.d.sync += [busy.eq(1), self.n_spikes.eq(0), more.eq(1)]
+                    with m.If(self.form):
+                        m.d.sync += self.any_word.eq(0)
+                    m.next = "FETCH"
+                with m.Elif(self.clear):
+                    m.d.sync += [busy.eq(1), self.any_word.eq(0)]
+                    m.next = "CLEAR"
+                with m.Elif(self.fill):
+                    m.d.sync += busy.eq(1)
+                    m.next = "FILL"
+            with m.State("FETCH"):
+                self._fetch(m, phase, new_word, port0)
+                m.d.comb += draw.eq(phase == 0)
+                m.d.sync += phase.eq(phase + 1)
+                with m.If(phase == 2):
+                    m.d.sync += phase.eq(phase)
+                    with m.If(~noise.busy):
+                        m.d.comb += load.eq(1)
+                        m.next = "WORK"
+            with m.State("WORK"):
+                m.d.comb += valid.eq(phase <= population.last_operation)
+                with m.If(valid):
+                    m.d.comb += next_operation.eq(operation + 1)
+                    m.d.sync += operation.eq(operation + 1)
+                with m.If(more):
+                    self._fetch(m, phase, new_word, port0)
+                    m.d.comb += draw.eq(phase == 0)
+                with m.If(phase < n_phases):
+                    m.d.sync += phase.eq(phase + 1)
+                with m.Elif(~more):
+                    m.next = "WRITE"
+                with m.Elif(~noise.busy):
+                    m.d.comb += load.eq(1)
+            with m.State("WRITE"):
+                with m.If(done):
+                    m.d.sync += busy.eq(0)
+                    m.next = "IDLE"
+            with m.State("CLEAR"):
+                m.d.comb += [clearing.eq(1), self.port_write.eq(1)]
+                m.next = "CLEAR_WRITE"
+            with m.State("CLEAR_WRITE"):
+                m.d.comb += [
+                    clearing.eq(1),
+                    clear_write.eq(1),
+                    self.port_write.eq(1),
+                    self.port_write_port.eq(1),
+                ]
+                m.d.sync += fetched.eq(fetched + 1)
+                m.next = "CLEAR"
+                with m.If(last_fetched):
+                    m.d.sync += busy.eq(0)
+                    m.next = "IDLE"
+            with m.State("FILL"):
+                m.d.comb += [
+                    self.port_write.eq(1),
+                    self.port_write_port.eq(self.fill_port),
+                    self.port_write_data.eq(self.fill_value),
+                ]
+                m.d.sync += fetched.eq(fetched + parts)
+                with m.If((fetched >> bits) == population.neuron_last):
+                    m.d.sync += busy.eq(0)
+                    m.next = "IDLE"
+        with m.If(load):
+            m.d.sync += [
+                phase.eq(0),
+                operation.eq(0),
+                worked.eq(fetched),
+                fetched.eq(fetched + 1),
+                more.eq(~last_fetched),
+            ]
+            m.d.comb += next_operation.eq(0)
+        return m
+
+    def _fetch(self, m: Module, phase: Value, new_word: Value, port0: Signal) -> None:
+        """Read both ports and the histories of a new word in the first three phases, and clear the ports."""
+        with m.If(new_word):
+            with m.Switch(phase):
+                with m.Case(0):
+                    m.d.comb += [self.port_read.eq(1), self.trace_read.eq(1)]
+                with m.Case(1):
+                    m.d.comb += [self.port_read.eq(1), self.port.eq(1), self.port_write.eq(1)]
+                    m.d.sync += port0.eq(self.port_data)
+                with m.Case(2):
+                    m.d.comb += [self.port_write.eq(1), self.port_write_port.eq(1)]

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The core in hardware against its model: every spike, state, weight, counter and answer."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from erbium import preset
+from erbium.gen.core_image import CoreImage
+from erbium.hdl.core.layouts import layout_of
+from erbium.sw_model.core.fast import CoreModel
+from erbium.sw_model.description import machine
+from erbium.sw_model.description.chain import chain
+from erbium.sw_model.description.connect import Dense, Uniform
+from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.machine import CoreHardware, Record
+from erbium.sw_model.description.parts import Population, Projection, Source
+from erbium.sw_model.graph_model.drive import Drive
+from erbium.sw_model.programs import DescriptionError, lif
+from erbium.sw_model.rules import HistoryRule
+from erbium.verif.core_library import CoreRtl
+from erbium.verif.graphs import graphs
+from erbium.verif.machines import machines
+
+SMALL = CoreHardware(lanes=2, units=1)
+
+pytestmark = pytest.mark.verilator
+
+drawn = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+@pytest.fixture(scope="module")
+def rtl():
+    return CoreRtl(chain(preset("tiny").network), SMALL, probes=True)
+
+
+def compare(graph, rtl, samples):
+    """Load a graph and present samples to it and to its model."""
+    model = CoreModel(graph, probes=True)
+    rtl.load_graph(graph)
+    for number, (image, options, rates) in enumerate(samples):
+        for chip in (model, rtl):
+            chip.set_rates(rates)
+        expected, got = (chip.sample(image, **options) for chip in (model, rtl))
+        for name, spikes in model.spikes.items():
+            assert np.array_equal(spikes, rtl.spikes[name]), (number, name)
+            assert np.array_equal(model.states[name], rtl.states[name]), (number, name)
+        assert got == expected, number
+        weights = rtl.weights
+        assert weights.keys() == model.weights.keys()
+        for name, values in model.weights.items():
+            assert np.array_equal(values, weights[name]), (number, name)
+        assert rtl.counters() == model.counters(), number
+
+
+def machine_samples(graph, seed):
+    """Samples that clear and that run on, learned and not, with events, rewards and every factor."""
+    rng = np.random.default_rng(seed)
+    for number in range(4):
+        events = {source.name: rng.random((40, source.size)) < 0.2 for source in graph.event_sources}
+        drive = Drive(
+            learn=number != 2,
+            clear=number in (0, 3),
+            factor=int(rng.integers(-1, 2)),
+            events=events,
+            values={"push": int(rng.integers(-300, 300))},
+            gains={"reward": int(rng.integers(-1, 2)), "again": 1},
+        )
+        image = rng.integers(0, 80, graph.n_pixels).astype(np.uint8)
+        yield image, {"seed": seed, "drive": drive}, {}
+
+
+def layered_samples(graph, seed):
+    """Samples with labels and without, with half of the learning rates from the third one on."""
+    rng = np.random.default_rng(seed)
+    for number in range(5):
+        image = rng.integers(0, 256, graph.n_pixels).astype(np.uint8)
+        image[rng.random(graph.n_pixels) < 0.3] = 0
+        label = int(rng.integers(0, max(graph.n_classes, 1))) if number % 3 else None
+        rates = {name: full // 2 for name, full in graph.rates.items()} if number >= 3 else {}
+        yield image, {"seed": number, "label": label, "drive": Drive(clear=number != 4)}, rates
+
+
+@drawn
+@given(machines(), st.integers(0, 1000), st.booleans())
+def test_machines_with_histories_and_rewards(rtl, graph, seed, learns):
+    if not learns:
+        graph = replace(graph, projections=tuple(replace(p, rule=None) for p in graph.projections))
+    compare(graph, rtl, machine_samples(graph, seed))
+
+
+@drawn
+@given(graphs(), st.integers(0, 1000))
+def test_graphs_of_every_connectivity_encoder_and_readout(rtl, graph, seed):
+    compare(graph, rtl, layered_samples(graph, seed))
+
+
+def test_a_preset_learns_as_a_graph(rtl):
+    graph = chain(preset("tiny").network)
+    compare(graph, rtl, [sample for seed in range(3) for sample in layered_samples(graph, seed)])
+    assert rtl.counters()["layer1_weights_changed"] > 0
+
+
+COUNTS = [(1, 1), (4, 4), (16, 2), (32, 8)]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("lanes", "units"), COUNTS)
+def test_lanes_and_units_change_no_integer(lanes, units):
+    chip = CoreRtl(chain(preset("tiny").network), CoreHardware(lanes=lanes, units=units), probes=True)
+
+    @settings(drawn, max_examples=30)
+    @given(machines(), graphs(), st.integers(0, 1000))
+    def same(graph, layered, seed):
+        compare(graph, chip, machine_samples(graph, seed))
+        compare(layered, chip, layered_samples(layered, seed))
+
+    same()
+    digits = chain(preset("erbp-digits").network)
+    compare(digits, chip, layered_samples(digits, 1))
+
+
+@pytest.mark.parametrize("name", ["NETWORK", "POPULATION", "PROJECTION", "BEGINNING", "SOURCE", "OPERATION"])
+def test_hardware_reads_the_bits_that_the_host_packs(name):
+    record: Record = getattr(machine, name)
+    layout = layout_of(record)
+    for chosen, (_, field) in record.offsets.items():
+        value = -1 if field.signed else (1 << field.width) - 1
+        words = record.pack({each: value if each == chosen else 0 for each in record.offsets})
+        bits = sum(word << (64 * number) for number, word in enumerate(words))
+        view = layout.from_bits(bits)
+        assert view[chosen] == value
+        assert all(view[other] == 0 for other in record.offsets if other != chosen)
+
+
+def net(size=4, inputs=4, width=8, **more):
+    fields = {
+        "sources": (Source("pixels", inputs),),
+        "populations": (Population("neurons", size, lif()),),
+        "projections": (Projection("pixels", "neurons", Dense(width, Uniform(9))),),
+    }
+    return Graph("net", **(fields | more))
+
+
+@pytest.mark.parametrize(
+    ("graph", "hardware", "says"),
+    [
+        (net(130), SMALL, "it takes 65 words of 2 neurons of 64, 1 too many"),
+        (net(100, 100), SMALL, "it takes 5000 words of 2 weights of 4096, 904 too many"),
+        (net(width=12), replace(SMALL, weight_width=8), "have 12 bits; those of this core have 8"),
+        (
+            net(
+                projections=(
+                    Projection("pixels", "neurons", Dense(8, Uniform(9)), rule=HistoryRule(causal=(1, 1, 1))),
+                )
+            ),
+            replace(SMALL, window=16),
+            "looks at 32 ticks; this core keeps 16",
+        ),
+        (chain(preset("first-spike-tiny").network), SMALL, "the core does not have the readout FirstSpike"),
+    ],
+)
+def test_what_does_not_fit_is_said(graph, hardware, says):
+    with pytest.raises(DescriptionError, match=re.escape(says)):
+        CoreImage(graph, hardware)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"lanes": 3}, "'lanes' of a core is 3; it must be a power of two"),
+        ({"lanes": 4, "units": 8}, "'units' of a core is 8; it must be from 1 to 4"),
+        ({"weight_width": 12}, "'weight_width' of a core is 12; it must be 8 or 16"),
+        ({"window": 20}, "'window' of a core is 20; it must be 16 or 32"),
+        ({"pixels": 0}, "'pixels' of a core is 0; it must be from 2 to 65536"),
+    ],
+)
+def test_a_core_that_cannot_be_built_is_refused(options, says):
+    with pytest.raises(DescriptionError, match=re.escape(says)):
+        CoreHardware(**options)
+
+
+def test_a_graph_that_does_not_fit_leaves_the_one_before(rtl):
+    graph = net()
+    rtl.load_graph(graph)
+    image = np.full(4, 200, dtype=np.uint8)
+    before = rtl.sample(image, seed=1)
+    with pytest.raises(DescriptionError, match="does not fit this core"):
+        rtl.load_graph(net(130))
+    assert rtl.graph is graph
+    assert rtl.sample(image, seed=1) == before
+    with pytest.raises(ValueError, match="a weight of projection 'pixels_to_neurons' is 200; its bounds are"):
+        rtl.load({"pixels_to_neurons": np.full((4, 4), 200)})
+    with pytest.raises(ValueError, match="no weights of a projection 'none'"):
+        rtl.load({"none": np.zeros((4, 4))})

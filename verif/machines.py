@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Graphs with everything that only the core has, drawn by Hypothesis."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from erbium.sw_model.description.connect import Dense, Sparse, Uniform
+from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.parts import (
+    Constant,
+    Events,
+    Modulator,
+    Phase,
+    Population,
+    Projection,
+    Source,
+    SpikeCount,
+)
+from erbium.sw_model.programs import NeuronProgram, Operation
+from erbium.sw_model.rules import HistoryRule, PlasticityWord
+
+NOISY = NeuronProgram(
+    name="noisy",
+    states=("v", "reward"),
+    operations=(
+        Operation(0, "x0", 4, -1),
+        Operation(0, "u0"),
+        Operation(0, "noise", 2),
+        Operation(1, "x1", 3, -1),
+        Operation(1, "u1"),
+    ),
+    n_ports=2,
+    threshold=200,
+    reset_mode=("set", "none"),
+    refractory=2,
+)
+
+heights = st.sampled_from([0, 1, 2, 8, 16, -1, -4, -32])
+zones_of = st.tuples(heights, heights, heights)
+words = st.builds(
+    PlasticityWord,
+    gate=st.sampled_from([0, 1]),
+    lower=st.integers(-50, 0),
+    upper=st.integers(1, 200),
+    inside=st.integers(-40, 40),
+    outside=st.integers(-40, 40),
+    term=st.sampled_from(["none", "state", "gated", "below"]),
+    state=st.sampled_from([0, 1]),
+    shift=st.integers(0, 4),
+    offset=st.integers(-20, 20),
+)
+rules = st.builds(
+    HistoryRule,
+    word=words,
+    window=st.sampled_from([16, 32]),
+    zones=st.sampled_from([(5, 13), (1, 2), (3, 16)]),
+    causal=zones_of,
+    acausal=zones_of,
+    presynaptic=heights,
+    by_word=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    rounding=st.integers(0, 12),
+    soft=st.booleans(),
+    lowest=st.sampled_from([None, -100, 0]),
+    highest=st.sampled_from([None, 100]),
+)
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> Graph:
+    """Networks of two populations that run on, with a reward, a loop and a source of events."""
+    rule, other = draw(rules), draw(st.one_of(st.none(), rules))
+    keep = draw(st.sampled_from([256, 200]))
+    lasting = draw(st.sampled_from([(), (1,)]))
+    sparse = Sparse(targets=((0, 2), (), (1,), (0, 1, 2, 3, 4)), weights=Uniform(90))
+    readout = draw(st.sampled_from([None, SpikeCount("first", decide_after=4)]))
+    return Graph(
+        "machine",
+        (
+            Source("pixels", 6),
+            Source("waves", 3, Phase()),
+            Source("host", 4, Events()),
+            Source("bias", 1, Constant()),
+        ),
+        (
+            Population("first", 5, NOISY, keep=keep, lasting=lasting),
+            Population("second", 2, replace(NOISY, threshold=60, refractory=0)),
+        ),
+        (
+            Projection("pixels", "first", Dense(weights=Uniform(120), keep=keep), rule=rule),
+            Projection("waves", "first", Dense(weights=Uniform(60))),
+            Projection("host", "first", sparse, rule=rule),
+            Projection("second", "first", Dense(weights=Uniform(50)), delay=2, rule=rule),
+            Projection("first", "second", Dense(weights=Uniform(127)), rule=other),
+            Projection("bias", "second", Dense(weights=Uniform(9)), rule=other, when="learn"),
+        ),
+        readout,
+        60,
+        modulators=(
+            Modulator("reward", "first", 1, "second", 20),
+            Modulator("again", "second", 1, "first", 3),
+            Modulator("push", "second", 0),
+        ),
+    )
