@@ -27,7 +27,7 @@ from erbium.sw_model.graph_model.array import GraphModel
 from erbium.sw_model.graph_model.drive import Drive
 from erbium.sw_model.graph_model.rules import word_of
 from erbium.sw_model.programs import DescriptionError, NeuronProgram, Operation
-from erbium.sw_model.rules import HistoryRule, PlasticityWord
+from erbium.sw_model.rules import EndRule, HistoryRule, PlasticityWord
 from erbium.verif.machines import NOISY, machines
 
 REPEATER = NeuronProgram(
@@ -129,7 +129,7 @@ def same(one, other):
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(machines(), st.integers(0, 1000))
+@given(machines(passes=True), st.integers(0, 1000))
 def test_the_core_is_the_reference(graph, seed):
     reference, core = GraphModel(graph), CoreModel(graph, probes=True)
     rng = np.random.default_rng(seed)
@@ -192,9 +192,82 @@ def machine():
     )
 
 
+WON = PlasticityWord(gate=1, lower=1, inside=1)
+"""The word of neurons whose state 1 says that they have won."""
+
+
+def winners(rule, weights):
+    """Rows and neurons of whose words the initial state is all: neurons differ by what port 1 brought them."""
+    program = NeuronProgram(
+        name="winner",
+        states=("v", "won"),
+        operations=(Operation(0, "u0"), Operation(1, "u1")),
+        n_ports=2,
+        threshold=32767,
+    )
+    return Graph(
+        "winners",
+        (Source("rows", len(weights), Events()), Source("win", len(weights[0]), Events())),
+        (Population("neurons", len(weights[0]), program),),
+        (
+            Projection("rows", "neurons", Dense(weights=Given(weights)), rule=rule),
+            Projection("win", "neurons", Identity(weight=1), port=1),
+        ),
+        n_ticks=4,
+    )
+
+
+@pytest.mark.parametrize("model", [GraphModel, CoreModel])
+@pytest.mark.parametrize("rows", ["all", "spiked"])
+@pytest.mark.parametrize("factor", [-1, 0, 1])
+def test_the_pass_at_the_end_moves_the_winner_alone(model, rows, factor):
+    """In the mean of many samples the step is the asked one; a row that moved has one random number for all."""
+    rule = EndRule(word=WON, rows=rows, up=4, down=3, lowest=0, highest=127)
+    chip = model(winners(rule, ((60, 60, 60), (60, 60, 60))))
+    here = np.zeros((2, 2), dtype=bool)
+    here[0, 0] = True  # row 0 spikes in tick 0
+    moved = []
+    for seed in range(1, 401):
+        chip.load({"rows_to_neurons": np.full((2, 3), 60)})
+        chip.sample(
+            np.zeros(0, dtype=np.uint8),
+            seed=seed * 2654435761 % 2**32,
+            drive=Drive(
+                learn=True, factor=factor, events={"rows": here, "win": np.array([[True, False, True]])}
+            ),
+        )
+        weights = chip.weights["rows_to_neurons"].astype(int)
+        assert (weights[:, 1] == 60).all()
+        assert (weights[:, 0] == weights[:, 2]).all()
+        moved.append(weights[:, 0] - 60)
+    up, down = np.mean(moved, axis=0)
+    assert {int(m[0]) for m in moved} == ({4 * factor, 4 * factor + factor} if factor else {0})
+    assert abs(up - factor * 67 / 16) < 0.08
+    assert abs(down + (rows == "all") * factor * 60 / 8) < 0.08
+    assert chip.counters()["neurons_rows_learned"] == 400 * abs(factor) * (2 if rows == "all" else 1)
+
+
+@pytest.mark.parametrize("model", [GraphModel, CoreModel])
+def test_rows_spike_for_their_own_sample_only(model):
+    """A network that runs on forgets at `END` which rows spiked, whether it learned or not."""
+    rule = EndRule(word=PlasticityWord(inside=1), rows="spiked", up=0, lowest=0, highest=127)
+    chip = model(winners(rule, ((5,), (5,), (5,))))
+    for number, (learn, factor) in enumerate(((False, 1), (True, 0), (True, 1))):
+        events = {"rows": np.eye(3, dtype=bool)[number : number + 1]}
+        drive = Drive(learn=learn, factor=factor, clear=number == 0, events=events)
+        chip.sample(np.zeros(0, dtype=np.uint8), seed=1, drive=drive)
+    assert chip.weights["rows_to_neurons"].ravel().tolist() == [5, 5, 127]
+
+
+@pytest.mark.parametrize(
+    "graph", [machine(), winners(EndRule(word=WON, rows="spiked", up=3, down=5, lowest=0), ((1, 2), (3, 4)))]
+)
+def test_a_graph_comes_back_from_its_text(graph):
+    assert from_json(to_json(graph)) == graph
+
+
 def test_it_is_written_and_read():
     graph = machine()
-    assert from_json(to_json(graph)) == graph
     renamed = from_json(to_json(graph).replace('"reward"', '"praise"').replace(digest(graph), digest(graph)))
     assert renamed.modulators[0].name == "praise"
     assert "learns by HistoryRule" in as_text(graph)
@@ -250,6 +323,15 @@ def test_a_network_runs_on():
             lambda: pair(HistoryRule(lowest=-200), width=8),
             "'lowest' of the rule of projection 'pre_to_neuron' is -200",
         ),
+        (
+            lambda: pair(EndRule(highest=200), width=8),
+            "'highest' of the rule of projection 'pre_to_neuron' is 200",
+        ),
+        (lambda: pair(EndRule(word=WON)), "'gate' of a plasticity word is 1, but program"),
+        (lambda: EndRule(up=9), "up of an end rule is 9; it must be from 0 to 8, a shift"),
+        (lambda: EndRule(down=-1), "down of an end rule is -1; it must be from 0 to 8, a shift"),
+        (lambda: EndRule(rows="some"), "rows of an end rule are 'some'; they must be one of"),  # type: ignore[arg-type]
+        (lambda: EndRule(lowest=5, highest=4), "highest weight of a rule is 4; it must be from 5"),
     ],
 )
 def test_what_does_not_fit_is_refused(wrong, says):
@@ -284,6 +366,8 @@ def test_paths_that_do_not_have_a_part_say_so():
         FastGraph(machine())
     with pytest.raises(DescriptionError, match="the array has none; the core's models run it"):
         check_hardware(machine())
+    with pytest.raises(DescriptionError, match="a rule that is no part of it, 'rows_to_neurons'"):
+        check_hardware(replace(winners(EndRule(), ((1,),)), sources=(Source("rows", 1), Source("win", 1))))
     first_spike = chain(__import__("erbium").preset("first-spike-tiny").network)
     with pytest.raises(DescriptionError, match="the core does not have the readout FirstSpike"):
         CoreModel(first_spike)

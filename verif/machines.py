@@ -18,7 +18,7 @@ from erbium.sw_model.description.parts import (
     SpikeCount,
 )
 from erbium.sw_model.programs import NeuronProgram, Operation
-from erbium.sw_model.rules import HistoryRule, PlasticityWord
+from erbium.sw_model.rules import EndRule, HistoryRule, PlasticityWord
 
 NOISY = NeuronProgram(
     name="noisy",
@@ -66,10 +66,25 @@ rules = st.builds(
 )
 
 
+end_rules = st.builds(
+    EndRule,
+    word=words,
+    rows=st.sampled_from(["all", "spiked"]),
+    up=st.integers(0, 8),
+    down=st.integers(0, 8),
+    lowest=st.sampled_from([None, -100, 0]),
+    highest=st.sampled_from([None, 100]),
+)
+
+
 @st.composite
-def machines(draw: st.DrawFn) -> Graph:
-    """Networks of two populations that run on, with a reward, a loop and a source of events."""
-    rule, other = draw(rules), draw(st.one_of(st.none(), rules))
+def machines(draw: st.DrawFn, *, passes: bool = False) -> Graph:
+    """Networks of two populations that run on, with a reward, a loop and a source of events.
+
+    `passes`: also those whose weights change at the end of a sample.
+    """
+    known = st.one_of(rules, end_rules) if passes else rules
+    rule, other = draw(known), draw(st.one_of(st.none(), known))
     keep = draw(st.sampled_from([256, 200]))
     lasting = draw(st.sampled_from([(), (1,)]))
     sparse = Sparse(targets=((0, 2), (), (1,), (0, 1, 2, 3, 4)), weights=Uniform(90))

@@ -10,6 +10,7 @@ import numpy as np
 from erbium.sw_model.compiling import announce
 from erbium.sw_model.constants import Array
 from erbium.sw_model.core import kernels
+from erbium.sw_model.core.state import ANSWER, INPUT, State
 from erbium.sw_model.core.tables import Tables, tables_of
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.graph_fast.compiled import CompiledGraph
@@ -111,7 +112,7 @@ class CoreModel(CompiledGraph, SampleModel):
             probe,
         )
         self._fresh = False
-        answer, run, decision = (int(n) for n in self._state.outcome[kernels.ANSWER :])
+        answer, run, decision = (int(n) for n in self._state.outcome[ANSWER :])
         self._samples += 1
         self._ticks += run
         self._keep(raster[:run], probe[:run])
@@ -142,7 +143,7 @@ class CoreModel(CompiledGraph, SampleModel):
         result = {
             "samples": self._samples,
             "ticks": self._ticks,
-            "input_spikes": int(self._state.outcome[kernels.INPUT]),
+            "input_spikes": int(self._state.outcome[INPUT]),
         }
         return result | self._named_counters(self._state.counters)
 
@@ -154,7 +155,7 @@ class CoreModel(CompiledGraph, SampleModel):
             self._tables.projections["weight"][places.index(name)] = rate
 
 
-def _new_state(graph: Graph, layout: Layout, tables: Tables) -> kernels.State:
+def _new_state(graph: Graph, layout: Layout, tables: Tables) -> State:
     """Return what changes while a graph runs, all of it cleared."""
     n, lanes, slots = layout.n_neurons, layout.lanes, int(tables.network[0]["n_slots"])
     rows = max(layout.n_rows, 1)
@@ -164,7 +165,7 @@ def _new_state(graph: Graph, layout: Layout, tables: Tables) -> kernels.State:
     def zeros(*shape: int) -> Array:
         return np.zeros(shape, dtype=np.int64)
 
-    state = kernels.State(
+    state = State(
         x=zeros(MAX_STATES, n),
         u=zeros(2, n),
         refractory=zeros(n),

@@ -7,13 +7,16 @@ cleared the network, and a channel is a ring of lists of spikes, one list for ea
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from erbium.sw_model import fast_kernels
-from erbium.sw_model.core.tables import ERBP, HISTORY, Tables
+from erbium.sw_model.core import finish_kernels
+from erbium.sw_model.core.finish_kernels import finish
+from erbium.sw_model.core.state import ANSWER, DECISION, INPUT, NEVER, TICK, TICKS_RUN, State
+from erbium.sw_model.core.tables import END, ERBP, HISTORY, Tables
 from erbium.sw_model.fast_kernels import (
     BLANK_NEURON,
     BLANK_SYNAPSE,
@@ -36,68 +39,6 @@ from erbium.sw_model.fast_kernels import (
 from erbium.sw_model.graph_fast import kernels as graph_kernels
 from erbium.sw_model.graph_fast.kernels import begin_source, encode
 from erbium.sw_model.graph_fast.tables import EVENTS, LATENCY
-
-NEVER = -(1 << 40)
-"""Tick of the last spike of a row that has none."""
-
-TICK, INPUT, ANSWER, TICKS_RUN, DECISION = range(5)
-"""Places in the counts of a sample: ticks since the last clearing, spikes of encoded pixels, and the outcome."""
-
-
-class State(NamedTuple):
-    """What changes while a graph runs.
-
-    Attributes
-    ----------
-    x : ndarray of int64, shape (4, n_neurons)
-    u : ndarray of int64, shape (2, n_neurons)
-    refractory, word, history : ndarray of int64, shape (n_neurons,)
-    silent : ndarray of bool, shape (n_neurons,)
-    weights : ndarray of int64, shape (n_rows, lanes)
-    last : ndarray of int64, shape (n_rows,)
-        Tick of the last spike of each row.
-    pending : ndarray of bool, shape (n_rows,)
-    draws : ndarray of int64, shape (n_populations, 5)
-    source_draws : ndarray of int64, shape (n_sources,)
-    spikes : ndarray of int64, shape (n_writers * n_slots, longest)
-    n_spikes : ndarray of int64, shape (n_writers * n_slots,)
-    heard : ndarray of int64, shape (n_modulators,)
-        Spikes of the tick before.
-    pixels, values, phase : ndarray of int64, shape (places,)
-    n_pixels : ndarray of int64, shape (n_sources,)
-    step : ndarray of int64, shape (lanes,)
-    kept : ndarray of bool, shape (lanes,)
-    counts : ndarray of int64, shape (n_classes,)
-    stops : ndarray of bool, shape (stop_delay,)
-    counters : ndarray of int64, shape (n_populations, 4)
-    outcome : ndarray of int64, shape (5,)
-    """
-
-    x: Array
-    u: Array
-    refractory: Array
-    word: Array
-    history: Array
-    silent: Array
-    weights: Array
-    last: Array
-    pending: Array
-    draws: Array
-    source_draws: Array
-    spikes: Array
-    n_spikes: Array
-    heard: Array
-    pixels: Array
-    values: Array
-    phase: Array
-    n_pixels: Array
-    step: Array
-    kept: Array
-    counts: Array
-    stops: Array
-    counters: Array
-    outcome: Array
-
 
 # --- beginning --------------------------------------------------------------------------------------------------
 
@@ -294,6 +235,8 @@ def spike(
             some |= step[i] != 0
         if some:
             learn_row(s, number, group, projection, row, n, 1, -1)
+    elif group.rule == END and projection.learns and learn:
+        pending[row] = True
 
 
 @njit(nogil=True)
@@ -381,7 +324,7 @@ def sweep(s: State, t: Tables, number: int, at: int, learn: bool, tick: int) -> 
         for k in range(group.n_states):
             value = saturate16((y[k] + dither) >> 8)
             x[k, i] = min(max(value, own[k].lower), own[k].upper)
-        if group.rule == HISTORY or (group.rule == ERBP and learn):
+        if group.rule in (HISTORY, END) or (group.rule == ERBP and learn):
             formed = word_of(group, x[group.gate, i], x[group.state, i])
             word[i] = 0 if silent[i] else formed
         resting = refractory[i] > 0
@@ -568,6 +511,9 @@ def cached(digest: str) -> Any:
             s.outcome[TICK] += 1
             if ends:
                 break
+        for p in range(t.populations.size):
+            if t.groups[t.populations[p].group].rule == END:
+                finish(s, t, p, factor)
         s.outcome[ANSWER] = answer
         s.outcome[TICKS_RUN] = number
         s.outcome[DECISION] = decision + 1 if decision >= 0 else number
@@ -575,4 +521,4 @@ def cached(digest: str) -> Any:
     return run_sample
 
 
-run_sample = cached(fast_kernels.DIGEST + graph_kernels.OWN_DIGEST)
+run_sample = cached(fast_kernels.DIGEST + graph_kernels.OWN_DIGEST + finish_kernels.OWN_DIGEST)

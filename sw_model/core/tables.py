@@ -21,10 +21,11 @@ from erbium.sw_model.encoder import start_phase
 from erbium.sw_model.fast_common import program_arrays, record
 from erbium.sw_model.graph_fast.tables import READOUTS, Layout, source_table
 from erbium.sw_model.programs import DescriptionError
-from erbium.sw_model.rules import ErbpRule, HistoryRule, Rule
-from erbium.sw_model.rules.history import TERMS
+from erbium.sw_model.rules import EndRule, ErbpRule, HistoryRule, Rule
+from erbium.sw_model.rules.end import END_ROUNDING
+from erbium.sw_model.rules.history import TERMS, PlasticityWord
 
-NO_RULE, ERBP, HISTORY = range(3)
+NO_RULE, ERBP, HISTORY, END = range(4)
 
 
 def _fields(*names: str) -> np.dtype[Any]:
@@ -75,6 +76,9 @@ GROUP = _fields(
     "causal_by_word",
     "acausal_by_word",
     "presynaptic_by_word",
+    "every_row",
+    "up",
+    "down",
 )
 """Parameters of a population: its program but for operations and states, its rule."""
 PROJECTION = _fields(
@@ -267,16 +271,13 @@ def _(rule: ErbpRule, width: int) -> dict[str, int]:
 
 @rule_table.register
 def _(rule: HistoryRule, width: int) -> dict[str, int]:
-    word = rule.word
-    shape = ("gate", "lower", "upper", "inside", "outside", "state", "shift", "offset")
     heights = {f"{name}{k}": h for name in ("causal", "acausal") for k, h in enumerate(getattr(rule, name))}
     factors = ("causal_by_word", "acausal_by_word", "presynaptic_by_word")
     return {
-        **{name: getattr(word, name) for name in shape},
+        **_word_table(rule.word),
         **heights,
         **dict(zip(factors, rule.by_word, strict=True)),
         "rule": HISTORY,
-        "term": TERMS.index(word.term),
         "rounding": rule.rounding,
         "soft": rule.soft,
         "window": rule.window,
@@ -284,6 +285,23 @@ def _(rule: HistoryRule, width: int) -> dict[str, int]:
         "zone2": rule.zones[1],
         "presynaptic": rule.presynaptic,
     }
+
+
+@rule_table.register
+def _(rule: EndRule, width: int) -> dict[str, int]:
+    return {
+        **_word_table(rule.word),
+        "rule": END,
+        "rounding": END_ROUNDING,
+        "every_row": rule.rows == "all",
+        "up": rule.up,
+        "down": rule.down,
+    }
+
+
+def _word_table(word: PlasticityWord) -> dict[str, int]:
+    names = ("gate", "lower", "upper", "inside", "outside", "state", "shift", "offset")
+    return {name: getattr(word, name) for name in names} | {"term": TERMS.index(word.term)}
 
 
 def _projection(graph: Graph, layout: Layout, projection: Projection, writer: int) -> tuple[int, ...]:

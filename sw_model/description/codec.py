@@ -31,7 +31,15 @@ from erbium.sw_model.description.parts import (
 )
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError, NeuronProgram, Operation
-from erbium.sw_model.rules import RULES, ErbpRule, FirstSpikeRule, HistoryRule, LatencyEncoder, PlasticityWord
+from erbium.sw_model.rules import (
+    RULES,
+    EndRule,
+    ErbpRule,
+    FirstSpikeRule,
+    HistoryRule,
+    LatencyEncoder,
+    PlasticityWord,
+)
 
 FORMAT = "erbium-graph"
 VERSION = 2
@@ -41,7 +49,7 @@ UNIONS: dict[str, tuple[type, ...]] = {
     "encoder": (Bernoulli, Phase, LatencyEncoder, Constant, Label, Events),
     "connect": (Dense, Sparse, Identity, RandomSigns),
     "weights": (Uniform, Given),
-    "rule": (ErbpRule, FirstSpikeRule, HistoryRule),
+    "rule": (ErbpRule, FirstSpikeRule, HistoryRule, EndRule),
     "readout": (SpikeCount, FirstSpike),
 }
 """Fields that hold one of several dataclasses, by name."""

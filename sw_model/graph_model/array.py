@@ -185,12 +185,14 @@ class GraphModel(SampleModel):
                     self.populations[modulator.target].neurons.add(modulator.port, np.array(added))
 
     def _end(self) -> None:
-        """Learn what is known only at the end of a sample, from the readout back to the sources."""
+        """Learn what is known only at the end of a sample: from the readout back to the sources, then in passes."""
         first = self.readout.end()
         words = dict([first]) if first else {}
         for name in reversed(list(self.populations)):
             if name in words:
                 words |= self.populations[name].rule.end(words[name])
+        for population in self.populations.values():
+            population.rule.finish()
 
     def counters(self) -> dict[str, int]:
         """Return all counters by name."""

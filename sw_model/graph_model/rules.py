@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reference model of the plasticity rules: what a population keeps for its rule, and when its weights change.
 
-======= =================================== ========================================= ==================================
-hook    three-factor rules (eRBP)           first-spike rule                          history rule
-======= =================================== ========================================= ==================================
-begin   plasticity words are 0              no neuron has spiked, no event is         words, histories, timers of rows
-                                            remembered                                are 0
-due     nothing                             nothing                                   rows that expire in this tick
-row     changes the row's weights at once   remembers the event                       changes them, starts the timer
-expire                                                                                changes them
-sweep   forms the plasticity words          notes the tick of each spike              forms words, shifts histories
-end     nothing                             replays the events; votes for the sources nothing
-======= =================================== ========================================= ==================================
+======= ======================== =========================== ============================ ===========================
+hook    three-factor (eRBP)      first-spike rule            history rule                 end rule
+======= ======================== =========================== ============================ ===========================
+begin   plasticity words are 0   no neuron has spiked, no    words, histories, timers of  words are 0, no row has
+                                 event is remembered         rows are 0                   spiked
+due     nothing                  nothing                     rows that expire in this
+                                                             tick
+row     changes the row's        remembers the event         changes them, starts the     notes that it spiked
+        weights at once                                      timer
+expire                                                       changes them
+sweep   forms plasticity words   notes the tick of each      forms words, shifts          forms words
+                                 spike                       histories
+end     nothing                  replays the events; votes   nothing                      nothing
+                                 for the sources
+finish  nothing                  nothing                     nothing                      passes the rows
+======= ======================== =========================== ============================ ===========================
 """
 
 from __future__ import annotations
@@ -28,7 +33,8 @@ from erbium.sw_model.first_spike import NEVER, sign_popcount
 from erbium.sw_model.layer import plasticity_word
 from erbium.sw_model.neuron import Sweep, saturate16
 from erbium.sw_model.programs import DescriptionError
-from erbium.sw_model.rules import FirstSpikeRule, HistoryRule, PlasticityWord, ThreeFactorRule
+from erbium.sw_model.rules import EndRule, FirstSpikeRule, HistoryRule, PlasticityWord, ThreeFactorRule
+from erbium.sw_model.rules.end import END_ROUNDING
 
 if TYPE_CHECKING:
     from erbium.sw_model.graph_model.population import PopulationModel, SynapseModel
@@ -81,6 +87,9 @@ class RuleModel:
     def end(self, word: Array) -> Mapping[str, Array]:
         """Learn from plasticity words at the end of a sample; return those of the sources, by name."""
         return {}
+
+    def finish(self) -> None:
+        """End a sample that no readout has words for."""
 
 
 class ThreeFactorModel(RuleModel):
@@ -260,6 +269,61 @@ class HistoryModel(RuleModel):
         self.spiked = np.concatenate([result.spikes[:, None], self.spiked[:, :-1]], axis=1)
 
 
+class EndModel(RuleModel):
+    """``w <- clamp(w + ((g sign(M) e + r) >> 8))`` in one pass over the rows at the end of a learned sample.
+
+    Attributes
+    ----------
+    word : ndarray of int64, shape (n_neurons,)
+    spiked : dict of ndarray of bool, shape (n_rows,)
+        Which rows have spiked in this sample, by projection.
+    """
+
+    def __init__(self, population: PopulationModel, rule: EndRule) -> None:
+        super().__init__(population)
+        self.rule = rule
+
+    def begin(self) -> None:
+        """Clear words and rows."""
+        self.word = np.zeros(self.population.size, dtype=np.int64)
+        self._forget()
+
+    def _forget(self) -> None:
+        rows = {name: len(synapses.weights) for name, synapses in self.population.synapses.items()}
+        self.spiked = {name: np.zeros(count, dtype=bool) for name, count in rows.items()}
+
+    def row(self, synapses: SynapseModel, k: int, kept: Array) -> None:
+        """Note that the row spiked."""
+        if self.population.learn:
+            self.spiked[synapses.projection.name][k] = True
+
+    def sweep(self, result: Sweep) -> None:
+        """Form the words from the states before the reset."""
+        self.word = np.where(self.population.silent, 0, word_of(self.rule.word, result.before_reset))
+
+    def finish(self) -> None:
+        """Pass the rows of all projections that learn, in their order, ascending; forget which rows spiked."""
+        population = self.population
+        sign = population.factor * np.sign(self.word)
+        if population.learn and sign.any():
+            for name, synapses in population.synapses.items():
+                if synapses.learns:
+                    every = self.rule.rows == "all"
+                    for k in range(len(synapses.weights)) if every else np.flatnonzero(self.spiked[name]):
+                        self._pass(synapses, int(k), sign)
+        self._forget()
+
+    def _pass(self, synapses: SynapseModel, k: int, sign: Array) -> None:
+        weights, rule = synapses.weights[k], self.rule
+        if self.spiked[synapses.projection.name][k]:
+            step = (synapses.highest - weights) << (END_ROUNDING - rule.up)
+        else:
+            step = -((weights - synapses.lowest) << (END_ROUNDING - rule.down))
+        r = self.population.plasticity_draws.draw() & ((1 << END_ROUNDING) - 1)
+        delta = np.where(sign != 0, (sign * step + r) >> END_ROUNDING, 0)
+        self.population.change(synapses, k, -delta)
+
+
 @singledispatch
 def rule_model(rule: object, population: PopulationModel) -> RuleModel:
     """Return the model of a rule; one of one's own registers its model here."""
@@ -287,3 +351,8 @@ def _(rule: FirstSpikeRule, population: PopulationModel) -> RuleModel:
 @rule_model.register(HistoryRule)
 def _(rule: HistoryRule, population: PopulationModel) -> RuleModel:
     return HistoryModel(population, rule)
+
+
+@rule_model.register(EndRule)
+def _(rule: EndRule, population: PopulationModel) -> RuleModel:
+    return EndModel(population, rule)

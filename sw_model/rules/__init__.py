@@ -22,9 +22,10 @@ from erbium.sw_model.rules.base import (
     ThreeFactorRule,
 )
 from erbium.sw_model.rules.encoders import MAX_LEVELS, LatencyEncoder
+from erbium.sw_model.rules.end import EndRule
 from erbium.sw_model.rules.erbp import ErbpRule, ErrorNeurons
 from erbium.sw_model.rules.first_spike import MAX_CAUSES, FirstSpikeErrors, FirstSpikeRule
-from erbium.sw_model.rules.history import HistoryRule, PlasticityWord
+from erbium.sw_model.rules.history import HistoryRule, PlasticityWord, WordRule
 
 __all__ = [
     "FULL_PROBABILITY",
@@ -36,6 +37,7 @@ __all__ = [
     "ROW_PROBABILITY",
     "RULES",
     "RULE_KINDS",
+    "EndRule",
     "ErbpRule",
     "ErrorNeurons",
     "FirstSpikeErrors",
@@ -47,6 +49,7 @@ __all__ = [
     "PlasticityWord",
     "Rule",
     "ThreeFactorRule",
+    "WordRule",
 ]
 
 RULE_KINDS: tuple[type[Rule], ...] = (FirstSpikeRule, ErbpRule)

@@ -71,8 +71,43 @@ class PlasticityWord:
         check_range("shift of a plasticity word", self.shift, 0, 15)
 
 
+class WordRule(Rule):
+    """Base of the rules whose third factor is a :class:`PlasticityWord`: what a population must have for it."""
+
+    word: PlasticityWord
+    lowest: int | None
+    highest: int | None
+
+    def check(self, program: NeuronProgram) -> None:
+        for name in ("gate", "state"):
+            if getattr(self.word, name) >= program.n_states:
+                raise DescriptionError(
+                    f"{name!r} of a plasticity word is {getattr(self.word, name)}, but program {program.name!r} has "
+                    f"states 0 to {program.n_states - 1}"
+                )
+
+    def check_population(self, graph: Graph, population: Population) -> None:
+        # A graph imports the rules, so what a rule knows of connectivities it looks up here.
+        from erbium.sw_model.description.connect import Dense
+
+        for projection in graph.stored(population.name):
+            if projection.rule is None or not isinstance(projection.connect, Dense):
+                continue
+            width = projection.connect.width
+            half = 1 << (width - 1)
+            for name, value in (("lowest", self.lowest), ("highest", self.highest)):
+                if value is not None:
+                    what = f"{name!r} of the rule of projection {projection.name!r}"
+                    check_range(what, value, -half, half - 1, f", what {width} bits hold")
+
+    def bounds(self, width: int) -> tuple[int, int]:
+        """Return the smallest and the largest weight of so many bits."""
+        low, high = super().bounds(width)
+        return low if self.lowest is None else self.lowest, high if self.highest is None else self.highest
+
+
 @dataclass(frozen=True)
-class HistoryRule(Rule):
+class HistoryRule(WordRule):
     """Weights change at presynaptic events, by what the last ticks of the postsynaptic neurons say.
 
     Each postsynaptic neuron keeps a word M and the history H of its last `window` ticks, one bit each. Each row keeps
@@ -163,33 +198,6 @@ class HistoryRule(Rule):
         check_range("rounding of a rule", self.rounding, 0, MAX_ROUNDING, " bits")
         if self.lowest is not None and self.highest is not None:
             check_range("highest weight of a rule", self.highest, self.lowest, STATE_MAX)
-
-    def check(self, program: NeuronProgram) -> None:
-        for name in ("gate", "state"):
-            if getattr(self.word, name) >= program.n_states:
-                raise DescriptionError(
-                    f"{name!r} of a plasticity word is {getattr(self.word, name)}, but program {program.name!r} has "
-                    f"states 0 to {program.n_states - 1}"
-                )
-
-    def check_population(self, graph: Graph, population: Population) -> None:
-        # A graph imports the rules, so what a rule knows of connectivities it looks up here.
-        from erbium.sw_model.description.connect import Dense
-
-        for projection in graph.stored(population.name):
-            if projection.rule is None or not isinstance(projection.connect, Dense):
-                continue
-            width = projection.connect.width
-            half = 1 << (width - 1)
-            for name, value in (("lowest", self.lowest), ("highest", self.highest)):
-                if value is not None:
-                    what = f"{name!r} of the rule of projection {projection.name!r}"
-                    check_range(what, value, -half, half - 1, f", what {width} bits hold")
-
-    def bounds(self, width: int) -> tuple[int, int]:
-        """Return the smallest and the largest weight of so many bits."""
-        low, high = super().bounds(width)
-        return low if self.lowest is None else self.lowest, high if self.highest is None else self.highest
 
     def describe(self) -> str:
         terms = {"causal": self.causal, "acausal": self.acausal, "presynaptic": (self.presynaptic,)}
