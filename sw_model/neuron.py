@@ -77,7 +77,15 @@ class Population:
         values = self.x if operation.kind == "state" else self.u
         return np.asarray(values[operation.index])
 
-    def sweep(self, tick: int, noise: Array | None = None, silent: Array | None = None) -> Sweep:
+    def sweep(
+        self,
+        tick: int,
+        noise: Array | None = None,
+        silent: Array | None = None,
+        *,
+        exclusive: bool = False,
+        kept: Sequence[int] = (),
+    ) -> Sweep:
         """Run the program once for all neurons.
 
         Parameters
@@ -88,6 +96,10 @@ class Population:
             Noise of each neuron; needed if the program has a noise operation.
         silent : ndarray of bool, shape (n,), optional
             Neurons that cannot spike.
+        exclusive : bool
+            Only the first of those that would spike does.
+        kept : sequence of int
+            States that neither an operation nor a reset changes.
         """
         program = self.program
         y = (self.x + np.array(program.bias)[:, None]) << FRACTION_BITS
@@ -96,6 +108,8 @@ class Population:
             y[operation.destination] += operation.sign * term
         x = saturate16((y + dither(tick)) >> FRACTION_BITS)
         x = np.clip(x, np.array(program.lower)[:, None], np.array(program.upper)[:, None])
+        old = self.x[list(kept)]
+        x[list(kept)] = old
         before_reset = x.copy()
 
         resting = self.refractory > 0
@@ -103,6 +117,8 @@ class Population:
         spikes = (x[0] >= threshold) & ~resting
         if silent is not None:
             spikes &= ~silent
+        if exclusive:
+            spikes &= np.cumsum(spikes) == 1
         if program.hold:
             x[0, resting] = program.reset_value[0]
         for state, (mode, value) in enumerate(zip(program.reset_mode, program.reset_value, strict=True)):
@@ -112,6 +128,7 @@ class Population:
                 x[state, spikes] = saturate16(x[state, spikes] + value)
             elif mode == "max":
                 x[state, spikes] = np.maximum(x[state, spikes], value)
+        x[list(kept)] = old
         self.refractory = np.where(spikes, program.refractory, self.refractory - resting)
         self.x = x
         self.u[:] = 0

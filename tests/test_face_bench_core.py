@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from erbium.bench import core
-from erbium.bench.core import bandit, xor, yin_yang
+from erbium.bench.core import bandit, winner, xor, yin_yang
 from erbium.sw_model.core.fast import CoreModel
 from erbium.sw_model.description.codec import from_json, to_json
 from erbium.sw_model.graph_model.array import GraphModel
@@ -28,9 +28,15 @@ def test_the_tasks_are_learned_and_are_not_without_learning(run, monkeypatch):
     assert 0.4 < rows["bandit/without-learning"] < 0.6
     assert rows["yin-yang/accuracy"] > 0.95
     assert rows["erbp-digits/differing-weights"] == 0
+    assert min(rows["lines/first"], rows["lines/adapted"]) > 0.9 > rows["lines/permuted"]
+    assert rows["lines/without-depression"] < 0.3
+    assert rows["unlabelled-mnist/accuracy"] > rows["unlabelled-mnist/without-learning"] + 0.1
 
 
-@pytest.mark.parametrize("network", [xor.network(3), bandit.network(3)])
+COMPETITORS = winner.network("few", 30, 6, 3, threshold=400, raised=50)
+
+
+@pytest.mark.parametrize("network", [xor.network(3), bandit.network(3), COMPETITORS])
 def test_the_networks_of_the_tasks_are_the_same_on_the_reference(network):
     network = from_json(to_json(network))
     reference, model = GraphModel(network), CoreModel(network)
@@ -39,7 +45,7 @@ def test_the_networks_of_the_tasks_are_the_same_on_the_reference(network):
         drive = Drive(
             learn=True,
             clear=number == 0,
-            gains={m.name: 1 for m in network.modulators if m.source},
+            gains={m.name: -1 if m.name == "reset" else 1 for m in network.modulators if m.source},
             values={m.name: 900 for m in network.modulators if not m.source},
         )
         for chip in (reference, model):

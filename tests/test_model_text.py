@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from erbium.sw_model.programs import DescriptionError, Operation, lif
-from erbium.sw_model.rules import HistoryRule, PlasticityWord
+from erbium.sw_model.rules import EndRule, HistoryRule, PlasticityWord
+from erbium.sw_model.text.end_rule import end_rule_from_text
 from erbium.sw_model.text.formula import sum_of_products
 from erbium.sw_model.text.neuron import neuron_from_text
 from erbium.sw_model.text.rule import Trace, nearest_power, rule_from_text
@@ -174,3 +175,57 @@ def test_neurons_that_are_refused(equations, says):
 def test_resets_of_states_that_are_not_there():
     with pytest.raises(DescriptionError, match="reset names 'w', which is no state; there are v"):
         neuron_from_text("some", ["v = u0"], threshold=1, reset={"w": ("set", 0)})
+
+
+WON = PlasticityWord(gate=1, lower=1, inside=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "errors"),
+    [
+        (
+            "dw = r1 * (x * (w_max - w) / 16 - (1 - x) * (w - w_min) / 8)",
+            EndRule(word=WON, up=4, down=3, lowest=0, highest=127),
+            {"up": 0, "down": 0},
+        ),
+        (
+            "dw = 2^-4 * r1 * (127 * x - w)",
+            EndRule(word=WON, up=4, down=4, lowest=0, highest=127),
+            {"up": 0, "down": 0},
+        ),
+        (
+            "dw = 0.11 * x * (w_max - w)",
+            EndRule(rows="spiked", up=3, lowest=0, highest=127),
+            {"up": 0.125 / 0.11 - 1},
+        ),
+        ("dw = x * (w_max - w)", EndRule(rows="spiked", up=0, lowest=0, highest=127), {"up": 0}),
+    ],
+)
+def test_rules_of_the_end(text, rule, errors):
+    compiled = end_rule_from_text(text, r1=WON, lowest=0, highest=127)
+    assert compiled.rule == rule
+    assert compiled.errors == pytest.approx(errors)
+    assert compiled.report().startswith(f"up: 1/{1 << rule.up} of the way")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("w = x", "does not begin with 'dw ='"),
+        ("dw = x - x", "changes nothing"),
+        ("dw = r1 * x * (w_max - w) + x", "the factor r1 of the rule"),
+        ("dw = r1 * (1 + r1) * (w_max - w)", "the factor r1 of the rule"),
+        ("dw = r1 * (w_max - w) * x / 16 ", "which is not given: r1=PlasticityWord"),
+        ("dw = x * (w_max + w)", "for rows that spiked the rule has the term 'w'"),
+        ("dw = x * (w_max - 2 * w)", "for rows that spiked the rule has the term 'w'"),
+        ("dw = x * (w_max - w) * w", "for rows that spiked the rule has the term 'w * w_max'"),
+        ("dw = x * (w_max - w) + (1 - x) * w", "for rows that did not spike the rule has the term 'w'"),
+        ("dw = (w_max - w) / 2", "for rows that did not spike the rule has the term 'w_max'"),
+        ("dw = 2 * x * (w_max - w)", "a rate of the rule is 2; it must be from 1/256 to 1"),
+        ("dw = x * (w_max - w) / 300", "a rate of the rule is 0.00333333"),
+    ],
+)
+def test_rules_of_the_end_that_are_refused(text, says):
+    with pytest.raises(DescriptionError) as caught:
+        end_rule_from_text(text)
+    assert says in str(caught.value)

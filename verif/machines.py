@@ -81,12 +81,13 @@ end_rules = st.builds(
 def machines(draw: st.DrawFn, *, passes: bool = False) -> Graph:
     """Networks of two populations that run on, with a reward, a loop and a source of events.
 
-    `passes`: also those whose weights change at the end of a sample.
+    `passes`: also those whose weights change at the end of a sample, and what competing neurons need.
     """
     known = st.one_of(rules, end_rules) if passes else rules
     rule, other = draw(known), draw(st.one_of(st.none(), known))
     keep = draw(st.sampled_from([256, 200]))
-    lasting = draw(st.sampled_from([(), (1,)]))
+    lasting, exclusive = draw(st.sampled_from([(), (1,)])), passes and draw(st.booleans())
+    plastic = draw(st.sampled_from([(), (), (1,), (0, 1)])) if passes else ()
     sparse = Sparse(targets=((0, 2), (), (1,), (0, 1, 2, 3, 4)), weights=Uniform(90))
     readout = draw(st.sampled_from([None, SpikeCount("first", decide_after=4)]))
     return Graph(
@@ -98,7 +99,9 @@ def machines(draw: st.DrawFn, *, passes: bool = False) -> Graph:
             Source("bias", 1, Constant()),
         ),
         (
-            Population("first", 5, NOISY, keep=keep, lasting=lasting),
+            Population(
+                "first", 5, NOISY, keep=keep, lasting=lasting, exclusive=exclusive, plastic=plastic
+            ),
             Population("second", 2, replace(NOISY, threshold=60, refractory=0)),
         ),
         (

@@ -101,7 +101,8 @@ BENCHES = {
         pages="erbium.bench.bridge.page",
     ),
     "core": Bench(
-        "erbium.bench.core", "tasks of the machine: reward, reversals, sequences, Yin-Yang; controls"
+        "erbium.bench.core",
+        "tasks of the machine: reward, reversals, sequences, without labels, Yin-Yang; controls",
     ),
     "boards": Bench("erbium.bench.boards", "frequency, size and images per second of the bitstreams"),
 }

@@ -112,7 +112,7 @@ class CoreModel(CompiledGraph, SampleModel):
             probe,
         )
         self._fresh = False
-        answer, run, decision = (int(n) for n in self._state.outcome[ANSWER :])
+        answer, run, decision = (int(n) for n in self._state.outcome[ANSWER:])
         self._samples += 1
         self._ticks += run
         self._keep(raster[:run], probe[:run])

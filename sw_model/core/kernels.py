@@ -303,6 +303,7 @@ def sweep(s: State, t: Tables, number: int, at: int, learn: bool, tick: int) -> 
     group, program, own = groups[population.group], operations[population.group], variables[population.group]
     history_mask = (1 << group.window) - 1
     dither, count = reverse8(tick & 0xFF), 0
+    kept = 0 if learn else population.plastic
     y = np.zeros(4, dtype=np.int64)
     for i in range(population.first, population.first + population.n):
         noise = 0
@@ -322,15 +323,17 @@ def sweep(s: State, t: Tables, number: int, at: int, learn: bool, tick: int) -> 
                 source = noise
             y[operation.destination] += operation.sign * ((source << 8) >> operation.shift)
         for k in range(group.n_states):
-            value = saturate16((y[k] + dither) >> 8)
-            x[k, i] = min(max(value, own[k].lower), own[k].upper)
+            if not (kept >> k) & 1:
+                value = saturate16((y[k] + dither) >> 8)
+                x[k, i] = min(max(value, own[k].lower), own[k].upper)
         if group.rule in (HISTORY, END) or (group.rule == ERBP and learn):
             formed = word_of(group, x[group.gate, i], x[group.state, i])
             word[i] = 0 if silent[i] else formed
         resting = refractory[i] > 0
         threshold = group.threshold + (x[1, i] if group.adaptive else 0)
         fires = x[0, i] >= threshold and not resting and not silent[i]
-        if resting and group.hold:
+        fires &= not (population.exclusive and count > 0)
+        if resting and group.hold and not kept & 1:
             x[0, i] = own[0].reset_value
         refractory[i] -= resting
         history[i] = ((history[i] << 1) | fires) & history_mask
@@ -341,6 +344,8 @@ def sweep(s: State, t: Tables, number: int, at: int, learn: bool, tick: int) -> 
         refractory[i] = group.refractory
         for k in range(group.n_states):
             mode, value = own[k].reset_mode, own[k].reset_value
+            if (kept >> k) & 1:
+                continue
             if mode == RESET_SET:
                 x[k, i] = value
             elif mode == RESET_ADD:

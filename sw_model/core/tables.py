@@ -41,6 +41,8 @@ POPULATION = _fields(
     "group",  # of parameters
     "keep",
     "lasting",  # a bit for each state
+    "plastic",  # likewise
+    "exclusive",
 )
 GROUP = _fields(
     "n_states",
@@ -221,6 +223,8 @@ def _population(
         "group": number,
         "keep": population.keep,
         "lasting": sum(1 << state for state in population.lasting),
+        "plastic": sum(1 << state for state in population.plastic),
+        "exclusive": population.exclusive,
     }
     return record(POPULATION, values)
 

@@ -26,6 +26,10 @@ def parts_of_the_core(graph: Graph) -> Iterator[tuple[str, str]]:
     for population in graph.populations:
         if population.lasting:
             yield "population with states that last", population.name
+        if population.plastic:
+            yield "population with states that learn", population.name
+        if population.exclusive:
+            yield "population that spikes exclusively", population.name
 
 
 def check_graph(graph: Graph) -> None:

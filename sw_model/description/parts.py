@@ -96,6 +96,11 @@ class Population:
         Which random numbers; ``None`` derives the number from the name.
     lasting : tuple of int
         States that live for the whole run: no sample clears them.
+    exclusive : bool
+        In a tick at most one neuron spikes: the first, in ascending order, of those that would. The others go on as if
+        they had not reached the threshold, and a pass at the end of a sample has one winner of a tick.
+    plastic : tuple of int
+        States that change in learned samples only, as weights do: in others no operation and no reset writes them.
     """
 
     name: str
@@ -104,6 +109,8 @@ class Population:
     keep: int = 256
     stream: int | None = None
     lasting: tuple[int, ...] = ()
+    exclusive: bool = False
+    plastic: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_name("a population", self.name, identifier=True)
@@ -113,6 +120,9 @@ class Population:
             check_range(f"stream of population {self.name!r}", self.stream, 0, (1 << 32) - 1)
         for state in self.lasting:
             check_range(f"lasting state of population {self.name!r}", state, 0, self.program.n_states - 1)
+        for state in self.plastic:
+            check_range(f"plastic state of population {self.name!r}", state, 0, self.program.n_states - 1)
+        check_choice(f"exclusive of population {self.name!r}", self.exclusive, (False, True))
 
     @property
     def process(self) -> int:

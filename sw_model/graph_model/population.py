@@ -184,7 +184,13 @@ class PopulationModel:
         noise = None
         if self.population.program.uses_noise:
             noise = np.array([self.noise_draws.noise() for _ in range(self.size)])
-        result = self.neurons.sweep(self.tick_number, noise, self.silent)
+        result = self.neurons.sweep(
+            self.tick_number,
+            noise,
+            self.silent,
+            exclusive=self.population.exclusive,
+            kept=() if self.learn else self.population.plastic,
+        )
         self.rule.sweep(result)
         self.tick_number += 1
         spikes = np.flatnonzero(result.spikes)

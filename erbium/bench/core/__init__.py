@@ -7,6 +7,8 @@ task       rule                                             figure              
 xor        reward-modulated, causal heights times a trace   seeds that solve it            no learning
 bandit     the same with soft bounds                        worst block of all seeds       no learning; hard bounds
 sequence   voltage and calcium, on presynaptic spikes       seeds with a detector          no learning
+lines      winner-take-all, at the end of a sample          worst seed, pixels permuted    no depression
+unlabelled the same, on MNIST                               accuracy, mean of the seeds    no learning
 yin-yang   event-driven random backpropagation              accuracy, mean of the seeds
 erbp       the same, layered network as a graph             weights that differ
 ========== ================================================ ============================== ===========================
@@ -21,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from erbium.bench.core import bandit, sequence, xor, yin_yang
+from erbium.bench.core import bandit, lines, sequence, unlabelled, xor, yin_yang
 from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named
 from erbium.bench.result import Limit, Row
@@ -39,23 +41,32 @@ N_LEARNED, N_INFERRED = 1_000, 200
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is asked of one row: its unit, its target for all seeds, and how that is meant."""
+    """What is asked of one row: its unit, its target for all seeds, and whether the worst seed counts or their mean."""
 
     unit: str
     target: float | None = None
     limit: Limit = "at least"
+    worst: bool = False
 
 
 QUANTITIES: Mapping[str, Quantity] = {
     "xor/solved": Quantity("of 20 seeds", 20),
     "xor/solved-without-learning": Quantity("of 20 seeds"),
-    "bandit/worst-block": Quantity("right", 0.95),
-    "bandit/worst-block-hard-bounds": Quantity("right"),
+    "bandit/worst-block": Quantity("right", 0.95, worst=True),
+    "bandit/worst-block-hard-bounds": Quantity("right", worst=True),
     "bandit/without-learning": Quantity("right"),
     "sequence/solved": Quantity("of 20 seeds", 20),
     "sequence/solved-without-learning": Quantity("of 20 seeds"),
+    "lines/first": Quantity("right", 0.97, worst=True),
+    "lines/permuted": Quantity("right"),
+    "lines/adapted": Quantity("right", 0.95, worst=True),
+    "lines/without-depression": Quantity("right"),
     "yin-yang/accuracy": Quantity("right", 0.98),
+    "unlabelled-mnist/accuracy": Quantity("right", 0.84),
+    "unlabelled-mnist/without-learning": Quantity("right"),
 }
+LONG = ("yin-yang/", "unlabelled-")
+"""Tasks with seeds of their own: fewer."""
 
 
 def seed_task(advance: Advance, seed: int, quick: bool) -> dict[str, float]:
@@ -74,6 +85,23 @@ def seed_task(advance: Advance, seed: int, quick: bool) -> dict[str, float]:
     found["sequence/solved"] = sequence.detectors(seed) > 0
     found["sequence/solved-without-learning"] = sequence.detectors(seed, learns=False, learned=1) > 0
     advance(1)
+    learned = lines.LEARNED // 2 if quick else lines.LEARNED
+    shares = lines.shares(seed, learned=learned)
+    found |= {f"lines/{name}": share for name, share in shares._asdict().items()}
+    found["lines/without-depression"] = lines.shares(seed, forgets=False, learned=learned // 4).first
+    advance(1)
+    return found
+
+
+def unlabelled_task(advance: Advance, seed: int, request: Request) -> dict[str, float]:
+    """Learn digits without labels from one seed: MNIST in one pass, or in the short form the digits that come along."""
+    data = load_named(QUICK_LAYERED if request.quick else LAYERED, request.data)
+    n_learned, n_tested = (1_000, 200) if request.quick else (len(data.train.images), len(data.test.images))
+    do = partial(unlabelled.accuracy, seed, data, tested=n_tested)
+    found = {"unlabelled-mnist/accuracy": do(learned=n_learned)}
+    advance(1)
+    found["unlabelled-mnist/without-learning"] = do(learned=unlabelled.LABELLED, learns=False)
+    advance(1)
     return found
 
 
@@ -85,13 +113,20 @@ def measure(request: Request, display: Display) -> list[Row]:
     selected = request.select(ids)
     seeds = range(1, 1 + (QUICK_SEEDS if request.quick else SEEDS))
     wanted = {row_id.removeprefix(f"{request.bench}/") for row_id in selected}
-    if differing in wanted and not request.quick:
+    unlabelled_rows = {name for name in QUANTITIES if name.startswith("unlabelled-")}
+    if wanted & {differing, *unlabelled_rows} and not request.quick:
         request.check_mnist()
     rows: dict[str, Row] = {}
-    if wanted & (set(QUANTITIES) - {"yin-yang/accuracy"}):
-        tasks = [Task(f"seed {seed}", 4, seed_task, (seed, request.quick)) for seed in seeds]
-        found = carry_out(tasks, request.n_processes, display)
-        rows |= {name: _row(request, name, [one[name] for one in found]) for name in found[0]}
+    tasks = []
+    if any(not name.startswith(LONG) for name in wanted & set(QUANTITIES)):
+        tasks += [Task(f"seed {seed}", 5, seed_task, (seed, request.quick)) for seed in seeds]
+    if wanted & unlabelled_rows:
+        few = seeds[:1] if request.quick else seeds[:3]
+        tasks += [Task(f"unlabelled, seed {seed}", 2, unlabelled_task, (seed, request)) for seed in few]
+    found = carry_out(tasks, request.n_processes, display)
+    for name in QUANTITIES:
+        if values := [one[name] for one in found if name in one]:
+            rows[name] = _row(request, name, values)
     if "yin-yang/accuracy" in wanted:
         some = seeds[:1] if request.quick else seeds[:3]
         shares = [yin_yang.accuracy(seed, epochs=5 if request.quick else yin_yang.EPOCHS) for seed in some]
@@ -106,7 +141,7 @@ def measure(request: Request, display: Display) -> list[Row]:
 
 def _row(request: Request, name: str, values: list[float]) -> Row:
     quantity, row_id = QUANTITIES[name], f"{request.bench}/{name}"
-    combine = sum if quantity.unit.startswith("of ") else np.min if "worst" in name else np.mean
+    combine = sum if quantity.unit.startswith("of ") else np.min if quantity.worst else np.mean
     unit = f"of {len(values)} seeds" if quantity.unit.startswith("of ") else quantity.unit
     extra: dict[str, Any] = {"quick": request.quick, "each": [round(float(value), 4) for value in values]}
     target = None if request.quick else quantity.target
