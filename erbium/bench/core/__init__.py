@@ -16,7 +16,7 @@ erbp       the same, layered network as a graph             weights that differ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -65,31 +65,56 @@ QUANTITIES: Mapping[str, Quantity] = {
     "unlabelled-mnist/accuracy": Quantity("right", 0.84),
     "unlabelled-mnist/without-learning": Quantity("right"),
 }
-LONG = ("yin-yang/", "unlabelled-")
-"""Tasks with seeds of their own: fewer."""
 
 
-def seed_task(advance: Advance, seed: int, quick: bool) -> dict[str, float]:
-    """Do all tasks with one seed; return what each came to."""
-    found: dict[str, float] = {}
+def _xor(seed: int, quick: bool) -> dict[str, float]:
+    return {
+        "xor/solved": xor.solves(seed),
+        "xor/solved-without-learning": xor.solves(seed, learns=False, epochs=1),
+    }
+
+
+def _bandit(seed: int, quick: bool) -> dict[str, float]:
     n_blocks, trials = (2, 150) if quick else (bandit.BLOCKS, bandit.TRIALS)
     blocks = partial(bandit.blocks, seed, n_blocks=n_blocks, trials=trials)
-    found["xor/solved"] = xor.solves(seed)
-    advance(1)
-    found["xor/solved-without-learning"] = xor.solves(seed, learns=False, epochs=1)
-    found["bandit/worst-block"] = min(blocks())
-    advance(1)
-    found["bandit/worst-block-hard-bounds"] = min(blocks(soft=False))
-    found["bandit/without-learning"] = float(np.mean(blocks(learns=False)))
-    advance(1)
-    found["sequence/solved"] = sequence.detectors(seed) > 0
-    found["sequence/solved-without-learning"] = sequence.detectors(seed, learns=False, learned=1) > 0
-    advance(1)
+    return {
+        "bandit/worst-block": min(blocks()),
+        "bandit/worst-block-hard-bounds": min(blocks(soft=False)),
+        "bandit/without-learning": float(np.mean(blocks(learns=False))),
+    }
+
+
+def _sequence(seed: int, quick: bool) -> dict[str, float]:
+    return {
+        "sequence/solved": sequence.detectors(seed) > 0,
+        "sequence/solved-without-learning": sequence.detectors(seed, learns=False, learned=1) > 0,
+    }
+
+
+def _lines(seed: int, quick: bool) -> dict[str, float]:
     learned = lines.LEARNED // 2 if quick else lines.LEARNED
     shares = lines.shares(seed, learned=learned)
-    found |= {f"lines/{name}": share for name, share in shares._asdict().items()}
-    found["lines/without-depression"] = lines.shares(seed, forgets=False, learned=learned // 4).first
-    advance(1)
+    control = lines.shares(seed, forgets=False, learned=learned)
+    return {f"lines/{name}": share for name, share in shares._asdict().items()} | {
+        "lines/without-depression": control.first
+    }
+
+
+SEED_TASKS: Mapping[str, Callable[[int, bool], dict[str, float]]] = {
+    "xor": _xor,
+    "bandit": _bandit,
+    "sequence": _sequence,
+    "lines": _lines,
+}
+"""Tasks that all seeds do."""
+
+
+def seed_task(advance: Advance, seed: int, quick: bool, names: tuple[str, ...]) -> dict[str, float]:
+    """Do tasks with one seed; return what each came to."""
+    found: dict[str, float] = {}
+    for name in names:
+        found |= SEED_TASKS[name](seed, quick)
+        advance(1)
     return found
 
 
@@ -118,8 +143,8 @@ def measure(request: Request, display: Display) -> list[Row]:
         request.check_mnist()
     rows: dict[str, Row] = {}
     tasks = []
-    if any(not name.startswith(LONG) for name in wanted & set(QUANTITIES)):
-        tasks += [Task(f"seed {seed}", 5, seed_task, (seed, request.quick)) for seed in seeds]
+    if names := tuple(name for name in SEED_TASKS if any(row.startswith(f"{name}/") for row in wanted)):
+        tasks += [Task(f"seed {seed}", len(names), seed_task, (seed, request.quick, names)) for seed in seeds]
     if wanted & unlabelled_rows:
         few = seeds[:1] if request.quick else seeds[:3]
         tasks += [Task(f"unlabelled, seed {seed}", 2, unlabelled_task, (seed, request)) for seed in few]
