@@ -24,6 +24,7 @@ COMMANDS = {
     "run": ("erbium.commands.run", "run"),
     "simulate": ("erbium.commands.run", "simulate"),
     "page": ("erbium.commands.page", "page"),
+    "gallery": ("erbium.commands.gallery", "gallery"),
     "presets": ("erbium.commands.show", "presets"),
     "show": ("erbium.commands.show", "show"),
     "verilog": ("erbium.commands.export", "verilog"),

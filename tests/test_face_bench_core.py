@@ -22,6 +22,7 @@ def test_the_tasks_are_learned_and_are_not_without_learning(run, monkeypatch):
         row["id"].removeprefix("core/"): row["value"]
         for row in json.loads(Path("core.json").read_text())["rows"]
     }
+    assert rows["gallery/equal-counts"] == 20
     assert rows["xor/solved"] == rows["sequence/solved"] == 1
     assert rows["xor/solved-without-learning"] == rows["sequence/solved-without-learning"] == 0
     assert rows["bandit/worst-block"] > 0.5

@@ -217,8 +217,8 @@ def six() -> tuple[Behaviour, ...]:
     second = 1280
     return (
         _niebur("six-tonic", "Tonic spiking", "equal intervals", steps((300, second))),
-        _niebur("six-class-1", "Class I", "a ramp: the rate begins near 0", ramp(150, 400, second)),
-        _niebur("six-class-2", "Class II", "a ramp: the rate begins with a jump", ramp(300, 500, second), 5),
+        _niebur("six-class-1", "Class I", "a ramp: the rate begins near 0", ramp(190, 260, second)),
+        _niebur("six-class-2", "Class II", "a ramp: the rate begins with a jump", ramp(100, 600, second), 5),
         _niebur("six-phasic", "Phasic spiking", "exactly one spike", steps((260, second)), 5),
         _niebur("six-mixed", "Mixed mode", "a burst, then single spikes", steps((400, second)), 5, 5, -0.3),
         _niebur(

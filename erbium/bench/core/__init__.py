@@ -9,6 +9,8 @@ bandit     the same with soft bounds                        worst block of all s
 sequence   voltage and calcium, on presynaptic spikes       seeds with a detector          no learning
 lines      winner-take-all, at the end of a sample          worst seed, pixels permuted    no depression
 unlabelled the same, on MNIST                               accuracy, mean of the seeds    no learning
+gallery    none: twenty neurons                             those that spike as often as
+                                                            their equations
 yin-yang   event-driven random backpropagation              accuracy, mean of the seeds
 erbp       the same, layered network as a graph             weights that differ
 ========== ================================================ ============================== ===========================
@@ -28,6 +30,8 @@ from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named
 from erbium.bench.result import Limit, Row
 from erbium.bench.work import Advance, Task, carry_out
+from erbium.gallery.behaviours import twenty
+from erbium.gallery.record import record
 from erbium.gen.presets import preset
 from erbium.sw_model.constants import sample_seeds
 from erbium.sw_model.core.fast import CoreModel
@@ -50,6 +54,7 @@ class Quantity:
 
 
 QUANTITIES: Mapping[str, Quantity] = {
+    "gallery/equal-counts": Quantity("of 20 behaviours", 20),
     "xor/solved": Quantity("of 20 seeds", 20),
     "xor/solved-without-learning": Quantity("of 20 seeds"),
     "bandit/worst-block": Quantity("right", 0.95, worst=True),
@@ -142,6 +147,8 @@ def measure(request: Request, display: Display) -> list[Row]:
     if wanted & {differing, *unlabelled_rows} and not request.quick:
         request.check_mnist()
     rows: dict[str, Row] = {}
+    if (name := "gallery/equal-counts") in wanted:
+        rows[name] = _gallery_row(request, name)
     tasks = []
     if names := tuple(name for name in SEED_TASKS if any(row.startswith(f"{name}/") for row in wanted)):
         tasks += [Task(f"seed {seed}", len(names), seed_task, (seed, request.quick, names)) for seed in seeds]
@@ -162,6 +169,14 @@ def measure(request: Request, display: Display) -> list[Row]:
         extra = {"learned": N_LEARNED, "inferred": N_INFERRED}
         rows[differing] = Row(row_id, count, "weights", request.command(row_id), 0, "exactly", extra)
     return [rows[name] for name in (*QUANTITIES, differing) if name in wanted]
+
+
+def _gallery_row(request: Request, name: str) -> Row:
+    recordings = [record(behaviour) for behaviour in twenty()]
+    quantity, row_id = QUANTITIES[name], f"{request.bench}/{name}"
+    extra = {r.behaviour.name: [r.spikes.size, r.float_spikes.size, r.farthest] for r in recordings}
+    equal = sum(recording.equal_counts for recording in recordings)
+    return Row(row_id, equal, quantity.unit, request.command(row_id), quantity.target, quantity.limit, extra)
 
 
 def _row(request: Request, name: str, values: list[float]) -> Row:
