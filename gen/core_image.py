@@ -399,6 +399,14 @@ def _check_parts(graph: Graph, hardware: CoreHardware) -> None:
         rule = graph.rule_of(population.name)
         if type(rule) not in RULE_KINDS:
             raise DescriptionError(f"the core does not have the plasticity rule {type(rule).__name__}")
+        for what, there in (
+            ("plastic states", population.plastic),
+            ("exclusive spikes", population.exclusive),
+        ):
+            if there:
+                raise DescriptionError(
+                    f"population {population.name!r} has {what}; the core in hardware has none; its models run it"
+                )
         if isinstance(rule, HistoryRule) and rule.window > hardware.window:
             raise DescriptionError(
                 f"the rule of population {population.name!r} looks at {rule.window} ticks; this core keeps "

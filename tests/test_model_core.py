@@ -9,12 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from erbium.gen.core_image import CoreImage
 from erbium.sw_model.core.fast import CoreModel
 from erbium.sw_model.description.chain import chain
 from erbium.sw_model.description.codec import digest, from_json, to_json
 from erbium.sw_model.description.connect import Dense, Given, Identity, Uniform
 from erbium.sw_model.description.drawing import as_svg, as_text
 from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.machine import CoreHardware
 from erbium.sw_model.description.parts import (
     Events,
     Modulator,
@@ -368,6 +370,12 @@ def test_paths_that_do_not_have_a_part_say_so():
         check_hardware(machine())
     with pytest.raises(DescriptionError, match="a rule that is no part of it, 'rows_to_neurons'"):
         check_hardware(replace(winners(EndRule(), ((1,),)), sources=(Source("rows", 1), Source("win", 1))))
+    for field, value in (("plastic", (1,)), ("exclusive", True)):
+        populations = (replace(machine().populations[0], **{field: value}),)
+        with pytest.raises(DescriptionError, match="the core in hardware has none; its models run it"):
+            CoreImage(replace(machine(), populations=populations), CoreHardware())
+    with pytest.raises(DescriptionError, match="the core does not have the plasticity rule EndRule"):
+        CoreImage(winners(EndRule(), ((1,),)), CoreHardware())
     first_spike = chain(__import__("erbium").preset("first-spike-tiny").network)
     with pytest.raises(DescriptionError, match="the core does not have the readout FirstSpike"):
         CoreModel(first_spike)

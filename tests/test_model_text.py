@@ -32,6 +32,7 @@ def test_formulas(text, expected):
     assert sum_of_products(text, NAMES) == expected
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-9, 9), st.sampled_from(["", "*a", "*b", "*a*b"])), min_size=1, max_size=6)
 )
@@ -74,6 +75,7 @@ def test_heights_that_are_no_powers_of_two_tell_their_error():
         assert compiled.rule.causal[place] == pytest.approx(asked * (1 + error))
 
 
+@settings(deadline=None)
 @given(st.floats(0.5, 1000))
 def test_no_other_power_of_two_is_nearer_in_ratio(value):
     chosen = nearest_power(value)
@@ -137,7 +139,7 @@ def test_coefficients_tell_their_error():
     assert "v <- -0.150391 * v (+0.26 %)" in compiled.report()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.fractions(-3, 3, max_denominator=5000), min_size=3, max_size=3))
 def test_coefficients_are_as_near_as_said(values):
     if any(0 < abs(value) < Fraction(1, 1 << 14) for value in values):

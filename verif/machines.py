@@ -99,9 +99,7 @@ def machines(draw: st.DrawFn, *, passes: bool = False) -> Graph:
             Source("bias", 1, Constant()),
         ),
         (
-            Population(
-                "first", 5, NOISY, keep=keep, lasting=lasting, exclusive=exclusive, plastic=plastic
-            ),
+            Population("first", 5, NOISY, keep=keep, lasting=lasting, exclusive=exclusive, plastic=plastic),
             Population("second", 2, replace(NOISY, threshold=60, refractory=0)),
         ),
         (
