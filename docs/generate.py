@@ -43,6 +43,21 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Layers": ("LayerEngine", "LayerControl", "LayerPipeline", "LaneGroup", "NeuronUnit", "SpikeSerializer"),
     "Learning": ("FeedbackGate", "FeedbackPort", "CausalFifo", "SignPopcount"),
     "Output": ("PredictionUnit", "FirstSpikePrediction"),
+    "The core": (
+        "CoreEngine",
+        "Sequencer",
+        "SourceUnit",
+        "SpikeMemory",
+        "RowWalker",
+        "RowLanes",
+        "SynapseLane",
+        "Sweeper",
+        "MicroUnit",
+        "NoiseSource",
+        "CoreReadout",
+        "CoreCounters",
+        "WindowMemory",
+    ),
     "Memories, queues, counters, random numbers": (
         "SynapseMemory",
         "WordFile",
@@ -81,9 +96,9 @@ def _module_of(name: str) -> str:
     """Return the module of ``erbium.hdl`` that holds a component."""
     if name in REGISTRY:
         return REGISTRY[name].component.__module__
-    for path in sorted((ROOT / "hdl").glob("*.py")):
+    for path in sorted((ROOT / "hdl").rglob("*.py")):
         if re.search(rf"^class {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE):
-            return f"erbium.hdl.{path.stem}"
+            return ".".join(["erbium", *path.relative_to(ROOT).with_suffix("").parts])
     raise LookupError(f"no file of hdl/ holds {name}")
 
 

@@ -82,7 +82,8 @@ def layered_samples(graph, seed):
         image[rng.random(graph.n_pixels) < 0.3] = 0
         label = int(rng.integers(0, max(graph.n_classes, 1))) if number % 3 else None
         rates = {name: full // 2 for name, full in graph.rates.items()} if number >= 3 else {}
-        yield image, {"seed": number, "label": label, "drive": Drive(clear=number != 4)}, rates
+        drive = Drive(clear=number != 4, factor=(1, -1, 0)[number % 3])
+        yield image, {"seed": number, "label": label, "drive": drive}, rates
 
 
 @drawn

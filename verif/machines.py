@@ -18,7 +18,7 @@ from erbium.sw_model.description.parts import (
     SpikeCount,
 )
 from erbium.sw_model.programs import NeuronProgram, Operation
-from erbium.sw_model.rules import EndRule, HistoryRule, PlasticityWord
+from erbium.sw_model.rules import EndRule, HistoryRule, PlasticityWord, Rule
 
 NOISY = NeuronProgram(
     name="noisy",
@@ -77,19 +77,19 @@ end_rules = st.builds(
 )
 
 
-@st.composite
-def machines(draw: st.DrawFn, *, passes: bool = False) -> Graph:
-    """Networks of two populations that run on, with a reward, a loop and a source of events.
-
-    `passes`: also those whose weights change at the end of a sample, and what competing neurons need.
-    """
-    known = st.one_of(rules, end_rules) if passes else rules
-    rule, other = draw(known), draw(st.one_of(st.none(), known))
-    keep = draw(st.sampled_from([256, 200]))
-    lasting, exclusive = draw(st.sampled_from([(), (1,)])), passes and draw(st.booleans())
-    plastic = draw(st.sampled_from([(), (), (1,), (0, 1)])) if passes else ()
+def machine(
+    rule: Rule | None,
+    other: Rule | None,
+    *,
+    keep: int = 256,
+    lasting: tuple[int, ...] = (),
+    exclusive: bool = False,
+    plastic: tuple[int, ...] = (),
+    readout: SpikeCount | None = None,
+    n_ticks: int = 60,
+) -> Graph:
+    """Return two populations with a reward, a loop and a source of events; all that ends on one learns by one rule."""
     sparse = Sparse(targets=((0, 2), (), (1,), (0, 1, 2, 3, 4)), weights=Uniform(90))
-    readout = draw(st.sampled_from([None, SpikeCount("first", decide_after=4)]))
     return Graph(
         "machine",
         (
@@ -111,10 +111,45 @@ def machines(draw: st.DrawFn, *, passes: bool = False) -> Graph:
             Projection("bias", "second", Dense(weights=Uniform(9)), rule=other, when="learn"),
         ),
         readout,
-        60,
+        n_ticks,
         modulators=(
             Modulator("reward", "first", 1, "second", 20),
             Modulator("again", "second", 1, "first", 3),
             Modulator("push", "second", 0),
         ),
     )
+
+
+@st.composite
+def machines(draw: st.DrawFn, *, passes: bool = False) -> Graph:
+    """Networks of two populations that run on, with a reward, a loop and a source of events.
+
+    `passes`: also those whose weights change at the end of a sample, and what competing neurons need.
+    """
+    known = st.one_of(rules, end_rules) if passes else rules
+    return machine(
+        draw(known),
+        draw(st.one_of(st.none(), known)),
+        keep=draw(st.sampled_from([256, 200])),
+        lasting=draw(st.sampled_from([(), (1,)])),
+        exclusive=passes and draw(st.booleans()),
+        plastic=draw(st.sampled_from([(), (), (1,), (0, 1)])) if passes else (),
+        readout=draw(st.sampled_from([None, SpikeCount("first", decide_after=4)])),
+    )
+
+
+def rewarded(n_ticks: int = 60) -> Graph:
+    """Return a machine in which every term of a rule and everything random has a part."""
+    rule = HistoryRule(
+        word=PlasticityWord(lower=-20, upper=150, inside=3, outside=-2, term="state", state=1, shift=1),
+        window=16,
+        zones=(3, 7),
+        causal=(16, 4, -1),
+        acausal=(-8, -2, 1),
+        presynaptic=-1,
+        by_word=(True, False, True),
+        rounding=3,
+        soft=True,
+    )
+    other = HistoryRule(causal=(8, 8, 8), by_word=(False, True, True), rounding=1, lowest=-100, highest=100)
+    return machine(rule, other, keep=200, lasting=(1,), readout=SpikeCount("first"), n_ticks=n_ticks)

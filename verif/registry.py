@@ -20,6 +20,7 @@ from erbium.hdl.bus_chip import AxiChip, WishboneChip
 from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.chip import ErbiumChip, FrameChip
 from erbium.hdl.cobs import CobsDecoder, CobsEncoder
+from erbium.hdl.core.engine import CoreEngine
 from erbium.hdl.counter_bank import Count, CounterBank
 from erbium.hdl.crc import Crc
 from erbium.hdl.encoder import Encoder
@@ -48,8 +49,11 @@ from erbium.hdl.weight_access import WeightAccess
 from erbium.hdl.word_file import WordFile, WordRom
 from erbium.sw_model import first_spike, programs, rng
 from erbium.sw_model.array import ArrayModel
+from erbium.sw_model.description.chain import chain
+from erbium.sw_model.description.machine import CoreHardware
 from erbium.sw_model.encoder import encoder_of
 from erbium.sw_model.erbp import ErbpLayer, ErbpPrediction
+from erbium.sw_model.graph_model.array import GraphModel
 from erbium.sw_model.graph_model.merge import merged
 from erbium.sw_model.layer import LayerModel
 from erbium.sw_model.network import Hardware, Layer, Network
@@ -59,6 +63,7 @@ from erbium.sw_model.rules import ErbpRule, ErrorNeurons, ThreeFactorRule
 from erbium.verif.bus_model import BusModel
 from erbium.verif.link_array import ModelledArray
 from erbium.verif.link_model import LinkModel
+from erbium.verif.machines import rewarded
 from erbium.verif.probes import ProbedArray, ProbedLayer
 from erbium.verif.simulators import SimulatorName
 
@@ -773,6 +778,18 @@ def _digits(prefix: str = "", **options: Any) -> Iterator[Case]:
         yield Case(prefix + name, {"registers": registers} | options, VERILATOR, bench="bus_learning")
 
 
+def _cores() -> Iterator[Case]:
+    """Graphs that learn by each rule, on cores of several sizes."""
+    small = CoreHardware(lanes=2, units=1)
+    machine, tiny = rewarded(8), replace(chain(_small()), n_ticks=6)
+    yield Case("machine", {"hardware": small}, BOTH, {"graph": machine})
+    yield Case("layers", {"hardware": small}, ICARUS, {"graph": tiny})
+    for lanes, units in ((1, 1), (4, 4), (8, 2)):
+        hardware = CoreHardware(lanes=lanes, units=units)
+        yield Case(f"machine-{lanes}-{units}", {"hardware": hardware}, ICARUS, {"graph": machine})
+        yield Case(f"layers-{lanes}-{units}", {"hardware": hardware}, VERILATOR, {"graph": tiny})
+
+
 _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Component] | None]] = {
     Generator: (
         rng.Generator,
@@ -848,6 +865,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     AxiChip: (BusModel, "bus", itertools.chain(_bus_chips(), _at_work("first-spike-tiny")), None),
     WishboneChip: (BusModel, "bus", itertools.chain(_wishbone_chips(), _at_work("tiny")), None),
     LayerEngine: (LayerModel, "layer", itertools.chain(_layers(), _first_spike_layers()), ProbedLayer),
+    CoreEngine: (GraphModel, "core_engine", _cores(), None),
     ErbiumArray: (ArrayModel, "array", itertools.chain(_arrays(), _first_spike_arrays()), ProbedArray),
 }
 
@@ -878,6 +896,18 @@ REGISTRY: dict[str, Entry] = {
 """Every component that has a bench of its own, by name."""
 
 COVERED_BY = {
+    "CoreCounters": "CoreEngine",
+    "CoreReadout": "CoreEngine",
+    "MicroUnit": "CoreEngine",
+    "NoiseSource": "CoreEngine",
+    "RowLanes": "CoreEngine",
+    "RowWalker": "CoreEngine",
+    "Sequencer": "CoreEngine",
+    "SourceUnit": "CoreEngine",
+    "SpikeMemory": "CoreEngine",
+    "Sweeper": "CoreEngine",
+    "SynapseLane": "CoreEngine",
+    "WindowMemory": "CoreEngine",
     "LayerControl": "LayerEngine",
     "LayerPipeline": "LayerEngine",
     "LaneGroup": "LayerEngine",

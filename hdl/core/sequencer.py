@@ -209,7 +209,6 @@ class Sequencer(wiring.Component):
             self.seed.eq(sample.seed),
             self.label.eq(sample.label),
             self.has_label.eq(sample.has_label),
-            self.reversed.eq(sample.factor < 0),
             self.silence.eq(learn),
             self.source_tick.eq(number + 1),
             self.source_slot.eq(next_slot),
@@ -217,6 +216,8 @@ class Sequencer(wiring.Component):
         by_history, by_word = population.rule == RuleKind.HISTORY, population.rule == RuleKind.ERBP
         back = self.slot - projection.back
         m.d.comb += [
+            # The factor is that of history rules.
+            self.reversed.eq(by_history & (sample.factor < 0)),
             self.form.eq(by_history | (by_word & learn)),
             self.learns.eq(
                 Mux(
