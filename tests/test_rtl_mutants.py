@@ -75,6 +75,14 @@ MUTANTS = [
     ),
     Mutant("weight-step", "rules.weight_step", "delta < 0", "delta > 0", "LayerEngine", "lanes-5", ONE_STALL),
     Mutant(
+        "weight-step-of-one",
+        "rules.weight_step",
+        "stepped = weight - free",
+        "stepped = weight - delta",
+        "LayerEngine",
+        "first-spike-blank-out",
+    ),
+    Mutant(
         "armed",
         "rules.erbp",
         "tick >= self.rule.first_tick",
