@@ -510,7 +510,17 @@ def test_without_mnist_there_are_the_quick_forms_alone(run, monkeypatch):
     notice = "MNIST is not available (no network), so the digits stand in; point --data elsewhere."
     monkeypatch.setattr(datasets, "load", lambda folder=None, n_inputs=0: load_digits(notice))
     # Frames, faults, proofs, mutants and coverage need no images; bitstreams and buses take the digits, too.
-    without = {"boards", "bus", "coverage", "link", "mutants", "proofs", "read-back", "service"}
+    without = {
+        "boards",
+        "bus",
+        "coverage",
+        "equivalence",
+        "link",
+        "mutants",
+        "proofs",
+        "read-back",
+        "service",
+    }
     for name in set(bench.BENCHES) - without:
         code, _, err = run(f"bench {name} --json a.json")
         line = one_sentence(err)

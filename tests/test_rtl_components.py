@@ -123,7 +123,8 @@ def short_cases():
     chosen = {}
     for entry in REGISTRY.values():
         if entry is not arrays:
-            chosen[entry.name] = cover(entry, met := set())
+            met: set[tuple[str, str]] = set()
+            chosen[entry.name] = cover(entry, met)
             parts |= met
     chosen[arrays.name] = cover(arrays, parts)
     return chosen

@@ -80,6 +80,9 @@ BENCHES = {
     ),
     "lanes": Bench("erbium.bench.lanes", "share of clock cycles in which the lanes work, cycles per sample"),
     "proofs": Bench("erbium.bench.proofs", "components with formal proofs, and the faults that refute them"),
+    "equivalence": Bench(
+        "erbium.bench.equivalence", "netlists of components that are proved to do what their source does"
+    ),
     "mutants": Bench(
         "erbium.bench.mutants",
         "faults sampled in the hardware that a bench notices, or that are proved to be none",

