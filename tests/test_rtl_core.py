@@ -150,8 +150,8 @@ def net(size=4, inputs=4, width=8, **more):
 @pytest.mark.parametrize(
     ("graph", "hardware", "says"),
     [
-        (net(130), SMALL, "it takes 65 words of 2 neurons of 64, 1 too many"),
-        (net(100, 100), SMALL, "it takes 5000 words of 2 weights of 4096, 904 too many"),
+        (net(520), SMALL, "it takes 260 words of 2 neurons of 256, 4 too many"),
+        (net(200, 100), SMALL, "it takes 10000 words of 2 weights of 8192, 1808 too many"),
         (net(width=12), replace(SMALL, weight_width=8), "have 12 bits; those of this core have 8"),
         (
             net(
@@ -191,7 +191,7 @@ def test_a_graph_that_does_not_fit_leaves_the_one_before(rtl):
     image = np.full(4, 200, dtype=np.uint8)
     before = rtl.sample(image, seed=1)
     with pytest.raises(DescriptionError, match="does not fit this core"):
-        rtl.load_graph(net(130))
+        rtl.load_graph(net(520))
     assert rtl.graph is graph
     assert rtl.sample(image, seed=1) == before
     with pytest.raises(ValueError, match="a weight of projection 'pixels_to_neurons' is 200; its bounds are"):

@@ -58,8 +58,8 @@ class CoreHardware:
     lanes: int = 8
     units: int = 2
     weight_width: int = 16
-    weight_words: int = 4_096
-    neuron_words: int = 64
+    weight_words: int = 8_192
+    neuron_words: int = 256
     spike_words: int = 1_024
     timer_words: int = 128
     table_words: int = 512

@@ -13,6 +13,7 @@ gallery    none: twenty neurons                             those that spike as 
                                                             their equations
 yin-yang   event-driven random backpropagation              accuracy, mean of the seeds
 erbp       the same, layered network as a graph             weights that differ
+rtl        four of these in short, in hardware              integers that differ
 ========== ================================================ ============================== ===========================
 """
 
@@ -25,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from erbium.bench.core import bandit, lines, sequence, unlabelled, xor, yin_yang
+from erbium.bench.core import bandit, lines, rtl, sequence, unlabelled, xor, yin_yang
 from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named
 from erbium.bench.result import Limit, Row
@@ -41,6 +42,7 @@ from erbium.sw_model.graph_fast.array import FastGraph
 SEEDS, QUICK_SEEDS = 20, 2
 LAYERED, QUICK_LAYERED = "erbp-mnist-100", "erbp-digits"
 N_LEARNED, N_INFERRED = 1_000, 200
+IN_HARDWARE = "rtl/differing-integers"
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def measure(request: Request, display: Display) -> list[Row]:
     """Do the tasks with 20 seeds, or with two in the short form, which takes the digits in place of MNIST."""
     layered = QUICK_LAYERED if request.quick else LAYERED
     differing = f"{layered}/differing-weights"
-    ids = [f"{request.bench}/{name}" for name in (*QUANTITIES, differing)]
+    ids = [f"{request.bench}/{name}" for name in (*QUANTITIES, differing, IN_HARDWARE)]
     selected = request.select(ids)
     seeds = range(1, 1 + (QUICK_SEEDS if request.quick else SEEDS))
     wanted = {row_id.removeprefix(f"{request.bench}/") for row_id in selected}
@@ -168,7 +170,12 @@ def measure(request: Request, display: Display) -> list[Row]:
         count = differing_weights(layered, request)
         extra = {"learned": N_LEARNED, "inferred": N_INFERRED}
         rows[differing] = Row(row_id, count, "weights", request.command(row_id), 0, "exactly", extra)
-    return [rows[name] for name in (*QUANTITIES, differing) if name in wanted]
+    if IN_HARDWARE in wanted:
+        row_id = f"{request.bench}/{IN_HARDWARE}"
+        count, by_task = rtl.differing_integers(1, quick=request.quick)
+        details: dict[str, Any] = {"quick": request.quick, "by_task": by_task}
+        rows[IN_HARDWARE] = Row(row_id, count, "integers", request.command(row_id), 0, "exactly", details)
+    return [rows[name] for name in (*QUANTITIES, differing, IN_HARDWARE) if name in wanted]
 
 
 def _gallery_row(request: Request, name: str) -> Row:

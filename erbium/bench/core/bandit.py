@@ -9,6 +9,9 @@ trials.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from erbium.bench.core.parts import given, rewarded
@@ -58,10 +61,16 @@ def network(seed: int, *, soft: bool = True) -> Graph:
 
 
 def blocks(
-    seed: int, *, learns: bool = True, soft: bool = True, n_blocks: int = BLOCKS, trials: int = TRIALS
+    seed: int,
+    *,
+    learns: bool = True,
+    soft: bool = True,
+    n_blocks: int = BLOCKS,
+    trials: int = TRIALS,
+    make: Callable[[Graph], Any] = CoreModel,
 ) -> list[float]:
-    """Return the share of right choices at the end of each block."""
-    chip, rng = CoreModel(network(seed, soft=soft)), np.random.default_rng((seed, 1))
+    """Return the share of right choices at the end of each block; `make` makes the core."""
+    chip, rng = make(network(seed, soft=soft)), np.random.default_rng((seed, 1))
     silence, mean, shares = np.zeros(2 * CUE, dtype=np.uint8), 0, []
     for block in range(n_blocks):
         right = []

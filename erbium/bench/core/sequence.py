@@ -8,6 +8,9 @@ least 90 % of 100 presentations and at most 0.5 times in 1,000 ticks of noise. S
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from erbium.bench.core.parts import given
@@ -56,9 +59,16 @@ def network(seed: int) -> Graph:
     )
 
 
-def detectors(seed: int, *, learns: bool = True, learned: int = LEARNED) -> int:
-    """Return how many of the neurons detect the pattern."""
-    chip, rng = CoreModel(network(seed)), np.random.default_rng((seed, 1))
+def detectors(
+    seed: int,
+    *,
+    learns: bool = True,
+    learned: int = LEARNED,
+    tested: int = TESTED,
+    make: Callable[[Graph], Any] = CoreModel,
+) -> int:
+    """Return how many of the neurons detect the pattern; `make` makes the core."""
+    chip, rng = make(network(seed)), np.random.default_rng((seed, 1))
     pattern = rng.random((PATTERN, INPUTS)) < RATE
 
     def present(learn: bool) -> tuple[Array, int]:
@@ -72,10 +82,10 @@ def detectors(seed: int, *, learns: bool = True, learned: int = LEARNED) -> int:
     for _ in range(learned):
         present(learns)
     hits, false = np.zeros(DETECTORS), np.zeros(DETECTORS)
-    for _ in range(TESTED):
+    for _ in range(tested):
         spikes, at = present(False)
         inside = spikes[at : at + PATTERN]
         hits += inside.any(axis=0)
         false += spikes.sum(axis=0) - inside.sum(axis=0)
-    per_1000 = false * 1000 / (TESTED * (PERIOD - PATTERN))
-    return int(((hits / TESTED >= HITS) & (per_1000 <= FALSE)).sum())
+    per_1000 = false * 1000 / (tested * (PERIOD - PATTERN))
+    return int(((hits / tested >= HITS) & (per_1000 <= FALSE)).sum())

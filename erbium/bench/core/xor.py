@@ -11,6 +11,9 @@ Source of the task: Florian, *Neural Computation* 19 (2007).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from erbium.bench.core.parts import given, rewarded
@@ -55,9 +58,16 @@ def network(seed: int) -> Graph:
     )
 
 
-def solves(seed: int, *, learns: bool = True, epochs: int = EPOCHS) -> bool:
-    """Return whether a network of this seed solves the task; `learns` false is the control."""
-    chip, rng = CoreModel(network(seed)), np.random.default_rng((seed, 1))
+def solves(
+    seed: int,
+    *,
+    learns: bool = True,
+    epochs: int = EPOCHS,
+    tests: int = TESTS,
+    make: Callable[[Graph], Any] = CoreModel,
+) -> bool:
+    """Return whether a network of this seed solves the task; `learns` false is the control, `make` makes the core."""
+    chip, rng = make(network(seed)), np.random.default_rng((seed, 1))
 
     def present(first: int, second: int, learn: bool) -> int:
         image = np.repeat(np.array([first * RATE, second * RATE], dtype=np.uint8), HALF)
@@ -69,7 +79,7 @@ def solves(seed: int, *, learns: bool = True, epochs: int = EPOCHS) -> bool:
     for _ in range(epochs):
         for place in rng.permutation(len(PATTERNS)):
             present(*PATTERNS[place], learn=learns)
-    spikes = np.array([[present(*pattern, learn=False) for pattern in PATTERNS] for _ in range(TESTS)]).mean(
+    spikes = np.array([[present(*pattern, learn=False) for pattern in PATTERNS] for _ in range(tests)]).mean(
         axis=0
     )
     return bool(min(spikes[1], spikes[2]) > max(spikes[0], spikes[3]))

@@ -14,6 +14,7 @@ import numpy as np
 from erbium import open_chip
 from erbium.gen.presets import erbp_network
 from erbium.sw_model.constants import Array
+from erbium.sw_model.network import Network
 
 CLASSES = ("yin", "yang", "dot")
 RADIUS, DOT = 0.5, 0.1
@@ -52,14 +53,18 @@ def coded(values: Array) -> Array:
     return np.round(255 * activity).astype(np.uint8).reshape(len(values), -1)
 
 
+def network(seed: int) -> Network:
+    """Return the network with the initial weights of a seed."""
+    return erbp_network(
+        "yin-yang", [200], n_inputs=4 * FIELDS, n_classes=len(CLASSES), encoder="phase", n_ticks=64, seed=seed
+    )
+
+
 def accuracy(seed: int, *, epochs: int = EPOCHS) -> float:
     """Return the share of test points that a network names rightly."""
     (values, labels), (others, wanted) = points(LEARNED, 42), points(TESTED, 40)
-    network = erbp_network(
-        "yin-yang", [200], n_inputs=4 * FIELDS, n_classes=len(CLASSES), encoder="phase", n_ticks=64, seed=seed
-    )
     images, rng = coded(values), np.random.default_rng(seed)
-    with open_chip(network) as chip:
+    with open_chip(network(seed)) as chip:
         for epoch in range(epochs):
             chip.set_rate(1.0 if epoch < epochs // 2 else 0.5 if epoch < 3 * epochs // 4 else 0.25)
             order = rng.permutation(LEARNED)
