@@ -37,6 +37,7 @@ from erbium.sw_model.description.machine import (
     SPIKE_WIDTH,
     TABLE_WIDTH,
     CoreHardware,
+    RuleKind,
     Window,
     pieces_of,
 )
@@ -228,6 +229,7 @@ class CoreImage:
                 "ring_words": self.n_slots * self.slot_words,
                 "timer_words": self.timer_words,
                 "reads": readout is not None,
+                "finishes": any(RULE_KINDS[type(p.rule)] == RuleKind.END for p in graph.projections),
                 "n_classes": graph.size_of(readout.population) if readout else 0,
                 "first_class": self.first_neuron[readout.population] if readout else 0,
                 "quiet_ticks": readout.quiet_ticks if readout else 0,
@@ -399,14 +401,6 @@ def _check_parts(graph: Graph, hardware: CoreHardware) -> None:
         rule = graph.rule_of(population.name)
         if type(rule) not in RULE_KINDS:
             raise DescriptionError(f"the core does not have the plasticity rule {type(rule).__name__}")
-        for what, there in (
-            ("plastic states", population.plastic),
-            ("exclusive spikes", population.exclusive),
-        ):
-            if there:
-                raise DescriptionError(
-                    f"population {population.name!r} has {what}; the core in hardware has none; its models run it"
-                )
         if isinstance(rule, HistoryRule) and rule.window > hardware.window:
             raise DescriptionError(
                 f"the rule of population {population.name!r} looks at {rule.window} ticks; this core keeps "

@@ -21,7 +21,7 @@ from erbium.sw_model.description.parts import (
     Source,
 )
 from erbium.sw_model.programs import RESET_MODES, NeuronProgram
-from erbium.sw_model.rules import ErbpRule, HistoryRule, LatencyEncoder
+from erbium.sw_model.rules import EndRule, ErbpRule, HistoryRule, LatencyEncoder
 
 if TYPE_CHECKING:
     from erbium.gen.core_image import CoreImage
@@ -34,12 +34,17 @@ SOURCE_KINDS = {
     Label: SourceKind.LABEL,
     Events: SourceKind.EVENTS,
 }
-RULE_KINDS = {type(None): RuleKind.NONE, ErbpRule: RuleKind.ERBP, HistoryRule: RuleKind.HISTORY}
+RULE_KINDS = {
+    type(None): RuleKind.NONE,
+    ErbpRule: RuleKind.ERBP,
+    HistoryRule: RuleKind.HISTORY,
+    EndRule: RuleKind.END,
+}
 AS_TERMS = {RuleKind.ERBP: {"presynaptic": 1, "presynaptic_by_word": 1}}
 """Event-driven random backpropagation is the presynaptic term alone, with the word as its height."""
 
 WORD_FIELDS = ("gate", "state", "shift", "term", "lower", "upper", "inside", "outside", "offset")
-RULE_FIELDS = ("rounding", "soft", "zone1", "zone2", "first_tick")
+RULE_FIELDS = ("rounding", "soft", "zone1", "zone2", "first_tick", "every_row", "up", "down")
 BY_WORD = ("causal_by_word", "acausal_by_word", "presynaptic_by_word")
 
 
@@ -50,7 +55,7 @@ def words_of(count: int, width: int) -> int:
 
 def is_timed(projection: Projection) -> bool:
     """Whether the rows of a projection have timers."""
-    return isinstance(projection.rule, HistoryRule)
+    return isinstance(projection.rule, (HistoryRule, EndRule))
 
 
 def population_record(image: CoreImage, population: Population) -> dict[str, int]:
@@ -88,6 +93,8 @@ def population_record(image: CoreImage, population: Population) -> dict[str, int
         "adaptive": program.adaptive,
         "keep": population.keep,
         "lasting": sum(1 << state for state in population.lasting),
+        "plastic": sum(1 << state for state in population.plastic),
+        "exclusive": population.exclusive,
         "threshold": program.threshold,
         "refractory": program.refractory,
         "word_shift": table["shift"],
@@ -101,13 +108,14 @@ def population_record(image: CoreImage, population: Population) -> dict[str, int
 
 def projection_record(image: CoreImage, projection: Projection, rates: Mapping[str, int]) -> dict[str, int]:
     """Return what the table says of a projection; `rates` are weights of scaled ones."""
-    connect = projection.connect
+    connect, rows = projection.connect, image.graph.size_of(projection.source)
     stored = isinstance(connect, Dense)
     low, high = image.graph.weight_bounds(projection) if stored else (0, 0)
     weight = connect.weight if isinstance(connect, (Identity, RandomSigns)) else 0
     return {
         "spike_first": image.spike_first[projection.source],
-        "spike_last": words_of(image.graph.size_of(projection.source), SPIKE_WIDTH) - 1,
+        "spike_last": words_of(rows, SPIKE_WIDTH) - 1,
+        "last_bits": (rows - 1) % SPIKE_WIDTH,
         "back": projection.delay * image.slot_words,
         "delay": projection.delay,
         "port": projection.port,

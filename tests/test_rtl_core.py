@@ -87,7 +87,7 @@ def layered_samples(graph, seed):
 
 
 @drawn
-@given(machines(), st.integers(0, 1000), st.booleans())
+@given(machines(passes=True), st.integers(0, 1000), st.booleans())
 def test_machines_with_histories_and_rewards(rtl, graph, seed, learns):
     if not learns:
         graph = replace(graph, projections=tuple(replace(p, rule=None) for p in graph.projections))
@@ -115,7 +115,7 @@ def test_lanes_and_units_change_no_integer(lanes, units):
     chip = CoreRtl(chain(preset("tiny").network), CoreHardware(lanes=lanes, units=units), probes=True)
 
     @settings(drawn, max_examples=30)
-    @given(machines(), graphs(), st.integers(0, 1000))
+    @given(machines(passes=True), graphs(), st.integers(0, 1000))
     def same(graph, layered, seed):
         compare(graph, chip, machine_samples(graph, seed))
         compare(layered, chip, layered_samples(layered, seed))

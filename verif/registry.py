@@ -63,7 +63,7 @@ from erbium.sw_model.rules import ErbpRule, ErrorNeurons, ThreeFactorRule
 from erbium.verif.bus_model import BusModel
 from erbium.verif.link_array import ModelledArray
 from erbium.verif.link_model import LinkModel
-from erbium.verif.machines import rewarded
+from erbium.verif.machines import competing, rewarded
 from erbium.verif.probes import ProbedArray, ProbedLayer
 from erbium.verif.simulators import SimulatorName
 
@@ -784,6 +784,7 @@ def _cores() -> Iterator[Case]:
     machine, tiny = rewarded(8), replace(chain(_small()), n_ticks=6)
     yield Case("machine", {"hardware": small}, BOTH, {"graph": machine})
     yield Case("layers", {"hardware": small}, ICARUS, {"graph": tiny})
+    yield Case("passes", {"hardware": small}, ICARUS, {"graph": competing(8)})
     for lanes, units in ((1, 1), (4, 4), (8, 2)):
         hardware = CoreHardware(lanes=lanes, units=units)
         yield Case(f"machine-{lanes}-{units}", {"hardware": hardware}, ICARUS, {"graph": machine})

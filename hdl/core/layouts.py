@@ -83,7 +83,7 @@ class RowSlot(data.StructLayout):
     mask : lanes that have a synapse
     transmit : the row's neuron spiked; otherwise its timer expired
     learn : the weights of the row may change
-    causal : an event of the row was pending
+    causal : an event of the row was pending; in a pass at the end of a sample: the row spiked in it
     age : ticks since the row's last spike, at most the window
     draw, blank : random numbers of the row, for plasticity and for blank-out
     """

@@ -50,6 +50,10 @@ class MicroUnit(wiring.Component):
         At stage 1.
     dither : In(8)
         Low bits of the tick.
+    kept : In(4)
+        States that neither an operation nor a reset changes.
+    wants : Out(1), blocked : In(1)
+        At stage 5: it would spike; it must not.
     neuron_o : Out(NeuronPlace), spike_o : Out(1), word_o : Out(16, signed)
         5 clocks after the last operation.
 
@@ -72,6 +76,9 @@ class MicroUnit(wiring.Component):
                 "valid": In(1),
                 "final": In(1),
                 "dither": In(8),
+                "kept": In(MAX_STATES),
+                "wants": Out(1),
+                "blocked": In(1),
                 "neuron_o": Out(NeuronPlace()),
                 "spike_o": Out(1),
                 "word_o": Out(S16),
@@ -123,7 +130,7 @@ class MicroUnit(wiring.Component):
             with m.Switch(third.destination):
                 for number, state in enumerate(new):
                     with m.Case(number):
-                        m.d.sync += state.eq(clipped)
+                        m.d.sync += state.eq(Mux(self.kept[number], x[number], clipped))
         rest, mute = Signal(16, reset_less=True), Signal(reset_less=True)
         with m.If(final_3):
             m.d.sync += [rest.eq(refractory), mute.eq(silent)]
@@ -131,14 +138,14 @@ class MicroUnit(wiring.Component):
         # Stage 4.
         resting = rest.any()
         threshold = population.threshold + Mux(population.adaptive, new[1], 0)
-        spike, resting_5, mute_5 = (
-            Signal(name=name, reset_less=True) for name in ("spike", "resting", "mute_5")
+        wants, resting_5, mute_5 = (
+            Signal(name=name, reset_less=True) for name in ("wanting", "resting", "mute_5")
         )
         opened, shifted = Signal(reset_less=True), Signal(S16, reset_less=True)
         rest_5 = Signal(16, reset_less=True)
         gated = Array(new)[population.gate]
         m.d.sync += [
-            spike.eq((new[0] >= threshold) & ~resting & ~mute),
+            wants.eq((new[0] >= threshold) & ~resting & ~mute),
             resting_5.eq(resting),
             mute_5.eq(mute),
             rest_5.eq(rest - resting),
@@ -147,6 +154,8 @@ class MicroUnit(wiring.Component):
         ]
 
         # Stage 5.
+        spike = Signal()
+        m.d.comb += [self.wants.eq(wants), spike.eq(wants & ~self.blocked)]
         for number, state in enumerate(new):
             m.d.sync += self.neuron_o[f"x{number}"].eq(self._reset(m, number, state, spike, resting_5))
         m.d.sync += [
@@ -173,6 +182,8 @@ class MicroUnit(wiring.Component):
         if number == 0:
             with m.If(resting & self.population.hold):
                 m.d.comb += after.eq(value)
+        with m.If(self.kept[number]):
+            m.d.comb += after.eq(state)
         return after
 
     def _word(self, opened: Value, shifted: Value) -> Value:

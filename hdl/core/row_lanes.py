@@ -15,6 +15,7 @@ from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.word_file import WordRom
 from erbium.sw_model import constants
 from erbium.sw_model.description.machine import HEIGHT_NAMES, POPULATION, PROJECTION, CoreHardware, RuleKind
+from erbium.sw_model.rules.end import END_ROUNDING
 
 LEARN_LATENCY = LEARNED + 1
 """Clocks after a slot until a read sees its new weights."""
@@ -35,6 +36,8 @@ class RowLanes(wiring.Component):
         Constant while busy.
     reversed : In(1)
         The factor g is -1.
+    finish : In(1)
+        A pass at the end of a sample.
     slot_valid : In(1), slot : In(RowSlot)
     busy : Out(1)
         Words are under way.
@@ -69,6 +72,7 @@ class RowLanes(wiring.Component):
                 "population": In(layout_of(POPULATION)),
                 "projection": In(layout_of(PROJECTION)),
                 "reversed": In(1),
+                "finish": In(1),
                 "slot_valid": In(1),
                 "slot": In(RowSlot(hardware)),
                 "busy": Out(1),
@@ -208,6 +212,10 @@ class RowLanes(wiring.Component):
                 unit.spiked.eq(slots[3].transmit),
                 unit.by_word.eq(by_word),
                 unit.negative.eq(population.rule == RuleKind.ERBP),
+                unit.finish.eq(self.finish),
+                unit.bound.eq(Mux(slots[2].causal, projection.highest, projection.lowest)),
+                unit.reversed.eq(self.reversed),
+                unit.finish_shift.eq(END_ROUNDING - Mux(slots[3].causal, population.up, population.down)),
                 unit.learn.eq(slots[10].learn),
                 unit.random.eq(slots[7].draw[:16] & rounding_mask),
                 unit.rounding.eq(population.rounding),
@@ -274,7 +282,9 @@ class RowLanes(wiring.Component):
         new = Signal(range(len(changed) + 1), reset_less=True)
         m.d.sync += new.eq(Mux(valids[LEARNED] & slots[LEARNED].learn, ones(changed), 0))
         row_some = Signal()
-        any_some = (row_some & ~slots[8].first) | some.any() | (self.population.rule == RuleKind.ERBP)
+        any_some = (
+            (row_some & ~slots[8].first) | some.any() | (self.population.rule == RuleKind.ERBP) | self.finish
+        )
         counted = Signal()
         m.d.comb += counted.eq(valids[8] & slots[8].learn & slots[8].last & any_some)
         with m.If(valids[8]):

@@ -17,6 +17,7 @@ from erbium.sw_model.description.machine import (
     PROJECTION,
     SPIKE_WIDTH,
     CoreHardware,
+    RuleKind,
 )
 
 
@@ -44,6 +45,10 @@ class RowWalker(wiring.Component):
         No spikes arrive.
     learns : In(1)
         Rows learn in this tick by the rule of the population.
+    learn : In(1)
+        The sample is learned: rows that spike are marked for the pass at its end.
+    finish : In(1)
+        That pass: instead of spikes, all rows or those that are marked; the marks are taken away.
     tick : In(5)
         Low bits of the tick.
     clear : In(1), timer_words : In(15)
@@ -74,6 +79,8 @@ class RowWalker(wiring.Component):
                 "spikes": In(address),
                 "silent": In(1),
                 "learns": In(1),
+                "learn": In(1),
+                "finish": In(1),
                 "tick": In(5),
                 "clear": In(1),
                 "timer_words": In(15),
@@ -110,18 +117,25 @@ class RowWalker(wiring.Component):
         ]
         window = Mux(population.long_window, 32, 16)
         low_mask = Cat(Const(0xF, 4), population.long_window)
-        spiked = Mux(self.silent, 0, self.spike_data)
-        expired = Signal(SPIKE_WIDTH)
+        spiked = Mux(self.silent | self.finish, 0, self.spike_data)
+        expired, marked, existing = Signal(SPIKE_WIDTH), Signal(SPIKE_WIDTH), Signal(SPIKE_WIDTH)
+        by_history = population.rule == RuleKind.HISTORY
+        marks = by_history | self.learn
+        m.d.comb += existing.eq(Mux(word == projection.spike_last, (2 << projection.last_bits) - 1, -1))
         written = TIMERS(write.data)
         for row in range(SPIKE_WIDTH):
             timer = read.data[row]
             same = ((timer.tick ^ self.tick) & low_mask) == 0
             m.d.comb += [
-                expired[row].eq(timed & timer.pending & same),
-                written[row].pending.eq((timer.pending & ~expired[row]) | spiked[row]),
+                expired[row].eq(timed & by_history & ~self.finish & timer.pending & same),
+                marked[row].eq(timer.pending),
+                written[row].pending.eq(
+                    ((timer.pending & ~expired[row]) | (spiked[row] & marks)) & ~self.finish
+                ),
                 written[row].tick.eq(Mux(spiked[row], self.tick, timer.tick)),
             ]
-        expires = Mux(self.learns, expired, 0)
+        passing = Mux(population.every_row, existing, marked)
+        expires = Mux(self.learns, Mux(self.finish, passing, expired), 0)
 
         # --- one row after the other ---------------------------------------------------------------------
         spikes, expiries = Signal(SPIKE_WIDTH), Signal(SPIKE_WIDTH)
@@ -198,7 +212,7 @@ class RowWalker(wiring.Component):
                         row_valid.eq(found),
                         row_in_word.eq(chosen),
                         row["transmit"].eq(~expires_now),
-                        row["causal"].eq(expires_now | timer.pending),
+                        row["causal"].eq((expires_now & ~self.finish) | timer.pending),
                         row["age"].eq(Mux(expires_now, window, age)),
                         row_base.eq(base),
                         row_number.eq(first_row),

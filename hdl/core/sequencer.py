@@ -29,6 +29,7 @@ from erbium.sw_model.description.machine import (
     RuleKind,
     TokenKind,
 )
+from erbium.sw_model.programs import MAX_STATES
 
 S16 = Shape(16, signed=True)
 N_DRAWS = 3
@@ -112,6 +113,8 @@ class Sequencer(wiring.Component):
                 "spikes": Out(address),
                 "silent": Out(1),
                 "learns": Out(1),
+                "learn": Out(1),
+                "finish": Out(1),
                 "reversed": Out(1),
                 "draws_load": Out(1),
                 "draws": Out(data.ArrayLayout(32, N_DRAWS)),
@@ -126,6 +129,7 @@ class Sequencer(wiring.Component):
                 "fill_port": Out(1),
                 "fill_value": Out(16),
                 "form": Out(1),
+                "kept": Out(MAX_STATES),
                 "silence": Out(1),
                 "silence_draw": Out(32),
                 "sweep_busy": In(1),
@@ -199,7 +203,7 @@ class Sequencer(wiring.Component):
         stops = Signal(N_STOPS)
         next_slot = Signal.like(self.slot)
         quiet, decided, decision = Signal(13), Signal(), Signal(13)
-        last, ended = Signal(), Signal()
+        last, ended, finishing = Signal(), Signal(), Signal()
         any_words = Signal(hw.populations)
         learn = sample.learn
         after = self.slot + network.slot_words
@@ -214,19 +218,24 @@ class Sequencer(wiring.Component):
             self.source_slot.eq(next_slot),
         ]
         by_history, by_word = population.rule == RuleKind.HISTORY, population.rule == RuleKind.ERBP
+        by_end = population.rule == RuleKind.END
         back = self.slot - projection.back
         m.d.comb += [
-            # The factor is that of history rules.
-            self.reversed.eq(by_history & (sample.factor < 0)),
-            self.form.eq(by_history | (by_word & learn)),
+            # The factor is that of history rules and of passes at the end.
+            self.reversed.eq(~by_word & (sample.factor < 0)),
+            self.form.eq(by_history | by_end | (by_word & learn)),
+            self.kept.eq(Mux(learn, 0, population.plastic)),
+            self.learn.eq(learn),
+            self.finish.eq(finishing),
             self.learns.eq(
-                Mux(
+                learn
+                & Mux(
                     by_history,
-                    learn & (sample.factor != 0),
-                    by_word
-                    & learn
-                    & (since >= population.first_tick)
-                    & any_words.bit_select(which_population, 1),
+                    sample.factor != 0,
+                    any_words.bit_select(which_population, 1)
+                    & Mux(
+                        by_end, finishing & (sample.factor != 0), by_word & (since >= population.first_tick)
+                    ),
                 )
             ),
             self.silent.eq((projection.only_learning & ~learn) | (since < projection.delay)),
@@ -285,7 +294,7 @@ class Sequencer(wiring.Component):
         hits = Signal(32)
         m.d.comb += [
             self.count_row.eq(which_population),
-            self.count_amounts[0].eq(self.n_spikes),
+            self.count_amounts[0].eq(Mux(finishing, 0, self.n_spikes)),
             self.count_amounts[1].eq(self.operations),
             self.count_amounts[2].eq(self.learned),
             self.count_amounts[3].eq(self.changed),
@@ -525,9 +534,60 @@ class Sequencer(wiring.Component):
                     ]
                     m.next = "TICK"
                     with m.If(ended):
+                        m.d.sync += [
+                            at.eq(NETWORK.n_words),
+                            which_population.eq(0),
+                            finishing.eq(network.finishes),
+                        ]
                         m.next = "RESULT"
+                        with m.If(network.finishes):
+                            m.next = "FINISH"
                     with m.Else():
                         m.d.sync += number.eq(number + 1)
+            # --- passes at the end ---------------------------------------------------------------------------
+            with m.State("FINISH"):
+                m.d.sync += [*fetch(POPULATION), draw_at.eq(0)]
+                m.next = "FINISH_DRAWS"
+            with m.State("FINISH_DRAWS"):
+                m.d.sync += [draw_at.eq(Mux(draw_at == 3, 3, draw_at + 1)), draw_valid.eq(draw_at != 3)]
+                with m.If(~fetching & ~self.count_busy):
+                    m.d.comb += [self.draws_load.eq(1), self.clear_counts.eq(1)]
+                    m.d.sync += [
+                        at.eq(at + BEGINNING.n_words + population.n_modulators),
+                        to_go.eq(population.n_projections),
+                    ]
+                    m.next = "FINISH_NEXT"
+            with m.State("FINISH_NEXT"):
+                m.d.sync += draw_at.eq(0)
+                with m.If(to_go != 0):
+                    m.d.sync += fetch(PROJECTION)
+                    m.next = "FINISH_ROWS"
+                with m.Else():
+                    m.next = "FINISH_COUNTED"
+            with m.State("FINISH_ROWS"):
+                with m.If(~fetching):
+                    m.d.comb += self.walker_start.eq(by_end & projection.learns)
+                    m.d.sync += to_go.eq(to_go - 1)
+                    m.next = "FINISH_BEGIN"
+            with m.State("FINISH_BEGIN"):
+                m.next = "FINISH_WAIT"
+            with m.State("FINISH_WAIT"):
+                with m.If(~self.walker_busy & ~self.lanes_busy):
+                    m.next = "FINISH_NEXT"
+            with m.State("FINISH_COUNTED"):
+                # The last weights that changed are counted two clocks after the lanes are empty.
+                m.next = "FINISH_STORE"
+            with m.State("FINISH_STORE"):
+                m.d.comb += [
+                    write_draw.en.eq(by_end),
+                    write_draw.data.eq(self.drawn[0]),
+                    self.count_add.eq(by_end),
+                ]
+                m.d.sync += which_population.eq(which_population + 1)
+                m.next = "FINISH"
+                with m.If(last_population):
+                    m.d.sync += finishing.eq(0)
+                    m.next = "RESULT"
             with m.State("RESULT"):
                 m.d.comb += self.result_o.valid.eq(1)
                 m.d.sync += running.eq(0)

@@ -39,6 +39,8 @@ class Sweeper(wiring.Component):
     tick : In(8)
     form : In(1)
         Plasticity words are formed, and histories shifted.
+    kept : In(4)
+        States that this sweep leaves as they are.
     slot : In
         Where the spikes of this tick begin in the spike memory.
     start : In(1)
@@ -79,6 +81,7 @@ class Sweeper(wiring.Component):
                 "beginning": In(layout_of(BEGINNING)),
                 "tick": In(8),
                 "form": In(1),
+                "kept": In(MAX_STATES),
                 "slot": In(address),
                 "start": In(1),
                 "clear": In(1),
@@ -195,6 +198,7 @@ class Sweeper(wiring.Component):
                 unit.valid.eq(valid),
                 unit.final.eq(final),
                 unit.dither.eq(self.tick),
+                unit.kept.eq(self.kept),
             ]
         # Stage 3: what the unit that is loaded next would overwrite.
         third = delayed(m, valid & final, 2, "final")
@@ -203,9 +207,19 @@ class Sweeper(wiring.Component):
         with m.If(third):
             m.d.sync += [written.eq(worked), histories.eq(history_loaded)]
 
-        # --- writing ---------------------------------------------------------------------------------------
         last_written = written == population.part_last
         there = Mux(last_written, (2 << population.last_unit) - 1, (1 << units) - 1)[:units]
+        # Of a population whose spikes exclude each other, the first one that wants to spike does.
+        fifth, taken = delayed(m, third, 2, "fifth"), Signal()
+        wants = Cat(*(unit.wants for unit in unit_list)) & there
+        for number, unit in enumerate(unit_list):
+            m.d.comb += unit.blocked.eq(population.exclusive & (taken | wants[:number].any()))
+        with m.If(self.start):
+            m.d.sync += taken.eq(0)
+        with m.Elif(fifth & wants.any()):
+            m.d.sync += taken.eq(1)
+
+        # --- writing ---------------------------------------------------------------------------------------
         spikes = Signal(units)
         m.d.comb += spikes.eq(Cat(*(unit.spike_o for unit in unit_list)) & there)
         collected, spike_word = Signal(SPIKE_WIDTH), Signal(12)

@@ -54,6 +54,9 @@ class SynapseLane(wiring.Component):
         Steps are taken from the weight (eRBP) and not added.
     heights, by_word, presynaptic
         Codes of the heights, at stage 3: their signs have the factor g in them.
+    finish : In(1), bound : In(16, signed), reversed : In(1), finish_shift : In(4)
+        A pass at the end of a sample: e is the way to this bound, with the sign of the word and of g (at stage 2),
+        shifted (at stage 3), for neurons with a word.
     learn : In(1), whether the row learns, at stage 10.
     random, rounding : In
         r at stage 7; bits of rounding.
@@ -93,6 +96,10 @@ class SynapseLane(wiring.Component):
                 "spiked": In(1),
                 "by_word": In(3),
                 "negative": In(1),
+                "finish": In(1),
+                "bound": In(s16),
+                "reversed": In(1),
+                "finish_shift": In(4),
                 "learn": In(1),
                 "random": In(16),
                 "rounding": In(5),
@@ -112,7 +119,7 @@ class SynapseLane(wiring.Component):
         m = Module()
         kept = Signal()
         in_time = self.keep[8] | (mixed_byte(self.blank, self.constant) < self.keep[:8])
-        m.d.comb += kept.eq(self.mask & (in_time | ~self.transmit))
+        m.d.comb += kept.eq(self.mask & (in_time | ~self.transmit) & (~self.finish | self.word.any()))
         self._send(m, kept)
         self._learn(m, kept)
         return m
@@ -146,6 +153,10 @@ class SynapseLane(wiring.Component):
         word, opposite = Signal(Shape(17, signed=True)), Signal(Shape(17, signed=True))
         m.d.sync += [word.eq(self.word), opposite.eq(-self.word)]
 
+        way = Signal(Shape(17, signed=True))
+        away = self.word[-1] ^ self.reversed
+        m.d.sync += way.eq(Mux(away, self.weight - self.bound, self.bound - self.weight))
+
         # Stage 3: the height of each term, as an operand and a shift.
         terms = []
         for term in range(3):
@@ -167,6 +178,9 @@ class SynapseLane(wiring.Component):
                 Mux(code.negative, Const(-1, Shape(17, signed=True)), Const(1, Shape(17, signed=True))),
             )
             m.d.sync += [operand.eq(Mux(code.zero, 0, signed)), shift.eq(code.shift)]
+            if term == 2:
+                with m.If(self.finish):
+                    m.d.sync += [operand.eq(way), shift.eq(self.finish_shift)]
             # Stage 4: shifts of up to 10.
             value = Signal(Shape(27, signed=True), name=f"term_{term}")
             m.d.sync += value.eq(operand << shift)

@@ -176,6 +176,7 @@ NETWORK = Record(
         ring_words=17,
         timer_words=15,
         reads=1,
+        finishes=1,
         n_classes=13,
         first_class=16,
         quiet_ticks=13,
@@ -184,7 +185,7 @@ NETWORK = Record(
     ),
 )
 """The first record. `slot_words` are the words of spikes of one tick, `ring_words` those of all ticks that are kept;
-`first_class` is the place of the first neuron that is read out."""
+`first_class` is the place of the first neuron that is read out; `finishes`: rows pass at the end of a sample."""
 
 
 class SourceKind(IntEnum):
@@ -208,6 +209,7 @@ class RuleKind(IntEnum):
     NONE = 0
     ERBP = 1
     HISTORY = 2
+    END = 3
 
 
 HEIGHT = _fields(zero=1, negative=1, shift=4)
@@ -250,6 +252,7 @@ POPULATION = Record(
             keep=9,
             lasting=4,
         ),
+        *_fields(plastic=4, exclusive=1, every_row=1, up=4, down=4),
         *_fields(True, threshold=16),
         *_fields(refractory=16, gate=2, state=2, word_shift=4, term=2),
         *_fields(mode0=2, mode1=2, mode2=2, mode3=2),
@@ -286,6 +289,7 @@ PROJECTION = Record(
             only_learning=1,
             headed=1,
             fixed=1,
+            last_bits=4,  # highest row of the last 16
             learns=1,
             timed=1,
             keep=9,

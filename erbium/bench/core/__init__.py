@@ -13,7 +13,7 @@ gallery    none: twenty neurons                             those that spike as 
                                                             their equations
 yin-yang   event-driven random backpropagation              accuracy, mean of the seeds
 erbp       the same, layered network as a graph             weights that differ
-rtl        four of these in short, in hardware              integers that differ
+rtl        five of these in short, in hardware              integers that differ
 ========== ================================================ ============================== ===========================
 """
 

@@ -9,12 +9,15 @@ weights and then with those that learned on. The control has no depression: rows
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from erbium.bench.core.winner import Competitors, network
 from erbium.sw_model.constants import Array
+from erbium.sw_model.core.fast import CoreModel
+from erbium.sw_model.description.graph import Graph
 
 SIDE, NEURONS = 8, 32
 ON, OFF = 128, 4
@@ -31,10 +34,17 @@ class Shares(NamedTuple):
     adapted: float
 
 
-def shares(seed: int, *, forgets: bool = True, learned: int = LEARNED) -> Shares:
-    """Return the right answers of one seed; `forgets` false is the control."""
+def shares(
+    seed: int,
+    *,
+    forgets: bool = True,
+    learned: int = LEARNED,
+    counted: int = COUNTED,
+    make: Callable[[Graph], Any] = CoreModel,
+) -> Shares:
+    """Return the right answers of one seed; `forgets` false is the control, `make` makes the core."""
     graph = network("lines", SIDE * SIDE, NEURONS, seed, threshold=THRESHOLD, raised=RAISED, forgets=forgets)
-    chip, rng = Competitors(graph, 2 * SIDE), np.random.default_rng((seed, 1))
+    chip, rng = Competitors(graph, 2 * SIDE, make), np.random.default_rng((seed, 1))
     images = np.full((2 * SIDE, SIDE, SIDE), OFF, dtype=np.uint8)
     for place in range(SIDE):
         images[place, place], images[SIDE + place, :, place] = ON, ON
@@ -46,7 +56,7 @@ def shares(seed: int, *, forgets: bool = True, learned: int = LEARNED) -> Shares
             chip.present(lines[line], learn=True)
 
     def right(lines: Array) -> float:
-        labels, asked = rng.integers(2 * SIDE, size=(2, COUNTED))
+        labels, asked = rng.integers(2 * SIDE, size=(2, counted))
         chip.relabel([lines[line] for line in labels], labels)
         return float(np.mean([chip.answer(lines[line]) == line for line in asked]))
 

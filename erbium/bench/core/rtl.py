@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from erbium.bench.core import bandit, sequence, xor, yin_yang
+from erbium.bench.core import bandit, lines, sequence, xor, yin_yang
 from erbium.sw_model.constants import Array
 from erbium.sw_model.core.fast import CoreModel
 from erbium.sw_model.description.chain import chain
@@ -112,6 +112,7 @@ def differing_integers(seed: int, *, quick: bool) -> tuple[int, dict[str, list[i
     task("xor", lambda make: xor.solves(seed, epochs=scale, tests=1, make=make))
     task("bandit", lambda make: bandit.blocks(seed, n_blocks=2, trials=10 * scale, make=make))
     task("sequence", lambda make: sequence.detectors(seed, learned=10 * scale, tested=2, make=make))
+    task("lines", lambda make: lines.shares(seed, learned=20 * scale, counted=10, make=make))
     task("yin-yang", lambda make: _yin_yang(seed, POINTS * scale, make))
     core.close()
     return sum(values[0] for values in found.values()), found

@@ -10,7 +10,8 @@ the first spikes vote, each for the classes for which its neuron won.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -111,10 +112,12 @@ class Competitors:
     graph : Graph
         Of :func:`network`.
     n_classes : int
+    make : callable
+        Makes the core.
     """
 
-    def __init__(self, graph: Graph, n_classes: int) -> None:
-        self.chip = CoreModel(graph)
+    def __init__(self, graph: Graph, n_classes: int, make: Callable[[Graph], Any] = CoreModel) -> None:
+        self.chip = make(graph)
         self.neurons = graph.population("neurons").size
         self.wins = np.zeros((self.neurons, n_classes))
         self._seeds = _seeds(graph.seed)
