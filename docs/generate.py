@@ -56,6 +56,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "NoiseSource",
         "CoreReadout",
         "CoreCounters",
+        "CoreInfo",
         "WindowMemory",
     ),
     "Memories, queues, counters, random numbers": (

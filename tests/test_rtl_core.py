@@ -10,11 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from erbium import preset
+from erbium.gen.core_chip import CoreChip, CoreError
 from erbium.gen.core_image import CoreImage
 from erbium.hdl.core.layouts import layout_of
 from erbium.sw_model.core.fast import CoreModel
 from erbium.sw_model.description import machine
 from erbium.sw_model.description.chain import chain
+from erbium.sw_model.description.codec import digest
 from erbium.sw_model.description.connect import Dense, Uniform
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.machine import CoreHardware, Record
@@ -198,3 +200,61 @@ def test_a_graph_that_does_not_fit_leaves_the_one_before(rtl):
         rtl.load({"pixels_to_neurons": np.full((4, 4), 200)})
     with pytest.raises(ValueError, match="no weights of a projection 'none'"):
         rtl.load({"none": np.zeros((4, 4))})
+
+
+def test_a_core_says_how_large_it_is_and_what_is_loaded(rtl):
+    assert rtl.hardware == SMALL
+    for graph in (net(), chain(preset("tiny").network)):
+        rtl.load_graph(graph)
+        assert rtl.loaded
+        assert rtl.digest == digest(graph)
+
+
+def test_a_loading_that_is_interrupted_leaves_a_core_that_says_so_and_takes_the_next_network(
+    rtl, monkeypatch
+):
+    graph, image = net(), np.full(4, 200, dtype=np.uint8)
+    rtl.load_graph(graph)
+    expected = rtl.sample(image, seed=3)
+    write, writes = rtl.port.write, []
+
+    def interrupted(*access):
+        writes.append(access)
+        if len(writes) == 4:
+            raise KeyboardInterrupt
+        write(*access)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rtl.port, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rtl.load_graph(graph)
+    assert not rtl.loaded
+    with pytest.raises(
+        CoreError, match="no whole network is loaded: loading was interrupted, or the core was reset"
+    ):
+        rtl.sample(image, seed=3)
+    rtl.load_graph(graph)
+    assert rtl.sample(image, seed=3) == expected
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        (machine.Info.MAGIC, "what answers is no core: it says 0x7 and not"),
+        (machine.Info.VERSION, "the core has tables of version 7, this host writes those of version 1"),
+    ],
+)
+def test_what_is_no_core_is_not_loaded(place, says):
+    class Port:
+        def read(self, window, address, count):
+            values = {machine.Info.MAGIC: machine.MAGIC, machine.Info.VERSION: 1} | {place: 7}
+            return np.array([values[address]], dtype=np.uint32)
+
+        def write(self, window, address, contents):
+            raise AssertionError("nothing may be written")
+
+        def present(self, tokens, n_ticks):
+            raise AssertionError("nothing may be sent")
+
+    with pytest.raises(CoreError, match=re.escape(says)):
+        CoreChip(Port())

@@ -46,7 +46,7 @@ struct Core {
 };
 
 uint64_t request(uint32_t window, bool write, uint32_t address, uint32_t data) {
-    return uint64_t(window) | uint64_t(write) << 3 | uint64_t(address) << 4 | uint64_t(data) << 28;
+    return uint64_t(window) | uint64_t(write) << 4 | uint64_t(address) << 5 | uint64_t(data) << 29;
 }
 
 }  // namespace

@@ -898,6 +898,7 @@ REGISTRY: dict[str, Entry] = {
 
 COVERED_BY = {
     "CoreCounters": "CoreEngine",
+    "CoreInfo": "CoreEngine",
     "CoreReadout": "CoreEngine",
     "MicroUnit": "CoreEngine",
     "NoiseSource": "CoreEngine",

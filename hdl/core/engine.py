@@ -8,6 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.core.counters import CoreCounters
+from erbium.hdl.core.info import CoreInfo
 from erbium.hdl.core.layouts import HostRequest, index
 from erbium.hdl.core.readout import CoreReadout
 from erbium.hdl.core.row_lanes import LEARN_LATENCY, RowLanes
@@ -83,6 +84,7 @@ class CoreEngine(wiring.Component):
         m.submodules.sweeper = sweeper = Sweeper(hw, lanes.traces)
         m.submodules.core_readout = readout = CoreReadout(hw)
         m.submodules.core_counters = counters = CoreCounters(hw)
+        m.submodules.core_info = info = CoreInfo(hw)
         wiring.connect(m, sequencer.sample_i, wiring.flipped(self.sample_i))
         wiring.connect(m, sequencer.result_o, wiring.flipped(self.result_o))
         wiring.connect(m, sequencer.event_o, sources.event_i)
@@ -196,6 +198,7 @@ class CoreEngine(wiring.Component):
             counters.amounts.eq(sequencer.count_amounts),
             sequencer.count_busy.eq(counters.busy),
             # What leaves.
+            sequencer.loaded.eq(info.loaded),
             self.idle.eq(sequencer.idle),
             self.probe_valid.eq(sweeper.probe_valid),
             self.probe_part.eq(sweeper.probe_part),
@@ -205,7 +208,7 @@ class CoreEngine(wiring.Component):
         ]
         # A token TICK reaches the sources a tick ahead: their slot is the next one.
         m.d.comb += sources.slot.eq(sequencer.source_slot)
-        self._host(m, sequencer, sources, walker, lanes, sweeper, counters)
+        self._host(m, sequencer, sources, walker, lanes, sweeper, counters, info)
         return m
 
     def _host(
@@ -217,6 +220,7 @@ class CoreEngine(wiring.Component):
         lanes: RowLanes,
         sweeper: Sweeper,
         counters: CoreCounters,
+        info: CoreInfo,
     ) -> None:
         windows = {
             Window.TABLES: sequencer.tables,
@@ -227,6 +231,7 @@ class CoreEngine(wiring.Component):
             Window.WEIGHTS: lanes.weights,
             Window.STATES: sweeper.states,
             Window.COUNTERS: counters.host,
+            Window.INFO: info.host,
         }
         request = self.host_i.payload
         m.d.comb += self.host_i.ready.eq(sequencer.idle & ~self.sample_i.valid)

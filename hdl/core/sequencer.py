@@ -65,6 +65,8 @@ class Sequencer(wiring.Component):
     result_o : Out(stream of SampleOutcome)
     idle : Out(1)
         Between two samples: the host may reach the memories.
+    loaded : In(1)
+        Without it samples are dropped.
     tables : In(HostAccess)
     network, population, beginning, projection : Out(record)
     ...
@@ -85,6 +87,7 @@ class Sequencer(wiring.Component):
                 "sample_i": In(stream.Signature(TABLE_WIDTH)),
                 "result_o": Out(stream.Signature(SampleOutcome())),
                 "idle": Out(1),
+                "loaded": In(1),
                 "tables": In(HostAccess()),
                 "network": Out(layout_of(NETWORK)),
                 "population": Out(layout_of(POPULATION)),
@@ -320,7 +323,7 @@ class Sequencer(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += [token_ready.eq(1), self.idle.eq(~self.count_busy)]
                 m.d.sync += [at.eq(0), number.eq(0), stops.eq(0), quiet.eq(0), decided.eq(0)]
-                with m.If(self.sample_i.valid & (kind == TokenKind.BEGIN)):
+                with m.If(self.sample_i.valid & self.loaded & (kind == TokenKind.BEGIN)):
                     m.d.sync += sample.eq(begin)
                     m.d.comb += self.source_begin.eq(1)
                     m.next = "NETWORK"

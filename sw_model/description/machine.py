@@ -6,8 +6,8 @@ Both sides read this file: the hardware that walks the tables, and the host that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -390,6 +390,36 @@ class Window(IntEnum):
     WEIGHTS = 5
     STATES = 6
     COUNTERS = 7
+    INFO = 8
+
+
+class Info(IntEnum):
+    """Places of the window INFO. After the last one the capacity follows, as :data:`CAPACITY` names it: constants."""
+
+    MAGIC = 0
+    VERSION = 1
+    LOADED = 2  # whether a whole network lies in the core; while it does not, samples are dropped
+    DIGEST = 4  # of what is loaded, in DIGEST_PIECES places
+
+
+DIGEST_PIECES = 2
+INFO_CAPACITY = 16
+"""First place of the capacity."""
+MAGIC = 0x45436F72
+"""Tells a core from anything else that answers."""
+TABLES_VERSION = 1
+"""Of the records: a host of another version does not load."""
+CAPACITY = tuple(field.name for field in fields(CoreHardware))
+
+
+def capacity_pieces(hardware: CoreHardware) -> list[int]:
+    """Return how large a core is built, as it announces it."""
+    return [int(getattr(hardware, name)) for name in CAPACITY]
+
+
+def announced(pieces: Sequence[int]) -> CoreHardware:
+    """Return how large a core says that it is built."""
+    return CoreHardware(**dict(zip(CAPACITY, pieces, strict=True)))
 
 
 def pieces_of(width: int) -> int:

@@ -13,7 +13,17 @@ import numpy as np
 from erbium.gen.core_image import CoreImage
 from erbium.gen.core_tokens import sample_tokens
 from erbium.sw_model.description.graph import Graph
-from erbium.sw_model.description.machine import COUNTER_WIDTH, CoreHardware, Counter, Window, pieces_of
+from erbium.sw_model.description.machine import (
+    CAPACITY,
+    COUNTER_WIDTH,
+    INFO_CAPACITY,
+    CoreHardware,
+    Counter,
+    Info,
+    Window,
+    announced,
+    pieces_of,
+)
 from erbium.sw_model.graph_model.array import GraphModel
 from erbium.sw_model.graph_model.drive import Drive
 from erbium.verif.registry import current
@@ -70,14 +80,14 @@ class TB:
     async def write(self, window: Window, address: int, contents: list[int]) -> None:
         """Write pieces of a window."""
         for number, data in enumerate(contents):
-            self.host.send(window | 1 << 3 | (address + number) << 4 | data << 28)
+            self.host.send(window | 1 << 4 | (address + number) << 5 | data << 29)
         await self.harness.run_until(lambda: not self.host.left, patience=PATIENCE)
 
     async def read(self, window: Window, address: int, count: int) -> list[int]:
         """Read pieces of a window."""
         self.replies.clear()
         for number in range(count):
-            self.host.send(window | (address + number) << 4)
+            self.host.send(window | (address + number) << 5)
         await self.harness.run_until(lambda: len(self.replies) == count, patience=PATIENCE)
         return list(self.replies)
 
@@ -90,6 +100,9 @@ class TB:
             await self.write(*self.image.weight_contents(name, self.graph.initial_weights(projection)))
         rows = len(Counter) * (self.hardware.populations + 1) * pieces_of(COUNTER_WIDTH)
         await self.write(Window.COUNTERS, 0, [0] * rows)
+        await self.write(Window.INFO, Info.LOADED, [1])
+        capacity = await self.read(Window.INFO, INFO_CAPACITY, len(CAPACITY))
+        expect_equal("announced", self.hardware, announced(capacity))
 
     async def present(self, image: Any, seed: int, label: int | None, drive: Drive, *, clear: bool) -> None:
         """Present a sample; compare sweeps, the result, and then every weight and counter."""
@@ -191,3 +204,20 @@ async def sweeps_take_what_they_say(dut: Any) -> None:
             expect_equal("clocks between two parts", pace[part], clock - before, part=part)
             followed += 1
     assert followed
+
+
+@cocotb.test()
+async def nothing_runs_before_a_whole_network_is_loaded(dut: Any) -> None:
+    """Samples are dropped until the host says that loading is complete, and then they run as if there had been none."""
+    tb = TB(dut, "0.3")
+    await tb.load()
+    await tb.write(Window.INFO, Info.LOADED, [0])
+    image, seed, label, drive, clear = next(_samples(tb))
+    tokens = sample_tokens(tb.graph, image, seed, label, tb.graph.n_ticks, drive, clear=clear)
+    tb.samples.send(*(int(token) for token in tokens))
+    await tb.harness.run_until(lambda: not tb.samples.left)
+    await tb.harness.run_for(500)
+    expect_equal("results", 0, len(tb.results))
+    expect_equal("ticks", 0, tb.tick)
+    await tb.write(Window.INFO, Info.LOADED, [1])
+    await tb.present(image, seed, label, drive, clear=clear)

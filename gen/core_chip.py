@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A core behind a port, whatever that is: what it announces, graphs that are loaded into it, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from erbium.gen.core_image import CoreImage
+from erbium.gen.core_tokens import sample_tokens
+from erbium.sw_model.constants import Array
+from erbium.sw_model.description.codec import digest
+from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.machine import (
+    CAPACITY,
+    COUNTER_WIDTH,
+    DIGEST_PIECES,
+    INFO_CAPACITY,
+    MAGIC,
+    TABLES_VERSION,
+    CoreHardware,
+    Counter,
+    Info,
+    Window,
+    announced,
+    pieces_of,
+)
+from erbium.sw_model.graph_model.drive import NOTHING, Drive
+from erbium.sw_model.results import SampleModel, SampleResult
+
+N_COUNTERS = len(Counter)
+
+
+class CoreError(RuntimeError):
+    """A core is not what it should be; the text says what to do."""
+
+
+class Outcome(NamedTuple):
+    """What a core says at the end of a sample: its answer, -1 for none, ticks, and the tick of the decision."""
+
+    answer: int
+    ticks: int
+    decision: int
+
+
+class CorePort(Protocol):
+    """How a host reaches a core."""
+
+    def write(self, window: Window, address: int, contents: Sequence[int]) -> None:
+        """Write pieces of 32 bits from a place of a window on."""
+
+    def read(self, window: Window, address: int, count: int) -> Array:
+        """Read so many pieces, uint32."""
+
+    def present(self, tokens: Array, n_ticks: int) -> Outcome:
+        """Send a sample of at most so many ticks, uint64 tokens, and wait for its end."""
+
+
+class CoreChip(SampleModel):
+    """A core with a graph: the interface of :class:`erbium.sw_model.core.fast.CoreModel`.
+
+    Parameters
+    ----------
+    port : CorePort
+
+    Attributes
+    ----------
+    hardware : CoreHardware
+        How large it is, by its own account.
+    graph : Graph or None
+        What was loaded through this object.
+
+    Raises
+    ------
+    CoreError
+        If no core answers, or one whose tables are of another version.
+    """
+
+    graph: Graph
+
+    def __init__(self, port: CorePort) -> None:
+        self.port = port
+        magic, version = (int(self._info(place)) for place in (Info.MAGIC, Info.VERSION))
+        if magic != MAGIC:
+            raise CoreError(
+                f"what answers is no core: it says {magic:#x} and not {MAGIC:#x}; load the bitstream of a core"
+            )
+        if version != TABLES_VERSION:
+            raise CoreError(
+                f"the core has tables of version {version}, this host writes those of version {TABLES_VERSION}; "
+                "build the core with the same Erbium"
+            )
+        self.hardware: CoreHardware = announced(port.read(Window.INFO, INFO_CAPACITY, len(CAPACITY)).tolist())
+        self._fresh, self._rates = True, dict[str, int]()
+
+    def _info(self, place: int) -> int:
+        return int(self.port.read(Window.INFO, place, 1)[0])
+
+    # --- loading ---------------------------------------------------------------------------------------
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a whole network lies in the core; not after a reset, nor after a loading that was interrupted."""
+        return bool(self._info(Info.LOADED))
+
+    @property
+    def digest(self) -> str:
+        """Digest of what is loaded, by the core's own account."""
+        pieces = self.port.read(Window.INFO, Info.DIGEST, DIGEST_PIECES)
+        return "".join(f"{int(piece):08x}" for piece in pieces)
+
+    def load_graph(self, graph: Graph) -> None:
+        """Load a graph with its initial weights.
+
+        Raises
+        ------
+        DescriptionError
+            For one that does not fit; the graph before stays.
+        CoreError
+            If the core does not say in the end that it has this graph.
+        """
+        image = CoreImage(graph, self.hardware)
+        self.port.write(Window.INFO, Info.LOADED, [0])
+        self.image, self.graph = image, graph
+        for contents in image.windows():
+            self.port.write(*contents)
+        rows = N_COUNTERS * (self.hardware.populations + 1) * pieces_of(COUNTER_WIDTH)
+        self.port.write(Window.COUNTERS, 0, [0] * rows)
+        self.load({name: graph.initial_weights(projection) for name, projection in image.stored.items()})
+        self._fresh, self._rates = True, {}
+        name = digest(graph)
+        self.port.write(Window.INFO, Info.DIGEST, [int(name[k : k + 8], 16) for k in range(0, len(name), 8)])
+        self.port.write(Window.INFO, Info.LOADED, [1])
+        if self.digest != name or not self.loaded:
+            raise CoreError(
+                f"the core says that it has {self.digest[:12]} and not {name[:12]}, which was loaded; load it again"
+            )
+
+    def load(self, weights: Mapping[str, Array]) -> None:
+        """Replace the weights of the projections that are named; of the others nothing changes."""
+        for name in weights:
+            if name not in self.image.stored:
+                known = ", ".join(self.image.stored)
+                raise ValueError(f"there are no weights of a projection {name!r}; there are {known}")
+        for contents in [self.image.weight_contents(name, values) for name, values in weights.items()]:
+            self.port.write(*contents)
+
+    def set_rates(self, rates: Mapping[str, int]) -> None:
+        """Set learning rates by name, each 0 ... its full rate (:attr:`Graph.rates`)."""
+        self.graph.check_rates(rates)
+        self._rates |= rates
+        self.port.write(*self.image.rate_table(self._rates))
+
+    # --- samples ---------------------------------------------------------------------------------------
+
+    def sample(
+        self,
+        image: Array,
+        *,
+        seed: int,
+        label: int | None = None,
+        n_ticks: int | None = None,
+        drive: Drive = NOTHING,
+    ) -> SampleResult:
+        """Present one sample; see :meth:`erbium.sw_model.core.fast.CoreModel.sample`.
+
+        Raises
+        ------
+        CoreError
+            If no whole network is loaded.
+        """
+        graph, ticks = self.graph, n_ticks or self.graph.n_ticks
+        drive.check(graph)
+        image = np.ascontiguousarray(image)
+        if image.dtype != np.uint8 or image.shape != (graph.n_pixels,):
+            raise ValueError(
+                f"the image is {image.dtype} of shape {image.shape}; it must be uint8 of shape ({graph.n_pixels},)"
+            )
+        if label is not None and not 0 <= label < max(graph.n_classes, 1):
+            raise ValueError(f"label is {label}; it must be from 0 to {max(graph.n_classes, 1) - 1}")
+        if not self.loaded:
+            raise CoreError(
+                "no whole network is loaded: loading was interrupted, or the core was reset; load one again"
+            )
+        tokens = sample_tokens(graph, image, seed, label, ticks, drive, clear=drive.clear or self._fresh)
+        outcome = self.port.present(tokens, ticks)
+        self._fresh = False
+        return SampleResult(*outcome)
+
+    # --- reading back ----------------------------------------------------------------------------------
+
+    @property
+    def weights(self) -> dict[str, Array]:
+        """Weights by projection, int16 of shape ``(source size, target size)``, read back from the core."""
+        places = pieces_of(self.hardware.weight_width * self.hardware.lanes)
+        result = {}
+        for name in self.image.stored:
+            first, count = self.image.weight_words[name]
+            contents = self.port.read(Window.WEIGHTS, first * places, count * places)
+            result[name] = self.image.weights_from(name, contents.tolist())
+        return result
+
+    def counters(self) -> dict[str, int]:
+        """Return all counters by name, read back from the core."""
+        places = pieces_of(COUNTER_WIDTH)
+        rows = self.port.read(Window.COUNTERS, 0, N_COUNTERS * (self.hardware.populations + 1) * places)
+        values = rows.reshape(-1, places).astype(np.int64)
+        table = (values[:, 0] | values[:, 1] << 32).reshape(-1, N_COUNTERS)
+        ticks, samples, pixels = (int(value) for value in table[self.hardware.populations, :3])
+        result = {"samples": samples, "ticks": ticks, "input_spikes": pixels}
+        for population, row in zip(self.graph.populations, table, strict=False):
+            counted = list(Counter) if self.graph.stored(population.name) else [Counter.SPIKES]
+            result |= {f"{population.name}_{counter.name.lower()}": int(row[counter]) for counter in counted}
+        return result
