@@ -11,6 +11,7 @@ import pytest
 from erbium.gallery import behaviours
 from erbium.gallery.equations import MihalasNiebur
 from erbium.gallery.record import events_of, graph_of, record
+from erbium.gallery.rtl import differing
 from erbium.sw_model.core.fast import CoreModel
 from erbium.sw_model.graph_model.array import GraphModel
 from erbium.sw_model.graph_model.drive import Drive
@@ -103,3 +104,20 @@ def test_the_page_and_the_numbers(run, monkeypatch):
     code, text = run("gallery --json")[:2]
     told = json.loads(text)["behaviours"][3]
     assert told == {"name": "six-phasic", "spikes": [50], "equations": [50], "farthest": 0}
+
+
+@pytest.mark.verilator
+def test_the_core_in_hardware_does_the_same(run, monkeypatch):
+    chosen = (behaviours.twenty()[0], behaviours.others()[1], behaviours.six()[3])
+    monkeypatch.setattr(behaviours, "six", lambda: chosen)
+    monkeypatch.setattr(behaviours, "twenty", lambda: ())
+    monkeypatch.setattr(behaviours, "others", lambda: ())
+    code, text = run("gallery --rtl --json")[:2]
+    assert code == 0
+    told = json.loads(text)
+    assert [len(one["spikes"]) for one in told["behaviours"]] == [9, 6, 1]
+    assert told["differing_integers"] == 0
+    recordings = [record(behaviour) for behaviour in chosen]
+    assert differing(chosen, recordings) == 0
+    wrong = replace(recordings[0], spikes=recordings[0].spikes[1:], states=recordings[0].states + 1)
+    assert differing(chosen[:1], [wrong]) == 1 + recordings[0].states.size

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,15 +14,26 @@ from erbium.commands import common
 from erbium.gen.files import check_free, write_text
 from erbium.tables import PlainTable
 
+if TYPE_CHECKING:
+    from erbium.gallery.record import Machine, Recording
+    from erbium.sw_model.description.graph import Graph
+
 
 @click.command(
     short_help="Draw what neurons of the machine do, beside their equations.",
-    epilog=common.examples("erbium gallery -o gallery.html", "erbium gallery --json"),
+    epilog=common.examples(
+        "erbium gallery -o gallery.html", "erbium gallery --rtl -o gallery-rtl.html", "erbium gallery --json"
+    ),
 )
 @click.option("-o", "--output", type=common.FILE, metavar="FILE", help="Page to write.")
+@click.option(
+    "--rtl",
+    is_flag=True,
+    help="Run them on the core in hardware, simulated by Verilator, and compare all states and spikes with the model.",
+)
 @common.json_option
 @common.overwrite_option
-def gallery(output: Path | None, as_json: bool, overwrite: bool) -> None:
+def gallery(output: Path | None, rtl: bool, as_json: bool, overwrite: bool) -> None:
     """Run 31 neurons on the integer model of the core and by their equations in floating point, in the same steps.
 
     The six behaviours of the machine's paper, the twenty of Mihalas and Niebur, and LIF neurons of three kinds of
@@ -27,12 +41,19 @@ def gallery(output: Path | None, as_json: bool, overwrite: bool) -> None:
     """
     from erbium.gallery import behaviours
     from erbium.gallery.page import page
-    from erbium.gallery.record import record
+    from erbium.gallery.record import model, record
 
+    runs_on = "the compiled model of the core"
+    machine: Callable[[Graph], Machine] = model
     if output is not None:
         check_free(output, overwrite=overwrite)
+    if rtl:
+        from erbium.gallery.rtl import differing
+        from erbium.gallery.rtl import machine as core
+
+        runs_on, machine = "the core in hardware, simulated", core()
     sections = {
-        title: [record(behaviour) for behaviour in made()]
+        title: [record(behaviour, machine) for behaviour in made()]
         for title, made in (
             ("Six behaviours", behaviours.six),
             ("The twenty behaviours of Mihalas and Niebur", behaviours.twenty),
@@ -40,8 +61,9 @@ def gallery(output: Path | None, as_json: bool, overwrite: bool) -> None:
         )
     }
     if output is not None:
-        write_text(output, page(sections, "the compiled model of the core"))
+        write_text(output, page(sections, runs_on))
     recordings = [recording for section in sections.values() for recording in section]
+    wrong = differing([one.behaviour for one in recordings], recordings) if rtl else 0
     if as_json:
         common.say_json(
             {
@@ -55,8 +77,17 @@ def gallery(output: Path | None, as_json: bool, overwrite: bool) -> None:
                     for recording in recordings
                 ]
             }
+            | ({"differing_integers": wrong} if rtl else {})
         )
-        return
+    else:
+        _tell(recordings, output)
+        if rtl:
+            common.say(f"integers that differ from the model's: {wrong}")
+    if wrong:
+        sys.exit(1)
+
+
+def _tell(recordings: Sequence[Recording], output: Path | None) -> None:
     table = PlainTable("behaviour", "spikes", "equations", "farthest apart")
     for recording in recordings:
         farthest = "" if recording.farthest is None else f"{recording.farthest} ticks"

@@ -94,11 +94,12 @@ def events_of(drive: tuple[int, ...]) -> Mapping[str, Array]:
     return {f"bit_{bit}": ((values >> bit) & 1).astype(np.bool_)[:, None] for bit in range(BITS)}
 
 
-def _probed(graph: Graph) -> Machine:
+def model(graph: Graph) -> Machine:
+    """Return the compiled model of the core."""
     return CoreModel(graph, probes=True)
 
 
-def record(behaviour: Behaviour, machine: Callable[[Graph], Machine] = _probed) -> Recording:
+def record(behaviour: Behaviour, machine: Callable[[Graph], Machine] = model) -> Recording:
     """Run a behaviour; `machine` makes what runs its graph."""
     graph = graph_of(behaviour)
     chip = machine(graph)
