@@ -25,6 +25,7 @@ COMMANDS = {
     "simulate": ("erbium.commands.run", "simulate"),
     "page": ("erbium.commands.page", "page"),
     "gallery": ("erbium.commands.gallery", "gallery"),
+    "beside": ("erbium.commands.beside", "beside"),
     "presets": ("erbium.commands.show", "presets"),
     "show": ("erbium.commands.show", "show"),
     "verilog": ("erbium.commands.export", "verilog"),

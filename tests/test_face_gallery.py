@@ -121,3 +121,23 @@ def test_the_core_in_hardware_does_the_same(run, monkeypatch):
     assert differing(chosen, recordings) == 0
     wrong = replace(recordings[0], spikes=recordings[0].spikes[1:], states=recordings[0].states + 1)
     assert differing(chosen[:1], [wrong]) == 1 + recordings[0].states.size
+
+
+def test_the_machine_beside_others(run):
+    from erbium.beside import machines, markdown
+
+    assert [machine.name for machine in machines()] == [
+        "Erbium, the core",
+        "NSAT",
+        "Loihi 2",
+        "Catalyst N2",
+        "ODIN",
+        "Darwin3",
+    ]
+    assert all(machine.source for machine in machines())
+    code, text = run("beside --table")[:2]
+    assert code == 0
+    assert text.strip() == markdown().strip()
+    assert text.strip() in (Path(__file__).parents[1] / "docs" / "core.md").read_text()
+    assert "up to 4 of 16 bits" in run("beside")[1]
+    assert len(json.loads(run("beside --json")[1])["machines"]) == 6

@@ -13,17 +13,17 @@ def given(weights: Array) -> Given:
     return Given(tuple(tuple(int(value) for value in row) for row in weights))
 
 
-def rewarded(threshold: int, bias: int, leak: int = 4) -> NeuronProgram:
+def rewarded(threshold: int, bias: int, *, hold: bool = False) -> NeuronProgram:
     """Return a noisy leaky neuron whose second state is a trace of what port 1 brings.
 
-    ``v`` loses ``1 / 2 ** leak`` and the reward trace 1/8 at each tick; the noise has a standard deviation of 37.
-    After a spike ``v`` is 0 and the neuron rests for 2 ticks.
+    ``v`` loses 1/16 and the reward trace 1/8 at each tick; the noise has a standard deviation of 37. After a spike
+    ``v`` is 0 and the neuron rests for 2 ticks; with `hold` nothing moves ``v`` in them.
     """
     return NeuronProgram(
         name="rewarded",
         states=("v", "reward"),
         operations=(
-            Operation(0, "x0", leak, -1),
+            Operation(0, "x0", 4, -1),
             Operation(0, "u0"),
             Operation(0, "noise", 2),
             Operation(1, "x1", 3, -1),
@@ -34,4 +34,5 @@ def rewarded(threshold: int, bias: int, leak: int = 4) -> NeuronProgram:
         bias=(bias, 0),
         reset_mode=("set", "none"),
         refractory=2,
+        hold=hold,
     )

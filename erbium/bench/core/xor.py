@@ -36,14 +36,15 @@ PATTERNS = ((0, 0), (0, 1), (1, 0), (1, 1))
 def network(seed: int) -> Graph:
     """Return the network with the initial weights of a seed."""
     rng = np.random.default_rng(seed)
-    rule = HistoryRule(word=PlasticityWord(term="state", state=1), causal=(16, 8, 2), rounding=9)
+    word = PlasticityWord(term="state", state=1)
+    rule = HistoryRule(word=word, window=16, causal=(16, 8, 2), rounding=8)
     hidden, output = rng.integers(-80, 100, (2 * HALF, 60)), rng.integers(-10, 60, (60, 1))
     return Graph(
         "xor",
         (Source("inputs", 2 * HALF),),
         (
-            Population("hidden", 60, rewarded(350, 0, leak=5)),
-            Population("output", 1, rewarded(200, 10, leak=5)),
+            Population("hidden", 60, rewarded(350, 0, hold=True)),
+            Population("output", 1, rewarded(200, 10, hold=True)),
         ),
         (
             Projection("inputs", "hidden", Dense(weights=given(hidden)), rule=rule),
@@ -67,7 +68,7 @@ def solves(
     make: Callable[[Graph], Any] = CoreModel,
 ) -> bool:
     """Return whether a network of this seed solves the task; `learns` false is the control, `make` makes the core."""
-    chip, rng = make(network(seed)), np.random.default_rng((seed, 1))
+    chip = make(network(seed))
 
     def present(first: int, second: int, learn: bool) -> int:
         image = np.repeat(np.array([first * RATE, second * RATE], dtype=np.uint8), HALF)
@@ -77,8 +78,8 @@ def solves(
         return int(chip.spikes["output"].sum())
 
     for _ in range(epochs):
-        for place in rng.permutation(len(PATTERNS)):
-            present(*PATTERNS[place], learn=learns)
+        for pattern in PATTERNS:
+            present(*pattern, learn=learns)
     spikes = np.array([[present(*pattern, learn=False) for pattern in PATTERNS] for _ in range(tests)]).mean(
         axis=0
     )
