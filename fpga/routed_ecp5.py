@@ -72,7 +72,9 @@ def _comb(cell: RoutedCell) -> Cell:
     values = {key: literal(cell.parameters[key]) for key in _COMB if key in cell.parameters}
     if "INITVAL" in values:
         values["INITVAL"] = literal(cell.parameters["INITVAL"], 16)
-    return Cell("ROUTED_COMB", cell.name, values, cell.closed(), cell.outputs)
+    # Nothing leads to them: they are those of the flip-flops beside it.
+    pins = {port: nets for port, nets in cell.closed().items() if port not in ("DI0", "DI1")}
+    return Cell("ROUTED_COMB", cell.name, values, pins, cell.outputs)
 
 
 def _flip_flop(cell: RoutedCell) -> Cell:

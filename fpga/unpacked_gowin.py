@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The logic in a Gowin bitstream: what ``gowin_unpack`` finds in it, in cells that a simulator knows.
 
-What apycula 0.32 leaves out is read here with its own tables. It names no function of most carry cells, so the truth
-tables are read by a second pass that takes these cells for look-up tables. It names no mode of a block RAM, so its
-attributes are read tile by tile, and no contents of small memories, so these are, too. It knows no long wires, and of
+What apycula 0.32 leaves out is read here with its own tables. It names no function of most carry cells, and leaves out
+those that begin a chain with a 1, so they are found tile by tile, and their truth tables are read by a second pass that
+takes them for look-up tables. It names no mode of a block RAM, so its
+attributes are read tile by tile, and no contents of memories, so these are, too. It knows no long wires, and of
 the four taps of a clock's spine, of which a column has one, it takes the last. It gives small memories a fifth output,
 which is none.
 """
@@ -14,7 +15,7 @@ import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from erbium.fpga import tools
 from erbium.fpga.boards import Board
@@ -42,6 +43,9 @@ _PARAMETER = re.compile(r"^defparam (\w+)\.(\w+) = (.*);$")
 _PLACE = re.compile(r"^R(\d+)C(\d+)_(?:ALU|LUT4)_(\d)$")
 _OUTPUT = re.compile(r"^R(\d+)C(\d+)_F(\d)$")
 _FLIP_FLOPS = ("DFF", "DFFE", "DFFRE", "DFFSE", "DFFCE", "DFFPE", "DFFR", "DFFS", "DFFC", "DFFP")
+_LINES = 256
+_QUARTERS = (0x00, 0x80, 0x40, 0xC0)
+BLOCK_RAM_BITS = 18_432
 _CARRIES = 6
 """Carry cells of a tile; the chain goes on in the next column."""
 
@@ -77,28 +81,29 @@ def unpacked(folder: Path, board: Board, rx: str, tx: str) -> Netlist:
     text = _run(folder, bitstream, "unpacked.v")
     tables = _tables(_run(folder, bitstream, "tables.v", "--noalu"))
     chip = _device()
-    pads, modes, contents = _tiles(chip, folder / bitstream, folder / "erbium.cst", board)
+    tiles = _tiles(chip, folder / bitstream, folder / "erbium.cst", board)
     made = Netlist()
     parsed = _Text(text)
     made.aliases = _mended(parsed.aliases, _driven(parsed), chip)
     for kind, name, pins in parsed.instances:
         if kind in ("IBUF", "IOBUF"):
-            _pad(made, name, pins, {pads[rx]: "rx", pads[tx]: "tx"})
+            _pad(made, name, pins, {tiles.pads[rx]: "rx", tiles.pads[tx]: "tx"})
         elif kind == "rPLL":
             made.clocks.append(pins["CLKOUT"][0])
             made.aliases[pins["LOCK"][0]] = "1'b1"
         elif kind == "ALU":
-            made.cells.append(_carry(name, tables))
+            continue
         elif kind == "RAM16SDP4":
             place = tuple(map(int, re.findall(r"\d+", name)[:2]))
-            made.cells.append(_logic(kind, name, pins, contents[place]))
+            made.cells.append(_logic(kind, name, pins, tiles.contents[place]))
         elif kind == "BSRAM":
-            cell = _block_ram(name, pins, modes)
-            made.cells += [] if cell is None else [cell]
+            made.cells.append(_block_ram(name, pins, tiles))
         else:
             made.cells.append(_logic(kind, name, pins, parsed.parameters.get(name, {})))
+    made.cells += [_carry(*place, tables) for place in tiles.carries]
     made.resolve()
     _tie(made)
+    _unhook(made)
     return made
 
 
@@ -171,19 +176,15 @@ def _tables(text: str) -> dict[tuple[str, str, str], str]:
     return found
 
 
-def _carry(name: str, tables: dict[tuple[str, str, str], str]) -> Cell:
+def _carry(row: int, column: int, number: int, tables: dict[tuple[str, str, str], str]) -> Cell:
     """Return a carry cell; its pins are where they are in each tile."""
-    found = _PLACE.match(name)
-    if found is None:
-        raise ReadBackError(f"carry cell {name} has no place")
-    row, column, place = found.groups()
-    number, here = int(place), f"R{row}C{column}"
-    after = f"{here}_CIN{number + 1}" if number + 1 < _CARRIES else f"R{row}C{int(column) + 1}_CIN0"
-    pins = {f"I{k}": [f"{here}_{letter}{place}"] for k, letter in enumerate("ABCD")}
-    pins |= {"CIN": [f"{here}_CIN{place}"], "COUT": [after], "SUM": [f"{here}_F{place}"]}
+    here = f"R{row}C{column}"
+    after = f"{here}_CIN{number + 1}" if number + 1 < _CARRIES else f"R{row}C{column + 1}_CIN0"
+    pins = {f"I{k}": [f"{here}_{letter}{number}"] for k, letter in enumerate("ABCD")}
+    pins |= {"CIN": [f"{here}_CIN{number}"], "COUT": [after], "SUM": [f"{here}_F{number}"]}
     # A table of ones has no fuse that is blown, and the unpacker does not see it.
-    init = tables.get((row, column, place), "16'hffff")
-    return Cell("GOWIN_CARRY", name, {"INIT": init}, pins, frozenset({"COUT", "SUM"}))
+    init = tables.get((str(row), str(column), str(number)), "16'hffff")
+    return Cell("GOWIN_CARRY", f"{here}_ALU_{number}", {"INIT": init}, pins, frozenset({"COUT", "SUM"}))
 
 
 def _logic(kind: str, name: str, pins: dict[str, list[str]], parameters: dict[str, str]) -> Cell:
@@ -203,13 +204,12 @@ def _pad(made: Netlist, name: str, pins: dict[str, list[str]], roles: dict[str, 
             made.tx = pins["I"][0]
 
 
-def _block_ram(
-    name: str, pins: dict[str, list[str]], modes: dict[tuple[int, int], frozenset[Any]]
-) -> Cell | None:
+def _block_ram(name: str, pins: dict[str, list[str]], tiles: _Tiles) -> Cell:
     found = re.match(r"R(\d+)C(\d+)_", pins["CLKA"][0])
     if found is None:
         raise ReadBackError(f"block RAM {name} has no place")
-    attributes = modes[int(found[1]), int(found[2])]
+    place = int(found[1]), int(found[2])
+    attributes = tiles.modes[place]
     kind = BLOCK_RAM_MODES.get(attributes)
     if kind is None:
         raise ReadBackError(
@@ -219,13 +219,14 @@ def _block_ram(
     def bus(port: str, width: int) -> list[str]:
         return [pins[f"{port}{bit}"][0] for bit in reversed(range(width))]
 
+    contents = {"INIT": f"{BLOCK_RAM_BITS}'h{tiles.initial[place]:x}"}
     common = {port: pins[port] for port in ("CLKA", "CEA", "WREA", "CLKB", "CEB", "WREB")}
     common |= {port: bus(port, 14) for port in ("ADA", "ADB")}
     if kind == "GOWIN_SDP36":
         common |= {"DI": bus("DI", 36), "DO": bus("DO", 36)}
-        return Cell(kind, name, {}, common, frozenset({"DO"}))
+        return Cell(kind, name, contents, common, frozenset({"DO"}))
     common |= {port: bus(port, 9) for port in ("DIA", "DIB", "DOA", "DOB")}
-    return Cell(kind, name, {}, common, frozenset({"DOA", "DOB"}))
+    return Cell(kind, name, contents, common, frozenset({"DOA", "DOB"}))
 
 
 def _driven(parsed: _Text) -> set[str]:
@@ -314,15 +315,62 @@ def _tie(made: Netlist) -> None:
         cell.pins = {port: [tied.get(net, net) for net in nets] for port, nets in cell.pins.items()}
 
 
-def _tiles(
-    device: Any, bitstream: Path, constraints: Path, board: Board
-) -> tuple[dict[str, str], dict[tuple[int, int], frozenset[Any]], dict[tuple[int, ...], dict[str, str]]]:
-    """Return the pads of the ports, and by row and column attributes of block RAMs and contents of small ones."""
+def _unhook(made: Netlist) -> None:
+    """Put a 1 on the inputs of look-up tables and carry cells that decide nothing.
+
+    No switch of the part is open: where nothing was routed to an input, it still hears some net, often one that the
+    cell itself drives. A simulator would see a loop there that is none.
+    """
+    for cell in made.cells:
+        if cell.kind not in ("LUT4", "GOWIN_CARRY"):
+            continue
+        table = int(cell.parameters["INIT"].removeprefix("16'h"), 16)
+        nets = [cell.pins[f"I{k}"][0] for k in range(4)]
+        # The quarter that says which carry is made is read with the upper two inputs at 0, whatever they are.
+        readings = [nets] if cell.kind == "LUT4" else [nets, [*nets[:2], "1'b0", "1'b0"]]
+        for k, net in enumerate(nets):
+            if not net.startswith("1'b") and not any(_decides(table, reading, k) for reading in readings):
+                cell.pins[f"I{k}"] = ["1'b1"]
+
+
+def _decides(table: int, nets: list[str], k: int) -> bool:
+    """Whether input k of a truth table of 16 bits changes what comes out, its constant inputs being what they are."""
+    if nets[k].startswith("1'b"):
+        return False
+    possible = [
+        row
+        for row in range(16)
+        if all(row >> j & 1 == int(net[-1]) for j, net in enumerate(nets) if net.startswith("1'b"))
+    ]
+    return any(table >> row & 1 != table >> (row ^ 1 << k) & 1 for row in possible)
+
+
+class _Tiles(NamedTuple):
+    """What is read tile by tile.
+
+    Members
+    -------
+    pads : of the ports, by their names
+    modes : attributes of block RAMs, by row and column
+    contents : of small memories, by row and column
+    initial : what block RAMs hold at first, by row and column: 1,024 words of 18 bits, the first one lowest
+    carries : row, column and place of the carry cells
+    """
+
+    pads: dict[str, str]
+    modes: dict[tuple[int, int], frozenset[Any]]
+    contents: dict[tuple[int, ...], dict[str, str]]
+    initial: dict[tuple[int, int], int]
+    carries: list[tuple[int, int, int]]
+
+
+def _tiles(device: Any, bitstream: Path, constraints: Path, board: Board) -> _Tiles:
     from apycula import attrids, chipdb
     from apycula.bslib import read_bitstream
     from apycula.gowin_unpack import parse_attrvals
 
-    tiles = chipdb.tile_bitmap(device, read_bitstream(str(bitstream))[0])
+    bits = read_bitstream(str(bitstream))[0]
+    tiles = chipdb.tile_bitmap(device, bits)
     values = {number: name for name, number in attrids.bsram_attrvals.items()}
     modes: dict[tuple[int, int], frozenset[Any]] = {}
     for row, column in _block_ram_places(device):
@@ -343,9 +391,50 @@ def _tiles(
         for (row, column), tile in tiles.items()
         if "RAM16" in device[row, column].bels
     }
+    carries = [
+        (row + 1, column + 1, number)
+        for (row, column), tile in sorted(tiles.items())
+        for number in range(_CARRIES)
+        if f"ALU{number}" in device[row, column].bels
+        and _slice_mode(device, row, column, tile, number) == attrids.cls_attrvals["ALU"]
+    ]
     pinout = device.pinout[PART][board.package.replace("QN", "QFN")]
     located = dict(re.findall(r'IO_LOC "(\S+)" (\d+);', constraints.read_text()))
-    return {port: _site(pinout[pin][0], device) for port, pin in located.items()}, modes, contents
+    pads = {port: _site(pinout[pin][0], device) for port, pin in located.items()}
+    initial = {
+        (row + 1, column + 1): _initial(device, bits, row, column)
+        for row, column in _block_ram_places(device)
+    }
+    return _Tiles(pads, modes, contents, initial, carries)
+
+
+def _initial(device: Any, bits: Any, row: int, column: int) -> int:
+    """Return what a block RAM holds at first; a bitstream without such contents ends before them.
+
+    They stand after the fuses of the tiles, 256 lines for each row of block RAMs, the last line first, and a block RAM
+    is three tiles wide. Apycula's table says in which column a bit of a word of 18 is; which line it is follows from
+    the address, whose lowest two bits choose a quarter.
+    """
+    lines = bits[device.height + _LINES * sorted(device.simplio_rows).index(row) :][:_LINES]
+    left = sum(device[0, place].width for place in range(column))
+    places = device.rev_logicinfo("BSRAM_INIT")
+    total = 0
+    for address in range(1024 if len(lines) else 0):
+        line = lines[_LINES - 1 - (_QUARTERS[address & 3] + (address >> 2 & 0x3F))]
+        for bit in range(18):
+            if line[left + places[bit * 4 + (address >> 8)][0] - 1]:
+                total |= 1 << 18 * address + bit
+    return total
+
+
+def _slice_mode(device: Any, row: int, column: int, tile: Any, number: int) -> Any:
+    """Return what the slice of a carry cell is: carry cells, tables or small memories."""
+    from apycula import attrids
+    from apycula.gowin_unpack import parse_attrvals
+
+    table = device.shortval[device[row, column].ttyp][f"CLS{number // 2}"]
+    read = parse_attrvals(tile, device.rev_logicinfo("SLICE"), table, attrids.cls_attrids, "CLS")
+    return read.get("MODE")
 
 
 def _contents(bels: Any, tile: Any) -> dict[str, str]:

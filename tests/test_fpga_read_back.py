@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from erbium.fpga import unpacked_gowin
+from erbium.fpga import unpacked_bits, unpacked_gowin
+from erbium.fpga.boards import board
 from erbium.fpga.cells import Cell, Netlist, ReadBackError, literal
 from erbium.fpga.timed import Delays
+from erbium.verif.simulators import ToolError
 
 
 def _cell(name: str, inputs: list[str], output: str) -> Cell:
@@ -54,11 +56,51 @@ def test_tables_that_the_unpacker_leaves_out() -> None:
     )
     tables = unpacked_gowin._tables(text)
     assert tables == {("2", "3", "0"): "16'h0000", ("2", "3", "1"): "16'h00c0"}
-    assert unpacked_gowin._carry("R2C3_ALU_0", tables).parameters == {"INIT": "16'h0000"}
+    assert unpacked_gowin._carry(2, 3, 0, tables).parameters == {"INIT": "16'h0000"}
     # All ones leave no trace.
-    last = unpacked_gowin._carry("R2C3_ALU_5", tables)
+    last = unpacked_gowin._carry(2, 3, 5, tables)
     assert last.parameters == {"INIT": "16'hffff"}
     assert last.pins["COUT"] == ["R2C4_CIN0"]
+
+
+def test_an_input_that_decides_nothing_is_unhooked() -> None:
+    def unhooked(kind: str, init: str, *nets: str) -> list[str]:
+        cell = Cell(kind, "a", {"INIT": init}, {f"I{k}": [net] for k, net in enumerate(nets)}, frozenset("F"))
+        unpacked_gowin._unhook(Netlist([cell]))
+        return [cell.pins[f"I{k}"][0] for k in range(4)]
+
+    # I1 and I2, and what was not routed anywhere hears what the cell drives.
+    assert unhooked("LUT4", "16'hc0c0", "own", "b", "c", "own") == ["1'b1", "b", "c", "1'b1"]
+    # I3 decides only while I2 is 0, which it never is.
+    assert unhooked("LUT4", "16'h303f", "a", "b", "1'b1", "own") == ["1'b1", "b", "1'b1", "1'b1"]
+    assert unhooked("LUT4", "16'h303f", "a", "b", "c", "own") == ["1'b1", "b", "c", "own"]
+    # The sum of a carry cell hears I0 nowhere, but the carry does: its quarter is 1, 0, 1, 0.
+    assert unhooked("GOWIN_CARRY", "16'h00fa", "a", "b", "1'b1", "d") == ["a", "1'b1", "1'b1", "d"]
+    assert unhooked("LUT4", "16'h00fa", "a", "b", "1'b1", "d") == ["1'b1", "1'b1", "1'b1", "d"]
+    assert unhooked("LUT4", "16'h6996", "a", "b", "c", "d") == ["a", "b", "c", "d"]
+
+
+def test_what_a_block_ram_holds_at_first() -> None:
+    class Tile:
+        width = 60
+
+    class Device:
+        height, simplio_rows = 2, {4, 1}
+
+        def __getitem__(self, place: tuple[int, int]) -> Tile:
+            return Tile()
+
+        def rev_logicinfo(self, name: str) -> list[tuple[int]]:
+            assert name == "BSRAM_INIT"
+            return [(k + 1,) for k in range(72)]
+
+    lines = [[0] * 300 for _ in range(2 + 2 * 256)]
+    assert unpacked_gowin._initial(Device(), lines[:2], 4, 2) == 0
+    # Second row of block RAMs, third tile: bit 3 of word 0, and bit 17 of word 0x2A6, in the quarter of 2.
+    below = 2 + 256
+    lines[below + 255][2 * 60 + 3 * 4] = 1
+    lines[below + 255 - (0x40 + (0x2A6 >> 2 & 0x3F))][2 * 60 + 17 * 4 + 2] = 1
+    assert unpacked_gowin._initial(Device(), lines, 4, 2) == 1 << 3 | 1 << 18 * 0x2A6 + 17
 
 
 SDF = """\
@@ -78,3 +120,50 @@ def test_delays_of_an_sdf_file(tmp_path: Path) -> None:
     assert delays.wires == {("c.d", "I3"): 700}
     assert delays.paths == {("c.d", "I3", "O"): 874, ("c.d", "CLK", "O"): 1391}
     assert delays.setups == {("c.d", "I0"): 120}
+
+
+def _programs(monkeypatch: pytest.MonkeyPatch, files: dict[str, str | bytes]) -> None:
+    """Let the programs of a family write these files."""
+
+    def run(folder: Path, program: str, *arguments: str) -> None:
+        for name in files.keys() & set(arguments):
+            content = files[name]
+            (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+    monkeypatch.setattr(unpacked_bits, "_run", run)
+
+
+ASC = """\
+.comment made by nextpnr
+.device 5k
+
+.logic_tile 1 1
+0010
+0000
+
+.ram_data 6 1
+00ff
+
+.sym 5 clk
+"""
+
+
+def test_bits_of_an_ice40(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "erbium.asc").write_text(ASC)
+    empty = ".ram_data 6 3\n0000\n"
+    _programs(monkeypatch, {"unpacked.asc": ASC.replace("nextpnr", "iceunpack") + empty})
+    assert unpacked_bits.compare(board("icebreaker"), tmp_path) == (10, [])
+    _programs(monkeypatch, {"unpacked.asc": ASC.replace("0010", "0011").replace("00ff", "00fe")})
+    assert unpacked_bits.compare(board("icebreaker"), tmp_path).differing == [
+        ".logic_tile 1 1: line 0, bit 3",
+        ".ram_data 6 1: line 0, bit 15",
+    ]
+
+
+def test_bits_of_an_ecp5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "erbium.bit").write_bytes(b"Erbium")
+    for again, differing in ((b"Erbium", []), (b"Ermium", ["byte 2"]), (b"Erbi", ["length"])):
+        _programs(monkeypatch, {"repacked.bit": again})
+        assert unpacked_bits.compare(board("ulx3s-85f"), tmp_path) == (6, differing)
+    with pytest.raises(ToolError, match="bits of the Tang Nano 9K are read back as logic"):
+        unpacked_bits.compare(board("tang-nano-9k"), tmp_path)

@@ -2,7 +2,8 @@
 """From the bitstream back to the logic: it learns behind its serial line, and every integer is the model's.
 
 Of the Tang Nano 9K the bits themselves are read; of an iCE40 and an ECP5 the netlist that was placed and routed, and
-one sample of the iCE40 with the delays of its wires and cells at its clock.
+one sample of the iCE40 with the delays of its wires and cells at its clock. The bits of the latter two are unpacked,
+and compared with what nextpnr gave to the packer.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from erbium.bench.request import Request, load_named
 from erbium.bench.result import Row
 from erbium.bench.work import Advance, Task, carry_out
 from erbium.exact import compare
+from erbium.fpga import unpacked_bits
 from erbium.fpga.boards import board
 from erbium.fpga.driver import BoardArray
 from erbium.fpga.driver_link import Link
@@ -42,6 +44,9 @@ from erbium.sw_model.temporary import temporary_folder
 
 PRESET = "tiny"
 N_SAMPLES = 24
+_LISTED = 20
+"""Differing bits that the record names."""
+
 DELAY_SECONDS = 4 * 3_600.0
 """How long the simulation with delays may take."""
 
@@ -52,11 +57,12 @@ class Figure:
 
     name: str
     board: str
+    routed: bool = True
     delays: bool = False
 
 
 FIGURES = (
-    Figure("tang-nano-9k", "tang-nano-9k"),
+    Figure("tang-nano-9k", "tang-nano-9k", routed=False),
     Figure("icebreaker-routed", "icebreaker", delays=True),
     Figure("ulx3s-routed", "ulx3s-85f"),
 )
@@ -76,17 +82,17 @@ def measure(request: Request, display: Display) -> list[Row]:
     rows = []
     for figure, found in zip(wanted, carry_out(tasks, request.n_processes, display), strict=True):
         extra = {**found["facts"], "quick": request.quick}
-        for row_id, quantity in zip(
-            ids[figure], ("differing-integers", "differing-bytes-with-delays"), strict=False
-        ):
+        for row_id in ids[figure]:
+            quantity = row_id.rpartition("/")[2]
             unit = quantity.replace("-", " ")
-            if quantity in found:
-                rows.append(Row(row_id, found[quantity], unit, request.command(row_id), 0, "exactly", extra))
+            rows.append(Row(row_id, found[quantity], unit, request.command(row_id), 0, "exactly", extra))
     return [row for row in rows if row.id in selected]
 
 
 def _ids(request: Request, figure: Figure) -> list[str]:
     quantities = ["differing-integers"]
+    if figure.routed:
+        quantities.append("differing-bits")
     if figure.delays and not request.quick:
         quantities.append("differing-bytes-with-delays")
     return [request.id(figure.name, quantity) for quantity in quantities]
@@ -123,6 +129,10 @@ def _read_back(advance: Advance, figure: Figure, folder: Path, quick: bool) -> d
     found: dict[str, Any] = {"facts": facts}
     found["differing-integers"], facts["first_difference"] = learn(line, N_SAMPLES)
     advance(1)
+    if figure.routed:
+        bits = unpacked_bits.compare(design.board, design.folder)
+        found["differing-bits"], facts["bits"] = len(bits.differing), bits.compared
+        facts["differing_bits"] = bits.differing[:_LISTED]
     if figure.delays and not quick:
         found["differing-bytes-with-delays"] = with_delays(design, facts)
         advance(1)

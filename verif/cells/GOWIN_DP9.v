@@ -2,7 +2,7 @@
 // A block RAM of a Gowin part as 2,048 words of 9 bits with two ports, as far as Erbium uses it: outputs without a further
 // register; a port that writes reads what it writes; what one port reads where the other one writes is unknown.
 
-module GOWIN_DP9 (
+module GOWIN_DP9 #(parameter [18431:0] INIT = 0) (
   input CLKA, CEA, WREA, CLKB, CEB, WREB,
   input [13:0] ADA, ADB,
   input [8:0] DIA, DIB,
@@ -11,7 +11,7 @@ module GOWIN_DP9 (
   reg [8:0] store [0:2047];
   integer k;
   initial begin
-    for (k = 0; k < 2048; k = k + 1) store[k] = 0;
+    for (k = 0; k < 2048; k = k + 1) store[k] = INIT[9 * k +: 9];
     DOA = 0;
     DOB = 0;
   end

@@ -2,7 +2,7 @@
 // A block RAM of a Gowin part as 512 words of 36 bits that port A writes, byte by byte, and port B reads, as far as Erbium
 // uses it: outputs without a further register; what is read where it is being written is unknown.
 
-module GOWIN_SDP36 (
+module GOWIN_SDP36 #(parameter [18431:0] INIT = 0) (
   input CLKA, CEA, WREA, CLKB, CEB, WREB,
   input [13:0] ADA, ADB,
   input [35:0] DI,
@@ -11,7 +11,7 @@ module GOWIN_SDP36 (
   reg [35:0] store [0:511];
   integer k;
   initial begin
-    for (k = 0; k < 512; k = k + 1) store[k] = 0;
+    for (k = 0; k < 512; k = k + 1) store[k] = INIT[36 * k +: 36];
     DO = 0;
   end
   always @(posedge CLKA)
