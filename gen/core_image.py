@@ -81,6 +81,8 @@ class CoreImage:
     ----------
     graph : Graph
     hardware : CoreHardware
+    checked : bool
+        Whether there must be enough of everything; without it :meth:`require` asks later.
 
     Attributes
     ----------
@@ -97,7 +99,7 @@ class CoreImage:
         For a part that no core has, or that this one has too few of: the first such part, and how many are missing.
     """
 
-    def __init__(self, graph: Graph, hardware: CoreHardware) -> None:
+    def __init__(self, graph: Graph, hardware: CoreHardware, *, checked: bool = True) -> None:
         self.graph, self.hardware = graph, hardware
         _check_parts(graph, hardware)
         lanes = hardware.lanes
@@ -120,10 +122,15 @@ class CoreImage:
         self.programs = _unique([tuple(operations_of(p.program)) for p in graph.populations])
         self.table = self._tables({})
         self.needs = self._needs()
+        if checked:
+            self.require()
+
+    def require(self) -> None:
+        """Raise :class:`DescriptionError` unless there is enough of everything."""
         for need in self.needs:
             if not need.fits:
                 raise DescriptionError(
-                    f"graph {graph.name!r} does not fit this core: it takes {need.needed} {need.what} of "
+                    f"graph {self.graph.name!r} does not fit this core: it takes {need.needed} {need.what} of "
                     f"{need.available}, {need.needed - need.available} too many; take a core with more of them or a "
                     "smaller graph"
                 )

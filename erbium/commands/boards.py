@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,21 +107,38 @@ def _list_boards() -> None:
 
 @click.command(
     short_help="Show what fits on a board, and where it goes.",
-    epilog=common.examples("erbium plan ulx3s-25f", "erbium plan ulx3s-85f erbp-mnist-200 --lanes 32"),
+    epilog=common.examples(
+        "erbium plan ulx3s-25f",
+        "erbium plan ulx3s-85f erbp-mnist-200 --lanes 32",
+        "erbium plan ulx3s-85f core erbp-mnist-100",
+    ),
 )
 @click.argument("name", metavar="BOARD", shell_complete=common.complete_board)
-@click.argument("network", metavar="[PRESET|FILE]", shell_complete=common.complete_network, required=False)
+@click.argument(
+    "network", metavar="[PRESET|FILE|core]", shell_complete=common.complete_network, required=False
+)
+@click.argument("graph", metavar="[PRESET|FILE]", shell_complete=common.complete_network, required=False)
 @click.option("--lanes", type=int, metavar="N", help="Lanes of layer 1; default is the most that fit.")
 @common.json_option
-def plan(name: str, network: str | None, lanes: int | None, as_json: bool) -> None:
+def plan(name: str, network: str | None, graph: str | None, lanes: int | None, as_json: bool) -> None:
     """Show which memories of a network go where on a board; without a network, which presets fit.
 
     Nothing is built. LUTs and flip-flops are estimates; block RAMs are counted as Yosys does it. The exit code is 2
     if the network does not fit.
+
+    With the word core and a network, a preset or the file of a graph: what it takes of the core that is planned for the
+    board, one engine into which any network is loaded. No bitstream of it can be built yet.
     """
     from erbium.fpga.planner import plan as make_plan
 
     described = board(name)
+    if network == "core":
+        if lanes is not None:
+            raise click.UsageError("the lanes of a core are those of its board; leave --lanes out")
+        _plan_core(described, graph, as_json=as_json)
+        return
+    if graph is not None:
+        raise click.UsageError(f"there are two networks, {network!r} and {graph!r}; give one")
     networks = [common.named_network(network)] if network else list(PRESETS.values())
     if as_json:
         plans = [make_plan(described, each.network, lanes) for each in networks]
@@ -134,6 +152,31 @@ def plan(name: str, network: str | None, lanes: int | None, as_json: bool) -> No
     planned = make_plan(described, common.named_network(network).network, lanes)
     _show_plan(planned)
     planned.require()
+
+
+def _plan_core(described: Board, name: str | None, *, as_json: bool) -> None:
+    """Show what a graph takes of the core of a board, or how large that is."""
+    from erbium.fpga.core_plan import core_image, core_of, graph_file
+    from erbium.sw_model.description.chain import chain
+
+    if name is None:
+        size = asdict(core_of(described))
+        if as_json:
+            common.say_json({"board": described.name, "core": size})
+            return
+        for what, value in size.items():
+            common.say(f"{what.replace('_', ' ')}: {value:,}")
+        return
+    read = None if name in PRESETS else graph_file(Path(name))
+    graph = read or chain(common.named_network(name).network)
+    image = core_image(described, graph)
+    if as_json:
+        needs = [asdict(need) | {"fits": need.fits} for need in image.needs]
+        common.say_json({"board": described.name, "graph": graph.name, "needs": needs})
+    else:
+        for need in image.needs:
+            common.say(str(need))
+    image.require()
 
 
 def _show_presets(described: Board, plans: Iterable[Plan]) -> None:
