@@ -41,9 +41,10 @@ lint: $(STAMP)  ## ruff and mypy
 commands: $(STAMP)  ## type every command of README and docs where the wheel is, without extras; ARGS name pages
 	@$(BIN)/python tools/try-commands.py $(ARGS)
 
-docs: $(STAMP)  ## build the documentation into build/docs, with a page in which the chip learns; a warning is an error
+docs: $(STAMP)  ## build the documentation into build/docs, with a page in which the chip learns and one of its neurons; a warning is an error
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 	@$(BIN)/erbium page erbp-mnist-100 --data mnist-12000 -o build/docs/teach --overwrite
+	@$(BIN)/erbium gallery -o build/docs/gallery.html --overwrite > /dev/null
 	@echo "build/docs/index.html"
 
 linkcheck: $(STAMP)  ## ask the web for every link that leaves the documentation; needs a network
