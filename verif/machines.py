@@ -152,11 +152,19 @@ def rewarded(n_ticks: int = 60) -> Graph:
         soft=True,
     )
     other = HistoryRule(causal=(8, 8, 8), by_word=(False, True, True), rounding=1, lowest=-100, highest=100)
-    return machine(rule, other, keep=200, lasting=(1,), readout=SpikeCount("first"), n_ticks=n_ticks)
+    return _lively(machine(rule, other, keep=200, lasting=(1,), readout=SpikeCount("first"), n_ticks=n_ticks))
 
 
 def competing(n_ticks: int = 60) -> Graph:
     """Return a machine whose weights change at the end of a sample, and in which one neuron spikes at a time."""
     word = PlasticityWord(lower=-20, upper=150, inside=3, outside=-2)
     rule, other = EndRule(word=word, up=2, down=3), EndRule(rows="spiked", up=1)
-    return machine(rule, other, keep=200, exclusive=True, plastic=(1,), n_ticks=n_ticks)
+    return _lively(machine(rule, other, keep=200, exclusive=True, plastic=(1,), n_ticks=n_ticks))
+
+
+def _lively(graph: Graph) -> Graph:
+    """Return a machine whose neurons spike often: a bench has few ticks to see everything in."""
+    first, second = graph.populations
+    program = replace(first.program, threshold=30, refractory=1)
+    other = replace(second.program, threshold=20)
+    return replace(graph, populations=(replace(first, program=program), replace(second, program=other)))

@@ -781,10 +781,10 @@ def _digits(prefix: str = "", **options: Any) -> Iterator[Case]:
 def _cores() -> Iterator[Case]:
     """Graphs that learn by each rule, on cores of several sizes."""
     small = CoreHardware(lanes=2, units=1)
-    machine, tiny = rewarded(8), replace(chain(_small()), n_ticks=6)
+    machine, tiny = rewarded(24), replace(chain(_small()), n_ticks=6)
     yield Case("machine", {"hardware": small}, BOTH, {"graph": machine})
     yield Case("layers", {"hardware": small}, ICARUS, {"graph": tiny})
-    yield Case("passes", {"hardware": small}, ICARUS, {"graph": competing(8)})
+    yield Case("passes", {"hardware": small}, ICARUS, {"graph": competing(24)})
     for lanes, units in ((1, 1), (4, 4), (8, 2)):
         hardware = CoreHardware(lanes=lanes, units=units)
         yield Case(f"machine-{lanes}-{units}", {"hardware": hardware}, ICARUS, {"graph": machine})

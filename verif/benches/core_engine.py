@@ -157,11 +157,12 @@ def _samples(tb: TB) -> Iterator[tuple[Any, int, int | None, Drive, bool]]:
     for number in range(3):
         values = {m.name: int(random.integers(-300, 300)) for m in tb.graph.modulators if not m.source}
         gains = {m.name: int(random.integers(-1, 2)) for m in tb.graph.modulators if m.source}
-        events = {s.name: random.random((tb.graph.n_ticks, s.size)) < 0.3 for s in tb.graph.event_sources}
+        events = {s.name: random.random((tb.graph.n_ticks, s.size)) < 0.08 for s in tb.graph.event_sources}
         clear = number != 1
         factor = (1, -1, 1)[number]
         drive = Drive(learn=number < 2, clear=clear, factor=factor, events=events, values=values, gains=gains)
-        image = random.integers(0, 160, tb.graph.n_pixels).astype(np.uint8)
+        # Rows that spike now and then expire.
+        image = random.choice(np.array([0, 6, 60, 160], dtype=np.uint8), tb.graph.n_pixels)
         label = int(random.integers(tb.graph.n_classes)) if tb.graph.n_classes and number < 2 else None
         yield image, number + 1, label, drive, clear
 
