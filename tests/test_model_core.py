@@ -370,12 +370,8 @@ def test_paths_that_do_not_have_a_part_say_so():
         check_hardware(machine())
     with pytest.raises(DescriptionError, match="a rule that is no part of it, 'rows_to_neurons'"):
         check_hardware(replace(winners(EndRule(), ((1,),)), sources=(Source("rows", 1), Source("win", 1))))
-    for field, value in (("plastic", (1,)), ("exclusive", True)):
-        populations = (replace(machine().populations[0], **{field: value}),)
-        with pytest.raises(DescriptionError, match="the core in hardware has none; its models run it"):
-            CoreImage(replace(machine(), populations=populations), CoreHardware())
-    with pytest.raises(DescriptionError, match="the core does not have the plasticity rule EndRule"):
-        CoreImage(winners(EndRule(), ((1,),)), CoreHardware())
     first_spike = chain(__import__("erbium").preset("first-spike-tiny").network)
     with pytest.raises(DescriptionError, match="the core does not have the readout FirstSpike"):
         CoreModel(first_spike)
+    with pytest.raises(DescriptionError, match="the core does not have the readout FirstSpike"):
+        CoreImage(first_spike, CoreHardware())
