@@ -238,6 +238,59 @@ def read_back() -> str:
     )
 
 
+def service() -> str:
+    """Return the table of what happened to boards that learned, and what came of it."""
+    found: dict[str, dict[str, Any]] = {}
+    for row_id, row in record("service").items():
+        _, name, quantity = row_id.split("/")
+        found.setdefault(name, {"facts": row})[quantity] = row["value"]
+    return table(
+        (
+            "preset and fault",
+            "times",
+            "differing integers",
+            "brought back",
+            "samples learned",
+            "learned again",
+        ),
+        (
+            (
+                f"`{name}`",
+                one["faults"],
+                one["differing-integers"],
+                one["resumed"],
+                f"{one['facts']['samples']:,}",
+                f"{one['facts']['samples_done_again']:,}",
+            )
+            for name, one in found.items()
+        ),
+    )
+
+
+def equivalence() -> str:
+    """Return the table of netlists that are proved to do what their sources do."""
+    rows = record("equivalence")
+    if not rows:
+        return "Not all of them have been carried out yet; `erbium bench equivalence` does.\n"
+    families = [name.split("/")[1] for name in rows if name.endswith("/components")]
+    proved = {
+        family: {one["component"]: one for one in rows[f"equivalence/{family}/components"]["netlists"]}
+        for family in families
+    }
+    names = list(dict.fromkeys(name for one in proved.values() for name in one))
+    return table(
+        ("component", "configuration", *(f"bits proved equal, {family}" for family in families)),
+        (
+            (
+                f"`{name}`",
+                next(one[name]["case"] for one in proved.values() if name in one),
+                *(f"{one[name]['points']:,}" if name in one else "" for one in proved.values()),
+            )
+            for name in names
+        ),
+    )
+
+
 def history() -> str:
     """Return the table of the faults that the hardware had, and how each was found."""
     faults = json.loads((ROOT / "docs" / "history.json").read_text(encoding="utf-8"))

@@ -233,6 +233,7 @@ def verification() -> str:
         ("TABLE", table(heading, rows)),
         ("COVERED", covered),
         ("READBACK", evidence.read_back()),
+        ("SERVICE", evidence.service()),
         ("HISTORY", evidence.history()),
     ):
         page = page.replace(f"@{mark}@", text)
@@ -265,7 +266,7 @@ def proofs() -> str:
         how = proof.how + (f": {proof.reason}" if proof.reason else "")
         rows.append((f"`{proof.component}`", proof.name, says, how, fault, proof.reached, seconds))
     page = (ROOT / "docs" / "proofs.md.in").read_text(encoding="utf-8")
-    return page.replace("@TABLE@", table(heading, rows))
+    return page.replace("@TABLE@", table(heading, rows)).replace("@NETLISTS@", evidence.equivalence())
 
 
 def _code(text: str) -> str:

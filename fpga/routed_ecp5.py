@@ -72,8 +72,8 @@ def _comb(cell: RoutedCell) -> Cell:
     values = {key: literal(cell.parameters[key]) for key in _COMB if key in cell.parameters}
     if "INITVAL" in values:
         values["INITVAL"] = literal(cell.parameters["INITVAL"], 16)
-    # Nothing leads to them: they are those of the flip-flops beside it.
-    pins = {port: nets for port, nets in cell.closed().items() if port not in ("DI0", "DI1")}
+    # Nothing leads to DI0 and DI1: they are those of the flip-flops beside it. An open input of a table is 1.
+    pins = {port: nets for port, nets in cell.closed("ABCD").items() if port not in ("DI0", "DI1")}
     return Cell("ROUTED_COMB", cell.name, values, pins, cell.outputs)
 
 
@@ -87,4 +87,20 @@ def _flip_flop(cell: RoutedCell) -> Cell:
 
 def _memory(cell: RoutedCell) -> Cell:
     values = {key: literal(value) for key, value in cell.parameters.items() if key.startswith(_MEMORY)}
-    return Cell("DP16KD", cell.name, values, cell.closed(), cell.outputs)
+    pins = {
+        port: nets if port in cell.outputs else [_through_its_switch(cell, port, nets[0])]
+        for port, nets in cell.pins.items()
+    }
+    return Cell("DP16KD", cell.name, values, pins, cell.outputs)
+
+
+def _through_its_switch(cell: RoutedCell, port: str, net: str) -> str:
+    """Return what an input of a block RAM gets: a net, what is open being 1, its inverse or a constant."""
+    switch = cell.parameters.get(f"{port}MUX", port).strip()
+    if switch in ("0", "1"):
+        return f"1'b{switch}"
+    if switch != "INV":
+        return net or "1'b1"
+    if net:
+        raise ReadBackError(f"input {port} of {cell.name} is inverted, which nobody here simulates")
+    return "1'b0"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from erbium.fpga import unpacked_bits, unpacked_gowin
+from erbium.fpga import routed_ecp5, unpacked_bits, unpacked_gowin
 from erbium.fpga.boards import board
-from erbium.fpga.cells import Cell, Netlist, ReadBackError, literal
+from erbium.fpga.cells import Cell, Netlist, ReadBackError, RoutedCell, literal
 from erbium.fpga.timed import Delays
 from erbium.verif.simulators import ToolError
 
@@ -101,6 +101,28 @@ def test_what_a_block_ram_holds_at_first() -> None:
     lines[below + 255][2 * 60 + 3 * 4] = 1
     lines[below + 255 - (0x40 + (0x2A6 >> 2 & 0x3F))][2 * 60 + 17 * 4 + 2] = 1
     assert unpacked_gowin._initial(Device(), lines, 4, 2) == 1 << 3 | 1 << 18 * 0x2A6 + 17
+
+
+def _routed(kind: str, parameters: dict[str, str], pins: dict[str, list[str]], outputs: str) -> RoutedCell:
+    return RoutedCell("a", kind, parameters, pins, frozenset({outputs}))
+
+
+def test_open_inputs_of_an_ecp5_are_1() -> None:
+    table = _routed("TRELLIS_COMB", {"INITVAL": "1"}, {"A": ["n1"], "D": [""], "DI0": [""], "F": ["n2"]}, "F")
+    assert routed_ecp5._comb(table).pins == {"A": ["n1"], "D": ["1'b1"], "F": ["n2"]}
+    switches = {"ADA0MUX": "1 ", "ADA1MUX": "0 ", "RSTAMUX": "INV", "WEAMUX": "WEA"}
+    inputs = {port: [""] for port in ("ADA0", "ADA1", "RSTA", "WEA")}
+    memory = _routed("DP16KD", switches, inputs | {"CEA": ["n3"], "DOA0": ["n4"]}, "DOA0")
+    assert routed_ecp5._memory(memory).pins == {
+        "ADA0": ["1'b1"],
+        "ADA1": ["1'b0"],
+        "RSTA": ["1'b0"],
+        "WEA": ["1'b1"],
+        "CEA": ["n3"],
+        "DOA0": ["n4"],
+    }
+    with pytest.raises(ReadBackError, match="input CEA of a is inverted"):
+        routed_ecp5._memory(_routed("DP16KD", {"CEAMUX": "INV"}, {"CEA": ["n3"]}, ""))
 
 
 SDF = """\

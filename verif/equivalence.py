@@ -26,7 +26,7 @@ from erbium.verif.yosys import find_yosys
 
 TOP = "top"
 
-SECONDS = 600.0
+SECONDS = 300.0
 """How long one attempt may take."""
 
 _ATTEMPTS = 4
@@ -38,10 +38,8 @@ _WITHOUT_MEMORIES = {"ecp5": "-nobram -nolutram", "ice40": "-nobram"}
 LEAVES = {
     "Crc": "crc",
     "CobsDecoder": "cobs",
-    "CobsEncoder": "cobs",
     "UartReceiver": "8.3-clocks",
     "UartTransmitter": "8.3-clocks",
-    "FrameReceiver": "length-24",
     "Generator": "salt",
     "NoiseBank": "lanes-1",
     "Queue": "depth-2",

@@ -97,6 +97,9 @@ module DP16KD #(
   output DOB0, DOB1, DOB2, DOB3, DOB4, DOB5, DOB6, DOB7, DOB8,
   output DOB9, DOB10, DOB11, DOB12, DOB13, DOB14, DOB15, DOB16, DOB17
 );
+  localparam integer WIDER = DATA_WIDTH_A > DATA_WIDTH_B ? DATA_WIDTH_A : DATA_WIDTH_B;
+  localparam integer PLACE = WIDER == 36 ? 5 : WIDER == 18 ? 4 : WIDER == 9 ? 3 : WIDER == 4 ? 2 : WIDER == 2 ? 1 : 0;
+
   // Nine bits at each address of a word of nine; narrower words leave the ninth unused.
   reg [8:0] store [0:2047];
   reg [17:0] read_a, held_a;
@@ -202,10 +205,8 @@ module DP16KD #(
       else if (width == 4) word = {32'b0, store[address[13:3]][{address[2], 2'b00} +: 4]};
       else if (width == 2) word = {34'b0, store[address[13:3]][{address[2:1], 1'b0} +: 2]};
       else word = {35'b0, store[address[13:3]][address[2:0] +: 1]};
-      // The widest word of both ports decides how many addresses of nine bits are the same place.
-      if (other_writes && other[13:5] == address[13:5]
-          && (DATA_WIDTH_A == 36 || DATA_WIDTH_B == 36 || other[4] == address[4])
-          && (DATA_WIDTH_A >= 18 || DATA_WIDTH_B >= 18 || other[3] == address[3])) word = 36'bx;
+      // The wider word of both ports decides how many addresses are the same place.
+      if (other_writes && other >> PLACE == address >> PLACE) word = 36'bx;
     end
   endfunction
 

@@ -14,7 +14,11 @@ module ROUTED_COMB #(
   input WD, WAD0, WAD1, WAD2, WAD3, WRE, WCK,
   output F, FCO, OFX
 );
-  wire table4 = INITVAL[{D, C, B, A}];
+  // Input by input: what an unknown one does not decide is known.
+  wire [7:0] half = D ? INITVAL[15:8] : INITVAL[7:0];
+  wire [3:0] quarter = C ? half[7:4] : half[3:0];
+  wire [1:0] eighth = B ? quarter[3:2] : quarter[1:0];
+  wire table4 = A ? eighth[1] : eighth[0];
   wire table2 = INITVAL[{2'b00, B, A}];
   generate
     if (MODE == "LOGIC") begin
