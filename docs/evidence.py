@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from erbium.verif.coverage import CONFIGURATIONS
+from erbium.verif.equivalence import OPEN
 from erbium.verif.formal.table import PROOFS
 from erbium.verif.mutants.reasons import reason_of
 from erbium.verif.mutants.table import OTHERS, SUBJECTS
@@ -288,6 +289,13 @@ def equivalence() -> str:
             )
             for name in names
         ),
+    )
+
+
+def not_equivalent() -> str:
+    """Return the components whose netlists are not proved, by family."""
+    return "; ".join(
+        f"for {family} {', '.join(f'`{name}`' for name in sorted(names))}" for family, names in OPEN.items()
     )
 
 

@@ -266,7 +266,11 @@ def proofs() -> str:
         how = proof.how + (f": {proof.reason}" if proof.reason else "")
         rows.append((f"`{proof.component}`", proof.name, says, how, fault, proof.reached, seconds))
     page = (ROOT / "docs" / "proofs.md.in").read_text(encoding="utf-8")
-    return page.replace("@TABLE@", table(heading, rows)).replace("@NETLISTS@", evidence.equivalence())
+    return (
+        page.replace("@TABLE@", table(heading, rows))
+        .replace("@NETLISTS@", evidence.equivalence())
+        .replace("@OPEN@", evidence.not_equivalent())
+    )
 
 
 def _code(text: str) -> str:

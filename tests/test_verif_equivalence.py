@@ -17,6 +17,9 @@ from erbium.verif.simulators import ToolError
 def test_every_leaf_is_a_component_with_that_case() -> None:
     for name, case in LEAVES.items():
         assert REGISTRY[name].case(case).name == case
+    for family, names in equivalence.OPEN.items():
+        assert names < set(LEAVES)
+        assert equivalence.compared(family).keys() == LEAVES.keys() - names
 
 
 def test_a_netlist_does_what_its_source_does() -> None:

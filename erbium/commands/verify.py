@@ -194,12 +194,12 @@ def _prove_netlists(component: str | None, case: str | None, netlist: str, jobs:
     from erbium.bench.display import Display
     from erbium.bench.equivalence import compare
     from erbium.bench.request import Request
-    from erbium.verif.equivalence import LEAVES
+    from erbium.verif.equivalence import LEAVES, compared
     from erbium.verif.netlist import FAMILIES
     from erbium.verif.registry import REGISTRY
 
     family: Any = _known("family", netlist, list(FAMILIES))
-    wanted = dict(LEAVES)
+    wanted = compared(family)
     if component is not None:
         name = _known("component that is compared so", component, list(LEAVES))
         cases = [one.name for one in REGISTRY[name].cases]
