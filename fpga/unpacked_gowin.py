@@ -404,6 +404,7 @@ def _tiles(device: Any, bitstream: Path, constraints: Path, board: Board) -> _Ti
     initial = {
         (row + 1, column + 1): _initial(device, bits, row, column)
         for row, column in _block_ram_places(device)
+        if modes[row + 1, column + 1] in BLOCK_RAM_MODES
     }
     return _Tiles(pads, modes, contents, initial, carries)
 

@@ -60,16 +60,10 @@ LEAVES = {
 }
 """The components that are compared so, and the case of each."""
 
+_OPEN = frozenset({"CausalFifo", "CounterBank", "FeedbackPort", "FirstSpikePrediction", "PredictionUnit"})
 OPEN: dict[FamilyName, frozenset[str]] = {
-    "ecp5": frozenset(
-        {"CausalFifo", "CounterBank", "FeedbackPort", "FirstSpikePrediction", "PredictionUnit"}
-    ),
-    "ice40": frozenset(
-        {
-            *("CausalFifo", "CounterBank", "FeedbackPort", "FirstSpikePrediction", "PredictionUnit"),
-            *("CobsDecoder", "UartReceiver", "UartTransmitter"),
-        }
-    ),
+    "ecp5": _OPEN,
+    "ice40": _OPEN | {"CobsDecoder", "UartReceiver", "UartTransmitter"},
 }
 """Those of a family that are not proved: equal registers of one clock are not enough for the next one.
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
@@ -182,11 +183,7 @@ def _prove(component: str | None, case: str | None, seconds: float | None, jobs:
         )
         table.add_row(proof.component, proof.name, proof.how, *times)
     common.console().print(table)
-    failures = [one.failure for one in found if one.failure]
-    for failure in failures:
-        click.echo(failure)
-    common.say(f"{len(found) - len(failures)} of {len(found)} proofs hold, and their faults refute them")
-    sys.exit(int(bool(failures)))
+    _conclude([one.failure for one in found], "proofs hold, and their faults refute them")
 
 
 def _prove_netlists(component: str | None, case: str | None, netlist: str, jobs: int | None) -> None:
@@ -214,11 +211,16 @@ def _prove_netlists(component: str | None, case: str | None, netlist: str, jobs:
         seconds = "failed" if one.failure else f"{one.seconds:.1f}"
         table.add_row(one.component, one.case, f"{one.points:,}", ", ".join(one.apart), seconds)
     common.console().print(table)
-    failures = [one.failure for one in found if one.failure]
-    for failure in failures:
+    _conclude([one.failure for one in found], f"netlists for {family} do what their sources do")
+
+
+def _conclude(failures: Sequence[str], hold: str) -> NoReturn:
+    """Say why proofs failed, an empty text for one that did not; end with exit code 1 unless all hold."""
+    failed = [failure for failure in failures if failure]
+    for failure in failed:
         click.echo(failure)
-    common.say(f"{len(found) - len(failures)} of {len(found)} netlists for {family} do what their sources do")
-    sys.exit(int(bool(failures)))
+    common.say(f"{len(failures) - len(failed)} of {len(failures)} {hold}")
+    sys.exit(int(bool(failed)))
 
 
 def _verify_random(count: int, seed: int) -> int:
