@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-import numpy as np
-
 from erbium.gen.core_image import CoreImage
 from erbium.gen.core_tokens import sample_tokens
 from erbium.sw_model.constants import Array
@@ -15,22 +13,17 @@ from erbium.sw_model.description.codec import digest
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.machine import (
     CAPACITY,
-    COUNTER_WIDTH,
     DIGEST_PIECES,
     INFO_CAPACITY,
     MAGIC,
     TABLES_VERSION,
     CoreHardware,
-    Counter,
     Info,
     Window,
     announced,
-    pieces_of,
 )
 from erbium.sw_model.graph_model.drive import NOTHING, Drive
 from erbium.sw_model.results import SampleModel, SampleResult
-
-N_COUNTERS = len(Counter)
 
 
 class CoreError(RuntimeError):
@@ -124,11 +117,8 @@ class CoreChip(SampleModel):
         image = CoreImage(graph, self.hardware)
         self.port.write(Window.INFO, Info.LOADED, [0])
         self.image, self.graph = image, graph
-        for contents in image.windows():
+        for contents in image.contents():
             self.port.write(*contents)
-        rows = N_COUNTERS * (self.hardware.populations + 1) * pieces_of(COUNTER_WIDTH)
-        self.port.write(Window.COUNTERS, 0, [0] * rows)
-        self.load({name: graph.initial_weights(projection) for name, projection in image.stored.items()})
         self._fresh, self._rates = True, {}
         name = digest(graph)
         self.port.write(Window.INFO, Info.DIGEST, [int(name[k : k + 8], 16) for k in range(0, len(name), 8)])
@@ -140,10 +130,7 @@ class CoreChip(SampleModel):
 
     def load(self, weights: Mapping[str, Array]) -> None:
         """Replace the weights of the projections that are named; of the others nothing changes."""
-        for name in weights:
-            if name not in self.image.stored:
-                known = ", ".join(self.image.stored)
-                raise ValueError(f"there are no weights of a projection {name!r}; there are {known}")
+        self.graph.check_weights(weights)
         for contents in [self.image.weight_contents(name, values) for name, values in weights.items()]:
             self.port.write(*contents)
 
@@ -173,13 +160,7 @@ class CoreChip(SampleModel):
         """
         graph, ticks = self.graph, n_ticks or self.graph.n_ticks
         drive.check(graph)
-        image = np.ascontiguousarray(image)
-        if image.dtype != np.uint8 or image.shape != (graph.n_pixels,):
-            raise ValueError(
-                f"the image is {image.dtype} of shape {image.shape}; it must be uint8 of shape ({graph.n_pixels},)"
-            )
-        if label is not None and not 0 <= label < max(graph.n_classes, 1):
-            raise ValueError(f"label is {label}; it must be from 0 to {max(graph.n_classes, 1) - 1}")
+        image = graph.check_sample(image, label)
         if not self.loaded:
             raise CoreError(
                 "no whole network is loaded: loading was interrupted, or the core was reset; load one again"
@@ -194,23 +175,13 @@ class CoreChip(SampleModel):
     @property
     def weights(self) -> dict[str, Array]:
         """Weights by projection, int16 of shape ``(source size, target size)``, read back from the core."""
-        places = pieces_of(self.hardware.weight_width * self.hardware.lanes)
-        result = {}
-        for name in self.image.stored:
-            first, count = self.image.weight_words[name]
-            contents = self.port.read(Window.WEIGHTS, first * places, count * places)
-            result[name] = self.image.weights_from(name, contents.tolist())
-        return result
+        return {
+            name: self.image.weights_from(name, self.port.read(Window.WEIGHTS, *places).tolist())
+            for name, places in ((name, self.image.weight_places(name)) for name in self.image.stored)
+        }
 
     def counters(self) -> dict[str, int]:
         """Return all counters by name, read back from the core."""
-        places = pieces_of(COUNTER_WIDTH)
-        rows = self.port.read(Window.COUNTERS, 0, N_COUNTERS * (self.hardware.populations + 1) * places)
-        values = rows.reshape(-1, places).astype(np.int64)
-        table = (values[:, 0] | values[:, 1] << 32).reshape(-1, N_COUNTERS)
-        ticks, samples, pixels = (int(value) for value in table[self.hardware.populations, :3])
-        result = {"samples": samples, "ticks": ticks, "input_spikes": pixels}
-        for population, row in zip(self.graph.populations, table, strict=False):
-            counted = list(Counter) if self.graph.stored(population.name) else [Counter.SPIKES]
-            result |= {f"{population.name}_{counter.name.lower()}": int(row[counter]) for counter in counted}
-        return result
+        return self.image.counters_from(
+            self.port.read(Window.COUNTERS, 0, self.image.counter_places).tolist()
+        )

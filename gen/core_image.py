@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from erbium.gen.core_records import (
-    RULE_KINDS,
     is_timed,
+    kind_of,
     operations_of,
     population_record,
     projection_record,
@@ -19,10 +19,12 @@ from erbium.gen.core_records import (
     words_of,
 )
 from erbium.sw_model.constants import Array, salt
+from erbium.sw_model.core.tables import check_readout
 from erbium.sw_model.description.connect import Dense, Identity, Sparse
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.machine import (
     BEGINNING,
+    COUNTER_WIDTH,
     ENTRY_WORD_WIDTH,
     HEAD,
     MODULATOR,
@@ -37,6 +39,7 @@ from erbium.sw_model.description.machine import (
     SPIKE_WIDTH,
     TABLE_WIDTH,
     CoreHardware,
+    Counter,
     RuleKind,
     Window,
     pieces_of,
@@ -45,7 +48,6 @@ from erbium.sw_model.description.parts import (
     Population,
     Projection,
 )
-from erbium.sw_model.graph_fast.tables import READOUTS
 from erbium.sw_model.programs import DescriptionError
 from erbium.sw_model.rules import HistoryRule
 
@@ -236,7 +238,7 @@ class CoreImage:
                 "ring_words": self.n_slots * self.slot_words,
                 "timer_words": self.timer_words,
                 "reads": readout is not None,
-                "finishes": any(RULE_KINDS[type(p.rule)] == RuleKind.END for p in graph.projections),
+                "finishes": any(kind_of(p.rule) == RuleKind.END for p in graph.projections),
                 "n_classes": graph.size_of(readout.population) if readout else 0,
                 "first_class": self.first_neuron[readout.population] if readout else 0,
                 "quiet_ticks": readout.quiet_ticks if readout else 0,
@@ -293,6 +295,35 @@ class CoreImage:
             if not isinstance(projection.connect, Dense):
                 yield self._weight_pieces(projection, self._fixed_words(projection))
 
+    def contents(self) -> Iterator[tuple[Window, int, list[int]]]:
+        """Return all that is loaded, the initial weights and counters of 0 included, as :meth:`windows` does."""
+        yield from self.windows()
+        for name, projection in self.stored.items():
+            yield self.weight_contents(name, self.graph.initial_weights(projection))
+        yield Window.COUNTERS, 0, [0] * self.counter_places
+
+    @property
+    def counter_places(self) -> int:
+        """Places of the window of counters."""
+        return len(Counter) * (self.hardware.populations + 1) * pieces_of(COUNTER_WIDTH)
+
+    def counters_from(self, contents: Sequence[int]) -> dict[str, int]:
+        """Return all counters by name from the pieces of their window."""
+        values = np.array(contents, dtype=np.int64).reshape(-1, pieces_of(COUNTER_WIDTH))
+        table = (values[:, 0] | values[:, 1] << PIECE_WIDTH).reshape(-1, len(Counter))
+        ticks, samples, pixels = (int(value) for value in table[self.hardware.populations, :3])
+        result = {"samples": samples, "ticks": ticks, "input_spikes": pixels}
+        for population, row in zip(self.graph.populations, table, strict=False):
+            counted = list(Counter) if self.graph.stored(population.name) else [Counter.SPIKES]
+            result |= {f"{population.name}_{counter.name.lower()}": int(row[counter]) for counter in counted}
+        return result
+
+    def weight_places(self, name: str) -> tuple[int, int]:
+        """Return where the weights of a projection lie in their window: the first place, and how many."""
+        places = pieces_of(self.hardware.weight_width * self.hardware.lanes)
+        first, count = self.weight_words[name]
+        return first * places, count * places
+
     def _initial_states(self, population: Population) -> tuple[Window, int, list[int]]:
         """Return the first states of a population whose states last: no sample sets them."""
         hw, initial = self.hardware, (*population.program.initial, 0, 0, 0, 0)
@@ -320,14 +351,13 @@ class CoreImage:
 
     def _weight_pieces(self, projection: Projection, words: Array) -> tuple[Window, int, list[int]]:
         width, lanes = self.hardware.weight_width, self.hardware.lanes
-        places = pieces_of(width * lanes)
-        first, _ = self.weight_words[projection.name]
+        first, _ = self.weight_places(projection.name)
         dtype = np.int8 if width == 8 else np.int16
         data = np.ascontiguousarray(words.astype(dtype)).tobytes()
         size = lanes * width // 8
         if size < 4:
             data = b"".join(data[k : k + size].ljust(4, b"\0") for k in range(0, len(data), size))
-        return Window.WEIGHTS, first * places, np.frombuffer(data, dtype="<u4").tolist()
+        return Window.WEIGHTS, first, np.frombuffer(data, dtype="<u4").tolist()
 
     def weight_contents(self, name: str, weights: Array) -> tuple[Window, int, list[int]]:
         """Return the weights of a stored projection, int of shape ``(source size, target size)``, as pieces.
@@ -399,15 +429,10 @@ def pieces(words: Sequence[int], width: int) -> list[int]:
 
 def _check_parts(graph: Graph, hardware: CoreHardware) -> None:
     """Raise for parts that no core has, or that this one is too narrow for."""
-    if type(graph.readout) not in READOUTS:
-        raise DescriptionError(
-            f"the core does not have the readout {type(graph.readout).__name__}; use SpikeCount or none, or the "
-            "reference"
-        )
+    check_readout(graph)
     for population in graph.populations:
         rule = graph.rule_of(population.name)
-        if type(rule) not in RULE_KINDS:
-            raise DescriptionError(f"the core does not have the plasticity rule {type(rule).__name__}")
+        kind_of(rule)
         if isinstance(rule, HistoryRule) and rule.window > hardware.window:
             raise DescriptionError(
                 f"the rule of population {population.name!r} looks at {rule.window} ticks; this core keeps "

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from erbium.sw_model.constants import salt
-from erbium.sw_model.core.tables import rule_table
+from erbium.sw_model.core.tables import BY_WORD, WORD_FIELDS, rule_table
 from erbium.sw_model.description.connect import Dense, Identity, RandomSigns
 from erbium.sw_model.description.machine import HEIGHT_NAMES, SPIKE_WIDTH, Operand, RuleKind, SourceKind
 from erbium.sw_model.description.parts import (
@@ -21,7 +21,7 @@ from erbium.sw_model.description.parts import (
     Source,
 )
 from erbium.sw_model.programs import RESET_MODES, NeuronProgram
-from erbium.sw_model.rules import EndRule, ErbpRule, HistoryRule, LatencyEncoder
+from erbium.sw_model.rules import EndRule, HistoryRule, LatencyEncoder, Rule
 
 if TYPE_CHECKING:
     from erbium.gen.core_image import CoreImage
@@ -34,23 +34,20 @@ SOURCE_KINDS = {
     Label: SourceKind.LABEL,
     Events: SourceKind.EVENTS,
 }
-RULE_KINDS = {
-    type(None): RuleKind.NONE,
-    ErbpRule: RuleKind.ERBP,
-    HistoryRule: RuleKind.HISTORY,
-    EndRule: RuleKind.END,
-}
 AS_TERMS = {RuleKind.ERBP: {"presynaptic": 1, "presynaptic_by_word": 1}}
 """Event-driven random backpropagation is the presynaptic term alone, with the word as its height."""
 
-WORD_FIELDS = ("gate", "state", "shift", "term", "lower", "upper", "inside", "outside", "offset")
 RULE_FIELDS = ("rounding", "soft", "zone1", "zone2", "first_tick", "every_row", "up", "down")
-BY_WORD = ("causal_by_word", "acausal_by_word", "presynaptic_by_word")
 
 
 def words_of(count: int, width: int) -> int:
     """Return how many words of so many places hold a count."""
     return -(-count // width)
+
+
+def kind_of(rule: Rule | None) -> RuleKind:
+    """Return the number of a rule; ``DescriptionError`` for one that the core does not have."""
+    return RuleKind(rule_table(rule, 8).get("rule", RuleKind.NONE))
 
 
 def is_timed(projection: Projection) -> bool:
@@ -68,7 +65,8 @@ def population_record(image: CoreImage, population: Population) -> dict[str, int
     width = learning[0].width if learning and isinstance(learning[0], Dense) else 8
     table = dict.fromkeys((*WORD_FIELDS, *RULE_FIELDS, *BY_WORD), 0)
     table |= dict.fromkeys(HEIGHT_NAMES, 0) | {"window": 16} | rule_table(rule, width)
-    table |= AS_TERMS.get(RULE_KINDS[type(rule)], {})
+    kind = kind_of(rule)
+    table |= AS_TERMS.get(kind, {})
     modes = [RESET_MODES.index(mode) for mode in program.reset_mode] + [0] * 4
     values = (*program.reset_value, 0, 0, 0, 0)
     operations = tuple(operations_of(program))
@@ -88,7 +86,7 @@ def population_record(image: CoreImage, population: Population) -> dict[str, int
         "uses_noise": program.uses_noise,
         "reads": readout is not None and readout.population == population.name,
         "quiet": readout is not None and readout.quiet == population.name,
-        "rule": RULE_KINDS[type(rule)],
+        "rule": kind,
         "hold": program.hold,
         "adaptive": program.adaptive,
         "keep": population.keep,

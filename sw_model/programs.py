@@ -465,6 +465,31 @@ def lif_second_order(*, threshold: int = 2000) -> NeuronProgram:
     )
 
 
+def rewarded_lif(threshold: int, bias: int = 0, *, hold: bool = False) -> NeuronProgram:
+    """Return a noisy leaky neuron whose second state is a trace of what port 1 brings.
+
+    ``v`` loses 1/16 and the reward trace 1/8 at each tick; the noise has a standard deviation of 37. After a spike
+    ``v`` is 0 and the neuron rests for 2 ticks; with `hold` nothing moves ``v`` in them.
+    """
+    return NeuronProgram(
+        name="rewarded",
+        states=("v", "reward"),
+        operations=(
+            Operation(0, "x0", 4, -1),
+            Operation(0, "u0"),
+            Operation(0, "noise", 2),
+            Operation(1, "x1", 3, -1),
+            Operation(1, "u1"),
+        ),
+        n_ports=2,
+        threshold=threshold,
+        bias=(bias, 0),
+        reset_mode=("set", "none"),
+        refractory=2,
+        hold=hold,
+    )
+
+
 def two_compartment(*, threshold: int = 1000) -> NeuronProgram:
     """Soma ``v`` and dendrite ``w`` coupled in both directions, with a synaptic current ``i`` on the dendrite."""
     return NeuronProgram(

@@ -24,11 +24,9 @@ from erbium.sw_model.description.parts import Population, Projection, Source
 from erbium.sw_model.graph_model.drive import Drive
 from erbium.sw_model.programs import DescriptionError, lif
 from erbium.sw_model.rules import HistoryRule
-from erbium.verif.core_library import CoreRtl
+from erbium.verif.core_library import SMALL, CoreRtl
 from erbium.verif.graphs import graphs
 from erbium.verif.machines import machines
-
-SMALL = CoreHardware(lanes=2, units=1)
 
 pytestmark = pytest.mark.verilator
 

@@ -24,6 +24,9 @@ from erbium.sw_model.results import SampleResult
 from erbium.verif.library import SimulationError
 from erbium.verif.verilate import Design, cached_library, sources_hash
 
+SMALL = CoreHardware(lanes=2, units=1)
+"""What tasks and behaviours are run on: one core, compiled once, into which they are loaded one after the other."""
+
 HARNESS = Path(__file__).with_name("core_harness.cpp")
 TOP = "core"
 

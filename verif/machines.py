@@ -17,24 +17,10 @@ from erbium.sw_model.description.parts import (
     Source,
     SpikeCount,
 )
-from erbium.sw_model.programs import NeuronProgram, Operation
+from erbium.sw_model.programs import rewarded_lif
 from erbium.sw_model.rules import EndRule, HistoryRule, PlasticityWord, Rule
 
-NOISY = NeuronProgram(
-    name="noisy",
-    states=("v", "reward"),
-    operations=(
-        Operation(0, "x0", 4, -1),
-        Operation(0, "u0"),
-        Operation(0, "noise", 2),
-        Operation(1, "x1", 3, -1),
-        Operation(1, "u1"),
-    ),
-    n_ports=2,
-    threshold=200,
-    reset_mode=("set", "none"),
-    refractory=2,
-)
+NOISY = rewarded_lif(200)
 
 heights = st.sampled_from([0, 1, 2, 8, 16, -1, -4, -32])
 zones_of = st.tuples(heights, heights, heights)

@@ -10,10 +10,7 @@ import numpy as np
 from erbium.gallery.behaviours import Behaviour
 from erbium.gallery.record import Recording, record
 from erbium.sw_model.description.graph import Graph
-from erbium.sw_model.description.machine import CoreHardware
-from erbium.verif.core_library import CoreRtl
-
-HARDWARE = CoreHardware(lanes=2, units=1)
+from erbium.verif.core_library import SMALL, CoreRtl
 
 
 def machine() -> Callable[[Graph], CoreRtl]:
@@ -24,7 +21,7 @@ def machine() -> Callable[[Graph], CoreRtl]:
         if cores:
             cores[0].load_graph(graph)
         else:
-            cores.append(CoreRtl(graph, HARDWARE, probes=True))
+            cores.append(CoreRtl(graph, SMALL, probes=True))
         return cores[0]
 
     return load

@@ -85,13 +85,7 @@ class CoreModel(CompiledGraph, SampleModel):
         """
         graph, ticks = self.graph, n_ticks or self.graph.n_ticks
         drive.check(graph)
-        image = np.ascontiguousarray(image)
-        if image.dtype != np.uint8 or image.shape != (graph.n_pixels,):
-            raise ValueError(
-                f"the image is {image.dtype} of shape {image.shape}; it must be uint8 of shape ({graph.n_pixels},)"
-            )
-        if label is not None and not 0 <= label < max(graph.n_classes, 1):
-            raise ValueError(f"label is {label}; it must be from 0 to {max(graph.n_classes, 1) - 1}")
+        image = graph.check_sample(image, label)
         learn = drive.learns(label)
         raster = np.zeros((ticks, self._layout.n_neurons), dtype=np.bool_)
         probe = np.zeros((ticks if self._probes else 0, MAX_STATES, self._layout.n_neurons), dtype=np.int16)

@@ -13,8 +13,8 @@ import numpy as np
 from numba import njit
 
 from erbium.sw_model import fast_kernels
-from erbium.sw_model.core import finish_kernels
-from erbium.sw_model.core.finish_kernels import finish
+from erbium.sw_model.core import learn_kernels
+from erbium.sw_model.core.learn_kernels import finish, learn_row
 from erbium.sw_model.core.state import ANSWER, DECISION, INPUT, NEVER, TICK, TICKS_RUN, State
 from erbium.sw_model.core.tables import END, ERBP, HISTORY, Tables
 from erbium.sw_model.fast_kernels import (
@@ -23,14 +23,11 @@ from erbium.sw_model.fast_kernels import (
     FROM_PORT,
     FROM_STATE,
     NOISE,
-    PLASTICITY,
     RESET_ADD,
     RESET_MAX,
     RESET_SET,
-    ROWS_LEARNED,
     SPIKES,
     SYNAPTIC_OPERATIONS,
-    WEIGHTS_CHANGED,
     Array,
     reverse8,
     saturate16,
@@ -145,34 +142,6 @@ def history_step(group: Any, word: int, history: int, age: int, causal: bool, sp
 
 
 @njit(nogil=True)
-def learn_row(
-    s: State, number: int, group: Any, projection: Any, row: int, n: int, factor: int, sign: int
-) -> None:
-    """Add ``sign * ((factor * step + r) >> rounding)`` to the kept synapses of a row, with one r for all of them."""
-    counters, draws, kept, step, weights = s.counters, s.draws, s.kept, s.step, s.weights
-    draw = xorshift32(draws[number, PLASTICITY])
-    draws[number, PLASTICITY] = draw
-    r, r2 = draw & ((1 << group.rounding) - 1), draw >> 25
-    changed, some = 0, False
-    for i in range(n):
-        some |= step[i] != 0
-    if not some:
-        return
-    for i in range(n):
-        if not kept[i]:
-            continue
-        delta = sign * ((factor * step[i] + r) >> group.rounding)
-        old = weights[row, i]
-        if group.soft and r2 >= (projection.highest - old if delta > 0 else old - projection.lowest):
-            delta = 0
-        new = min(max(old + delta, projection.lowest), projection.highest)
-        changed += new != old
-        weights[row, i] = new
-    counters[number, ROWS_LEARNED] += 1
-    counters[number, WEIGHTS_CHANGED] += changed
-
-
-@njit(nogil=True)
 def expire(
     s: State, t: Tables, number: int, group: Any, projection: Any, row: int, first: int, n: int, factor: int
 ) -> None:
@@ -185,7 +154,7 @@ def expire(
     for i in range(n):
         kept[i] = there[row, i]
         step[i] = history_step(group, word[first + i], history[first + i], group.window, True, False)
-    learn_row(s, number, group, projection, row, n, factor, 1)
+    learn_row(s, number, group, projection, row, n, factor, 1, False)
 
 
 @njit(nogil=True)
@@ -227,14 +196,14 @@ def spike(
         if factor != 0 and projection.learns:
             for i in range(n):
                 step[i] = history_step(group, word[first + i], history[first + i], age, causal, True)
-            learn_row(s, number, group, projection, row, n, factor, 1)
+            learn_row(s, number, group, projection, row, n, factor, 1, False)
     elif group.rule == ERBP and projection.learns and learn and tick >= group.first_tick:
         some = False
         for i in range(n):
             step[i] = word[first + i]
             some |= step[i] != 0
         if some:
-            learn_row(s, number, group, projection, row, n, 1, -1)
+            learn_row(s, number, group, projection, row, n, 1, -1, False)
     elif group.rule == END and projection.learns and learn:
         pending[row] = True
 
@@ -526,4 +495,4 @@ def cached(digest: str) -> Any:
     return run_sample
 
 
-run_sample = cached(fast_kernels.DIGEST + graph_kernels.OWN_DIGEST + finish_kernels.OWN_DIGEST)
+run_sample = cached(fast_kernels.DIGEST + graph_kernels.OWN_DIGEST + learn_kernels.OWN_DIGEST)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The pass at the end of a sample, compiled: what :class:`erbium.sw_model.graph_model.rules.EndModel` says."""
+"""How the weights of a row learn, compiled, and the pass over all rows at the end of a sample.
+
+The latter is what :class:`erbium.sw_model.graph_model.rules.EndModel` says.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,32 @@ OWN_DIGEST = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
 @njit(nogil=True)
-def pass_row(s: State, number: int, rounding: int, projection: Any, row: int, n: int, factor: int) -> None:
-    """Add ``(factor * step + r) >> rounding`` to the kept synapses of a row, with one r for all of them."""
+def learn_row(
+    s: State, number: int, group: Any, projection: Any, row: int, n: int, factor: int, sign: int, every: bool
+) -> None:
+    """Add ``sign * ((factor * step + r) >> rounding)`` to the kept synapses of a row, with one r for all of them.
+
+    Without `every`, a row of which no step differs from 0 stays as it is; it has drawn its number.
+    """
     counters, draws, kept, step, weights = s.counters, s.draws, s.kept, s.step, s.weights
     draw = xorshift32(draws[number, PLASTICITY])
     draws[number, PLASTICITY] = draw
-    r, changed = draw & ((1 << rounding) - 1), 0
+    r, r2 = draw & ((1 << group.rounding) - 1), draw >> 25
+    changed, some = 0, every
     for i in range(n):
-        if kept[i]:
-            old = weights[row, i]
-            new = min(max(old + ((factor * step[i] + r) >> rounding), projection.lowest), projection.highest)
-            changed += new != old
-            weights[row, i] = new
+        some |= step[i] != 0
+    if not some:
+        return
+    for i in range(n):
+        if not kept[i]:
+            continue
+        delta = sign * ((factor * step[i] + r) >> group.rounding)
+        old = weights[row, i]
+        if group.soft and r2 >= (projection.highest - old if delta > 0 else old - projection.lowest):
+            delta = 0
+        new = min(max(old + delta, projection.lowest), projection.highest)
+        changed += new != old
+        weights[row, i] = new
     counters[number, ROWS_LEARNED] += 1
     counters[number, WEIGHTS_CHANGED] += changed
 
@@ -58,4 +75,4 @@ def finish(s: State, t: Tables, number: int, factor: int) -> None:
                 up = (projection.highest - w) << (group.rounding - group.up)
                 down = (projection.lowest - w) << (group.rounding - group.down)
                 step[i] = (up if spiked else down) * (1 if m > 0 else -1)
-            pass_row(s, number, group.rounding, projection, row, n, factor)
+            learn_row(s, number, group, projection, row, n, factor, 1, True)

@@ -7,6 +7,7 @@ they are walked. A *writer* is a source or a population; writers are numbered in
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import singledispatch
 from types import NoneType
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import numpy as np
 from erbium.sw_model.constants import STREAM_ENCODER, Array, neuron_constants, salt
 from erbium.sw_model.description.connect import Dense, Identity, RandomSigns
 from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.machine import RuleKind
 from erbium.sw_model.description.parts import Population, Projection
 from erbium.sw_model.encoder import start_phase
 from erbium.sw_model.fast_common import program_arrays, record
@@ -25,7 +27,11 @@ from erbium.sw_model.rules import EndRule, ErbpRule, HistoryRule, Rule
 from erbium.sw_model.rules.end import END_ROUNDING
 from erbium.sw_model.rules.history import TERMS, PlasticityWord
 
-NO_RULE, ERBP, HISTORY, END = range(4)
+# Compiled kernels compare with plain numbers.
+ERBP, HISTORY, END = int(RuleKind.ERBP), int(RuleKind.HISTORY), int(RuleKind.END)
+
+WORD_FIELDS = tuple(field.name for field in fields(PlasticityWord))
+BY_WORD = ("causal_by_word", "acausal_by_word", "presynaptic_by_word")
 
 
 def _fields(*names: str) -> np.dtype[Any]:
@@ -192,12 +198,18 @@ def tables_of(graph: Graph, layout: Layout) -> Tables:
     )
 
 
-def _network(graph: Graph, layout: Layout) -> tuple[int, ...]:
-    readout, writers = graph.readout, [part.name for part in graph.writers]
-    if type(readout) not in READOUTS:
+def check_readout(graph: Graph) -> None:
+    """Raise :class:`DescriptionError` for a readout that the core does not have."""
+    if type(graph.readout) not in READOUTS:
         raise DescriptionError(
-            f"the core does not have the readout {type(readout).__name__}; use SpikeCount or none, or the reference"
+            f"the core does not have the readout {type(graph.readout).__name__}; use SpikeCount or none, or the "
+            "reference"
         )
+
+
+def _network(graph: Graph, layout: Layout) -> tuple[int, ...]:
+    check_readout(graph)
+    readout, writers = graph.readout, [part.name for part in graph.writers]
     values = {
         "n_slots": 1 + max(projection.delay for projection in graph.projections),
         "reads": writers.index(readout.population) if readout else -1,
@@ -276,11 +288,10 @@ def _(rule: ErbpRule, width: int) -> dict[str, int]:
 @rule_table.register
 def _(rule: HistoryRule, width: int) -> dict[str, int]:
     heights = {f"{name}{k}": h for name in ("causal", "acausal") for k, h in enumerate(getattr(rule, name))}
-    factors = ("causal_by_word", "acausal_by_word", "presynaptic_by_word")
     return {
         **_word_table(rule.word),
         **heights,
-        **dict(zip(factors, rule.by_word, strict=True)),
+        **dict(zip(BY_WORD, rule.by_word, strict=True)),
         "rule": HISTORY,
         "rounding": rule.rounding,
         "soft": rule.soft,
@@ -304,8 +315,7 @@ def _(rule: EndRule, width: int) -> dict[str, int]:
 
 
 def _word_table(word: PlasticityWord) -> dict[str, int]:
-    names = ("gate", "lower", "upper", "inside", "outside", "state", "shift", "offset")
-    return {name: getattr(word, name) for name in names} | {"term": TERMS.index(word.term)}
+    return {name: getattr(word, name) for name in WORD_FIELDS} | {"term": TERMS.index(word.term)}
 
 
 def _projection(graph: Graph, layout: Layout, projection: Projection, writer: int) -> tuple[int, ...]:

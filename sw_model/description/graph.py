@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,6 +167,27 @@ class Graph:
             if name not in full or not 0 <= rate <= full[name]:
                 known = ", ".join(f"{key} (0 to {value})" for key, value in full.items())
                 raise ValueError(f"rate {name!r} is set to {rate}; the graph has {known or 'no rates'}")
+
+    def check_weights(self, names: Iterable[str]) -> None:
+        """Raise ``ValueError`` unless each is the name of a projection whose weights are stored."""
+        known = [p.name for population in self.populations for p in self.stored(population.name)]
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"there are no weights of a projection {name!r}; there are {', '.join(known)}"
+                )
+
+    def check_sample(self, image: constants.Array, label: int | None) -> constants.Array:
+        """Return an image as it is presented; raise ``ValueError`` for one, or a label, that does not fit."""
+        image = np.ascontiguousarray(image)
+        if image.dtype != np.uint8 or image.shape != (self.n_pixels,):
+            raise ValueError(
+                f"the image is {image.dtype} of shape {image.shape}; it must be uint8 of shape ({self.n_pixels},)"
+            )
+        classes = max(self.n_classes, 1)
+        if label is not None and not 0 <= label < classes:
+            raise ValueError(f"label is {label}; it must be from 0 to {classes - 1}")
+        return image
 
     def channels(self) -> tuple[Channel, ...]:
         """Return every channel: one from each source and population to the projections that begin there."""

@@ -44,11 +44,8 @@ class CompiledGraph:
 
     def load(self, weights: Mapping[str, Array]) -> None:
         """Replace the weights of the projections that are named; of the others nothing changes."""
+        self.graph.check_weights(weights)
         for name, values in weights.items():
-            if name not in self._stored:
-                raise ValueError(
-                    f"there are no weights of a projection {name!r}; there are {', '.join(self._stored)}"
-                )
             part = self._part(name)
             if np.shape(values) != part.shape:
                 raise ValueError(

@@ -217,9 +217,6 @@ class GraphModel(SampleModel):
             for population in self.populations.values()
             for name, synapses in population.synapses.items()
         }
+        self.graph.check_weights(weights)
         for name, values in weights.items():
-            if name not in mine:
-                raise ValueError(
-                    f"there are no weights of a projection {name!r}; there are {', '.join(mine)}"
-                )
             mine[name].load(values)

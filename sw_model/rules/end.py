@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from erbium.sw_model.programs import STATE_MAX, DescriptionError, check_range
+from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.sw_model.rules.history import PlasticityWord, WordRule
 
 END_ROUNDING = 8
@@ -77,8 +77,7 @@ class EndRule(WordRule):
             raise DescriptionError(f"rows of an end rule are {self.rows!r}; they must be one of {ROWS}")
         check_range("up of an end rule", self.up, 0, END_ROUNDING, ", a shift")
         check_range("down of an end rule", self.down, 0, END_ROUNDING, ", a shift")
-        if self.lowest is not None and self.highest is not None:
-            check_range("highest weight of a rule", self.highest, self.lowest, STATE_MAX)
+        super().__post_init__()
 
     def describe(self) -> str:
         """Return when and by what weights change, in words."""

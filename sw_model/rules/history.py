@@ -78,6 +78,10 @@ class WordRule(Rule):
     lowest: int | None
     highest: int | None
 
+    def __post_init__(self) -> None:
+        if self.lowest is not None and self.highest is not None:
+            check_range("highest weight of a rule", self.highest, self.lowest, STATE_MAX)
+
     def check(self, program: NeuronProgram) -> None:
         for name in ("gate", "state"):
             if getattr(self.word, name) >= program.n_states:
@@ -196,8 +200,7 @@ class HistoryRule(WordRule):
                 f"by_word of a rule is {self.by_word!r}; it has a flag for each of three terms"
             )
         check_range("rounding of a rule", self.rounding, 0, MAX_ROUNDING, " bits")
-        if self.lowest is not None and self.highest is not None:
-            check_range("highest weight of a rule", self.highest, self.lowest, STATE_MAX)
+        super().__post_init__()
 
     def describe(self) -> str:
         terms = {"causal": self.causal, "acausal": self.acausal, "presynaptic": (self.presynaptic,)}

@@ -15,14 +15,11 @@ from erbium.gen.core_tokens import sample_tokens
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.machine import (
     CAPACITY,
-    COUNTER_WIDTH,
     INFO_CAPACITY,
     CoreHardware,
-    Counter,
     Info,
     Window,
     announced,
-    pieces_of,
 )
 from erbium.sw_model.graph_model.array import GraphModel
 from erbium.sw_model.graph_model.drive import Drive
@@ -94,12 +91,8 @@ class TB:
     async def load(self) -> None:
         """Reset, and load the graph with its weights."""
         await self.harness.reset()
-        for contents in self.image.windows():
+        for contents in self.image.contents():
             await self.write(*contents)
-        for name, projection in self.image.stored.items():
-            await self.write(*self.image.weight_contents(name, self.graph.initial_weights(projection)))
-        rows = len(Counter) * (self.hardware.populations + 1) * pieces_of(COUNTER_WIDTH)
-        await self.write(Window.COUNTERS, 0, [0] * rows)
         await self.write(Window.INFO, Info.LOADED, [1])
         capacity = await self.read(Window.INFO, INFO_CAPACITY, len(CAPACITY))
         expect_equal("announced", self.hardware, announced(capacity))
@@ -134,21 +127,15 @@ class TB:
         await self._compare()
 
     async def _compare(self) -> None:
-        places = pieces_of(self.hardware.lanes * self.hardware.weight_width)
         for name, weights in self.model.weights.items():
-            first, count = self.image.weight_words[name]
-            contents = await self.read(Window.WEIGHTS, first * places, count * places)
+            contents = await self.read(Window.WEIGHTS, *self.image.weight_places(name))
             expect_equal(
                 f"weights {name}", weights.tolist(), self.image.weights_from(name, contents).tolist()
             )
-        counters, width = self.model.counters(), pieces_of(COUNTER_WIDTH)
-        for number, population in enumerate(self.graph.populations):
-            row = len(Counter) * width
-            pieces = await self.read(Window.COUNTERS, number * row, row)
-            for counter in Counter:
-                value = pieces[width * counter] | pieces[width * counter + 1] << 32
-                name = f"{population.name}_{counter.name.lower()}"
-                expect_equal(name, counters.get(name, value), value)
+        contents = await self.read(Window.COUNTERS, 0, self.image.counter_places)
+        counters = self.model.counters()
+        for name, value in self.image.counters_from(contents).items():
+            expect_equal(name, counters[name], value)
 
 
 def _samples(tb: TB) -> Iterator[tuple[Any, int, int | None, Drive, bool]]:

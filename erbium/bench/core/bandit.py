@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from erbium.bench.core.parts import given, rewarded
+from erbium.bench.core.parts import given
 from erbium.sw_model.core.fast import CoreModel
 from erbium.sw_model.description.connect import Dense, Identity
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import Modulator, Population, Projection, Source
 from erbium.sw_model.graph_model.drive import Drive
+from erbium.sw_model.programs import rewarded_lif
 from erbium.sw_model.rules import HistoryRule, PlasticityWord
 
 CUE = 20
@@ -52,7 +53,7 @@ def network(seed: int, *, soft: bool = True) -> Graph:
     return Graph(
         "bandit",
         (Source("cues", 2 * CUE),),
-        tuple(Population(arm, 1, rewarded(600, 30)) for arm in ARMS),
+        tuple(Population(arm, 1, rewarded_lif(600, 30)) for arm in ARMS),
         (*cues, *inhibition),
         n_ticks=TICKS,
         seed=seed,

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from erbium.bench.core.parts import given, rewarded
+from erbium.bench.core.parts import given
 from erbium.sw_model.core.fast import CoreModel
 from erbium.sw_model.description.connect import Dense
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import Modulator, Population, Projection, Source
 from erbium.sw_model.graph_model.drive import Drive
+from erbium.sw_model.programs import rewarded_lif
 from erbium.sw_model.rules import HistoryRule, PlasticityWord
 
 HALF = 30
@@ -43,8 +44,8 @@ def network(seed: int) -> Graph:
         "xor",
         (Source("inputs", 2 * HALF),),
         (
-            Population("hidden", 60, rewarded(350, 0, hold=True)),
-            Population("output", 1, rewarded(200, 10, hold=True)),
+            Population("hidden", 60, rewarded_lif(350, 0, hold=True)),
+            Population("output", 1, rewarded_lif(200, 10, hold=True)),
         ),
         (
             Projection("inputs", "hidden", Dense(weights=given(hidden)), rule=rule),
