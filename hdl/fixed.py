@@ -22,6 +22,13 @@ def saturated_sum(a: Value, b: Value) -> Value:
     return Mux(overflow, Cat((~sign).replicate(len(a) - 1), sign), total).as_signed()
 
 
+def saturated(value: Value, width: int) -> Value:
+    """Return a signed value saturated to fewer bits, by its upper ones."""
+    fits = value[width - 1 :].all() | ~value[width - 1 :].any()
+    edge = Cat((~value[-1]).replicate(width - 1), value[-1])
+    return Mux(fits, value[:width], edge).as_signed()
+
+
 def product(value: Value, factor: int) -> Value:
     """Return ``value * factor``, factor a constant >= 0, as a sum of shifted terms (canonical signed digits)."""
     terms: list[Value] = []

@@ -17,10 +17,15 @@ def xorshift32(state: Value) -> Value:
     return (state ^ (state << 5)[:32])[:32]
 
 
-def seeded(seed: Value, salt: int) -> Value:
-    """Return the state with which a stream of constant `salt` starts a sample of 32-bit `seed`."""
-    total = (seed + Const(salt, 32))[:32]
-    return Mux(total == 0, Const(salt, 32), total)
+def seeded(seed: Value, salt: Value) -> Value:
+    """Return the state with which a stream of 32-bit `salt` starts a sample of 32-bit `seed`."""
+    total = (seed + salt)[:32]
+    return Mux(total == 0, salt, total)
+
+
+def noise_of(draw: Value) -> Value:
+    """Return the membrane noise of a draw, 11 bits signed: the sum of its four bytes minus 510."""
+    return sum((draw.word_select(byte, 8) for byte in range(4)), Const(0)) - NOISE_OFFSET
 
 
 class Generator(wiring.Component):
@@ -135,13 +140,12 @@ class NoiseBank(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         start = Signal(32)
-        m.d.comb += start.eq(seeded(self.seed, self._salt))
+        m.d.comb += start.eq(seeded(self.seed, Const(self._salt, 32)))
         for lane in range(self._lanes):
             state = Signal(32, name=f"state_{lane}")
             with m.If(self.load):
                 m.d.sync += state.eq(jumped(start, lane + 1))
             with m.Elif(self.advance):
                 m.d.sync += state.eq(Mux(self.last, jumped(state, self._rest), jumped(state, self._lanes)))
-            total = sum((state.word_select(byte, 8) for byte in range(4)), Const(0))
-            m.d.comb += self.noise.word_select(lane, 11).eq(total - NOISE_OFFSET)
+            m.d.comb += self.noise.word_select(lane, 11).eq(noise_of(state))
         return m

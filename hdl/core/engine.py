@@ -81,13 +81,14 @@ class CoreEngine(wiring.Component):
         m.submodules.spike_memory = spikes = SpikeMemory(hw)
         m.submodules.row_walker = walker = RowWalker(hw, LEARN_LATENCY)
         m.submodules.row_lanes = lanes = RowLanes(hw)
-        m.submodules.sweeper = sweeper = Sweeper(hw, lanes.traces)
+        m.submodules.sweeper = sweeper = Sweeper(hw)
         m.submodules.core_readout = readout = CoreReadout(hw)
         m.submodules.core_counters = counters = CoreCounters(hw)
         m.submodules.core_info = info = CoreInfo(hw)
         wiring.connect(m, sequencer.sample_i, wiring.flipped(self.sample_i))
         wiring.connect(m, sequencer.result_o, wiring.flipped(self.result_o))
         wiring.connect(m, sequencer.event_o, sources.event_i)
+        wiring.connect(m, sweeper.memories, lanes.memories)
 
         population, projection = sequencer.population, sequencer.projection
         m.d.comb += [
@@ -164,22 +165,6 @@ class CoreEngine(wiring.Component):
             sequencer.sweep_busy.eq(sweeper.busy),
             sequencer.n_spikes.eq(sweeper.n_spikes),
             sequencer.any_word.eq(sweeper.any_word),
-            lanes.port_word.eq(sweeper.port_word),
-            lanes.port.eq(sweeper.port),
-            lanes.port_read.eq(sweeper.port_read),
-            sweeper.port_data.eq(lanes.port_data),
-            lanes.trace_word.eq(sweeper.trace_word),
-            lanes.trace_read.eq(sweeper.trace_read),
-            sweeper.trace_data.eq(lanes.trace_data),
-            lanes.constant_word.eq(sweeper.constant_word),
-            sweeper.constant_data.eq(lanes.constant_data),
-            lanes.port_write.eq(sweeper.port_write),
-            lanes.port_write_word.eq(sweeper.port_write_word),
-            lanes.port_write_port.eq(sweeper.port_write_port),
-            lanes.port_write_data.eq(sweeper.port_write_data),
-            lanes.trace_write.eq(sweeper.trace_write),
-            lanes.trace_write_word.eq(sweeper.trace_write_word),
-            lanes.trace_write_data.eq(sweeper.trace_write_data),
             # Readout and counters.
             readout.n_classes.eq(sequencer.network.n_classes),
             readout.first_class.eq(sequencer.network.first_class),

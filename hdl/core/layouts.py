@@ -71,6 +71,51 @@ def lane_mask_layout(hardware: CoreHardware) -> data.StructLayout:
     return data.StructLayout({"word": 12, "mask": hardware.lanes})
 
 
+def trace_layout(hardware: CoreHardware) -> data.ArrayLayout:
+    """Return what each neuron of a word keeps for plasticity: its word, and its history."""
+    trace = data.StructLayout({"word": Shape(16, signed=True), "history": hardware.window})
+    return data.ArrayLayout(trace, hardware.lanes)
+
+
+class NeuronMemories(Signature):
+    """What a sweep does with the memories of neurons that the lanes keep, a word of neurons at a time.
+
+    Members
+    -------
+    port_word, trace_word, constant_word : Out, port : Out(1), port_read, trace_read : Out(1)
+        What is read; `constant_word` is counted from the first one of a population.
+    port_data : In(16 * lanes), trace_data : In, constant_data : In(16 * lanes)
+        A clock later, until the next read.
+    port_write : Out(1), port_write_word : Out, port_write_port : Out(1), port_write_data : Out(16)
+        Sets the ports of all neurons of a word.
+    trace_write : Out(parts), trace_write_word : Out, trace_write_data : Out
+        Words and histories, of each part of a word with an enable of its own.
+    """
+
+    def __init__(self, hardware: CoreHardware) -> None:
+        word, traces = index(hardware.neuron_words), trace_layout(hardware)
+        super().__init__(
+            {
+                "port_word": Out(word),
+                "port": Out(1),
+                "port_read": Out(1),
+                "port_data": In(16 * hardware.lanes),
+                "trace_word": Out(word),
+                "trace_read": Out(1),
+                "trace_data": In(traces),
+                "constant_word": Out(word),
+                "constant_data": In(16 * hardware.lanes),
+                "port_write": Out(1),
+                "port_write_word": Out(word),
+                "port_write_port": Out(1),
+                "port_write_data": Out(16),
+                "trace_write": Out(hardware.parts),
+                "trace_write_word": Out(word),
+                "trace_write_data": Out(traces),
+            }
+        )
+
+
 class RowSlot(data.StructLayout):
     """A word of a synapse row on its way into the lanes.
 

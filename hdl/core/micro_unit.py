@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A neuron unit whose program is data: one operation per clock."""
 
-from amaranth.hdl import Array, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Array, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.core.layouts import layout_of
-from erbium.hdl.fixed import reversed_bits, saturated_sum
+from erbium.hdl.fixed import reversed_bits, saturated, saturated_sum
 from erbium.hdl.neuron_unit import NOISE_WIDTH
 from erbium.sw_model.description.machine import OPERATION, POPULATION, Operand
 from erbium.sw_model.programs import FRACTION_BITS, MAX_STATES, RESET_MODES
@@ -194,5 +194,4 @@ class MicroUnit(wiring.Component):
         added = (term == TERMS.index("state")) | ((term == TERMS.index("gated")) & opened)
         below = term == TERMS.index("below")
         total = base + Mux(added, shifted, 0) + Mux(below, population.offset - shifted, 0)
-        low, high = -(1 << 15), (1 << 15) - 1
-        return Mux(total < low, Const(low, S16), Mux(total > high, Const(high, S16), total))
+        return saturated(total, 16)

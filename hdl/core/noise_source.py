@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Membrane noise for the neurons of a part of a word, ahead of the sweep."""
 
-from amaranth.hdl import Const, Module, Shape, Signal
+from amaranth.hdl import Module, Shape, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.neuron_unit import NOISE_WIDTH
-from erbium.hdl.rng import NOISE_OFFSET, jumped
+from erbium.hdl.rng import jumped, noise_of
 
 UNITS_PER_DRAW = 4
 """The shortest programs with noise take four clocks and more: so many numbers are ready in time."""
@@ -64,10 +64,9 @@ class NoiseSource(wiring.Component):
             for ahead in range(draws):
                 state = Signal(32, name=f"state_{ahead}")
                 m.d.comb += state.eq(jumped(self.state, ahead + 1))
-                total = sum((state.word_select(byte, 8) for byte in range(4)), Const(0)) - NOISE_OFFSET
                 with m.If(at + ahead <= last):
                     m.d.sync += self.state.eq(state)
                 for unit in range(ahead, self._units, draws):
                     with m.If(at + ahead == unit):
-                        m.d.sync += self.noise[unit].eq(total)
+                        m.d.sync += self.noise[unit].eq(noise_of(state))
         return m

@@ -3,14 +3,22 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.core.layouts import HEIGHT_LAYOUT, HostAccess, RowSlot, index, layout_of
+from erbium.hdl.core.layouts import (
+    HEIGHT_LAYOUT,
+    HostAccess,
+    NeuronMemories,
+    RowSlot,
+    index,
+    layout_of,
+    trace_layout,
+)
 from erbium.hdl.core.synapse_lane import LEARNED, SynapseLane
 from erbium.hdl.core.window_memory import WindowMemory
-from erbium.hdl.fixed import delayed
+from erbium.hdl.fixed import delayed, total_of
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.word_file import WordRom
 from erbium.sw_model import constants
@@ -46,14 +54,8 @@ class RowLanes(wiring.Component):
         Synapses that transmitted, weights that changed, rows that learned since the counts were cleared.
     sweeping : In(1)
         The memories belong to the sweep: no slot may come.
-    port_word, trace_word, constant_word : In, port : In(1), port_read, trace_read : In(1)
-        What the sweep reads; `constant_word` is counted from the first one of a population.
-    port_data : Out(16 * lanes), trace_data : Out, constant_data : Out(16 * lanes)
-        A clock later, until the next read.
-    port_write : In(1), port_write_word : In, port_write_port : In(1), port_write_data : In(16)
-        Sets the ports of all neurons of a word.
-    trace_write : In(parts), trace_write_word : In, trace_write_data : In
-        Words and histories, of each part of a word with an enable of its own.
+    memories : In(NeuronMemories)
+        For the sweep.
     weights : In(HostAccess)
 
     Notes
@@ -64,9 +66,6 @@ class RowLanes(wiring.Component):
 
     def __init__(self, hardware: CoreHardware) -> None:
         self.hardware = hardware
-        self.trace = data.StructLayout({"word": Shape(16, signed=True), "history": hardware.window})
-        self.traces = data.ArrayLayout(self.trace, hardware.lanes)
-        word = index(hardware.neuron_words)
         super().__init__(
             {
                 "population": In(layout_of(POPULATION)),
@@ -81,28 +80,14 @@ class RowLanes(wiring.Component):
                 "changed": Out(24),
                 "learned": Out(16),
                 "sweeping": In(1),
-                "port_word": In(word),
-                "port": In(1),
-                "port_read": In(1),
-                "port_data": Out(16 * hardware.lanes),
-                "trace_word": In(word),
-                "trace_read": In(1),
-                "trace_data": Out(self.traces),
-                "constant_word": In(word),
-                "constant_data": Out(16 * hardware.lanes),
-                "port_write": In(1),
-                "port_write_word": In(word),
-                "port_write_port": In(1),
-                "port_write_data": In(16),
-                "trace_write": In(hardware.parts),
-                "trace_write_word": In(word),
-                "trace_write_data": In(self.traces),
+                "memories": In(NeuronMemories(hardware)),
                 "weights": In(HostAccess()),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        memories = self.memories
         hw, population, projection = self.hardware, self.population, self.projection
         lanes, width = hw.lanes, hw.weight_width
         # Slots of all stages, each field only as far as something reads it.
@@ -122,18 +107,18 @@ class RowLanes(wiring.Component):
         weight = delayed(m, weights.read_data, 1, "weight", cleared=False)
 
         m.submodules.trace_memory = traces = memory.Memory(
-            shape=self.traces, depth=hw.neuron_words, init=[], attrs=COLLISION_FREE
+            shape=trace_layout(hw), depth=hw.neuron_words, init=[], attrs=COLLISION_FREE
         )
         read_trace, write_trace = traces.read_port(), traces.write_port(granularity=hw.units)
         m.d.comb += [
-            read_trace.addr.eq(Mux(self.sweeping, self.trace_word, first + slots[0].word)),
-            read_trace.en.eq(Mux(self.sweeping, self.trace_read, 1)),
-            write_trace.addr.eq(self.trace_write_word),
-            write_trace.data.eq(self.trace_write_data),
-            write_trace.en.eq(self.trace_write),
-            self.trace_data.eq(read_trace.data),
+            read_trace.addr.eq(Mux(self.sweeping, memories.trace_word, first + slots[0].word)),
+            read_trace.en.eq(Mux(self.sweeping, memories.trace_read, 1)),
+            write_trace.addr.eq(memories.trace_write_word),
+            write_trace.data.eq(memories.trace_write_data),
+            write_trace.en.eq(memories.trace_write),
+            memories.trace_data.eq(read_trace.data),
         ]
-        trace = Signal(self.traces, name="trace", reset_less=True)
+        trace = Signal(trace_layout(hw), name="trace", reset_less=True)
         m.d.sync += trace.eq(read_trace.data)
 
         values = [constants.neuron_constant(neuron) for neuron in range(hw.neurons)]
@@ -143,8 +128,8 @@ class RowLanes(wiring.Component):
         ]
         m.submodules.constant_memory = rom = WordRom(words, 16 * lanes)
         m.d.comb += [
-            rom.address.eq(Mux(self.sweeping, self.constant_word, slots[0].word)),
-            self.constant_data.eq(rom.data),
+            rom.address.eq(Mux(self.sweeping, memories.constant_word, slots[0].word)),
+            memories.constant_data.eq(rom.data),
         ]
         constant = delayed(m, rom.data, 1, "constant", cleared=False)
 
@@ -156,9 +141,9 @@ class RowLanes(wiring.Component):
             Cat(projection.port, (first + slots[stage].word)[: index(hw.neuron_words)]) for stage in (2, 5)
         ]
         m.d.comb += [
-            read_port.addr.eq(Mux(self.sweeping, Cat(self.port, self.port_word), port_address[0])),
-            read_port.en.eq(Mux(self.sweeping, self.port_read, 1)),
-            self.port_data.eq(read_port.data),
+            read_port.addr.eq(Mux(self.sweeping, Cat(memories.port, memories.port_word), port_address[0])),
+            read_port.en.eq(Mux(self.sweeping, memories.port_read, 1)),
+            memories.port_data.eq(read_port.data),
         ]
 
         # --- what the rows share ---------------------------------------------------------------------------
@@ -231,10 +216,14 @@ class RowLanes(wiring.Component):
 
         m.d.comb += [
             write_port.addr.eq(
-                Mux(self.sweeping, Cat(self.port_write_port, self.port_write_word), port_address[1])
+                Mux(
+                    self.sweeping,
+                    Cat(memories.port_write_port, memories.port_write_word),
+                    port_address[1],
+                )
             ),
-            write_port.data.eq(Mux(self.sweeping, self.port_write_data.replicate(lanes), Cat(totals))),
-            write_port.en.eq(Mux(self.sweeping, self.port_write, valids[5] & slots[5].transmit)),
+            write_port.data.eq(Mux(self.sweeping, memories.port_write_data.replicate(lanes), Cat(totals))),
+            write_port.en.eq(Mux(self.sweeping, memories.port_write, valids[5] & slots[5].transmit)),
             weights.write_address.eq(slots[LEARNED].weights),
             weights.write_data.eq(Cat(afters)),
             weights.write_enable.eq(valids[LEARNED] & slots[LEARNED].learn & slots[LEARNED].mask.any()),
@@ -272,15 +261,12 @@ class RowLanes(wiring.Component):
     def _count(
         self, m: Module, slots: list[data.View], valids: list[Value], some: Value, changed: Value
     ) -> None:
-        def ones(value: Value) -> Value:
-            return sum((value[bit] for bit in range(len(value))), Const(0, 1))
-
         sent = Signal(range(len(some) + 1), reset_less=True)
         m.d.sync += sent.eq(
-            Mux(valids[2] & slots[2].transmit & ~self.projection.fixed, ones(slots[2].mask), 0)
+            Mux(valids[2] & slots[2].transmit & ~self.projection.fixed, total_of(slots[2].mask), 0)
         )
         new = Signal(range(len(changed) + 1), reset_less=True)
-        m.d.sync += new.eq(Mux(valids[LEARNED] & slots[LEARNED].learn, ones(changed), 0))
+        m.d.sync += new.eq(Mux(valids[LEARNED] & slots[LEARNED].learn, total_of(changed), 0))
         row_some = Signal()
         any_some = (
             (row_some & ~slots[8].first) | some.any() | (self.population.rule == RuleKind.ERBP) | self.finish

@@ -12,9 +12,9 @@ from amaranth.lib.wiring import In, Out
 from erbium.hdl.core.counters import AMOUNT_WIDTH, ROW
 from erbium.hdl.core.layouts import HostAccess, index, layout_of
 from erbium.hdl.core.window_memory import WindowMemory
-from erbium.hdl.fixed import saturated_sum
+from erbium.hdl.fixed import saturated, saturated_sum
 from erbium.hdl.marks import COLLISION_FREE
-from erbium.hdl.rng import xorshift32
+from erbium.hdl.rng import seeded, xorshift32
 from erbium.sw_model.description.machine import (
     BEGIN_TOKEN,
     BEGINNING,
@@ -262,8 +262,7 @@ class Sequencer(wiring.Component):
             m.d.sync += Array(self.draws[k] for k in range(N_DRAWS))[draw_read].eq(read_draw.data)
         salts = [self.beginning[f"salt{stream}"] for stream in (1, 2, 4, 3)]
         salt = Array(salts)[draw_at]
-        total = (sample.seed + salt)[:32]
-        seeded = Mux(total == 0, salt, total)
+        first_state = seeded(sample.seed, salt)
 
         # --- modulators ------------------------------------------------------------------------------------
         m.submodules.value_memory = values = memory.Memory(
@@ -291,7 +290,7 @@ class Sequencer(wiring.Component):
         large = product[17:].any()
         brought = Mux(large, (1 << 17) - 1, product[:17])
         exact = with_value + Mux(gain == 0, 0, Mux(gain < 0, -brought, brought))
-        raised = Mux(exact < -(1 << 15), -(1 << 15), Mux(exact > (1 << 15) - 1, (1 << 15) - 1, exact))
+        raised = saturated(exact, 16)
 
         # --- counters --------------------------------------------------------------------------------------
         hits = Signal(32)
@@ -350,10 +349,10 @@ class Sequencer(wiring.Component):
                     m.next = "CLEAR_DRAWS"
             with m.State("CLEAR_DRAWS"):
                 with m.If(~fetching):
-                    m.d.comb += [write_draw.en.eq(1), write_draw.data.eq(seeded)]
+                    m.d.comb += [write_draw.en.eq(1), write_draw.data.eq(first_state)]
                     m.d.sync += draw_at.eq(draw_at + 1)
                     with m.If(draw_at == N_DRAWS):
-                        m.d.sync += self.silence_draw.eq(xorshift32(seeded))
+                        m.d.sync += self.silence_draw.eq(xorshift32(first_state))
                         m.next = "CLEAR_NEURONS"
             with m.State("CLEAR_NEURONS"):
                 m.d.comb += [self.sweep_clear.eq(1), self.sweeping.eq(1)]
@@ -396,10 +395,17 @@ class Sequencer(wiring.Component):
                 m.next = "DRAWS"
             with m.State("DRAWS"):
                 m.d.sync += [draw_at.eq(Mux(draw_at == 3, 3, draw_at + 1)), draw_valid.eq(draw_at != 3)]
-                with m.If(~fetching):
+                # Counts of the population before are still being added while its pass at the end is over.
+                with m.If(~fetching & ~(finishing & self.count_busy)):
                     m.d.comb += [self.draws_load.eq(1), self.clear_counts.eq(1)]
                     m.d.sync += [at.eq(at + BEGINNING.n_words), to_go.eq(population.n_modulators)]
                     m.next = "MODULATE"
+                    with m.If(finishing):
+                        m.d.sync += [
+                            at.eq(at + BEGINNING.n_words + population.n_modulators),
+                            to_go.eq(population.n_projections),
+                        ]
+                        m.next = "PROJECT"
             with m.State("MODULATE"):
                 with m.If(to_go != 0):
                     m.d.sync += fetch(MODULATOR)
@@ -454,9 +460,11 @@ class Sequencer(wiring.Component):
                     m.next = "ROWS"
                 with m.Else():
                     m.next = "SWEEP"
+                    with m.If(finishing):
+                        m.next = "FINISH"
             with m.State("ROWS"):
                 with m.If(~fetching):
-                    m.d.comb += self.walker_start.eq(1)
+                    m.d.comb += self.walker_start.eq(~finishing | (by_end & projection.learns))
                     m.d.sync += to_go.eq(to_go - 1)
                     m.next = "ROWS_BEGIN"
             with m.State("ROWS_BEGIN"):
@@ -544,41 +552,13 @@ class Sequencer(wiring.Component):
                         ]
                         m.next = "RESULT"
                         with m.If(network.finishes):
-                            m.next = "FINISH"
+                            m.next = "POPULATION"
                     with m.Else():
                         m.d.sync += number.eq(number + 1)
             # --- passes at the end ---------------------------------------------------------------------------
             with m.State("FINISH"):
-                m.d.sync += [*fetch(POPULATION), draw_at.eq(0)]
-                m.next = "FINISH_DRAWS"
-            with m.State("FINISH_DRAWS"):
-                m.d.sync += [draw_at.eq(Mux(draw_at == 3, 3, draw_at + 1)), draw_valid.eq(draw_at != 3)]
-                with m.If(~fetching & ~self.count_busy):
-                    m.d.comb += [self.draws_load.eq(1), self.clear_counts.eq(1)]
-                    m.d.sync += [
-                        at.eq(at + BEGINNING.n_words + population.n_modulators),
-                        to_go.eq(population.n_projections),
-                    ]
-                    m.next = "FINISH_NEXT"
-            with m.State("FINISH_NEXT"):
-                m.d.sync += draw_at.eq(0)
-                with m.If(to_go != 0):
-                    m.d.sync += fetch(PROJECTION)
-                    m.next = "FINISH_ROWS"
-                with m.Else():
-                    m.next = "FINISH_COUNTED"
-            with m.State("FINISH_ROWS"):
-                with m.If(~fetching):
-                    m.d.comb += self.walker_start.eq(by_end & projection.learns)
-                    m.d.sync += to_go.eq(to_go - 1)
-                    m.next = "FINISH_BEGIN"
-            with m.State("FINISH_BEGIN"):
-                m.next = "FINISH_WAIT"
-            with m.State("FINISH_WAIT"):
-                with m.If(~self.walker_busy & ~self.lanes_busy):
-                    m.next = "FINISH_NEXT"
-            with m.State("FINISH_COUNTED"):
                 # The last weights that changed are counted two clocks after the lanes are empty.
+                m.d.sync += draw_at.eq(0)
                 m.next = "FINISH_STORE"
             with m.State("FINISH_STORE"):
                 m.d.comb += [
@@ -587,7 +567,7 @@ class Sequencer(wiring.Component):
                     self.count_add.eq(by_end),
                 ]
                 m.d.sync += which_population.eq(which_population + 1)
-                m.next = "FINISH"
+                m.next = "POPULATION"
                 with m.If(last_population):
                     m.d.sync += finishing.eq(0)
                     m.next = "RESULT"

@@ -7,11 +7,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.core.layouts import HostAccess, index, layout_of
+from erbium.hdl.core.layouts import HostAccess, NeuronMemories, index, layout_of, trace_layout
 from erbium.hdl.core.micro_unit import STAGES, MicroUnit, NeuronPlace
 from erbium.hdl.core.noise_source import NoiseSource
 from erbium.hdl.core.window_memory import WindowMemory
-from erbium.hdl.fixed import delayed
+from erbium.hdl.fixed import delayed, total_of
 from erbium.hdl.rng import mixed_byte
 from erbium.sw_model.description.machine import (
     BEGINNING,
@@ -30,8 +30,6 @@ class Sweeper(wiring.Component):
     Parameters
     ----------
     hardware : CoreHardware
-    traces : ArrayLayout
-        Of words and histories, as :class:`erbium.hdl.core.row_lanes.RowLanes` keeps them.
 
     Members
     -------
@@ -55,8 +53,7 @@ class Sweeper(wiring.Component):
     n_spikes : Out(13), any_word : Out(1)
         Of the last sweep: spikes; some plasticity word is not 0.
     spikes_enable : Out(1), spikes_address : Out, spikes_data : Out(16)
-    port_..., trace_..., constant_...
-        See :class:`erbium.hdl.core.row_lanes.RowLanes`.
+    memories : Out(NeuronMemories)
     state_word : In, state_data : Out(units x NeuronPlace)
         For the readout while no sweep is on: a part of a word, a clock later.
     probe_valid : Out(1), probe_part : Out, probe_spikes : Out(units), probe_states : Out(64 * units)
@@ -69,9 +66,8 @@ class Sweeper(wiring.Component):
     each word. Where noise is drawn more slowly than that, it waits.
     """
 
-    def __init__(self, hardware: CoreHardware, traces: data.ArrayLayout) -> None:
-        self.hardware, self._traces = hardware, traces
-        word = index(hardware.neuron_words)
+    def __init__(self, hardware: CoreHardware) -> None:
+        self.hardware, self._traces = hardware, trace_layout(hardware)
         self._part_width = index(hardware.neuron_words * hardware.parts)
         self.place = data.ArrayLayout(NeuronPlace(), hardware.units)
         address = index(hardware.spike_words)
@@ -99,22 +95,7 @@ class Sweeper(wiring.Component):
                 "spikes_enable": Out(1),
                 "spikes_address": Out(address),
                 "spikes_data": Out(SPIKE_WIDTH),
-                "port_word": Out(word),
-                "port": Out(1),
-                "port_read": Out(1),
-                "port_data": In(16 * hardware.lanes),
-                "trace_word": Out(word),
-                "trace_read": Out(1),
-                "trace_data": In(traces),
-                "constant_word": Out(word),
-                "constant_data": In(16 * hardware.lanes),
-                "port_write": Out(1),
-                "port_write_word": Out(word),
-                "port_write_port": Out(1),
-                "port_write_data": Out(16),
-                "trace_write": Out(hardware.parts),
-                "trace_write_word": Out(word),
-                "trace_write_data": Out(traces),
+                "memories": Out(NeuronMemories(hardware)),
                 "state_word": In(self._part_width),
                 "state_data": Out(self.place),
                 "probe_valid": Out(1),
@@ -128,6 +109,7 @@ class Sweeper(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        memories = self.memories
         hw, population = self.hardware, self.population
         units, parts = hw.units, hw.parts
         bits = (parts - 1).bit_length()
@@ -156,16 +138,16 @@ class Sweeper(wiring.Component):
         n_phases = (
             population.last_operation + 2
         )  # the last phase; there is one operation more than its number
-        fetched_word = (first_word + (fetched >> bits))[: len(self.port_word)]
+        fetched_word = (first_word + (fetched >> bits))[: len(memories.port_word)]
         sub_fetched = fetched[:bits]
         last_fetched = fetched == population.part_last
         busy = Signal()
         m.d.comb += [
             self.busy.eq(busy),
-            self.port_word.eq(fetched_word),
-            self.trace_word.eq(fetched_word),
-            self.constant_word.eq(fetched >> bits),
-            self.port_write_word.eq(fetched_word),
+            memories.port_word.eq(fetched_word),
+            memories.trace_word.eq(fetched_word),
+            memories.constant_word.eq(fetched >> bits),
+            memories.port_write_word.eq(fetched_word),
         ]
 
         # --- units -----------------------------------------------------------------------------------------
@@ -173,8 +155,8 @@ class Sweeper(wiring.Component):
         port0 = Signal(16 * hw.lanes, reset_less=True)
         sub = sub_fetched if bits else Const(0, 1)
         mine0 = port0.word_select(sub, 16 * units)
-        mine1 = self.port_data.word_select(sub, 16 * units)
-        traces = self._traces(self.trace_data)
+        mine1 = memories.port_data.word_select(sub, 16 * units)
+        traces = self._traces(memories.trace_data)
         history_width = hw.window
         all_histories = Cat(*(traces[lane].history for lane in range(hw.lanes)))
         history_loaded = Signal(history_width * units, reset_less=True)
@@ -229,7 +211,7 @@ class Sweeper(wiring.Component):
         with_new = collected | (spikes << (place * units))[:SPIKE_WIDTH]
         ends_word = last_written | (place == per_word - 1)
         some = Cat(*(unit.word_o.any() for unit in unit_list)) & there
-        written_word = (first_word + (written >> bits))[: len(self.port_word)]
+        written_word = (first_word + (written >> bits))[: len(memories.port_word)]
         clearing, clear_write = Signal(), Signal()
         beginning = Signal(self.place)
         m.d.comb += [
@@ -240,7 +222,7 @@ class Sweeper(wiring.Component):
             self.spikes_address.eq(self.slot + population.spike_first + spike_word),
             self.spikes_data.eq(with_new),
             self.spikes_enable.eq(done & ends_word),
-            self.trace_write_word.eq(Mux(clearing, fetched_word, written_word)),
+            memories.trace_write_word.eq(Mux(clearing, fetched_word, written_word)),
             self.probe_valid.eq(done),
             self.probe_part.eq(first_part + written),
             self.probe_spikes.eq(spikes),
@@ -248,7 +230,7 @@ class Sweeper(wiring.Component):
                 Cat(*(unit.neuron_o[f"x{state}"] for unit in unit_list for state in range(MAX_STATES)))
             ),
         ]
-        new_traces = self._traces(self.trace_write_data)
+        new_traces = self._traces(memories.trace_write_data)
         for lane in range(hw.lanes):
             unit = unit_list[lane % units]
             old = histories.word_select(lane % units, history_width)
@@ -258,17 +240,17 @@ class Sweeper(wiring.Component):
                 new_traces[lane].history.eq(Mux(clearing, 0, shifted)),
             ]
         write_sub = Mux(clearing, sub_fetched, written[:bits]) if bits else Const(0, 1)
-        m.d.comb += self.trace_write.eq(Mux(clear_write | (done & self.form), 1 << write_sub, 0))
+        m.d.comb += memories.trace_write.eq(Mux(clear_write | (done & self.form), 1 << write_sub, 0))
         with m.If(done):
             m.d.sync += [
                 collected.eq(Mux(ends_word, 0, with_new)),
                 spike_word.eq(spike_word + ends_word),
-                self.n_spikes.eq(self.n_spikes + sum((spikes[k] for k in range(units)), Const(0, 1))),
+                self.n_spikes.eq(self.n_spikes + total_of(spikes)),
                 self.any_word.eq(self.any_word | some.any()),
             ]
 
         # --- clearing --------------------------------------------------------------------------------------
-        constants = self.constant_data.word_select(sub, 16 * units)
+        constants = memories.constant_data.word_select(sub, 16 * units)
         for number in range(units):
             quiet = mixed_byte(self.silence_draw, constants.word_select(number, 16)) >= population.keep[:8]
             m.d.comb += beginning[number].silent.eq(self.silence & ~population.keep[8] & quiet)
@@ -329,14 +311,14 @@ class Sweeper(wiring.Component):
                     m.d.sync += busy.eq(0)
                     m.next = "IDLE"
             with m.State("CLEAR"):
-                m.d.comb += [clearing.eq(1), self.port_write.eq(1)]
+                m.d.comb += [clearing.eq(1), memories.port_write.eq(1)]
                 m.next = "CLEAR_WRITE"
             with m.State("CLEAR_WRITE"):
                 m.d.comb += [
                     clearing.eq(1),
                     clear_write.eq(1),
-                    self.port_write.eq(1),
-                    self.port_write_port.eq(1),
+                    memories.port_write.eq(1),
+                    memories.port_write_port.eq(1),
                 ]
                 m.d.sync += fetched.eq(fetched + 1)
                 m.next = "CLEAR"
@@ -345,9 +327,9 @@ class Sweeper(wiring.Component):
                     m.next = "IDLE"
             with m.State("FILL"):
                 m.d.comb += [
-                    self.port_write.eq(1),
-                    self.port_write_port.eq(self.fill_port),
-                    self.port_write_data.eq(self.fill_value),
+                    memories.port_write.eq(1),
+                    memories.port_write_port.eq(self.fill_port),
+                    memories.port_write_data.eq(self.fill_value),
                 ]
                 m.d.sync += fetched.eq(fetched + parts)
                 with m.If((fetched >> bits) == population.neuron_last):
@@ -366,12 +348,17 @@ class Sweeper(wiring.Component):
 
     def _fetch(self, m: Module, phase: Value, new_word: Value, port0: Signal) -> None:
         """Read both ports and the histories of a new word in the first three phases, and clear the ports."""
+        memories = self.memories
         with m.If(new_word):
             with m.Switch(phase):
                 with m.Case(0):
-                    m.d.comb += [self.port_read.eq(1), self.trace_read.eq(1)]
+                    m.d.comb += [memories.port_read.eq(1), memories.trace_read.eq(1)]
                 with m.Case(1):
-                    m.d.comb += [self.port_read.eq(1), self.port.eq(1), self.port_write.eq(1)]
-                    m.d.sync += port0.eq(self.port_data)
+                    m.d.comb += [
+                        memories.port_read.eq(1),
+                        memories.port.eq(1),
+                        memories.port_write.eq(1),
+                    ]
+                    m.d.sync += port0.eq(memories.port_data)
                 with m.Case(2):
-                    m.d.comb += [self.port_write.eq(1), self.port_write_port.eq(1)]
+                    m.d.comb += [memories.port_write.eq(1), memories.port_write_port.eq(1)]

@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.core.layouts import HEIGHT_LAYOUT
-from erbium.hdl.fixed import delayed
+from erbium.hdl.fixed import delayed, saturated
 from erbium.hdl.rng import mixed_byte
 
 SENT, ADDED, LEARNED = 3, 5, 11
@@ -139,9 +139,7 @@ class SynapseLane(wiring.Component):
         added = Signal(Shape(18, signed=True), reset_less=True)
         m.d.sync += added.eq(self.sent)
         # An addend of 18 bits and a sum of 16: the exact sum has 19.
-        exact = self.old + added
-        fits = exact[15:].all() | ~exact[15:].any()
-        m.d.sync += self.total.eq(Mux(fits, exact[:16], Mux(exact[-1], -(1 << 15), (1 << 15) - 1)))
+        m.d.sync += self.total.eq(saturated(self.old + added, 16))
 
     def _learn(self, m: Module, kept: Value) -> None:
         window = self._window
@@ -198,9 +196,7 @@ class SynapseLane(wiring.Component):
         # A step that is larger than all weights is as good as one that is just larger.
         bits = self._weight_width + 2
         step = Signal(Shape(bits, signed=True))
-        narrow = shifted[bits - 1 :].all() | ~shifted[bits - 1 :].any()
-        edge = 1 << (bits - 1)
-        m.d.sync += step.eq(Mux(narrow, shifted[:bits], Mux(shifted[-1], 1 - edge, edge - 1)))
+        m.d.sync += step.eq(saturated(shifted, bits))
 
         # Stages 9 to 11: the weight.
         old = delayed(m, self.weight, 7, "old_weight", cleared=False).as_signed()
