@@ -17,12 +17,14 @@ from erbium.fpga.transport import (
     BoardLostError,
     BoardMismatchError,
     BoardResetError,
+    CoreFoundError,
     LineLostError,
     LinkError,
     NoAnswerError,
     Transport,
 )
 from erbium.gen.presets import PRESETS
+from erbium.hdl.core.link_map import CORE_MAGIC
 from erbium.hdl.population import engine_populations
 from erbium.hdl.registers import (
     COUNTER_WIDTH,
@@ -69,7 +71,9 @@ class Probe:
     Attributes
     ----------
     digest : str
-        Of the network that an Erbium chip holds, 16 hexadecimal digits; empty if there is none.
+        Of the network that an array holds, 16 hexadecimal digits; empty if there is none.
+    is_core : bool
+        Whether it is a core, which takes any network.
     answers : bool
         Whether anything speaks the protocol.
     heard : bool
@@ -79,6 +83,7 @@ class Probe:
     digest: str = ""
     answers: bool = False
     heard: bool = False
+    is_core: bool = False
 
 
 def probe(transport: Transport) -> Probe:
@@ -96,7 +101,7 @@ def probe(transport: Transport) -> Probe:
     except NoAnswerError:
         return Probe(heard=link.heard > 0)
     magic, _, digest = _identity_of(data)
-    return Probe(digest if magic == MAGIC else "", True, True)
+    return Probe(digest if magic == MAGIC else "", True, True, magic == CORE_MAGIC)
 
 
 def _identity_of(data: bytes) -> tuple[int, int, str]:
@@ -268,6 +273,11 @@ class BoardArray:
                 f"{network.name!r} and is out of reset"
             ) from None
         magic, protocol, digest = _identity_of(data)
+        if magic == CORE_MAGIC:
+            raise CoreFoundError(
+                f"the board on {name} holds a core and not the array of {network.name!r}; 'erbium run' loads the "
+                f"network into it, or load a bitstream of {network.name!r}"
+            )
         if magic != MAGIC:
             raise BoardMismatchError(
                 f"what answers on {name} is no Erbium chip: its first register holds {magic:#010x} and not "

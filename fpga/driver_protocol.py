@@ -162,15 +162,15 @@ class Outcome:
     ticks_to_decision: int
 
     @classmethod
-    def of_reply(cls, payload: bytes) -> tuple[int, Outcome]:
-        """Read turn and result out of the reply to a sample."""
-        return payload[0], cls(payload[1], _int(payload[2:4]), _int(payload[4:6]))
+    def of(cls, body: bytes) -> Outcome:
+        """Read the five bytes of a result."""
+        return cls(body[0], _int(body[1:3]), _int(body[3:5]))
 
-    @classmethod
-    def of_window(cls, entry: bytes) -> Outcome:
-        """Read an entry of the window of results."""
-        assert len(entry) == RESULT_BYTES
-        return cls(entry[0], _int(entry[2:4]), _int(entry[4:6]))
+
+def entry_body(entry: bytes) -> bytes:
+    """Return the five bytes of a result out of an entry of the window of results."""
+    assert len(entry) == RESULT_BYTES
+    return entry[:1] + entry[2:6]
 
 
 def sample_message(tag: int, turn: int, seed: int, label: int | None, image: Array, lowest: int = 1) -> bytes:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from erbium.fpga.core_array import CoreArray
 from erbium.fpga.driver import BoardArray, BoardFacts
 from erbium.fpga.transport import BoardLostError, LineLostError, LinkError, NoAnswerError, PortError
 from erbium.sw_model.constants import Array
@@ -91,7 +92,7 @@ class ResumingBoard:
     """
 
     def __init__(
-        self, open_board: Callable[[], BoardArray], wait: float, most_samples: int = MOST_SAMPLES
+        self, open_board: Callable[[], BoardArray | CoreArray], wait: float, most_samples: int = MOST_SAMPLES
     ) -> None:
         self._open, self._wait, self._most_samples = open_board, wait, most_samples
         self._board = open_board()
@@ -254,7 +255,7 @@ class ResumingBoard:
         if self._since:
             self._read_back()
 
-    def _opened(self, lost: LinkError) -> BoardArray:
+    def _opened(self, lost: LinkError) -> BoardArray | CoreArray:
         """Open the board as soon as it is there."""
         deadline = time.monotonic() + self._wait
         while True:

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
 import numpy as np
 
 from erbium.fpga.driver_link import ATTEMPTS, Link, Nothing, refused
-from erbium.fpga.driver_protocol import Outcome, Read, Reply, frame, sample_message
+from erbium.fpga.driver_protocol import Outcome, Read, Reply, entry_body, frame, sample_message
 from erbium.fpga.transport import BoardResetError, NoAnswerError
 from erbium.hdl.registers import (
     HISTORY,
     RESULT_BYTES,
     WORD_BYTES,
     ErrorCode,
+    LinkMap,
     RegisterMap,
     WindowNumber,
 )
@@ -22,41 +26,46 @@ from erbium.sw_model.results import Results
 TURNS = 256
 
 
-class SampleBatch:
-    """Samples in order, each of which the chip processes exactly once.
+T = TypeVar("T")
 
-    The chip takes a sample only if its turn is the next one. So a sample that was lost is noticed, one that is sent
-    twice is not learned twice, and the chip can be asked at any time how far it is. It remembers the last results.
+
+class Batch(Generic[T]):
+    """Messages in order, each of which the chip takes exactly once.
+
+    The chip takes a message of samples only if its turn is the next one. So one that was lost is noticed, one that is
+    sent twice is not learned twice, and the chip can be asked at any time how far it is. It remembers the last results.
 
     Parameters
     ----------
     link : Link
-    registers : RegisterMap
+    registers : LinkMap
     first_turn : int
-        Turn of the first sample.
-    images : ndarray of uint8, shape (n, n_inputs)
-    seeds : ndarray of uint32, shape (n,)
-    labels : ndarray of int, shape (n,), optional
-        Without them the samples are inferred.
+        Turn of the first message.
+    count : int
+        Messages.
+    encode : callable
+        Returns a message by its number, tag and turn.
+    read : callable
+        Reads the five bytes of a result.
 
     Attributes
     ----------
     n_done : int
-        Samples whose results are there, from the first one on.
+        Messages whose results are there, from the first one on.
     """
 
     def __init__(
         self,
         link: Link,
-        registers: RegisterMap,
+        registers: LinkMap,
         first_turn: int,
-        images: Array,
-        seeds: Array,
-        labels: Array | None,
+        count: int,
+        encode: Callable[[int, int, int], bytes],
+        read: Callable[[bytes], T],
     ) -> None:
         self._link, self._registers, self._first_turn = link, registers, first_turn
-        self._images, self._seeds, self._labels = images, seeds, labels
-        self._outcomes: list[Outcome | None] = [None] * len(images)
+        self._encode, self._read = encode, read
+        self._outcomes: list[T | None] = [None] * count
         self.n_done = 0
         self._next = 0
         self._most_sent = 0
@@ -68,15 +77,13 @@ class SampleBatch:
 
     @property
     def next_turn(self) -> int:
-        """Turn of the sample behind those that are done."""
+        """Turn of the message after those that are done."""
         return (self._first_turn + self.n_done) % TURNS
 
-    def results(self) -> Results:
-        """Return the results of the samples that are done."""
-        done = [outcome for outcome in self._outcomes[: self.n_done] if outcome is not None]
-        rows = [(outcome.answer, outcome.ticks, outcome.ticks_to_decision) for outcome in done]
-        table = np.array(rows, dtype=np.int64).reshape(-1, 3)
-        return Results(table[:, 0], table[:, 1], table[:, 2])
+    @property
+    def done(self) -> list[T]:
+        """Results of the messages that are done."""
+        return [outcome for outcome in self._outcomes[: self.n_done] if outcome is not None]
 
     def run(self) -> None:
         """Process all samples.
@@ -93,7 +100,7 @@ class SampleBatch:
             If the line is gone.
         """
         self._link.was_of_use()
-        while self.n_done < len(self._images):
+        while self.n_done < len(self._outcomes):
             if not self._doubt:
                 self._fill()
             got = self._link.receive()
@@ -111,7 +118,7 @@ class SampleBatch:
         After trouble it sends only one, until that has come through: of several each would have to be sent again.
         """
         most = 1 if self._failures else HISTORY
-        while self._next < len(self._images) and self._next - self.n_done < most:
+        while self._next < len(self._outcomes) and self._next - self.n_done < most:
             tag, data = self._encoded(self._next)
             if not self._link.window.has_room(len(data)):
                 return
@@ -127,21 +134,13 @@ class SampleBatch:
         """Return tag and frame of a sample; it is encoded once, while the chip has no room for it yet."""
         if self._frame is None or self._frame[0] != number:
             tag = self._link.new_tag()
-            label = None if self._labels is None else int(self._labels[number])
-            message = sample_message(
-                tag,
-                (self._first_turn + number) % TURNS,
-                int(self._seeds[number]),
-                label,
-                self._images[number],
-                self._registers.graph.lowest_pixel,
-            )
+            message = self._encode(number, tag, (self._first_turn + number) % TURNS)
             self._frame = (number, tag, frame(message))
         return self._frame[1:]
 
     def _take(self, reply: Reply) -> None:
         if reply.is_result:
-            turn, outcome = Outcome.of_reply(reply.payload)
+            turn, outcome = reply.payload[0], self._read(reply.payload[1:])
             number = self._number(turn, self.n_done)
             if self._tags.get(reply.tag) == number:
                 self._store(number, outcome)
@@ -155,7 +154,7 @@ class SampleBatch:
             self._link.window.one_answered()
             self._doubt = True
 
-    def _store(self, number: int, outcome: Outcome) -> None:
+    def _store(self, number: int, outcome: T) -> None:
         if self._outcomes[number] is None:
             self._outcomes[number] = outcome
             self._failures = 0
@@ -176,7 +175,7 @@ class SampleBatch:
         self._failures += 1
         if self._failures > ATTEMPTS:
             raise NoAnswerError(
-                f"{self._link.transport.name} stays at sample {self.n_done} of {len(self._images)} of the batch "
+                f"{self._link.transport.name} stays at sample {self.n_done} of {len(self._outcomes)} of the batch "
                 f"in spite of {ATTEMPTS} attempts"
             )
         self._doubt = False
@@ -208,4 +207,42 @@ class SampleBatch:
             place = (self._first_turn + number) % HISTORY
             read = Read(WindowNumber.RESULTS, place, 1, RESULT_BYTES)
             (entry,) = self._link.exchange([read], self._take)
-            self._store(number, Outcome.of_window(entry))
+            self._store(number, self._read(entry_body(entry)))
+
+
+class SampleBatch(Batch[Outcome]):
+    """Samples of an array in order, each of which it processes exactly once.
+
+    Parameters
+    ----------
+    link : Link
+    registers : RegisterMap
+    first_turn : int
+        Turn of the first sample.
+    images : ndarray of uint8, shape (n, n_inputs)
+    seeds : ndarray of uint32, shape (n,)
+    labels : ndarray of int, shape (n,), optional
+        Without them the samples are inferred.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        registers: RegisterMap,
+        first_turn: int,
+        images: Array,
+        seeds: Array,
+        labels: Array | None,
+    ) -> None:
+        def encode(number: int, tag: int, turn: int) -> bytes:
+            label = None if labels is None else int(labels[number])
+            lowest = registers.graph.lowest_pixel
+            return sample_message(tag, turn, int(seeds[number]), label, images[number], lowest)
+
+        super().__init__(link, registers, first_turn, len(images), encode, Outcome.of)
+
+    def results(self) -> Results:
+        """Return the results of the samples that are done."""
+        rows = [(outcome.answer, outcome.ticks, outcome.ticks_to_decision) for outcome in self.done]
+        table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+        return Results(table[:, 0], table[:, 1], table[:, 2])

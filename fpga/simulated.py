@@ -8,16 +8,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 from erbium.fpga.boards import board
+from erbium.fpga.core_plan import core_of
 from erbium.fpga.planner import plan
 from erbium.fpga.simulated_line import SimulatedLine, build
 from erbium.hdl.chip import ErbiumChip
+from erbium.hdl.core.chip import ErbiumCore
 from erbium.hdl.host_link import TIMEOUT_SECONDS
 from erbium.hdl.plan import LayerPlan
 from erbium.hdl.population import engine_populations
 from erbium.sw_model.description.chain import graph_of
 from erbium.sw_model.description.codec import digest_of
 from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.machine import CoreHardware, core_digest
 from erbium.sw_model.network import Hardware, Network
+
+CORE_SILENCE = 20_000_000
+"""Clocks without a byte after which a simulated core is asked again; a sample may take longer and is not lost by it."""
 
 
 def simulated_chip(
@@ -58,6 +64,23 @@ def simulated_chip(
     )
 
 
+def simulated_core(
+    hardware: CoreHardware,
+    *,
+    clock_frequency: int,
+    baud_rate: int,
+    buffer_bytes: int,
+    name: str = "the simulated board",
+    cache_dir: Path | None = None,
+) -> SimulatedLine:
+    """Return the line of a simulated core, compiling it if the cache has none; see :func:`simulated_chip`."""
+    numbers = (clock_frequency, baud_rate, buffer_bytes)
+    key = (sorted(asdict(hardware).items()), numbers)
+    library = build(lambda: ErbiumCore(hardware, *numbers), f"core-{core_digest(hardware)}", key, cache_dir)
+    quiet = max(CORE_SILENCE, math.ceil(1.2 * TIMEOUT_SECONDS * clock_frequency))
+    return SimulatedLine(library, name, clock_frequency, baud_rate, quiet)
+
+
 def longest_silence(network: Network | Graph, hardware: Hardware, clock_frequency: int) -> int:
     """Return clocks after which a chip without a byte on its line has nothing more to do.
 
@@ -89,5 +112,26 @@ def simulated_board(name: str, network: Network, cache_dir: Path | None = None) 
         baud_rate=which.baud_rate,
         buffer_bytes=which.buffer_bytes,
         name=f"the simulated {which.title}",
+        cache_dir=cache_dir,
+    )
+
+
+def simulated_core_board(name: str, cache_dir: Path | None = None) -> SimulatedLine:
+    """Return the line of a simulated board with its core: clock, baud rate and size of its bitstream.
+
+    Raises
+    ------
+    DescriptionError
+        If there is no board of that name, or none of it is planned with a core.
+    ToolError
+        If there is no library in the cache and no simulator to make one.
+    """
+    which = board(name)
+    return simulated_core(
+        core_of(which),
+        clock_frequency=which.clock,
+        baud_rate=which.baud_rate,
+        buffer_bytes=which.buffer_bytes,
+        name=f"the simulated {which.title} with its core",
         cache_dir=cache_dir,
     )

@@ -32,6 +32,10 @@ class BoardMismatchError(LinkError):
     """What answers is not a chip of this network and protocol."""
 
 
+class CoreFoundError(BoardMismatchError):
+    """What answers is no array, but a core."""
+
+
 class BoardLostError(LinkError):
     """The board went away in the middle of its work.
 

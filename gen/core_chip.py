@@ -30,6 +30,10 @@ class CoreError(RuntimeError):
     """A core is not what it should be; the text says what to do."""
 
 
+class NoNetworkError(CoreError):
+    """No whole network is loaded."""
+
+
 class Outcome(NamedTuple):
     """What a core says at the end of a sample: its answer, -1 for none, ticks, and the tick of the decision."""
 
@@ -47,8 +51,11 @@ class CorePort(Protocol):
     def read(self, window: Window, address: int, count: int) -> Array:
         """Read so many pieces, uint32."""
 
-    def present(self, tokens: Array, n_ticks: int) -> Outcome:
-        """Send a sample of at most so many ticks, uint64 tokens, and wait for its end."""
+    def present(self, tokens: Array, n_ticks: int) -> Outcome | None:
+        """Send a sample of at most so many ticks, uint64 tokens, and wait for its end.
+
+        Return ``None`` if the core dropped it, since no whole network is loaded.
+        """
 
 
 class CoreChip(SampleModel):
@@ -95,7 +102,7 @@ class CoreChip(SampleModel):
 
     @property
     def loaded(self) -> bool:
-        """Whether a whole network lies in the core; not after a reset, nor after a loading that was interrupted."""
+        """Whether a whole network lies in the core; not when it was just switched on, nor in the middle of loading."""
         return bool(self._info(Info.LOADED))
 
     @property
@@ -155,18 +162,18 @@ class CoreChip(SampleModel):
 
         Raises
         ------
-        CoreError
+        NoNetworkError
             If no whole network is loaded.
         """
         graph, ticks = self.graph, n_ticks or self.graph.n_ticks
         drive.check(graph)
         image = graph.check_sample(image, label)
-        if not self.loaded:
-            raise CoreError(
-                "no whole network is loaded: loading was interrupted, or the core was reset; load one again"
-            )
         tokens = sample_tokens(graph, image, seed, label, ticks, drive, clear=drive.clear or self._fresh)
         outcome = self.port.present(tokens, ticks)
+        if outcome is None:
+            raise NoNetworkError(
+                "no whole network is loaded: loading was interrupted, or the board was switched on anew; load one again"
+            )
         self._fresh = False
         return SampleResult(*outcome)
 

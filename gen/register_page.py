@@ -13,11 +13,25 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from erbium.gen.presets import preset
-from erbium.hdl.registers import Control, ErrorCode, PixelFormat, Register, RegisterMap, Request, Status
+from erbium.hdl.core.link_map import CoreMap
+from erbium.hdl.registers import (
+    Control,
+    ErrorCode,
+    LinkMap,
+    PixelFormat,
+    Register,
+    RegisterMap,
+    Request,
+    Status,
+)
+from erbium.sw_model.description.machine import CoreHardware
 from erbium.sw_model.network import Hardware
 
 PRESETS = ("erbp-mnist-160", "first-spike-mnist-20x20-320")
 """Networks whose registers the page shows, one of each learner."""
+
+CORE = CoreHardware(lanes=32, units=8, weight_width=8)
+"""The core whose windows the page shows."""
 
 PAGE = Path("docs") / "host-link.md"
 
@@ -73,8 +87,7 @@ def _registers(name: str) -> str:
     )
 
 
-def _windows(name: str) -> str:
-    found = RegisterMap(preset(name).network, Hardware())
+def _windows(found: LinkMap) -> str:
     return _table(
         ("number", "window", "entries", "bytes of an entry", "written", "meaning"),
         (
@@ -96,7 +109,9 @@ def tables() -> dict[str, str]:
     for name in PRESETS:
         kind = preset(name).network.error.stem
         result[f"registers-{kind}"] = f"`{name}`:\n\n{_registers(name)}"
-        result[f"windows-{kind}"] = f"`{name}`:\n\n{_windows(name)}"
+        windows = _windows(RegisterMap(preset(name).network, Hardware()))
+        result[f"windows-{kind}"] = f"`{name}`:\n\n{windows}"
+    result["windows-core"] = _windows(CoreMap(CORE))
     return result
 
 

@@ -10,7 +10,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.array import ErbiumArray
-from erbium.hdl.csr_registers import setting_names
 from erbium.hdl.groups import COPY
 from erbium.hdl.host_link import LIGHTS, HostLink, MessageLink
 from erbium.hdl.ports import pass_through
@@ -20,21 +19,28 @@ from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 
 
+def reset_apart(m: Module, link: wiring.Component, domain: str) -> Signal:
+    """Add a link, and a clock domain of what is behind it, which the link can reset; return when the two are apart.
+
+    The reset is a register, one clock behind the link's: no logic lies before the many registers that it reaches. In
+    that clock nothing passes between the two, which a register of its own sees to.
+    """
+    m.submodules.link = link
+    m.domains += ClockDomain(domain, local=True)
+    reset, apart = (Signal(name=name, init=1, reset_less=True, attrs=COPY) for name in ("reset", "apart"))
+    m.d.sync += [register.eq(ResetSignal() | link.array_reset) for register in (reset, apart)]
+    m.d.comb += [ClockSignal(domain).eq(ClockSignal()), ResetSignal(domain).eq(reset)]
+    return apart
+
+
 def connect_array(m: Module, link: wiring.Component, array: ErbiumArray, registers: RegisterMap) -> None:
     """Put the array behind the link. A soft reset stops it and keeps its weights.
-
-    The array's reset is a register, one clock behind the link's: no logic lies before the many registers that it
-    reaches. In that clock nothing passes between the two, which a register of its own sees to.
 
     Unless pipelines are to be short, samples and weights wait in a register on their way to the array, since the two
     may lie far from each other. The link sees a token taken when the array has taken it: 3 clocks each, fewer than a
     serial line takes for a byte.
     """
-    m.submodules.link = link
-    m.domains.array = ClockDomain(local=True)
-    reset, apart = (Signal(name=name, init=1, reset_less=True, attrs=COPY) for name in ("reset", "apart"))
-    m.d.sync += [register.eq(ResetSignal() | link.array_reset) for register in (reset, apart)]
-    m.d.comb += [ClockSignal("array").eq(ClockSignal()), ResetSignal("array").eq(reset)]
+    apart = reset_apart(m, link, "array")
     m.submodules.array = DomainRenamer("array")(array)
     for source, sink in (
         (link.sample_o, array.sample_i),
@@ -45,7 +51,7 @@ def connect_array(m: Module, link: wiring.Component, array: ErbiumArray, registe
         (array.counter_o, link.counter_i),
     ):
         if not registers.hardware.short_pipelines and source in (link.sample_o, link.access_o):
-            _register(m, source, sink, apart)
+            register_between(m, source, sink, apart, "array")
             continue
         m.d.comb += [
             sink.payload.eq(source.payload),
@@ -53,16 +59,16 @@ def connect_array(m: Module, link: wiring.Component, array: ErbiumArray, registe
             source.ready.eq(sink.ready & ~apart),
         ]
     m.d.comb += [link.idle.eq(array.idle & ~apart), link.collision.eq(array.collision & ~apart)]
-    m.d.comb += [getattr(array, name).eq(getattr(link, name)) for name in setting_names(registers)]
+    m.d.comb += [getattr(array, name).eq(getattr(link, name)) for name in registers.settings]
 
 
-def _register(m: Module, source, sink, apart: Value) -> None:
+def register_between(m: Module, source, sink, apart: Value, domain: str) -> None:
     """Hand tokens on through a register; the source sees each of them taken when the sink has taken it."""
     payload = Signal(source.payload.shape(), name="payload", reset_less=True)
     waits, done = Signal(name="waits"), Signal(name="done")
     with m.If(~waits):
-        m.d.array += payload.eq(source.payload)
-    m.d.array += [
+        m.d[domain] += payload.eq(source.payload)
+    m.d[domain] += [
         waits.eq(Mux(waits, ~sink.ready, source.valid & ~done & ~apart)),
         done.eq(waits & sink.ready),
     ]

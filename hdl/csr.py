@@ -10,7 +10,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for
 
-from erbium.hdl.csr_registers import CsrRegisters, setting_names
+from erbium.hdl.csr_registers import CsrRegisters
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.ports import pass_through
 from erbium.hdl.registers import (
@@ -87,7 +87,7 @@ def array_side(registers: RegisterMap) -> dict[str, wiring.Member]:
         "collision": In(1),
         "array_reset": Out(1),
     }
-    return members | {name: Out(registers[name].width) for name in setting_names(registers)}
+    return members | {name: Out(registers[name].width) for name in registers.settings}
 
 
 class Handshake(wiring.Component):
@@ -117,7 +117,9 @@ class CsrBlock(wiring.Component):
     """Registers, results, counters and weights by their place in the register map.
 
     The serial link and the buses each have one. Whoever has it walks over the addresses, checks them, and says by
-    `writable` and `fits` what a write would come to; the block holds what there is to be read and written.
+    `writable` and `fits` what a write would come to; the block holds what there is to be read and written. Registers
+    and results are the same in every chip; what lies in the array is a matter of methods of their own, which
+    :class:`erbium.hdl.core.link.CoreCsr` has, too.
 
     Parameters
     ----------
@@ -167,27 +169,37 @@ class CsrBlock(wiring.Component):
         self._bits = store_bits(octets)
         members = {
             "window": In(range(len(registers.windows))),
-            "entry": In(max(bits_for(registers.n_words - 1), _TURN_BITS)),
-            "place": In(range(RESULT_BYTES // octets)),
+            **self._address(),
             "select": In(1),
             "read": In(1),
             "data_o": Out(8 * octets),
             "ack": Out(1),
-            "weight_i": In(stream.Signature(AccessRequest())),
             "own": In(1),
             "own_address": In(self._bits),
             "keep": In(1),
             "keep_address": In(self._bits),
             "keep_data": In(8 * octets),
-            "access_o": Out(stream.Signature(AccessToken())),
-            "access_i": In(stream.Signature(16)),
-            "counter_o": Out(stream.Signature(8)),
-            "counter_i": In(stream.Signature(COUNTER_WIDTH)),
             "array_reset": Out(1),
+            **self._array_members(),
         }
         inner = {"address", "place", "data_o", "soft_reset"}
         live = {name: member for name, member in self._live.signature.members.items() if name not in inner}
         super().__init__(members | live)
+
+    def _address(self) -> dict[str, wiring.Member]:
+        """Return the members that say which entry of a window, and which of its parts."""
+        entries = max(bits_for(self._registers.n_words - 1), _TURN_BITS)
+        return {"entry": In(entries), "place": In(range(RESULT_BYTES // self._octets))}
+
+    def _array_members(self) -> dict[str, wiring.Member]:
+        """Return the members for what the array holds."""
+        return {
+            "weight_i": In(stream.Signature(AccessRequest())),
+            "access_o": Out(stream.Signature(AccessToken())),
+            "access_i": In(stream.Signature(16)),
+            "counter_o": Out(stream.Signature(8)),
+            "counter_i": In(stream.Signature(COUNTER_WIDTH)),
+        }
 
     def pass_on(self, m: Module, holder: wiring.Component) -> None:
         """Join the block to the array's side of who holds it (:func:`array_side`): all but samples and results."""
@@ -217,7 +229,7 @@ class CsrBlock(wiring.Component):
             "idle",
             "collision",
         )
-        outputs = ("writable", "fits", "waits", "next_turn", "turns_done", *setting_names(self._registers))
+        outputs = ("writable", "fits", "waits", "next_turn", "turns_done", *self._registers.settings)
         m.d.comb += [getattr(live, name).eq(getattr(self, name)) for name in inputs]
         m.d.comb += [getattr(self, name).eq(getattr(live, name)) for name in outputs]
 

@@ -15,18 +15,12 @@ from erbium.hdl.registers import (
     WORD_BYTES,
     Control,
     ErrorCode,
+    LinkMap,
     Register,
-    RegisterMap,
     Status,
-    rate_names,
 )
 
 CODE_WIDTH = bits_for(max(ErrorCode))
-
-
-def setting_names(registers: RegisterMap) -> list[str]:
-    """Return the writable registers that hold what was written, in the order of their addresses."""
-    return ["n_ticks", "decide_after", *rate_names(registers.network)]
 
 
 class CsrRegisters(wiring.Component):
@@ -34,7 +28,7 @@ class CsrRegisters(wiring.Component):
 
     Parameters
     ----------
-    registers : RegisterMap
+    registers : LinkMap
     octets : int
         Bytes that are read at once: 1, or 4 for a whole word.
     codes : type of enum.IntEnum
@@ -75,12 +69,10 @@ class CsrRegisters(wiring.Component):
     Reads and checks have latency 0, a write takes one clock.
     """
 
-    def __init__(
-        self, registers: RegisterMap, octets: int = 1, codes: type[enum.IntEnum] = ErrorCode
-    ) -> None:
+    def __init__(self, registers: LinkMap, octets: int = 1, codes: type[enum.IntEnum] = ErrorCode) -> None:
         self._registers, self._octets = registers, octets
         self._code_width = bits_for(max(codes))
-        self._settings = [registers[name] for name in setting_names(registers)]
+        self._settings = [registers[name] for name in registers.settings]
         members = {
             "address": In(bits_for(registers.n_words - 1)),
             "place": In(range(WORD_BYTES // octets)),

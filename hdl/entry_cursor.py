@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from erbium.hdl.registers import RegisterMap
+from erbium.hdl.registers import LinkMap
 
 HEADER_BYTES = 5
 """Bytes of a WRITE before its first entry."""
@@ -21,7 +21,7 @@ class EntryCursor(wiring.Component):
 
     Parameters
     ----------
-    registers : RegisterMap
+    registers : LinkMap
 
     Members
     -------
@@ -54,7 +54,7 @@ class EntryCursor(wiring.Component):
     All of it takes one clock; `set_count` comes after `set_first`, which sets the end to the first entry, too.
     """
 
-    def __init__(self, registers: RegisterMap) -> None:
+    def __init__(self, registers: LinkMap) -> None:
         self._registers, self._windows = registers, registers.windows
         self.width = bits_for(max(registers.n_inputs, *(window.entries for window in self._windows)))
         largest = (1 << self.width) - 1

@@ -15,10 +15,9 @@ from erbium.hdl.entry_cursor import EntryCursor
 from erbium.hdl.fork import Queue
 from erbium.hdl.frame import FrameReceiver, FrameSender
 from erbium.hdl.ports import pass_through
-from erbium.hdl.registers import RegisterMap, Request
+from erbium.hdl.registers import LinkMap, RegisterMap, Request
 from erbium.hdl.reply_writer import ReplyWriter
 from erbium.hdl.request_reader import RequestReader
-from erbium.hdl.tokens import SampleToken
 from erbium.hdl.uart import UartReceiver, UartTransmitter
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
@@ -65,7 +64,7 @@ class MessageLink(wiring.Component):
 
     Parameters
     ----------
-    registers : RegisterMap
+    registers : LinkMap
     timeout : int
         Clocks of silence after which an unfinished frame is given up.
 
@@ -103,24 +102,34 @@ class MessageLink(wiring.Component):
     constants, the last results and the tags of the samples under way, at most 16 of them.
     """
 
-    def __init__(self, registers: RegisterMap, timeout: int) -> None:
+    def __init__(self, registers: LinkMap, timeout: int) -> None:
         self._registers, self._timeout = registers, timeout
         frames = {"byte_i": In(stream.Signature(8)), "byte_o": Out(stream.Signature(8))}
-        super().__init__(frames | array_side(registers) | LIGHTS)
+        super().__init__(frames | self.side(registers) | LIGHTS)
+
+    @staticmethod
+    def side(registers: LinkMap) -> dict[str, wiring.Member]:
+        """Return the members for what is behind the link."""
+        return array_side(registers)
+
+    def _parts(self) -> tuple[RequestReader, CsrBlock, ReplyWriter]:
+        """Return the parts that know what is behind the link."""
+        return RequestReader(self._registers), CsrBlock(self._registers), ReplyWriter(self._registers)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.receiver = receiver = FrameReceiver(self._registers.max_message, self._timeout)
-        m.submodules.reader = reader = RequestReader(self._registers)
+        reader, csr, writer = self._parts()
+        m.submodules.reader = reader
         m.submodules.cursor = cursor = EntryCursor(self._registers)
-        m.submodules.csr = csr = CsrBlock(self._registers)
-        m.submodules.writer = writer = ReplyWriter(self._registers)
+        m.submodules.csr = csr
+        m.submodules.writer = writer
         m.submodules.sender = sender = FrameSender()
         connect(m, flipped(self.byte_i), receiver.byte_i)
         connect(m, receiver.outcome_o, reader.outcome_i)
         connect(m, receiver.message_o, reader.message_i)
         m.d.comb += receiver.skip.eq(reader.skip)
-        m.submodules.samples = samples = Handshake(SampleToken())
+        m.submodules.samples = samples = Handshake(reader.sample_o.payload.shape())
         connect(m, reader.sample_o, samples.token_i)
         connect(m, samples.token_o, flipped(self.sample_o))
         connect(m, flipped(self.result_i), writer.result_i)
@@ -213,13 +222,13 @@ class MessageLink(wiring.Component):
         ]
 
 
-class HostLink(wiring.Component):
-    """The host link on a serial line.
+class SerialLink(wiring.Component):
+    """A link of messages on a serial line.
 
     Parameters
     ----------
-    network : Network or Graph
-    hardware : Hardware
+    link : type of MessageLink
+    registers : LinkMap
     clock_frequency, baud_rate : int
         In Hz and bits per second, see :func:`erbium.hdl.uart.bit_period`.
     buffer_bytes : int
@@ -243,28 +252,27 @@ class HostLink(wiring.Component):
 
     def __init__(
         self,
-        network: Network | Graph,
-        hardware: Hardware | None = None,
-        clock_frequency: int = 12_000_000,
-        baud_rate: int = 1_000_000,
-        buffer_bytes: int = 0,
+        link: type[MessageLink],
+        registers: LinkMap,
+        clock_frequency: int,
+        baud_rate: int,
+        buffer_bytes: int,
     ) -> None:
         if buffer_bytes < 0:
             raise ValueError(f"buffer_bytes is {buffer_bytes}; it must be 0 or more")
-        self.registers = RegisterMap(network, hardware or Hardware(), clock_frequency, buffer_bytes)
-        self._clock_frequency, self._baud_rate = clock_frequency, baud_rate
-        self._buffer_bytes = buffer_bytes
+        self.registers = registers
+        self._link, self._buffer_bytes = link, buffer_bytes
+        self._timeout = max(round(clock_frequency * TIMEOUT_SECONDS), 1)
         self._receiver = UartReceiver(clock_frequency, baud_rate)
         self._transmitter = UartTransmitter(clock_frequency, baud_rate)
-        self._through = array_side(self.registers) | LIGHTS
+        self._through = link.side(registers) | LIGHTS
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | self._through)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        timeout = round(self._clock_frequency * TIMEOUT_SECONDS)
         m.submodules.receiver = receiver = self._receiver
         m.submodules.transmitter = transmitter = self._transmitter
-        m.submodules.link = link = MessageLink(self.registers, max(timeout, 1))
+        m.submodules.link = link = self._link(self.registers, self._timeout)
         m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]
         if self._buffer_bytes:
             m.submodules.buffer = buffer = Queue(8, self._buffer_bytes)
@@ -277,3 +285,26 @@ class HostLink(wiring.Component):
         connect(m, link.byte_o, transmitter.byte_i)
         pass_through(m, self, link, self._through)
         return m
+
+
+class HostLink(SerialLink):
+    """The host link of an array on a serial line.
+
+    Parameters
+    ----------
+    network : Network or Graph
+    hardware : Hardware
+    clock_frequency, baud_rate, buffer_bytes : int
+        Of :class:`SerialLink`, as are the members and the errors.
+    """
+
+    def __init__(
+        self,
+        network: Network | Graph,
+        hardware: Hardware | None = None,
+        clock_frequency: int = 12_000_000,
+        baud_rate: int = 1_000_000,
+        buffer_bytes: int = 0,
+    ) -> None:
+        registers = RegisterMap(network, hardware or Hardware(), clock_frequency, buffer_bytes)
+        super().__init__(MessageLink, registers, clock_frequency, baud_rate, buffer_bytes)

@@ -227,57 +227,40 @@ COUNTER_WIDTH = 48
 _RATES_AT, _COUNTERS_AT = 24, 32
 
 
-class RegisterMap:
-    """Registers and windows of the chip of one network.
-
-    Parameters
-    ----------
-    network : Network or Graph
-    hardware : Hardware
-    clock_frequency : int
-        In Hz.
-    buffer_bytes : int
-        Bytes of frames that the chip takes while it answers none; two frames of any length always fit.
+class LinkMap:
+    """Registers and windows of a chip, and its longest message: all that the serial link knows of what it belongs to.
 
     Attributes
     ----------
     registers : tuple of Register
         In ascending order of address.
     windows : tuple of Window
+    settings : tuple of str
+        Writable registers that hold what was written, in the order of their addresses.
     max_message : int
-        Bytes of the longest message of the host, without CRC and stuffing: a sample, or a row of weights.
-    graph : Graph
-    populations : tuple of EnginePopulation
-        Those with a window of weights.
+        Bytes of the longest message of the host, without CRC and stuffing.
     """
 
-    def __init__(
-        self, network: Network | Graph, hardware: Hardware, clock_frequency: int = 0, buffer_bytes: int = 0
-    ) -> None:
-        self.network, self.hardware = network, hardware
-        self.graph, self.populations = graph_of(network), engine_populations(network)
-        self.windows = tuple(_windows(network))
-        weights = [window.entry_bytes for window in self.windows if window.number >= WindowNumber.WEIGHTS]
-        # Type and tag come first in each message, then what the type asks for.
-        self.max_message = max(2 + 7 + self.n_inputs, 2 + 3 + max(weights))
-        self.registers = tuple(_registers(network, hardware, clock_frequency, buffer_bytes, self.max_message))
-        self._by_name = {register.name: register for register in self.registers}
-
-    @property
-    def n_inputs(self) -> int:
-        """Pixels of a sample."""
-        return self.graph.n_pixels
-
-    @property
-    def n_classes(self) -> int:
-        """Classes that a label can name; of a graph that has none, label 0 is all there is."""
-        return max(self.graph.n_classes, 1)
+    registers: tuple[Register, ...]
+    windows: tuple[Window, ...]
+    settings: tuple[str, ...] = ()
+    max_message: int
 
     def __getitem__(self, name: str) -> Register:
-        return self._by_name[name]
+        return next(register for register in self.registers if register.name == name)
 
     def __iter__(self) -> Iterator[Register]:
         return iter(self.registers)
+
+    @property
+    def n_inputs(self) -> int:
+        """Pixels that are counted as a sample comes; 0 where none are."""
+        return 0
+
+    @property
+    def n_classes(self) -> int:
+        """Classes that a label can name."""
+        return 1
 
     @property
     def n_words(self) -> int:
@@ -299,6 +282,50 @@ class RegisterMap:
         raise KeyError(number)
 
 
+class RegisterMap(LinkMap):
+    """Registers and windows of the chip of one network.
+
+    Parameters
+    ----------
+    network : Network or Graph
+    hardware : Hardware
+    clock_frequency : int
+        In Hz.
+    buffer_bytes : int
+        Bytes of frames that the chip takes while it answers none; two frames of any length always fit.
+
+    Attributes
+    ----------
+    registers, windows, settings, max_message
+        Of :class:`LinkMap`. The longest message is a sample, or a row of weights.
+    graph : Graph
+    populations : tuple of EnginePopulation
+        Those with a window of weights.
+    """
+
+    def __init__(
+        self, network: Network | Graph, hardware: Hardware, clock_frequency: int = 0, buffer_bytes: int = 0
+    ) -> None:
+        self.network, self.hardware = network, hardware
+        self.graph, self.populations = graph_of(network), engine_populations(network)
+        self.windows = tuple(_windows(network))
+        weights = [window.entry_bytes for window in self.windows if window.number >= WindowNumber.WEIGHTS]
+        # Type and tag come first in each message, then what the type asks for.
+        self.max_message = max(2 + 7 + self.n_inputs, 2 + 3 + max(weights))
+        self.registers = tuple(_registers(network, hardware, clock_frequency, buffer_bytes, self.max_message))
+        self.settings = ("n_ticks", "decide_after", *rate_names(network))
+
+    @property
+    def n_inputs(self) -> int:
+        """Pixels of a sample."""
+        return self.graph.n_pixels
+
+    @property
+    def n_classes(self) -> int:
+        """Classes that a label can name; of a graph that has none, label 0 is all there is."""
+        return max(self.graph.n_classes, 1)
+
+
 def weight_bytes(weight_width: int) -> int:
     """Return the bytes that a weight takes on the link, two's complement, the low byte first."""
     return 1 if weight_width <= 8 else 2
@@ -311,8 +338,7 @@ def pixel_bytes(pixels: PixelFormat, n_inputs: int) -> int:
 
 def _windows(network: Network | Graph) -> Iterator[Window]:
     last = max(register.address + register.words for register in _registers(network, Hardware(), 0, 0, 0))
-    yield Window("registers", WindowNumber.REGISTERS, last, WORD_BYTES, True, "register words")
-    yield Window("results", WindowNumber.RESULTS, HISTORY, RESULT_BYTES, False, "the last results by turn")
+    yield from standard_windows(last)
     for number, population in enumerate(engine_populations(network)):
         yield Window(
             f"weights_{number + 1}",
@@ -324,17 +350,15 @@ def _windows(network: Network | Graph) -> Iterator[Window]:
         )
 
 
-def _registers(
-    network: Network | Graph, hardware: Hardware, clock_frequency: int, buffer_bytes: int, max_message: int
-) -> Iterator[Register]:
-    graph, populations = graph_of(network), engine_populations(network)
-    yield Register("magic", 0, 32, "the letters ERBM", value=MAGIC)
+def identity_registers(letters: str, magic: int, meaning: str, digest: str) -> Iterator[Register]:
+    """Return the registers by which a chip is known, the same in every version of the protocol."""
+    yield Register("magic", 0, 32, f"the letters {letters}", value=magic)
     yield Register("protocol", 1, 16, "version of the host link's messages", value=PROTOCOL_VERSION)
-    yield Register("digest", 2, 64, "digest of the network", value=int(digest_of(network), 16))
-    yield Register("n_inputs", 4, 16, "pixels of a sample", value=graph.n_pixels)
-    yield Register("n_layers", 5, 8, "layers", value=len(populations))
-    yield Register("n_classes", 6, 16, "classes", value=graph.n_classes)
-    yield Register("lanes", 7, 16, "synapses of one word", value=hardware.lanes)
+    yield Register("digest", 2, 64, meaning, value=int(digest, 16))
+
+
+def link_registers(clock_frequency: int, buffer_bytes: int, max_message: int) -> Iterator[Register]:
+    """Return the registers of the link itself."""
     yield Register("clock_frequency", 8, 32, "clock in Hz", value=clock_frequency)
     yield Register("max_message", 9, 32, "bytes of the longest message of the host", value=max_message)
     yield Register(
@@ -350,6 +374,24 @@ def _registers(
     yield Register("refused", 14, 16, "frames refused since the last reset; stays at its largest value")
     yield Register("next_turn", 15, 8, "turn of the next sample")
     yield Register("turns_done", 16, 8, "turn of the next result")
+
+
+def standard_windows(n_words: int) -> Iterator[Window]:
+    """Return the windows that every chip has: its registers and the last results."""
+    yield Window("registers", WindowNumber.REGISTERS, n_words, WORD_BYTES, True, "register words")
+    yield Window("results", WindowNumber.RESULTS, HISTORY, RESULT_BYTES, False, "the last results by turn")
+
+
+def _registers(
+    network: Network | Graph, hardware: Hardware, clock_frequency: int, buffer_bytes: int, max_message: int
+) -> Iterator[Register]:
+    graph, populations = graph_of(network), engine_populations(network)
+    yield from identity_registers("ERBM", MAGIC, "digest of the network", digest_of(network))
+    yield Register("n_inputs", 4, 16, "pixels of a sample", value=graph.n_pixels)
+    yield Register("n_layers", 5, 8, "layers", value=len(populations))
+    yield Register("n_classes", 6, 16, "classes", value=graph.n_classes)
+    yield Register("lanes", 7, 16, "synapses of one word", value=hardware.lanes)
+    yield from link_registers(clock_frequency, buffer_bytes, max_message)
     yield Register(
         "n_ticks", 17, 16, "longest presentation", True, low=1, high=graph.n_ticks, reset=graph.n_ticks
     )

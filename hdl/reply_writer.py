@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from erbium.hdl.cobs import MessageByte
 from erbium.hdl.csr import STORE_BITS, result_address, tag_address
 from erbium.hdl.one_hot import OneHot
-from erbium.hdl.registers import ERROR_REPLY, REPLY_BIT, RegisterMap, Request
+from erbium.hdl.registers import ERROR_REPLY, REPLY_BIT, LinkMap, Request
 from erbium.hdl.tokens import Result
 
 # Bytes of a reply.
@@ -23,12 +23,14 @@ class ReplyWriter(wiring.Component):
 
     Parameters
     ----------
-    registers : RegisterMap
+    registers : LinkMap
+    result : Layout, optional
+        Five bytes that are said of a sample; default: those of an array.
 
     Members
     -------
     message_o : Out(stream of MessageByte)
-    result_i : In(stream of Result)
+    result_i : In(stream of `result`)
         Taken when it has been noted in the store.
     ask : In(1), kind : In(2), tag : In(8), refused : In(1)
         Of :class:`erbium.hdl.request_reader.RequestReader`.
@@ -58,11 +60,11 @@ class ReplyWriter(wiring.Component):
     5 more to be noted.
     """
 
-    def __init__(self, registers: RegisterMap) -> None:
+    def __init__(self, registers: LinkMap, result: data.Layout | None = None) -> None:
         super().__init__(
             {
                 "message_o": Out(stream.Signature(MessageByte())),
-                "result_i": In(stream.Signature(Result())),
+                "result_i": In(stream.Signature(result or Result())),
                 "ask": In(1),
                 "kind": In(bits_for(max(Request))),
                 "tag": In(8),

@@ -47,7 +47,9 @@ class RequestReader(wiring.Component):
     """Reads one message after the other, and has each of them answered before it reads the next.
 
     Everything is checked before anything is changed; the first thing that is wrong is what the host is told. Only the
-    pixels of a sample go to the array as they come: it forgets a sample that is not ended.
+    pixels of a sample go to the array as they come: it forgets a sample that is not ended. Frames, registers and
+    windows are read alike for every chip; what else there is to be written, and samples, are matters of methods of
+    their own, which :class:`erbium.hdl.core.link.CoreReader` has, too.
 
     Parameters
     ----------
@@ -89,16 +91,14 @@ class RequestReader(wiring.Component):
 
     def __init__(self, registers: RegisterMap) -> None:
         self._registers = registers
-        self._populations, self._n_inputs = registers.populations, registers.n_inputs
-        self._n_classes = registers.n_classes
+        self._n_inputs, self._n_classes = registers.n_inputs, registers.n_classes
         entries = max(self._n_inputs, *(window.entries for window in registers.windows))
         super().__init__(
             {
                 "outcome_i": In(stream.Signature(FrameOutcome(registers.max_message))),
                 "message_i": In(stream.Signature(MessageByte())),
                 "skip": Out(1),
-                "sample_o": Out(stream.Signature(SampleToken())),
-                "access_o": Out(stream.Signature(AccessRequest())),
+                **self._outputs(),
                 "idle": In(1),
                 "byte": Out(8),
                 "pair": Out(16),
@@ -134,6 +134,13 @@ class RequestReader(wiring.Component):
             }
         )
 
+    def _outputs(self) -> dict[str, wiring.Member]:
+        """Return the members for samples and for what is written."""
+        return {
+            "sample_o": Out(stream.Signature(SampleToken())),
+            "access_o": Out(stream.Signature(AccessRequest())),
+        }
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         message, byte = self.message_i, self.message_i.payload.byte
@@ -152,20 +159,6 @@ class RequestReader(wiring.Component):
         m.d.comb += [self.byte.eq(byte), self.pair.eq(Cat(self.value[24:], byte))]
         with m.If(message.valid & message.ready):
             m.d.sync += self.value.eq(Cat(self.value[8:], byte))
-        wide = Signal()
-        with m.Switch(self.window):
-            for number, layer in enumerate(self._populations):
-                with m.Case(WEIGHTS + number):
-                    m.d.comb += wide.eq(weight_bytes(layer.weight_width) == 2)
-        begin = data.View(Begin(), self.sample_o.payload.data)
-        m.d.comb += [
-            # What is not looked at is not cleared: that would take logic.
-            begin.seed.eq(self.value),
-            begin.label.eq(found.label),
-            begin.learn.eq(self.learns),
-            self.sample_o.payload.data[: Pixel().size].eq(Cat(found.pixel, self.entry)),
-            self.access_o.payload.data.eq(Mux(wide, self.pair, byte)),
-        ]
         self._fsm = fsm = OneHot(m, "WAIT")
         self._wrong = Signal(len(ErrorCode))  # by the number of the code less one
         with fsm.state("WAIT"):
@@ -174,9 +167,8 @@ class RequestReader(wiring.Component):
             m.d.comb += [message.ready.eq(1)]
             self._header(m, found)
         self._entries(m, found)
-        self._weights(m, wide)
+        self._memories(m)
         self._sample(m, found)
-        self._pixels(m, found)
         with fsm.state("ANSWER"):
             m.d.comb += [self.ask.eq(1), self.outcome_i.ready.eq(self.done)]
             with m.If(self.done):
@@ -226,6 +218,7 @@ class RequestReader(wiring.Component):
             with m.Case(_WINDOW_OR_TURN):
                 m.d.comb += self.set_window.eq(1)
                 m.d.sync += found.wrong_turn.eq(byte != self.next_turn)
+                self._after_turn(m, final)
             with m.Case(_FLAGS):
                 pixels = byte[1:3]
                 m.d.sync += [
@@ -255,6 +248,9 @@ class RequestReader(wiring.Component):
             self._fsm.go("SAMPLE")
         with m.Elif(final):
             self._fsm.go("WINDOW")
+
+    def _after_turn(self, m: Module, final: Signal) -> None:
+        """Say whether the header of a sample ends with its turn: here flags, label and seed follow."""
 
     def _entries(self, m: Module, found: _Found) -> None:
         """Check the entries of a READ or WRITE, and the value of a register."""
@@ -306,9 +302,15 @@ class RequestReader(wiring.Component):
             with m.Elif(self.idle | ~self.waits):
                 self._fsm.go("ANSWER")
 
-    def _weights(self, m: Module, wide: Signal) -> None:
+    def _memories(self, m: Module) -> None:
         """Go to the first row, and write rows."""
         message, access = self.message_i, self.access_o
+        wide = Signal()
+        with m.Switch(self.window):
+            for number, layer in enumerate(self._registers.populations):
+                with m.Case(WEIGHTS + number):
+                    m.d.comb += wide.eq(weight_bytes(layer.weight_width) == 2)
+        m.d.comb += access.payload.data.eq(Mux(wide, self.pair, self.byte))
         with self._fsm.state("QUIET"), m.If(self.idle):
             self._fsm.go("SEEK")
         waiting = Signal()  # for the high byte of the weight
@@ -341,6 +343,14 @@ class RequestReader(wiring.Component):
     def _sample(self, m: Module, found: _Found) -> None:
         """Check what is said of a sample, begin it and end it."""
         sample = self.sample_o
+        begin = data.View(Begin(), sample.payload.data)
+        m.d.comb += [
+            # What is not looked at is not cleared: that would take logic.
+            begin.seed.eq(self.value),
+            begin.label.eq(found.label),
+            begin.learn.eq(self.learns),
+            sample.payload.data[: Pixel().size].eq(Cat(found.pixel, self.entry)),
+        ]
         pixel = sample.payload.data[: Pixel().size]
         with self._fsm.state("SAMPLE"):
             with m.If(found.wrong_flags):
@@ -376,6 +386,7 @@ class RequestReader(wiring.Component):
             with m.If(sample.ready):
                 m.d.comb += [self.begins.eq(1), self.outcome_i.ready.eq(1)]
                 self._fsm.go("WAIT")
+        self._pixels(m, found)
 
     def _pixels(self, m: Module, found: _Found) -> None:
         """Send pixels as they come."""

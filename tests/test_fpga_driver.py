@@ -15,6 +15,7 @@ from erbium.fpga.driver import BoardArray
 from erbium.fpga.driver_protocol import (
     FrameSplitter,
     Outcome,
+    entry_body,
     frame,
     pack_pixels,
     pack_weights,
@@ -277,7 +278,7 @@ def test_weights_come_out_as_they_went_in(width: int, n_neurons: int, data: st.D
 
 
 def test_an_entry_of_the_results() -> None:
-    assert Outcome.of_window(bytes([7, 0, 1, 2, 3, 4, 0, 0])) == Outcome(7, 0x201, 0x403)
+    assert Outcome.of(entry_body(bytes([7, 0, 1, 2, 3, 4, 0, 0]))) == Outcome(7, 0x201, 0x403)
 
 
 def test_patience_grows_with_a_slow_line_and_not_with_a_bad_one() -> None:

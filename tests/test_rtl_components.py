@@ -135,7 +135,7 @@ def short_cases():
 
 WHOLE = {
     *("ErbiumArray", "ErbiumChip", "FrameChip", "AxiChip", "WishboneChip"),
-    *("MessageLink", "HostLink", "CoreEngine"),
+    *("MessageLink", "HostLink", "CoreEngine", "FrameCore"),
 }
 """What Verilator takes longer to compile than to run: in the short form Icarus alone runs it, and Verilator its parts.
 

@@ -17,7 +17,7 @@ from erbium.hdl.core.engine import CoreEngine
 from erbium.sw_model.constants import Array
 from erbium.sw_model.description import machine
 from erbium.sw_model.description.graph import Graph
-from erbium.sw_model.description.machine import CoreHardware, Window
+from erbium.sw_model.description.machine import CoreHardware, Info, Window
 from erbium.sw_model.graph_model.drive import NOTHING, Drive
 from erbium.sw_model.programs import MAX_STATES
 from erbium.sw_model.results import SampleResult
@@ -130,8 +130,10 @@ class SimulatedPort:
                 "the simulated core hung; this is a defect, please report it with the command"
             )
 
-    def present(self, tokens: Array, n_ticks: int) -> Outcome:
-        """Send a sample of at most so many ticks, uint64 tokens, and wait for its end."""
+    def present(self, tokens: Array, n_ticks: int) -> Outcome | None:
+        """Send a sample of at most so many ticks, uint64 tokens, and wait for its end; ``None`` if it is dropped."""
+        if not self.read(Window.INFO, Info.LOADED, 1)[0]:
+            return None
         self.raster = np.zeros((n_ticks, self._places), dtype=np.uint8)
         self.states = np.zeros((n_ticks if self._probes else 0, self._places, MAX_STATES), dtype=np.int16)
         result = np.zeros(5, dtype=np.int64)

@@ -20,7 +20,9 @@ from erbium.hdl.bus_chip import AxiChip, WishboneChip
 from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.chip import ErbiumChip, FrameChip
 from erbium.hdl.cobs import CobsDecoder, CobsEncoder
+from erbium.hdl.core.chip import FrameCore
 from erbium.hdl.core.engine import CoreEngine
+from erbium.hdl.core.link_map import CoreMap
 from erbium.hdl.counter_bank import Count, CounterBank
 from erbium.hdl.crc import Crc
 from erbium.hdl.encoder import Encoder
@@ -791,6 +793,13 @@ def _cores() -> Iterator[Case]:
         yield Case(f"layers-{lanes}-{units}", {"hardware": hardware}, VERILATOR, {"graph": tiny})
 
 
+def _frame_cores() -> Iterator[Case]:
+    """A graph that learns, on a core whose memories are hardly larger than it asks for."""
+    small = {"sources": 4, "populations": 2, "modulators": 4, "groups": 2, "record_words": 64}
+    registers = CoreMap(CoreHardware(lanes=2, units=1, **small), 12_000_000)
+    yield Case("machine", {"registers": registers, "timeout": 400}, BOTH, {"graph": rewarded(12)})
+
+
 _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Component] | None]] = {
     Generator: (
         rng.Generator,
@@ -867,6 +876,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     WishboneChip: (BusModel, "bus", itertools.chain(_wishbone_chips(), _at_work("tiny")), None),
     LayerEngine: (LayerModel, "layer", itertools.chain(_layers(), _first_spike_layers()), ProbedLayer),
     CoreEngine: (GraphModel, "core_engine", _cores(), None),
+    FrameCore: (GraphModel, "core_link", _frame_cores(), None),
     ErbiumArray: (ArrayModel, "array", itertools.chain(_arrays(), _first_spike_arrays()), ProbedArray),
 }
 
@@ -897,6 +907,14 @@ REGISTRY: dict[str, Entry] = {
 """Every component that has a bench of its own, by name."""
 
 COVERED_BY = {
+    "CoreCsr": "FrameCore",
+    "CoreLink": "FrameCore",
+    "CoreMessageLink": "FrameCore",
+    "CoreReader": "FrameCore",
+    "ErbiumCore": "FrameCore",
+    "SpikeRecord": "FrameCore",
+    "TokenReader": "FrameCore",
+    "SerialLink": "HostLink",
     "CoreCounters": "CoreEngine",
     "CoreInfo": "CoreEngine",
     "CoreReadout": "CoreEngine",

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.core.layouts import HostAccess, index
 from erbium.hdl.core.window_memory import WindowMemory
-from erbium.sw_model.description.machine import COUNTER_WIDTH, CoreHardware
+from erbium.sw_model.description.machine import CoreHardware, Window, window_shapes
 
 AMOUNT_WIDTH = 32
 ROW = 4
@@ -31,6 +31,7 @@ class CoreCounters(wiring.Component):
 
     def __init__(self, hardware: CoreHardware) -> None:
         self._rows = hardware.populations + 1
+        self._shape = window_shapes(hardware)[Window.COUNTERS]
         super().__init__(
             {
                 "add": In(1),
@@ -43,7 +44,7 @@ class CoreCounters(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = store = WindowMemory(self._rows * ROW, COUNTER_WIDTH)
+        m.submodules.memory = store = WindowMemory(*self._shape)
         wiring.connect(m, store.host, wiring.flipped(self.host))
         row, which = Signal.like(self.row), Signal(2)
         amounts = Signal(self.amounts.shape())

@@ -16,6 +16,7 @@ from erbium.hdl.core.row_walker import RowWalker
 from erbium.hdl.core.sequencer import SampleOutcome, Sequencer
 from erbium.hdl.core.source_unit import SourceUnit
 from erbium.hdl.core.spike_memory import SpikeMemory
+from erbium.hdl.core.spike_record import SpikeRecord
 from erbium.hdl.core.sweeper import Sweeper
 from erbium.sw_model.description.machine import PIECE_WIDTH, TABLE_WIDTH, CoreHardware, Window
 
@@ -85,6 +86,7 @@ class CoreEngine(wiring.Component):
         m.submodules.core_readout = readout = CoreReadout(hw)
         m.submodules.core_counters = counters = CoreCounters(hw)
         m.submodules.core_info = info = CoreInfo(hw)
+        m.submodules.spike_record = record = SpikeRecord(hw)
         wiring.connect(m, sequencer.sample_i, wiring.flipped(self.sample_i))
         wiring.connect(m, sequencer.result_o, wiring.flipped(self.result_o))
         wiring.connect(m, sequencer.event_o, sources.event_i)
@@ -182,6 +184,9 @@ class CoreEngine(wiring.Component):
             counters.row.eq(sequencer.count_row),
             counters.amounts.eq(sequencer.count_amounts),
             sequencer.count_busy.eq(counters.busy),
+            record.clear.eq(sequencer.source_begin),
+            record.enable.eq(sweeper.spikes_enable),
+            record.spikes.eq(sweeper.spikes_data),
             # What leaves.
             sequencer.loaded.eq(info.loaded),
             self.idle.eq(sequencer.idle),
@@ -193,7 +198,7 @@ class CoreEngine(wiring.Component):
         ]
         # A token TICK reaches the sources a tick ahead: their slot is the next one.
         m.d.comb += sources.slot.eq(sequencer.source_slot)
-        self._host(m, sequencer, sources, walker, lanes, sweeper, counters, info)
+        self._host(m, sequencer, sources, walker, lanes, sweeper, counters, info, record)
         return m
 
     def _host(
@@ -206,6 +211,7 @@ class CoreEngine(wiring.Component):
         sweeper: Sweeper,
         counters: CoreCounters,
         info: CoreInfo,
+        record: SpikeRecord,
     ) -> None:
         windows = {
             Window.TABLES: sequencer.tables,
@@ -217,6 +223,7 @@ class CoreEngine(wiring.Component):
             Window.STATES: sweeper.states,
             Window.COUNTERS: counters.host,
             Window.INFO: info.host,
+            Window.SPIKES: record.host,
         }
         request = self.host_i.payload
         m.d.comb += self.host_i.ready.eq(sequencer.idle & ~self.sample_i.valid)

@@ -9,6 +9,7 @@ from erbium.hdl.core.layouts import HostAccess
 from erbium.sw_model.description.machine import (
     DIGEST_PIECES,
     INFO_CAPACITY,
+    INFO_PLACES,
     MAGIC,
     PIECE_WIDTH,
     TABLES_VERSION,
@@ -21,8 +22,9 @@ from erbium.sw_model.description.machine import (
 class CoreInfo(wiring.Component):
     """Constants that announce the capacity, and registers of the host's: the digest, and whether loading is complete.
 
-    After a reset no network is loaded: whoever loads takes the mark away before the first write and sets it after the
-    last one, so a host that was interrupted leaves a core that says so.
+    When the FPGA has been configured no network is loaded. Whoever loads takes the mark away before the first write and
+    sets it after the last one, so a host that was interrupted leaves a core that says so. A reset changes no memory,
+    and so neither the mark nor the digest.
 
     Parameters
     ----------
@@ -45,20 +47,22 @@ class CoreInfo(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        digest = Signal(data.ArrayLayout(PIECE_WIDTH, DIGEST_PIECES))
+        digest = Signal(data.ArrayLayout(PIECE_WIDTH, DIGEST_PIECES), reset_less=True)
+        loaded = Signal(reset_less=True)
+        m.d.comb += self.loaded.eq(loaded)
         host = self.host
         constants = {Info.MAGIC: MAGIC, Info.VERSION: TABLES_VERSION}
         constants |= {INFO_CAPACITY + number: value for number, value in enumerate(self._capacity)}
-        place = host.address[:6]
+        place = host.address[: (INFO_PLACES - 1).bit_length()]
         m.d.sync += host.read_data.eq(0)
         with m.Switch(place):
             for number, value in constants.items():
                 with m.Case(number):
                     m.d.sync += host.read_data.eq(value)
             with m.Case(Info.LOADED):
-                m.d.sync += host.read_data.eq(self.loaded)
+                m.d.sync += host.read_data.eq(loaded)
                 with m.If(host.valid & host.write):
-                    m.d.sync += self.loaded.eq(host.write_data[0])
+                    m.d.sync += loaded.eq(host.write_data[0])
             for number in range(DIGEST_PIECES):
                 with m.Case(Info.DIGEST + number):
                     m.d.sync += host.read_data.eq(digest[number])

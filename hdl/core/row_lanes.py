@@ -22,7 +22,15 @@ from erbium.hdl.fixed import delayed, total_of
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.word_file import WordRom
 from erbium.sw_model import constants
-from erbium.sw_model.description.machine import HEIGHT_NAMES, POPULATION, PROJECTION, CoreHardware, RuleKind
+from erbium.sw_model.description.machine import (
+    HEIGHT_NAMES,
+    POPULATION,
+    PROJECTION,
+    CoreHardware,
+    RuleKind,
+    Window,
+    window_shapes,
+)
 from erbium.sw_model.rules.end import END_ROUNDING
 
 LEARN_LATENCY = LEARNED + 1
@@ -101,7 +109,7 @@ class RowLanes(wiring.Component):
 
         first = population.neuron_first
         # --- memories --------------------------------------------------------------------------------------
-        m.submodules.weight_memory = weights = WindowMemory(hw.weight_words, width * lanes)
+        m.submodules.weight_memory = weights = WindowMemory(*window_shapes(hw)[Window.WEIGHTS])
         wiring.connect(m, weights.host, wiring.flipped(self.weights))
         m.d.comb += weights.read_address.eq(slots[0].weights)
         weight = delayed(m, weights.read_data, 1, "weight", cleared=False)

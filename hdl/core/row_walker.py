@@ -11,13 +11,14 @@ from erbium.hdl.fixed import total_of
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.rng import xorshift32
 from erbium.sw_model.description.machine import (
-    ENTRY_WORD_WIDTH,
     HEAD,
     POPULATION,
     PROJECTION,
     SPIKE_WIDTH,
     CoreHardware,
     RuleKind,
+    Window,
+    window_shapes,
 )
 
 
@@ -231,8 +232,9 @@ class RowWalker(wiring.Component):
                             m.next = "IDLE"
 
         # --- words of a row ------------------------------------------------------------------------------
-        m.submodules.head_memory = heads = WindowMemory(hw.heads, HEAD.n_words * 64)
-        m.submodules.entry_memory = entries = WindowMemory(hw.entries, ENTRY_WORD_WIDTH + hw.lanes)
+        shapes = window_shapes(hw)
+        m.submodules.head_memory = heads = WindowMemory(*shapes[Window.HEADS])
+        m.submodules.entry_memory = entries = WindowMemory(*shapes[Window.ENTRIES])
         wiring.connect(m, heads.host, wiring.flipped(self.heads))
         wiring.connect(m, entries.host, wiring.flipped(self.entries))
         head = layout_of(HEAD)(heads.read_data)

@@ -28,6 +28,8 @@ from erbium.sw_model.description.machine import (
     Record,
     RuleKind,
     TokenKind,
+    Window,
+    window_shapes,
 )
 from erbium.sw_model.programs import MAX_STATES
 
@@ -158,7 +160,7 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         hw = self.hardware
-        m.submodules.table_memory = table = WindowMemory(hw.table_words, TABLE_WIDTH)
+        m.submodules.table_memory = table = WindowMemory(*window_shapes(hw)[Window.TABLES])
         wiring.connect(m, table.host, wiring.flipped(self.tables))
         network, population, projection = self.network, self.population, self.projection
         modulator = Signal(layout_of(MODULATOR))

@@ -14,10 +14,11 @@ from erbium.sw_model.description.machine import (
     PIXEL_TOKEN,
     SOURCE,
     SPIKE_WIDTH,
-    TABLE_WIDTH,
     CoreHardware,
     SourceKind,
     TokenKind,
+    Window,
+    window_shapes,
 )
 
 PLACE = data.StructLayout({"address": 16, "value": 12, "stop": 1})
@@ -93,7 +94,7 @@ class SourceUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         hw = self.hardware
-        m.submodules.table = table = WindowMemory(hw.sources * SOURCE.n_words, TABLE_WIDTH)
+        m.submodules.table = table = WindowMemory(*window_shapes(hw)[Window.SOURCES])
         wiring.connect(m, table.host, wiring.flipped(self.host))
         m.submodules.draws = draws = memory.Memory(shape=32, depth=hw.sources, init=[], attrs=COLLISION_FREE)
         read_draw, write_draw = draws.read_port(), draws.write_port()

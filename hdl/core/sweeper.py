@@ -16,10 +16,11 @@ from erbium.hdl.rng import mixed_byte
 from erbium.sw_model.description.machine import (
     BEGINNING,
     OPERATION,
-    OPERATIONS,
     POPULATION,
     SPIKE_WIDTH,
     CoreHardware,
+    Window,
+    window_shapes,
 )
 from erbium.sw_model.programs import MAX_STATES
 
@@ -116,11 +117,9 @@ class Sweeper(wiring.Component):
         first_word = population.neuron_first
         first_part = (first_word << bits)[: self._part_width]
 
-        m.submodules.state_memory = states = WindowMemory(
-            hw.neuron_words * parts, self.place.as_shape().width
-        )
+        m.submodules.state_memory = states = WindowMemory(*window_shapes(hw)[Window.STATES])
         wiring.connect(m, states.host, wiring.flipped(self.states))
-        m.submodules.operation_memory = program = WindowMemory(hw.groups * OPERATIONS, OPERATION.n_words * 64)
+        m.submodules.operation_memory = program = WindowMemory(*window_shapes(hw)[Window.OPERATIONS])
         wiring.connect(m, program.host, wiring.flipped(self.operations))
         m.submodules.noise_source = noise = NoiseSource(units)
         stored = self.place(states.read_data)

@@ -6,6 +6,7 @@ Both sides read this file: the hardware that walks the tables, and the host that
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
@@ -46,6 +47,8 @@ class CoreHardware:
         Rows of sparse projections and of identities, and the words of neurons that these reach.
     pixels, sources, populations, modulators, classes : int
         Pixels that can spike in a sample, and how many there are of each part.
+    record_words : int
+        Words of 16 spikes of a sample that the host can read afterwards, tick after tick.
     window : int
         Ticks of a spike history, 16 or 32.
 
@@ -71,6 +74,7 @@ class CoreHardware:
     populations: int = 16
     modulators: int = 16
     classes: int = 64
+    record_words: int = 4_096
     window: int = 32
 
     def __post_init__(self) -> None:
@@ -98,6 +102,7 @@ class CoreHardware:
             "populations": 64,
             "modulators": 64,
             "classes": 1 << 12,
+            "record_words": 1 << 16,
         }
         for name, most in limits.items():
             check_range(f"{name!r} of a core", getattr(self, name), 2, most)
@@ -161,6 +166,14 @@ class Record:
             bits |= (int(value) & ((1 << field.width) - 1)) << at
         mask = (1 << TABLE_WIDTH) - 1
         return [bits >> (TABLE_WIDTH * word) & mask for word in range(self.n_words)]
+
+    def unpack(self, bits: int) -> dict[str, int]:
+        """Return the fields of a record whose words follow each other, the first one lowest."""
+        values = {name: bits >> at & (1 << field.width) - 1 for name, (at, field) in self.offsets.items()}
+        return {
+            name: value - (1 << field.width) if field.signed and value >> (field.width - 1) else value
+            for (name, value), (_, field) in zip(values.items(), self.offsets.values(), strict=True)
+        }
 
 
 def _fields(signed: bool = False, /, **widths: int) -> list[Field]:
@@ -376,6 +389,11 @@ VALUE_TOKEN = Record(
 )
 PIXEL_TOKEN = Record("a pixel", [*_KIND, *_fields(address=16, value=12)])
 
+RESULT = Record(
+    "what is said of words of a sample", _fields(answer=12, answered=1, ticks=13, decision=13, ended=1)
+)
+"""If a sample `ended` by them: the best neuron, if `answered`; ticks, and the tick of the decision, counted from 1."""
+
 # --- what the host reads and writes -----------------------------------------------------------------------------
 
 
@@ -391,6 +409,7 @@ class Window(IntEnum):
     STATES = 6
     COUNTERS = 7
     INFO = 8
+    SPIKES = 9  # of the last sample, as they were found: tick, population, 16 neurons; not to be written
 
 
 class Info(IntEnum):
@@ -405,9 +424,10 @@ class Info(IntEnum):
 DIGEST_PIECES = 2
 INFO_CAPACITY = 16
 """First place of the capacity."""
+INFO_PLACES = 64
 MAGIC = 0x45436F72
 """Tells a core from anything else that answers."""
-TABLES_VERSION = 1
+TABLES_VERSION = 2
 """Of the records: a host of another version does not load."""
 CAPACITY = tuple(field.name for field in fields(CoreHardware))
 
@@ -426,6 +446,36 @@ def pieces_of(width: int) -> int:
     """Return the places of a word of so many bits in a window: its pieces, up to a power of two."""
     pieces = -(-width // PIECE_WIDTH)
     return 1 << (pieces - 1).bit_length()
+
+
+class Shape(NamedTuple):
+    """Words of a window, and the bits of one."""
+
+    depth: int
+    width: int
+
+
+def window_shapes(hardware: CoreHardware) -> dict[Window, Shape]:
+    """Return how large each window of a core is."""
+    hw = hardware
+    return {
+        Window.TABLES: Shape(hw.table_words, TABLE_WIDTH),
+        Window.OPERATIONS: Shape(hw.groups * OPERATIONS, TABLE_WIDTH),
+        Window.SOURCES: Shape(hw.sources * SOURCE.n_words, TABLE_WIDTH),
+        Window.HEADS: Shape(hw.heads, TABLE_WIDTH),
+        Window.ENTRIES: Shape(hw.entries, ENTRY_WORD_WIDTH + hw.lanes),
+        Window.WEIGHTS: Shape(hw.weight_words, hw.weight_width * hw.lanes),
+        Window.STATES: Shape(hw.neuron_words * hw.parts, hw.units * PLACE_WIDTH),
+        Window.COUNTERS: Shape(len(Counter) * (hw.populations + 1), COUNTER_WIDTH),
+        Window.INFO: Shape(INFO_PLACES, PIECE_WIDTH),
+        Window.SPIKES: Shape(hw.record_words, SPIKE_WIDTH),
+    }
+
+
+def core_digest(hardware: CoreHardware) -> str:
+    """Return what tells a core from one of another size or version, 16 hexadecimal digits."""
+    text = " ".join(map(str, (TABLES_VERSION, *capacity_pieces(hardware))))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Counter(IntEnum):

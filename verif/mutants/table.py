@@ -90,6 +90,7 @@ QUICK = tuple(Subject(*one) for one in (("Crc", "crc", 12), ("SampleCount", "fiv
 OTHERS = {
     "WordRom": "a table of constants",
     "CoreEngine": "new; not sampled yet",
+    "FrameCore": "MessageLink and CoreEngine, joined",
     "Generator": "proved, and within Encoder and LayerEngine",
     "ErbiumChip": "HostLink and ErbiumArray, joined",
     "FrameChip": "MessageLink and ErbiumArray, joined",
