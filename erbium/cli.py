@@ -142,6 +142,7 @@ def is_expected(error: BaseException) -> bool:
     from erbium.checkpoint import CheckpointError
     from erbium.chip import ChipError
     from erbium.fpga.transport import LinkError
+    from erbium.gen.core_chip import CoreError
     from erbium.gen.files import OutputError
     from erbium.sw_model.datasets import DatasetError
     from erbium.sw_model.programs import DescriptionError
@@ -158,6 +159,7 @@ def is_expected(error: BaseException) -> bool:
             ChipError,
             ToolError,
             LinkError,
+            CoreError,
             OutputError,
             SweepError,
             OSError,

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from erbium.fpga.boards import BOARDS
+from erbium.fpga.core_plan import CORE
 from erbium.fpga.report import BuildReport
 from erbium.gen.presets import PRESETS
 
@@ -50,7 +51,7 @@ def read_budgets(file: Path = FILE) -> dict[tuple[str, str], Budget]:
     for board, presets in data.items():
         for preset, keys in presets.items():
             where = f"{file.name}: {board}.{preset}"
-            if board not in BOARDS or preset not in PRESETS:
+            if board not in BOARDS or preset not in (*PRESETS, CORE):
                 raise ValueError(f"{where}: there is no such board or preset")
             if unknown := set(keys) - {FLOOR, *CEILINGS}:
                 raise ValueError(f"{where}: there is no budget for {', '.join(sorted(unknown))}")

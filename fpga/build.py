@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Builds the bitstream of a network for a board, with a report; writes all of it or nothing."""
+"""Builds the bitstream of a network, or of a core, for a board, with a report; writes all of it or nothing."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from erbium.fpga import flow, placement
 from erbium.fpga.boards import Board
 from erbium.fpga.budgets import breaches
 from erbium.fpga.clock import clock_of
-from erbium.fpga.design import chip
-from erbium.fpga.planner import Plan, plan
+from erbium.fpga.core_plan import CORE, core_of
+from erbium.fpga.design import chip, core_chip
+from erbium.fpga.planner import plan
 from erbium.fpga.report import REPORT, TEXT, BuildReport, Cycles
 from erbium.fpga.top import BoardTop
 from erbium.gen.export import weights_digest
+from erbium.hdl.chip import ErbiumChip
+from erbium.hdl.core.chip import ErbiumCore
 from erbium.hdl.weight_words import LayerWeights, holds_contents
+from erbium.sw_model.description.machine import CoreHardware, core_digest
 from erbium.sw_model.distribution import version
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import DescriptionError, check_range
@@ -48,9 +52,10 @@ class BuildRequest:
     Parameters
     ----------
     board : Board
-    network : Network
+    network : Network, optional
+        Default: none, but the core of the board, into which any network is loaded.
     lanes : int, optional
-        Default: what the planner says.
+        Of an array; default: what the planner says.
     clock : int, optional
         In Hz; default: the board's.
     baud_rate : int, optional
@@ -66,7 +71,7 @@ class BuildRequest:
     """
 
     board: Board
-    network: Network
+    network: Network | None
     lanes: int | None = None
     clock: int | None = None
     baud_rate: int | None = None
@@ -86,7 +91,12 @@ class BuildRequest:
     @property
     def folder(self) -> Path:
         """Where the files go."""
-        return self.output or folder_of(self.board, self.network.name)
+        return self.output or folder_of(self.board, self.name)
+
+    @property
+    def name(self) -> str:
+        """What the bitstream is of."""
+        return CORE if self.network is None else self.network.name
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -96,7 +106,7 @@ class BuildRequest:
     @property
     def command(self) -> str:
         """The command line that asks for it."""
-        words = ["erbium", "build", self.board.name, self.named or self.network.name]
+        words = ["erbium", "build", self.board.name, self.named or self.name]
         if self.lanes is not None:
             words += ["--lanes", str(self.lanes)]
         if self.clock is not None:
@@ -141,21 +151,23 @@ def build(
     ToolError
         If a program is missing or fails; then its log is in the folder, as ``failed.log``.
     """
-    planned = plan(request.board, request.network, request.lanes).require()
+    subject = _subject(request)
     versions = flow.check_tools(request.board)
     clock = clock_of(request.board, request.clock)
     folder = request.folder
     # Beside the target, so that what is finished is only renamed.
     with temporary_folder(folder.parent, ".building-") as work:
-        cycles = measure_cycles(request.network, planned.hardware)
-        prepared = _timed("elaboration", progress, lambda: _prepare(request, planned, clock))
+        cycles = None
+        if request.network is not None and isinstance(subject.hardware, Hardware):
+            cycles = measure_cycles(request.network, subject.hardware)
+        prepared = _timed("elaboration", progress, lambda: _prepare(request, subject, clock))
         try:
             seconds, reached = flow.run(prepared[0], work, progress, request.seeds)
         except ToolError:
             _keep_logs(work, folder)
             raise
         seconds = {"elaboration": prepared[1]} | seconds
-        report = _report(request, planned, clock, versions, seconds, reached, work)
+        report = _report(request, subject, clock, versions, seconds, reached, work)
         report = replace(report, cycles=cycles)
         report = replace(report, problems=tuple(_problems(report)))
         _hand_over(report, work, folder)
@@ -184,11 +196,34 @@ def _timed(stage: str, progress: flow.Progress, work: Callable[[], flow.Flow]) -
     return result, seconds
 
 
-def _prepare(request: BuildRequest, planned: Plan, clock: int) -> flow.Flow:
+@dataclass(frozen=True)
+class _Subject:
+    """What is built: its digest, shape and lanes, and how large it is."""
+
+    digest: str
+    shape: tuple[int, ...]
+    lanes: int
+    hardware: Hardware | CoreHardware
+
+
+def _subject(request: BuildRequest) -> _Subject:
+    """Plan what is to be built; ``DescriptionError`` if it does not fit."""
+    if request.network is None:
+        hardware = core_of(request.board)
+        return _Subject(core_digest(hardware), (), hardware.lanes, hardware)
+    planned = plan(request.board, request.network, request.lanes).require()
+    return _Subject(request.network.digest, request.network.shape, planned.lanes, planned.hardware)
+
+
+def _prepare(request: BuildRequest, subject: _Subject, clock: int) -> flow.Flow:
     board = request.board
     try:
         baud_rate = request.baud_rate or board.baud_rate
-        core = chip(board, request.network, planned.hardware, clock, baud_rate, request.weights)
+        core: ErbiumChip | ErbiumCore
+        if request.network is not None and isinstance(subject.hardware, Hardware):
+            core = chip(board, request.network, subject.hardware, clock, baud_rate, request.weights)
+        else:
+            core = core_chip(board, clock, baud_rate)
     except ValueError as error:
         raise DescriptionError(f"{error}; choose another --baud or --clock") from None
     return flow.prepare(board, BoardTop(board, core, request.clock or board.clock), clock)
@@ -196,7 +231,7 @@ def _prepare(request: BuildRequest, planned: Plan, clock: int) -> flow.Flow:
 
 def _report(
     request: BuildRequest,
-    planned: Plan,
+    subject: _Subject,
     clock: int,
     versions: dict[str, str],
     seconds: dict[str, float],
@@ -204,7 +239,7 @@ def _report(
     work: Path,
 ) -> BuildReport:
     """Read what the programs left in the folder."""
-    board, network = request.board, request.network
+    board = request.board
     placed = json.loads((work / flow.PLACER_REPORT).read_text())
     log = (work / flow.PLACER_LOG).read_text(errors="replace")
     bitstream = (work / flow.BITSTREAMS[board.family]).read_bytes()
@@ -212,11 +247,11 @@ def _report(
         board=board.name,
         title=board.title,
         device=board.device.name,
-        preset=network.name,
-        digest=network.digest,
-        shape=network.shape,
-        hardware=json.loads(json.dumps(asdict(planned.hardware))),
-        lanes=planned.lanes,
+        preset=request.name,
+        digest=subject.digest,
+        shape=subject.shape,
+        hardware=json.loads(json.dumps(asdict(subject.hardware))),
+        lanes=subject.lanes,
         clock=clock,
         baud_rate=request.baud_rate or board.baud_rate,
         buffer_bytes=board.buffer_bytes,

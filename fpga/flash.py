@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from erbium.fpga.boards import Board
+from erbium.fpga.core_plan import CORE, core_of
 from erbium.fpga.probes import choose, scan
 from erbium.fpga.report import BuildReport, read_report
 from erbium.fpga.tools import find_loader
+from erbium.sw_model.description.machine import core_digest
 from erbium.sw_model.network import Network
 from erbium.verif.processes import run_within
 from erbium.verif.simulators import ToolError
@@ -21,7 +23,7 @@ FLASH_SECONDS = 300.0
 
 def flash(
     board: Board,
-    network: Network,
+    network: Network | None,
     folder: Path,
     *,
     permanent: bool = False,
@@ -33,8 +35,8 @@ def flash(
     Parameters
     ----------
     board : Board
-    network : Network
-        What the bitstream has to be of.
+    network : Network, optional
+        What the bitstream has to be of; without it, of the core of the board.
     folder : Path
         Where ``erbium build`` put it.
     permanent : bool
@@ -82,9 +84,10 @@ def flash(
     return report
 
 
-def _bitstream(board: Board, network: Network, folder: Path) -> BuildReport:
+def _bitstream(board: Board, network: Network | None, folder: Path) -> BuildReport:
     """Return the report of the bitstream in a folder, or say why there is none to load."""
-    build = f"'erbium build {board.name} {network.name}'"
+    name, digest = (CORE, core_digest(core_of(board))) if network is None else (network.name, network.digest)
+    build = f"'erbium build {board.name} {name}'"
     try:
         report = read_report(folder)
     except ValueError as error:
@@ -95,10 +98,11 @@ def _bitstream(board: Board, network: Network, folder: Path) -> BuildReport:
         raise ToolError(
             f"the bitstream in {folder} is for {report.board} and not for {board.name}; use {build}"
         )
-    if report.digest != network.digest:
+    if report.digest != digest:
+        what = "network" if report.shape else "core"
         raise ToolError(
-            f"the bitstream in {folder} is of a network with digest {report.digest} and {network.name} has "
-            f"{network.digest}; build it again with {build}"
+            f"the bitstream in {folder} is of a {what} with digest {report.digest} and {name} has {digest}; build it "
+            f"again with {build}"
         )
     if hashlib.sha256((folder / report.bitstream).read_bytes()).hexdigest() != report.bitstream_sha256:
         raise ToolError(

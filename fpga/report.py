@@ -45,10 +45,12 @@ class BuildReport:
     Parameters
     ----------
     board, title, device, preset, digest : str
-        `digest` is that of the network.
+        `digest` is that of the network, or of the size of a core.
     shape : tuple of int
+        Of a network; empty for a core.
     hardware : dict
-        As of :class:`erbium.sw_model.network.Hardware`.
+        As of :class:`erbium.sw_model.network.Hardware`, or of
+        :class:`erbium.sw_model.description.machine.CoreHardware`.
     lanes : int
         Of the first layer.
     clock : int
@@ -161,7 +163,7 @@ class BuildReport:
         lines = [
             f"{self.preset} on {self.title} ({self.device})",
             "",
-            f"network        {'-'.join(map(str, self.shape))}, digest {self.digest}",
+            f"network        {'-'.join(map(str, self.shape)) or 'any that is loaded'}, digest {self.digest}",
             f"lanes          {self.lanes}",
             f"clock          {self.clock / MHZ:g} MHz; {self.timing.fmax:g} MHz reached, "
             f"{self.timing.constraint:g} MHz asked for",
@@ -190,6 +192,8 @@ class BuildReport:
         return f"; {tries} MHz reached with the seeds before" if tries else ""
 
     def _speed_lines(self) -> list[str]:
+        if not self.shape:
+            return ["images/s       those of the network that is loaded"]
         if self.cycles is None:
             return ["images/s       not measured: the images that the network learns are not there"]
         cycles, speeds = self.cycles, self.speeds()

@@ -20,6 +20,7 @@ from erbium.bench.work import Advance, Task, carry_out
 from erbium.cycles import measure_cycles
 from erbium.fpga.boards import BOARDS, board
 from erbium.fpga.build import DEFAULT_FOLDER, BuildRequest, build
+from erbium.fpga.core_plan import CORE
 from erbium.fpga.flow import STAGES
 from erbium.fpga.report import BuildReport, read_report
 from erbium.gen.presets import PRESETS, preset
@@ -105,7 +106,7 @@ def _use(report: BuildReport, name: str) -> str:
 
 def reports_in(folder: Path = DEFAULT_FOLDER) -> list[BuildReport]:
     """Return the reports of all bitstreams below a folder, in the order of boards and presets."""
-    found = [read_report(folder / name / network) for name in BOARDS for network in PRESETS]
+    found = [read_report(folder / name / network) for name in BOARDS for network in (*PRESETS, CORE)]
     return [report for report in found if report is not None]
 
 

@@ -15,6 +15,7 @@ import click
 
 from erbium.commands import common
 from erbium.fpga.boards import BOARDS, Board, board
+from erbium.fpga.core_plan import CORE
 from erbium.gen.files import check_free
 from erbium.gen.presets import PRESETS
 from erbium.tables import PlainTable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from erbium.fpga.planner import Plan
 
 MHZ = 1_000_000
+
+CORE_LANES = "the lanes of a core are those of its board; leave --lanes out"
 
 
 @click.command(short_help="List the boards.")
@@ -126,15 +129,15 @@ def plan(name: str, network: str | None, graph: str | None, lanes: int | None, a
     Nothing is built. LUTs and flip-flops are estimates; block RAMs are counted as Yosys does it. The exit code is 2
     if the network does not fit.
 
-    With the word core and a network, a preset or the file of a graph: what it takes of the core that is planned for the
-    board, one engine into which any network is loaded. No bitstream of it can be built yet.
+    With the word core and a network, a preset or the file of a graph: what it takes of the core that 'erbium build
+    BOARD core' builds, one engine into which any network is loaded.
     """
     from erbium.fpga.planner import plan as make_plan
 
     described = board(name)
-    if network == "core":
+    if network == CORE:
         if lanes is not None:
-            raise click.UsageError("the lanes of a core are those of its board; leave --lanes out")
+            raise click.UsageError(CORE_LANES)
         _plan_core(described, graph, as_json=as_json)
         return
     if graph is not None:
@@ -232,10 +235,11 @@ def _show_plan(planned: Plan) -> None:
         "erbium build ulx3s-25f tiny",
         "erbium build ulx3s-85f erbp-mnist-200 --seed 2",
         "erbium build ulx3s-25f run.npz",
+        "erbium build ulx3s-85f core",
     ),
 )
 @click.argument("name", metavar="BOARD", shell_complete=common.complete_board)
-@click.argument("network", metavar="PRESET|FILE|CHECKPOINT", shell_complete=common.complete_network)
+@click.argument("network", metavar="PRESET|FILE|CHECKPOINT|core", shell_complete=common.complete_network)
 @click.option("--lanes", type=int, metavar="N", help="Lanes of layer 1; default is the most that fit.")
 @click.option("--clock", type=float, metavar="MHZ", help="Clock to reach; default is the board's.")
 @click.option(
@@ -264,7 +268,8 @@ def build(
 ) -> None:
     """Build the bitstream of a network for a board, with a report of its speed and size.
 
-    From a checkpoint, the synapse memories hold what was learned once the board is configured, where they can.
+    From a checkpoint, the synapse memories hold what was learned once the board is configured, where they can. With the
+    word core: one engine, into which 'erbium run' loads any network that fits, without another build.
 
     The exit code is 1 if the clock or the budget of the board and preset is missed: then there is a report and no
     bitstream.
@@ -276,7 +281,9 @@ def build(
     from erbium.fpga.flow import BITSTREAMS
     from erbium.fpga.report import REPORT
 
-    described, weights = common.network_or_trained(network)
+    if network == CORE and lanes is not None:
+        raise click.UsageError(CORE_LANES)
+    described, weights = (None, None) if network == CORE else common.network_or_trained(network)
     request = BuildRequest(
         board(name),
         described,
@@ -313,11 +320,13 @@ def _usb_place(context: click.Context, parameter: click.Parameter, text: str | N
 @click.command(
     short_help="Load a bitstream into a board.",
     epilog=common.examples(
-        "erbium flash ulx3s-85f erbp-mnist-200", "erbium flash ulx3s-85f erbp-mnist-200 --usb 001:010"
+        "erbium flash ulx3s-85f erbp-mnist-200",
+        "erbium flash ulx3s-85f erbp-mnist-200 --usb 001:010",
+        "erbium flash ulx3s-85f core",
     ),
 )
 @click.argument("name", metavar="BOARD", shell_complete=common.complete_board)
-@click.argument("network", metavar="PRESET|FILE|CHECKPOINT", shell_complete=common.complete_network)
+@click.argument("network", metavar="PRESET|FILE|CHECKPOINT|core", shell_complete=common.complete_network)
 @click.option("--permanent", is_flag=True, help="Write it to the board's flash memory, where it stays.")
 @click.option(
     "-i",
@@ -341,8 +350,9 @@ def flash(name: str, network: str, permanent: bool, folder: Path | None, usb: st
     from erbium.fpga.build import folder_of
     from erbium.fpga.flash import flash as load
 
-    described, (chosen, _) = board(name), common.network_or_trained(network)
-    where = folder or folder_of(described, chosen.name)
+    described = board(name)
+    chosen = None if network == CORE else common.network_or_trained(network)[0]
+    where = folder or folder_of(described, CORE if chosen is None else chosen.name)
     report = load(
         described,
         chosen,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,6 +15,8 @@ from erbium.bench.request import load_named
 from erbium.board_run import BoardRun
 from erbium.checkpoint import Checkpoint, CheckpointError
 from erbium.commands import common
+from erbium.core_run import N_SAMPLES, CoreRun
+from erbium.fpga.core_plan import graph_file
 from erbium.fpga.driver_open import Target
 from erbium.fpga.driver_resume import WAIT_SECONDS
 from erbium.gen.files import check_free, checkpoint_lock
@@ -38,9 +41,11 @@ N_VALIDATION, VALIDATION_TICKS = 256, 8
         "erbium run auto erbp-mnist-200 --epochs 1",
         "erbium run /dev/ttyUSB0 erbp-mnist-200 --images 1000 --compare --overwrite",
         "erbium run /dev/ttyUSB0 erbp-mnist-200 --resume",
+        "erbium run sim:ulx3s-85f:core erbp-digits",
+        "erbium run /dev/ttyUSB0 graph.json",
     ),
 )
-@click.argument("target", metavar="PORT|auto|sim:BOARD")
+@click.argument("target", metavar="PORT|auto|sim:BOARD[:core]")
 @click.argument("network", metavar="PRESET|FILE", shell_complete=common.complete_network)
 @click.option(
     "--images", type=int, metavar="N", help=f"Learn N images; default {N_SIMULATED} when simulated."
@@ -86,7 +91,7 @@ def run(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Learn on a board that holds the network's bitstream, test it, and read the weights back.
+    """Learn on a board that holds the network's bitstream, or a core, test it, and read the weights back.
 
     PORT is its serial port (PORT@BAUD for an unusual baud rate), or a URL such as rfc2217://host:port; auto asks all
     serial ports for the board that holds the network; sim:BOARD is
@@ -94,8 +99,28 @@ def run(
     reset or goes away is brought back to where it stood as soon as it is there again; a checkpoint is kept, and a run
     that was stopped, or whose board did not come back, carries on with --resume. The exit code is 1 if the board
     and the model differ.
+
+    A board with a core ('erbium build BOARD core') takes any network that fits: it is loaded over the line, checked by
+    its digest, and run. The file of a graph runs on a core only, on --images samples of random pixels, events and
+    labels; nothing is kept of that.
     """
     where = Target.of(target)
+    graph = None if network in PRESETS else graph_file(Path(network))
+    if graph is not None:
+        given = {
+            "--epochs": epochs,
+            "--test-images": test_images,
+            "--data": data,
+            "--checkpoint": checkpoint,
+            "--resume": resume or None,
+            "--overwrite": overwrite or None,
+        }
+        if unknown := [name for name, value in given.items() if value is not None]:
+            raise click.UsageError(f"a graph runs on random samples; leave {', '.join(unknown)} out")
+        check_range("--images", n_samples := N_SAMPLES if images is None else images, 1, MAX_IMAGES)
+        work = CoreRun(where, graph, n_samples, seed or 0, compare is not False)
+        console = Console(stderr=True, highlight=False) if as_json else common.console()
+        sys.exit(work.carry_out(console, common.say_json if as_json else lambda facts: None))
     chosen = common.named_network(network)
     if resume and (images, epochs, seed) != (None, None, None):
         raise CheckpointError(
@@ -146,30 +171,38 @@ def run(
 
 @click.command(
     short_help="Serve a simulated board at a serial port.",
-    epilog=common.examples("erbium simulate ulx3s-85f tiny"),
+    epilog=common.examples("erbium simulate ulx3s-85f tiny", "erbium simulate ulx3s-85f core"),
 )
 @click.argument("board", metavar="BOARD", shell_complete=common.complete_board)
-@click.argument("network", metavar="PRESET|FILE", shell_complete=common.complete_network)
+@click.argument("network", metavar="PRESET|FILE|core", shell_complete=common.complete_network)
 def simulate(board: str, network: str) -> None:
     """Simulate the chip of a board's bitstream, and serve its serial line at a pseudo-terminal until Ctrl-C.
 
-    Prints the path of the terminal, which any program opens like the board's serial port.
+    Prints the path of the terminal, which any program opens like the board's serial port. With the word core the board
+    holds its core, into which 'erbium run' loads one network after the other.
     """
-    chosen = common.named_network(network)
     from erbium.fpga import boards, planner
-    from erbium.fpga.simulated import simulated_board
+    from erbium.fpga.core_plan import CORE, core_of
+    from erbium.fpga.simulated import simulated_board, simulated_core_board
     from erbium.fpga.simulated_port import SimulatedPort
 
     # A mistake is told before anything is compiled, or said to be.
-    planner.plan(boards.board(board), chosen.network).require()
+    if network == CORE:
+        core_of(boards.board(board))
+        line = partial(simulated_core_board, board)
+    else:
+        chosen = common.named_network(network)
+        planner.plan(boards.board(board), chosen.network).require()
+        line = partial(simulated_board, board, chosen.network)
     with doing(
         Console(stderr=True),
         "Compiling the simulated board, unless the cache has it, which may take minutes.",
     ):
-        port = SimulatedPort(simulated_board(board, chosen.network))
+        port = SimulatedPort(line())
     try:
         common.say(port.path)
-        click.echo(f"Ctrl-C ends it; meanwhile, elsewhere: erbium run {port.path} {network}", err=True)
+        what = "NETWORK" if network == CORE else network
+        click.echo(f"Ctrl-C ends it; meanwhile, elsewhere: erbium run {port.path} {what}", err=True)
         port.serve()
     except KeyboardInterrupt:
         click.echo("\nThe board is gone.", err=True)
