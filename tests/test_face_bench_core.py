@@ -28,6 +28,8 @@ def test_the_tasks_are_learned_and_are_not_without_learning(run, monkeypatch):
     assert rows["bandit/worst-block"] > 0.5
     assert 0.4 < rows["bandit/without-learning"] < 0.6
     assert rows["yin-yang/accuracy"] > 0.95
+    assert rows["board/differing-integers"] == 0
+    assert 0 < rows["board/switch"] < 10
     assert rows["erbp-digits/differing-weights"] == rows["rtl/differing-integers"] == 0
     assert min(rows["lines/first"], rows["lines/adapted"]) > 0.9 > rows["lines/permuted"]
     assert rows["lines/without-depression"] < rows["lines/first"] - 0.3

@@ -73,7 +73,7 @@ class CoreHardware:
     sources: int = 16
     populations: int = 16
     modulators: int = 16
-    classes: int = 64
+    classes: int = 128
     record_words: int = 4_096
     window: int = 32
 

@@ -14,6 +14,8 @@ gallery    none: twenty neurons                             those that spike as 
 yin-yang   event-driven random backpropagation              accuracy, mean of the seeds
 erbp       the same, layered network as a graph             weights that differ
 rtl        five of these in short, in hardware              integers that differ
+board      all of them in short, on one simulated board,    integers that differ;
+           one network after the other over its line        time of a switch
 ========== ================================================ ============================== ===========================
 """
 
@@ -26,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from erbium.bench.core import bandit, lines, rtl, sequence, unlabelled, xor, yin_yang
+from erbium.bench.core import bandit, board, lines, rtl, sequence, unlabelled, xor, yin_yang
 from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named
 from erbium.bench.result import Limit, Row
@@ -43,6 +45,9 @@ SEEDS, QUICK_SEEDS = 20, 2
 LAYERED, QUICK_LAYERED = "erbp-mnist-100", "erbp-digits"
 N_LEARNED, N_INFERRED = 1_000, 200
 IN_HARDWARE = "rtl/differing-integers"
+ON_BOARD, SWITCH = "board/differing-integers", "board/switch"
+MOST_SWITCH = 10.0
+"""Milliseconds of a board's time that loading XOR may take beside those of the serial line."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,7 @@ def measure(request: Request, display: Display) -> list[Row]:
     """Do the tasks with 20 seeds, or with two in the short form, which takes the digits in place of MNIST."""
     layered = QUICK_LAYERED if request.quick else LAYERED
     differing = f"{layered}/differing-weights"
-    ids = [f"{request.bench}/{name}" for name in (*QUANTITIES, differing, IN_HARDWARE)]
+    ids = [f"{request.bench}/{name}" for name in (*QUANTITIES, differing, IN_HARDWARE, ON_BOARD, SWITCH)]
     selected = request.select(ids)
     seeds = range(1, 1 + (QUICK_SEEDS if request.quick else SEEDS))
     wanted = {row_id.removeprefix(f"{request.bench}/") for row_id in selected}
@@ -175,7 +180,25 @@ def measure(request: Request, display: Display) -> list[Row]:
         count, by_task = rtl.differing_integers(1, quick=request.quick)
         details: dict[str, Any] = {"quick": request.quick, "by_task": by_task}
         rows[IN_HARDWARE] = Row(row_id, count, "integers", request.command(row_id), 0, "exactly", details)
-    return [rows[name] for name in (*QUANTITIES, differing, IN_HARDWARE) if name in wanted]
+    if wanted & {ON_BOARD, SWITCH}:
+        rows |= _board_rows(request)
+    order = (*QUANTITIES, differing, IN_HARDWARE, ON_BOARD, SWITCH)
+    return [rows[name] for name in order if name in wanted]
+
+
+def _board_rows(request: Request) -> dict[str, Row]:
+    """Return the rows of the simulated board: what differs there, and what a switch takes."""
+    count, by_task, switch = board.differing_integers(1, quick=request.quick)
+    ids = {name: f"{request.bench}/{name}" for name in (ON_BOARD, SWITCH)}
+    details: dict[str, Any] = {"quick": request.quick, "by_task": by_task}
+    taken = {"milliseconds": round(switch.milliseconds, 3), "bytes_sent": switch.sent, "clock": board.CLOCK}
+    beside = round(switch.beside, 3)
+    return {
+        ON_BOARD: Row(
+            ids[ON_BOARD], count, "integers", request.command(ids[ON_BOARD]), 0, "exactly", details
+        ),
+        SWITCH: Row(ids[SWITCH], beside, "ms", request.command(ids[SWITCH]), MOST_SWITCH, "at most", taken),
+    }
 
 
 def _gallery_row(request: Request, name: str) -> Row:

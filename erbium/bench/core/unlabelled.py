@@ -10,10 +10,15 @@ Source of the task: Diehl and Cook, *Front. Comput. Neurosci.* 9:99 (2015), with
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from erbium.bench.core.winner import Competitors, network
+from erbium.sw_model.core.fast import CoreModel
 from erbium.sw_model.datasets import Dataset
+from erbium.sw_model.description.graph import Graph
 
 NEURONS = 100
 THRESHOLD, RAISED = 1_000, 1_500
@@ -23,16 +28,26 @@ LABELLED = 10_000
 
 
 def accuracy(
-    seed: int, data: Dataset, *, learned: int, tested: int, labelled: int = LABELLED, learns: bool = True
+    seed: int,
+    data: Dataset,
+    *,
+    learned: int,
+    tested: int,
+    labelled: int = LABELLED,
+    learns: bool = True,
+    make: Callable[[Graph], Any] = CoreModel,
 ) -> float:
-    """Return the share of right answers after one pass over so many images; `learns` false is the control."""
+    """Return the share of right answers after one pass over so many images; `learns` false is the control.
+
+    `make` makes the core.
+    """
     images, labels = data.train.images, data.train.labels
     order = np.random.default_rng((seed, 1)).permutation(len(images))[:learned]
     flat = images.reshape(len(images), -1)
     graph = network(
         "unlabelled", flat.shape[1], NEURONS, seed, threshold=THRESHOLD, raised=RAISED, first=FIRST
     )
-    chip = Competitors(graph, int(labels.max()) + 1)
+    chip = Competitors(graph, int(labels.max()) + 1, make)
     if learns:
         for place in order:
             chip.present(flat[place], learn=True)
