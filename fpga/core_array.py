@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 
@@ -13,13 +12,11 @@ from erbium.fpga.core_board import BoardCore
 from erbium.fpga.driver import BoardFacts
 from erbium.fpga.transport import BoardLostError, BoardResetError, LineLostError, NoAnswerError, Transport
 from erbium.gen.core_chip import NoNetworkError
-from erbium.gen.core_image import CoreImage
 from erbium.hdl.population import engine_populations
 from erbium.hdl.registers import counter_names
 from erbium.sw_model.constants import Array
 from erbium.sw_model.description.chain import graph_of
 from erbium.sw_model.description.graph import Graph
-from erbium.sw_model.description.parts import SpikeCount
 from erbium.sw_model.network import Network
 from erbium.sw_model.results import Results
 
@@ -122,13 +119,11 @@ class CoreArray:
         """Write the tables anew if they do not hold what they should."""
         if (self.decide_after, self._rates) == (self._decides_after, self._rates_written):
             return
-        readout, rates = self._graph.readout, dict[str, int]()
+        rates: dict[str, int] = {}
         for population, rate in zip(self.populations, self._rates, strict=True):
             projection = population.feedback_projection
             rates[population.name if projection is None else projection.name] = rate
-        assert isinstance(readout, SpikeCount)
-        graph = replace(self._graph, readout=replace(readout, decide_after=self.decide_after))
-        self.core.port.write(*CoreImage(graph, self.core.hardware).rate_table(rates))
+        self.core.port.write(*self.core.image.rate_table(rates, self.decide_after))
         self._decides_after, self._rates_written = self.decide_after, self._rates
 
     @contextmanager

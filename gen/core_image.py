@@ -227,9 +227,11 @@ class CoreImage:
 
     # --- tables ----------------------------------------------------------------------------------------
 
-    def _tables(self, rates: Mapping[str, int]) -> list[int]:
-        """Return the words of the table, with other weights of scaled projections than theirs."""
+    def _tables(self, rates: Mapping[str, int], decide_after: int | None = None) -> list[int]:
+        """Return the words of the table, with other weights of scaled projections than theirs, and another decision."""
         graph, readout = self.graph, self.graph.readout
+        if decide_after is None:
+            decide_after = readout.decide_after if readout else 0
         words = NETWORK.pack(
             {
                 "n_sources": len(graph.sources),
@@ -242,7 +244,7 @@ class CoreImage:
                 "n_classes": graph.size_of(readout.population) if readout else 0,
                 "first_class": self.first_neuron[readout.population] if readout else 0,
                 "quiet_ticks": readout.quiet_ticks if readout else 0,
-                "decide_after": readout.decide_after if readout else 0,
+                "decide_after": decide_after,
                 "stop_delay": readout.delay if readout else 1,
             }
         )
@@ -334,9 +336,11 @@ class CoreImage:
         words = [word] * words_of(population.size, hw.units)
         return Window.STATES, first * pieces_of(width), pieces(words, width)
 
-    def rate_table(self, rates: Mapping[str, int]) -> tuple[Window, int, list[int]]:
-        """Return the table with other learning rates, as :meth:`windows` does."""
-        return Window.TABLES, 0, pieces(self._tables(rates), TABLE_WIDTH)
+    def rate_table(
+        self, rates: Mapping[str, int], decide_after: int | None = None
+    ) -> tuple[Window, int, list[int]]:
+        """Return the table with other learning rates or another number of spikes that decides, as :meth:`windows`."""
+        return Window.TABLES, 0, pieces(self._tables(rates, decide_after), TABLE_WIDTH)
 
     def _fixed_words(self, projection: Projection) -> Array:
         if projection.name in self._contents:

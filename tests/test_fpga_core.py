@@ -25,6 +25,7 @@ from erbium.sw_model.core.fast import CoreModel
 from erbium.sw_model.description.chain import chain
 from erbium.sw_model.description.codec import digest
 from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.parts import SpikeCount
 from erbium.sw_model.graph_model.drive import Drive
 from erbium.sw_model.programs import DescriptionError
 from erbium.verif.core_library import SMALL
@@ -217,6 +218,15 @@ def test_a_layered_network_as_on_an_array(line: SimulatedLine) -> None:
     assert all((one == other).all() for one, other in zip(array.weights, rows, strict=True))
     counted = array.counters()
     assert counted == {name: model.counters()[name] for name in counted}
+    array.decide_after = 1
+    readout = model.graph.readout
+    assert isinstance(readout, SpikeCount)
+    early = replace(model.graph, readout=replace(readout, decide_after=1))
+    other = CoreModel(early)
+    other.load(model.weights)
+    expected, got = (chip.run(images, seeds) for chip in (other, array))
+    assert (expected.ticks_to_decision == got.ticks_to_decision).all()
+    assert (got.ticks < TINY.n_ticks).any()
     # Anyone who loads it meanwhile is noticed.
     BoardCore(Kept(line), chain(TINY))
     with pytest.raises(BoardLostError, match="it was loaded anew meanwhile"):
