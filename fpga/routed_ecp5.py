@@ -19,7 +19,7 @@ _WRITE_PORT = {
 }
 """Of a slice that writes to memory: outputs, and the inputs that they repeat."""
 
-_COMB = ("MODE", "INITVAL", "CCU2_INJECT1", "WREMUX", "IS_Z1")
+_COMB = ("MODE", "INITVAL", "CCU2_INJECT1", "WREMUX")
 _FLIP_FLOP = ("CEMUX", "CLKMUX", "LSRMUX", "SRMODE", "REGSET")
 _MEMORY = ("DATA_WIDTH", "REGMODE", "RESETMODE", "WRITEMODE", "CSDECODE", "GSR", "INITVAL", "INIT_DATA")
 
@@ -72,6 +72,9 @@ def _comb(cell: RoutedCell) -> Cell:
     values = {key: literal(cell.parameters[key]) for key in _COMB if key in cell.parameters}
     if "INITVAL" in values:
         values["INITVAL"] = literal(cell.parameters["INITVAL"], 16)
+    # Its place says whether the multiplexer joins two tables or the outputs of two others: only the latter are wired.
+    if any(cell.pins.get("FXA", [""])):
+        values["WIDE"] = "1'b1"
     # Nothing leads to DI0 and DI1: they are those of the flip-flops beside it. An open input of a table is 1.
     pins = {port: nets for port, nets in cell.closed("ABCD").items() if port not in ("DI0", "DI1")}
     return Cell("ROUTED_COMB", cell.name, values, pins, cell.outputs)

@@ -21,6 +21,9 @@ from erbium.verif.yosys import cell_library
 
 PICOSECONDS = 10**12
 
+SETTLED = 1_000_000
+"""Picoseconds before the first edge of the clock: more than any path takes."""
+
 START = 50_000_000
 """Picoseconds after which the chip is out of its reset, which lasts some microseconds."""
 
@@ -186,7 +189,11 @@ module bench;
   reg clk = 0, rx = 1;
   wire tx;
   {top} chip (.clk(clk), .rst(1'b0), .rx(rx), .tx(tx));
-  initial forever begin #{low} clk = 1; #{high} clk = 0; end
+  // No edge before everything that starts unknown has settled: a chip counts none while it is configured, either.
+  initial begin
+    #{settled};
+    forever begin #{low} clk = 1; #{high} clk = 0; end
+  end
 
   // A step with its highest bit waits until so many bytes have come, and another one is a byte to send.
   reg [31:0] script [0:STEPS-1];
@@ -309,6 +316,7 @@ def play(
         high=period - period // 2,
         bit=bit,
         half=bit // 2,
+        settled=SETTLED,
         start=START,
         limit=START + 40 * bit * (len(steps) + n_replies) + PICOSECONDS // 100,
     )

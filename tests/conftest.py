@@ -37,6 +37,12 @@ def is_whole(config: pytest.Config) -> bool:
     return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not named
 
 
+@pytest.fixture(scope="session")
+def short(pytestconfig: pytest.Config) -> bool:
+    """Whether this is the whole of the short form (``make test``)."""
+    return is_whole(pytestconfig) and not pytestconfig.option.all
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist whether the run is whole: it is given the paths as if they had been named."""

@@ -260,23 +260,23 @@ def learned(network, recipe, n_learn, faults=None):
 def test_a_point_is_what_a_chip_does(network, onset):
     faults = Faults(3, 0.01, 0.02, 0.01, 1e-5, 0.01, 0.01, 1e-4, 0.1, 0.05, 0.05)
     one = resolve(
-        replace(BASE, network=network, ask=Ask(images=100, test=True)),
-        {"images": 300, "faults.onset": onset} | {f"faults.{name}": v for name, v in vars(faults).items()},
+        replace(BASE, network=network, ask=Ask(images=20, test=True)),
+        {"images": 60, "faults.onset": onset} | {f"faults.{name}": v for name, v in vars(faults).items()},
     )
     found = measure(one, DIGITS, train(one, DIGITS))
     if onset == "learning":
-        chip = learned(one.network, one.recipe, 300, faults)
+        chip = learned(one.network, one.recipe, 60, faults)
         work = chip.counters
     else:
-        healthy = learned(one.network, one.recipe, 300)
+        healthy = learned(one.network, one.recipe, 60)
         work = healthy.counters
         chip = open_chip(one.network, "model", faults=faults)
         chip.load(healthy.weights)
-    expected = summary.ask(chip, DIGITS.validation, 0, 100)
+    expected = summary.ask(chip, DIGITS.validation, 0, 20)
     assert found["validation_error"] == expected.error
-    assert found["test_error"] == summary.ask(chip, DIGITS.test, 0, 100).error
-    assert found["synops_per_inference"] == summary.synaptic_operations(expected.work) / 100
-    assert found["synops_per_learned_image"] == summary.synaptic_operations(work) / 300
+    assert found["test_error"] == summary.ask(chip, DIGITS.test, 0, 20).error
+    assert found["synops_per_inference"] == summary.synaptic_operations(expected.work) / 20
+    assert found["synops_per_learned_image"] == summary.synaptic_operations(work) / 60
     assert set(found) <= set(MEASURES)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from erbium.fpga import routed_ecp5, unpacked_bits, unpacked_gowin
 from erbium.fpga.boards import board
 from erbium.fpga.cells import Cell, Netlist, ReadBackError, RoutedCell, literal
 from erbium.fpga.timed import Delays
-from erbium.verif.simulators import ToolError
+from erbium.verif.simulators import ToolError, cell_models, find_icarus
 
 
 def _cell(name: str, inputs: list[str], output: str) -> Cell:
@@ -123,6 +124,61 @@ def test_open_inputs_of_an_ecp5_are_1() -> None:
     }
     with pytest.raises(ReadBackError, match="input CEA of a is inverted"):
         routed_ecp5._memory(_routed("DP16KD", {"CEAMUX": "INV"}, {"CEA": ["n3"]}, ""))
+
+
+def test_a_multiplexer_of_an_ecp5_whose_sources_are_other_slices_is_wide() -> None:
+    two = {"M": ["n1"], "FXA": ["n2"], "FXB": ["n3"], "OFX": ["n4"], "F": [""]}
+    assert (
+        routed_ecp5._comb(_routed("TRELLIS_COMB", {"INITVAL": "1"}, two, "OFX")).parameters["WIDE"] == "1'b1"
+    )
+    for one in (
+        {"M": ["n1"], "F1": ["n2"], "OFX": ["n4"], "FXA": [""]},
+        {"M": ["n1"], "F1": ["n2"], "OFX": ["n4"]},
+    ):
+        assert (
+            "WIDE" not in routed_ecp5._comb(_routed("TRELLIS_COMB", {"INITVAL": "1"}, one, "OFX")).parameters
+        )
+
+
+CELLS = r"""
+module bench;
+  reg clk = 0, m = 0;
+  wire wide, narrow, set, cleared;
+  ROUTED_COMB #(.INITVAL(16'hffff), .WIDE(1'b1)) a(
+    .A(1'b0), .B(1'b0), .C(1'b0), .D(1'b0), .M(m), .FXA(1'b0), .FXB(1'b1), .F1(1'bx), .OFX(wide));
+  ROUTED_COMB #(.INITVAL(16'hffff)) b(
+    .A(1'bx), .B(1'bx), .C(1'bx), .D(1'bx), .M(m), .FXA(1'bx), .FXB(1'bx), .F1(1'b0), .OFX(narrow));
+  ROUTED_LC #(.LUT_INIT(16'hff00)) c(.I0(1'bx), .I1(1'bx), .I2(1'bx), .I3(m), .O(table_out));
+  TRELLIS_FF #(.REGSET("SET"), .CEMUX("0")) d(.CLK(clk), .LSR(1'b0), .CE(1'b0), .DI(1'b0), .Q(set));
+  TRELLIS_FF #(.REGSET("RESET"), .CEMUX("0")) e(.CLK(clk), .LSR(1'b0), .CE(1'b0), .DI(1'b1), .Q(cleared));
+  initial begin
+    $write("%b%b", set, cleared);
+    #1 clk = 1;
+    #1 $write(" %b%b%b", wide, narrow, table_out);
+    m = 1;
+    #1 $write(" %b%b%b %b%b\n", wide, narrow, table_out, set, cleared);
+    $finish;
+  end
+endmodule
+"""
+
+
+@pytest.mark.icarus
+def test_placed_cells_start_with_their_values_and_know_what_no_unknown_decides(tmp_path: Path) -> None:
+    compiler = find_icarus().require()
+    (tmp_path / "bench.v").write_text(CELLS)
+    sources = [str(path) for path in cell_models(CELLS)]
+    subprocess.run(
+        [compiler, "-g2012", "-s", "bench", "-o", "bench.vvp", "bench.v", *sources], cwd=tmp_path, check=True
+    )
+    done = subprocess.run(
+        [compiler.with_name("vvp"), "-n", "bench.vvp"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "10 010 101 10\n"
 
 
 SDF = """\

@@ -665,6 +665,33 @@ MUTANTS = [
         "passes",
         "learning/stall=1",
     ),
+    Mutant(
+        "core-sum-three-slots-under-way",
+        "core.row_lanes",
+        "Mux(from_6, total_6, read)",
+        "read",
+        "CoreEngine",
+        "passes",
+        "learning/stall=[01]",
+    ),
+    Mutant(
+        "core-expired-row-that-waits-on",
+        "core.row_walker",
+        "(timer.pending & ~expired[row])",
+        "timer.pending",
+        "CoreEngine",
+        "machine-8-2",
+        "learning/stall=0",
+    ),
+    Mutant(
+        "core-spike-before-its-expiry",
+        "core.row_walker",
+        ' & ~(row["again"] & (hold != 0))',
+        "",
+        "CoreEngine",
+        "machine-8-2",
+        "learning/stall=1",
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ module ROUTED_COMB #(
   parameter [15:0] INITVAL = 16'h0,
   parameter CCU2_INJECT1 = "NO",
   parameter WREMUX = "WRE",
-  parameter [0:0] IS_Z1 = 1'b0
+  parameter [0:0] WIDE = 1'b0
 ) (
   input A, B, C, D, M,
   input FCI, F1, FXA, FXB,
@@ -36,6 +36,6 @@ module ROUTED_COMB #(
       assign FCO = 1'b0;
     end else
       no_such_mode no_such_mode();
-    assign OFX = IS_Z1 ? (M ? FXB : FXA) : (M ? F1 : F);
+    assign OFX = WIDE ? (M ? FXB : FXA) : (M ? F1 : F);
   endgenerate
 endmodule

@@ -16,7 +16,11 @@ module ROUTED_LC #(
   output O, LO, COUT
 );
   wire carry = CIN_CONST ? CIN_SET : CIN;
-  wire table_out = LUT_INIT[{I3, I2, I1, I0}];
+  // Input by input: what an unknown one does not decide is known.
+  wire [7:0] half = I3 ? LUT_INIT[15:8] : LUT_INIT[7:0];
+  wire [3:0] quarter = I2 ? half[7:4] : half[3:0];
+  wire [1:0] eighth = I1 ? quarter[3:2] : quarter[1:0];
+  wire table_out = I0 ? eighth[1] : eighth[0];
   assign COUT = CARRY_ENABLE & ((I1 & I2) | ((I1 | I2) & carry));
   assign LO = table_out;
   generate
