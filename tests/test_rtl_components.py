@@ -212,7 +212,7 @@ def test_component(entry, case, simulator, short):
 
 
 def test_the_short_form_meets_one_pattern_in_each_case_and_each_pattern_in_a_fourth_of_the_cases():
-    met = Counter()
+    met: Counter[int] = Counter()
     for entry in REGISTRY.values():
         for name in short_cases()[entry.name]:
             tests = re.compile(bench_tests(entry, entry.case(name), "icarus", short=True))
