@@ -672,7 +672,7 @@ MUTANTS = [
         "read",
         "CoreEngine",
         "passes",
-        "learning/stall=[01]",
+        "learning/stall=0",
     ),
     Mutant(
         "core-expired-row-that-waits-on",
@@ -690,7 +690,7 @@ MUTANTS = [
         "",
         "CoreEngine",
         "machine-8-2",
-        "learning/stall=1",
+        "learning/stall=3",
     ),
 ]
 
