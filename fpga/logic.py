@@ -19,7 +19,7 @@ class Logic:
 
 @dataclass(frozen=True)
 class _Line:
-    """What a chip takes without lanes, with each lane, and with each neuron unit."""
+    """What a chip takes without lanes, with each lane, with each neuron unit, and more in a lane that adds two rows."""
 
     luts: int
     luts_per_lane: int
@@ -27,10 +27,14 @@ class _Line:
     ffs_per_lane: int
     luts_per_unit: int = 0
     ffs_per_unit: int = 0
+    luts_per_pair: int = 0
+    ffs_per_pair: int = 0
 
 
 _LINES: dict[Family, _Line] = {
-    "ecp5": _Line(4_500, 125, 3_500, 80, luts_per_unit=120, ffs_per_unit=90),
+    "ecp5": _Line(
+        4_500, 125, 3_500, 80, luts_per_unit=120, ffs_per_unit=90, luts_per_pair=25, ffs_per_pair=30
+    ),
     # In these a lane has a neuron unit, which is counted with it. Cells, each of which holds a LUT and a flip-flop.
     "ice40": _Line(3_750, 500, 1_300, 440),
     "gowin": _Line(4_700, 290, 2_750, 170),
@@ -51,7 +55,14 @@ def logic_of(family: Family, network: Network, hardware: Hardware) -> Logic:
     units = [
         -(-count // hardware.parts_for(count, number)) for number, count in zip(numbers, lanes, strict=True)
     ]
+    pairs = sum(lanes) if hardware.rows_per_clock == 2 else 0
     return Logic(
-        line.luts + line.luts_per_lane * sum(lanes) + line.luts_per_unit * sum(units),
-        line.ffs + line.ffs_per_lane * sum(lanes) + line.ffs_per_unit * sum(units),
+        line.luts
+        + line.luts_per_lane * sum(lanes)
+        + line.luts_per_unit * sum(units)
+        + line.luts_per_pair * pairs,
+        line.ffs
+        + line.ffs_per_lane * sum(lanes)
+        + line.ffs_per_unit * sum(units)
+        + line.ffs_per_pair * pairs,
     )

@@ -11,11 +11,13 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.counter_bank import Count, CounterBank
 from erbium.hdl.encoder import Encoder
-from erbium.hdl.event_wires import EventWires, inputs_of
+from erbium.hdl.event_wires import EventWires
 from erbium.hdl.fit import check_hardware
 from erbium.hdl.fixed import total_of
 from erbium.hdl.fork import Fork
+from erbium.hdl.inputs import inputs_of
 from erbium.hdl.layer import LayerEngine
+from erbium.hdl.plan import channel_spikes
 from erbium.hdl.population import engine_names, engine_populations, read_population
 from erbium.hdl.readouts import ReadoutPart, readout_part
 from erbium.hdl.registers import COUNTER_WIDTH, counter_names, performance_names
@@ -148,7 +150,10 @@ class ErbiumArray(wiring.Component):
         first, *_ = encoders.values()
         counts: dict[str, tuple[Value, Count]] = {
             "ticks": (first.ticks, Count()),
-            "input_spikes": (total_of(e.input_spikes for e in encoders.values()), Count(most=len(encoders))),
+            "input_spikes": (
+                total_of(e.input_spikes for e in encoders.values()),
+                Count(most=sum(e.spikes_at_once for e in encoders.values())),
+            ),
         }
         counts |= readout.counts()
         for name, encoder in encoders.items():
@@ -196,7 +201,8 @@ class ErbiumArray(wiring.Component):
         if plan.is_read and not sends:
             connect(m, engine.sweep_o, readout.unit.sweep_i)
             return readout.unit.output_spikes
-        serializer = SpikeSerializer(plan.lanes, plan.n_neurons, self.hardware.begin_pieces)
+        at_once = channel_spikes(self.graph, self.hardware, name)
+        serializer = SpikeSerializer(plan.lanes, plan.n_neurons, self.hardware.begin_pieces, at_once)
         m.submodules[f"{name}_serializer"] = serializer
         wires.write(name, serializer.event_o)
         if not plan.is_read:
@@ -283,15 +289,16 @@ class ErbiumArray(wiring.Component):
     def _layer_counts(self, engine: LayerEngine, spikes: Value) -> dict[str, tuple[Value, Count]]:
         """Return what is counted of a layer: by name the increment, and what is known of it."""
         plan = engine.plan
+        rows = plan.rows_at_once
         counts = {
-            "spikes": (spikes, Count(most=plan.lanes if len(spikes) > 1 else 1)),
+            "spikes": (spikes, Count(most=min(plan.lanes, (1 << len(spikes)) - 1))),
             "synaptic_operations": (
                 engine.rows_transmitted,
-                Count(spacing=plan.words, factor=plan.n_neurons),
+                Count(most=rows, spacing=plan.words, factor=plan.n_neurons),
             ),
-            "rows_learned": (engine.rows_learned, Count(spacing=plan.words)),
+            "rows_learned": (engine.rows_learned, Count(most=rows, spacing=plan.words)),
             "weights_changed": (engine.weights_changed, Count(most=plan.lanes)),
-            "row_words": (engine.row_words, Count()),
+            "row_words": (engine.row_words, Count(most=rows)),
         }
         return {f"{plan.population.name}_{name}": count for name, count in counts.items()}
 

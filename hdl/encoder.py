@@ -8,11 +8,13 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.feedback_gate import FeedbackGate
-from erbium.hdl.fixed import delayed
+from erbium.hdl.fixed import delayed, joined
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.pixel_memory import PixelMemory
+from erbium.hdl.plan import channel_spikes
 from erbium.hdl.rng import Generator
 from erbium.hdl.sample_buffer import SampleBuffer
+from erbium.hdl.spike_window import SpikeWindow
 from erbium.hdl.tokens import EventToken, FeedbackToken, Kind, SampleToken, piece_width
 from erbium.sw_model.constants import STREAM_ENCODER, salt
 from erbium.sw_model.description.chain import graph_of
@@ -53,16 +55,17 @@ class Encoder(wiring.Component):
     event_o : Out(stream of EventToken)
     n_ticks : In(16)
         Longest presentation, at least 1. Changed only while the array is idle.
-    input_spikes, ticks : Out(1)
-        A spike that is not replayed leaves in this clock; a tick ends.
+    input_spikes : Out, ticks : Out(1)
+        Spikes that are not replayed leave in this clock, 0, 1 or 2; a tick ends.
 
     Notes
     -----
     One clock per spike, or per group of four nonzero pixels that has none unless it is the last; 3 clocks more per
-    tick, in which the reader still has spikes in its queue. With one encoder pixel one clock per pixel, 2 more, and 1
-    if the last one spikes. A tick of a dark sample takes 2, unless all pixels are looked at, and so does one without a
-    level. Latency from the end of a sample to its ``BEGIN``: 2 clocks. A replay takes the clocks of its ticks with a
-    level, 2 more, and ``feedback_delay`` to drop what is left of the feedback.
+    tick, in which the reader still has spikes in its queue. To a layer that does two rows in a clock, two spikes leave
+    in a clock, of one group or of two that follow each other, and one group is looked at. With one encoder pixel one
+    clock per pixel, 2 more, and 1 if the last one spikes. A tick of a dark sample takes 2, unless all pixels are looked
+    at, and so does one without a level. Latency from the end of a sample to its ``BEGIN``: 2 clocks. A replay takes the
+    clocks of its ticks with a level, 2 more, and ``feedback_delay`` to drop what is left of the feedback.
     """
 
     def __init__(self, network: Network | Graph, hardware: Hardware, source: str = "") -> None:
@@ -74,8 +77,12 @@ class Encoder(wiring.Component):
         self._delay = graph.readout.delay if graph.readout is not None else graph.n_ticks
         self._listens = graph.readout is not None
         self._replays = graph.replays
+        self.spikes_at_once = channel_spikes(graph, hardware, self._source.name)
         self._token = EventToken(
-            self._source.size, graph.n_ticks if self._replays else 0, hardware.begin_pieces
+            self._source.size,
+            graph.n_ticks if self._replays else 0,
+            hardware.begin_pieces,
+            self.spikes_at_once,
         )
         self._n_addresses = 2 * graph.n_classes if graph.readout is not None else 2
         super().__init__(
@@ -84,7 +91,7 @@ class Encoder(wiring.Component):
                 "feedback_i": In(stream.Signature(FeedbackToken(self._n_addresses))),
                 "event_o": Out(stream.Signature(self._token)),
                 "n_ticks": In(16),
-                "input_spikes": Out(1),
+                "input_spikes": Out(range(self.spikes_at_once + 1)),
                 "ticks": Out(1),
             }
         )
@@ -123,12 +130,18 @@ class Encoder(wiring.Component):
         else:
             spikes = self._phase(m, buffer, taken, tick == 0)
 
-        # The spikes of the group in hand leave one per clock; the next group follows without a bubble.
-        pending = Signal(n_group)
-        event = self._token.spike_in(out)
+        # The spikes of the group in hand leave one per clock, or two; the next group follows without a bubble.
+        event, pairs = self._token.spike_in(out), self.spikes_at_once == 2
         addresses = Signal(data.ArrayLayout(buffer.entry["address"].shape, n_group), reset_less=True)
-        lowest = pending & (~pending + 1)[:n_group]
+        in_group = Cat(*[buffer.group[place].address for place in range(n_group)])
         moving = Signal()
+        if pairs:
+            window = SpikeWindow(m, n_group, len(in_group))
+            pending: Value = window.any
+            m.d.comb += [window.spikes.eq(spikes), window.info.eq(in_group)]
+        else:
+            pending = Signal(n_group)
+            lowest = pending & (~pending + 1)[:n_group]
 
         # BEGIN leaves a clock after it is there, which gives the seed its time.
         pieces = self._token.begin_pieces
@@ -157,23 +170,31 @@ class Encoder(wiring.Component):
                 with m.State("DRAW"):
                     m.next = "TICK"
             with m.State("TICK"):
-                last_of_group = pending == lowest
-                m.d.comb += moving.eq(self.event_o.ready & last_of_group | (pending == 0))
-                for place in reversed(range(n_group)):
-                    with m.If(pending[place]):
-                        m.d.comb += event.address.eq(addresses[place])
+                if pairs:
+                    self._show_two(m, window)
+                    m.d.comb += moving.eq(window.room)
+                else:
+                    last_of_group = pending == lowest
+                    m.d.comb += moving.eq(self.event_o.ready & last_of_group | (pending == 0))
+                    for place in reversed(range(n_group)):
+                        with m.If(pending[place]):
+                            m.d.comb += event.address.eq(addresses[place])
                 with m.If(pending.any()):
                     m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.SPIKE)]
                     if self._replays:
                         m.d.comb += event.tick.eq(tick_of_level)
-                    with m.If(self.event_o.ready):
-                        m.d.comb += self.input_spikes.eq(~replaying)
-                        m.d.sync += pending.eq(pending & ~lowest)
+                    if not pairs:
+                        with m.If(self.event_o.ready):
+                            m.d.comb += self.input_spikes.eq(~replaying)
+                            m.d.sync += pending.eq(pending & ~lowest)
                 with m.If(moving & there & scans):
                     m.d.comb += taken.eq(1)
-                    m.d.sync += pending.eq(spikes)
-                    for place in range(n_group):
-                        m.d.sync += addresses[place].eq(buffer.group[place].address)
+                    if pairs:
+                        m.d.comb += window.loads.eq(1)
+                    else:
+                        m.d.sync += pending.eq(spikes)
+                        for place in range(n_group):
+                            m.d.sync += addresses[place].eq(buffer.group[place].address)
                 with m.Elif((pending == 0) & (over | ~scans)):
                     ends = Signal()
                     with m.If(replaying):
@@ -225,6 +246,18 @@ class Encoder(wiring.Component):
                         m.d.comb += buffer.release.eq(1)
                         m.next = "IDLE"
         return m
+
+    def _show_two(self, m: Module, window: SpikeWindow) -> None:
+        """Show the next spikes of a window, one or two, and take them out of it."""
+        token, out = self._token, self.event_o.payload
+        shown = (token.spike_in(out).address, token.second_in(out).address)
+        for address, (_, place, addresses) in zip(shown, (window.lowest, window.above), strict=True):
+            parts = [Mux(bit, addresses.word_select(k, len(address)), 0) for k, bit in enumerate(place)]
+            m.d.comb += address.eq(joined(parts))
+        second = window.above[0]
+        m.d.comb += token.has_second(out).eq(second)
+        with m.If(window.any & self.event_o.ready):
+            m.d.comb += [window.moves.eq(1), self.input_spikes.eq(1 + second)]
 
     def _read(
         self, m: Module, buffer: SampleBuffer | PixelMemory, restart: Value, taken: Value

@@ -65,6 +65,15 @@ def sum_of_two(pair: list[Value]) -> Value:
     return pair[0] if len(pair) == 1 else pair[0] + pair[1]
 
 
+def joined(values: Iterable[Value]) -> Value:
+    """Return any number of values, one at least, joined by OR in pairs."""
+    level = list(values)
+    while len(level) > 1:
+        pairs = [level[k : k + 2] for k in range(0, len(level), 2)]
+        level = [pair[0] if len(pair) == 1 else pair[0] | pair[1] for pair in pairs]
+    return level[0]
+
+
 def reversed_bits(value: Value) -> Value:
     """Return the bits of a value in reversed order."""
     return Cat(*reversed([value[bit] for bit in range(len(value))]))

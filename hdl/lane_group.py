@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,6 +41,8 @@ class LaneGroup(wiring.Component):
     weights : In, noise : In, kept : In(lanes), silent : In(lanes), chosen : In(lanes)
         In stage X: the word of weights, noise; synapses that are not blanked out; neurons that neither spike
         nor learn; the neuron of a ``TEACH`` or ``WORD``.
+    second_weights : In
+        Where two rows may go together: the word of the second one. Then `weights` and this come in stage X-1.
     feedback : In
         In stage X: port 1 of the neurons that the units take.
     random : In, any_word : In(1)
@@ -83,6 +85,7 @@ class LaneGroup(wiring.Component):
                 "issue": In(1),
                 "learn": In(1),
                 "weights": In(weights),
+                **({"second_weights": In(weights)} if plan.rows_at_once == 2 else {}),
                 "feedback": In(self.units * port_width),
                 "noise": In(NOISE_WIDTH * lanes),
                 "kept": In(lanes),
@@ -109,6 +112,11 @@ class LaneGroup(wiring.Component):
         m = Module()
         plan = self.plan
         self.pipe = Pipe(m, plan.stages, self.slot, self.issue, fixed=plan.fixed, attrs=self.copies)
+        # Where two rows may go together the weights are in registers in stage X, and the sum of each two.
+        self._weights: Value = self.weights
+        self._pushes: list[Value] = []
+        if plan.rows_at_once == 2:
+            self._add_rows(m)
         self._accumulate(m)
         self._sweep(m)
         plan.rule.lanes(m, self)
@@ -186,7 +194,22 @@ class LaneGroup(wiring.Component):
 
     def weight(self, lane: int) -> Value:
         """Return the weight of a lane in stage X."""
-        return self.weights.word_select(lane, self.plan.population.weight_width).as_signed()
+        return self._weights.word_select(lane, self.plan.population.weight_width).as_signed()
+
+    def _add_rows(self, m: Module) -> None:
+        """Add what two rows transmit, in stage X-1."""
+        width, pair = self.plan.population.weight_width, Signal(attrs=self.copies)
+        m.d.sync += pair.eq(self.pipe["X-2"].pair)
+        self._weights = Signal.like(self.weights, name="held_weights", reset_less=True)
+        m.d.sync += self._weights.eq(self.weights)
+        for lane in range(self.lanes):
+            first, second = (
+                self._transmitted(word.word_select(lane, width).as_signed())
+                for word in (self.weights, self.second_weights)
+            )
+            push = Signal(Shape(TRANSMITTED_WIDTH + 1, signed=True), name=f"push_{lane}", reset_less=True)
+            m.d.sync += push.eq(first.as_signed() + Mux(pair, second, 0).as_signed())
+            self._pushes.append(push)
 
     def _transmitted(self, weight: Value) -> Value:
         excess = self.plan.population.weight_width - TRANSMITTED_WIDTH
@@ -207,7 +230,10 @@ class LaneGroup(wiring.Component):
         sums = []
         for lane in range(self.lanes):
             old = file.read_data.word_select(lane, PORT_WIDTH).as_signed()
-            push = self.if_kept(lane, self._transmitted(self.weight(lane)))
+            if self._pushes:
+                push = self._pushes[lane]
+            else:
+                push = self.if_kept(lane, self._transmitted(self.weight(lane)))
             if margin:
                 push = Mux(teach, Mux(self.chosen[lane], -margin, 0), push)
             sums.append(saturated_sum(old, extended(push, PORT_WIDTH)))

@@ -52,9 +52,9 @@ class LayerEngine(wiring.Component):
         Per tick one token per word of neurons, in order, then ``TICK``. With membranes in the last layer.
     access_i : In(stream of AccessRequest), access_o : Out(stream of int16)
         Weights; served between samples.
-    rows_transmitted, rows_learned, row_words : Out(1), weights_changed : Out
-        What is to be counted in this clock: a row that is transmitted or learned begins, the lanes do a word of a row
-        pass, so many weights have changed, 0 ... lanes.
+    rows_transmitted, rows_learned, row_words, weights_changed : Out
+        What is to be counted in this clock: so many rows that are transmitted or learned begin, the lanes do words of
+        so many row passes, 0, 1 or 2 each; so many weights have changed, 0 ... lanes.
     collision : Out(1)
         A read met a write in the synapse memory: a fault of the hardware.
 
@@ -69,6 +69,12 @@ class LayerEngine(wiring.Component):
     plasticity word of a first-spike 1, up to 4 after one of the same word of neurons
     replayed row                     W, or 1 if an untouched one in the first layer
     ================================ ==========================================================================
+
+    Where two rows may go together (``Hardware.rows_per_clock``, :class:`erbium.hdl.row_pairs.RowPairs`) a pair takes
+    the W clocks of one row, and as many words of rows are done in them. Of a sample that is not learned, all rows of a
+    tick but an odd one go in pairs. Of one that is learned a row goes by itself if it and the next one may change, and
+    W clocks of a pair wait, or a row goes by itself, while the memory is written: X + 2 - A clocks after a row that may
+    change was issued. From the last part of a sweep to the ``TICK`` or bias row after it are E + 4 clocks at least.
 
     `settle` and `leave`, the clocks after an inference in which no ``BEGIN`` is taken, are those of the plan. Rows that
     learn in a memory with one port take twice that, in pairs of words none longer but one word if their number is odd.
@@ -95,10 +101,10 @@ class LayerEngine(wiring.Component):
             "sweep_o": Out(stream.Signature(plan.sweep_token)),
             "access_i": In(stream.Signature(AccessRequest())),
             "access_o": Out(stream.Signature(Shape(16, signed=True))),
-            "rows_transmitted": Out(1),
-            "rows_learned": Out(1),
+            "rows_transmitted": Out(range(plan.rows_at_once + 1)),
+            "rows_learned": Out(range(plan.rows_at_once + 1)),
             "weights_changed": Out(range(plan.lanes + 1)),
-            "row_words": Out(1),
+            "row_words": Out(range(plan.rows_at_once + 1)),
             "collision": Out(1),
         }
         if plan.has_feedback:
@@ -143,6 +149,9 @@ class LayerEngine(wiring.Component):
             control.sweep_taken.eq(self.sweep_o.valid & self.sweep_o.ready),
             self.collision.eq(pipeline.collision),
         ]
+        if plan.rows_at_once == 2:
+            said = ("words_known", "any_word", "words_above", "words_below")
+            m.d.comb += [getattr(control, name).eq(getattr(pipeline, name)) for name in said]
         m.d.comb += [getattr(self, name).eq(getattr(pipeline, name)) for name in COUNTERS]
         if plan.has_feedback:
             self._feed_back(m, control, pipeline)

@@ -6,7 +6,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from erbium.hdl.fixed import delayed
 from erbium.hdl.plan import LayerPlan
+from erbium.hdl.row_pairs import RowPairs
 from erbium.hdl.slot import Work
 from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, BeginRegister, Kind, piece_width
 
@@ -24,7 +26,8 @@ class LayerControl(wiring.Component):
     ``TICK``      the token is passed on, and nothing is issued for `settle` clocks
     ============= ==========================================================================
 
-    After an ``END`` no ``BEGIN`` is taken for `leave` clocks; both are the plan's.
+    After an ``END`` no ``BEGIN`` is taken for `leave` clocks; both are the plan's. Where two rows may go together,
+    :class:`erbium.hdl.row_pairs.RowPairs` puts them together, and a pair waits while the memory is written.
 
     What a rule does after the ``END`` of a sample is in its own states (:mod:`erbium.hdl.rules`), with its ports.
 
@@ -48,12 +51,24 @@ class LayerControl(wiring.Component):
         The sample is over for the feedback port.
     access_request, access_store : In(1), access_row, access_word : In, access_grant : Out(1)
         Work of the host, done between samples.
+    words_known, any_word : In(1), words_above, words_below : In
+        Where two rows may go together: what :class:`erbium.hdl.row_pairs.RowPairs` hears of a sweep.
     """
 
     def __init__(self, plan: LayerPlan) -> None:
         self.plan, self._token = plan, plan.event_token
+        pairs: dict[str, object] = {}
+        if plan.rows_at_once == 2:
+            bits = plan.rule.word_bits(plan)
+            pairs = {
+                "words_known": In(1),
+                "any_word": In(1),
+                "words_above": In(bits),
+                "words_below": In(bits),
+            }
         super().__init__(
             plan.rule.control_ports(plan)
+            | pairs
             | {
                 "event_i": In(stream.Signature(self._token)),
                 "slot": Out(plan.slot),
@@ -78,6 +93,9 @@ class LayerControl(wiring.Component):
         m = Module()
         self._register = BeginRegister(self.plan.begin_pieces)
         m.d.comb += [self.begin.eq(self._register.begin), self.begin_piece.eq(self._register.newest)]
+        self._events: stream.Interface = self.event_i
+        if self.plan.rows_at_once == 2:
+            self._pair(m)
         self._places(m)
         self._ticks(m)
         self._rooms(m)
@@ -90,6 +108,31 @@ class LayerControl(wiring.Component):
             self.plan.rule.states(m, self)
         return m
 
+    def _pair(self, m: Module) -> None:
+        """Take rows in place of spikes, one or two of them."""
+        plan, slot = self.plan, self.slot
+        m.submodules.pairs = pairs = RowPairs(plan)
+        wiring.connect(m, wiring.flipped(self.event_i), pairs.event_i)
+        self._events, row = pairs.row_o, pairs.row_o.payload
+        # The memory's port for the second row is that of the writes. What is issued now reads in stage A; what was
+        # issued so many clocks ago is written then.
+        writes = (slot.work == Work.ROW) & slot.armed & slot.may_change | (slot.work == Work.STORE)
+        ahead = delayed(m, self.issue & writes, plan.stages["X"] + 1 - plan.stages["A"], "writes")
+        self._written = Signal(name="written")
+        m.d.sync += self._written.eq(ahead)
+        m.d.comb += [
+            pairs.opens.eq(self.issue & (slot.work == Work.TOKEN)),
+            pairs.armed.eq(slot.armed),
+            pairs.reserved.eq(ahead),
+            pairs.seed.eq(self.begin.seed),
+            pairs.load.eq(self.load),
+            pairs.known.eq(self.words_known),
+            pairs.any_word.eq(self.any_word),
+            pairs.above.eq(self.words_above),
+            pairs.below.eq(self.words_below),
+            *(slot[name].eq(row[name]) for name in ("row", "second", "pair", "may_change", "random")),
+        ]
+
     # --- what is kept --------------------------------------------------------------------------------
 
     def _places(self, m: Module) -> None:
@@ -101,8 +144,9 @@ class LayerControl(wiring.Component):
             self.last_word.eq(self._word == plan.words - 1),
             slot.word.eq(self._word),
             slot.last.eq(self.last_word),
-            slot.row.eq(self._token.spike_in(self.event_i.payload).address),
         ]
+        if plan.rows_at_once == 1:
+            m.d.comb += slot.row.eq(self._token.spike_in(self.event_i.payload).address)
         self._last_part: Value = Const(1)
         if plan.parts > 1:
             self._part, self._place = (
@@ -154,6 +198,8 @@ class LayerControl(wiring.Component):
             m.d.sync += odd.eq(~odd)
             self.may_write = ~odd | self._word[0] if plan.pairs else ~odd
         self._may_row = self.may_write | ~slot.armed
+        if plan.rows_at_once == 2:
+            self._may_row = ~(self._events.payload.pair & self._written)
 
     # --- what is issued ------------------------------------------------------------------------------
 
@@ -167,7 +213,7 @@ class LayerControl(wiring.Component):
 
     def _walk_row(self, m: Module) -> None:
         self.walk(m, Work.ROW)
-        m.d.comb += self.event_i.ready.eq(self.last_word)
+        m.d.comb += self._events.ready.eq(self.last_word)
         with m.If(self.last_word):
             m.d.sync += self._fresh.eq(0)
 
@@ -186,24 +232,24 @@ class LayerControl(wiring.Component):
                         m.d.sync += self._place.eq(0)
             with m.If(self.last_word & self._last_part):
                 if not self.plan.has_bias:
-                    m.d.comb += self.event_i.ready.eq(1)
+                    m.d.comb += self._events.ready.eq(1)
                 m.next = "TICK"
 
     # --- states --------------------------------------------------------------------------------------
 
     def _idle(self, m: Module) -> None:
-        pieces, slot = self.plan.begin_pieces, self.slot
+        pieces, slot, events = self.plan.begin_pieces, self.slot, self._events
         with m.State("IDLE"):
-            with m.If(self.event_i.valid & self._has_room):
-                m.d.comb += self.event_i.ready.eq(1)
-                self._register.take(m, self.event_i.payload.data)
+            with m.If(events.valid & self._has_room):
+                m.d.comb += events.ready.eq(1)
+                self._register.take(m, events.payload.data)
                 m.d.sync += self._fresh.eq(1)
                 self._set_tick(m, Const(0), starts=True)
                 self._emit(m, Kind.BEGIN)
                 m.next = "ROWS" if pieces == 1 else "BEGIN"
                 if pieces == 1:
                     m.d.sync += self.load.eq(1)
-            with m.Elif(self.access_request & ~self.event_i.valid):
+            with m.Elif(self.access_request & ~events.valid):
                 m.d.comb += [
                     self.access_grant.eq(1),
                     self.issue.eq(1),
@@ -221,13 +267,14 @@ class LayerControl(wiring.Component):
                     m.next = "ROWS"
 
     def _rows(self, m: Module) -> None:
-        plan = self.plan
-        with m.State("ROWS"), m.If(self.event_i.valid), m.Switch(self.event_i.payload.kind):
+        plan, events = self.plan, self._events
+        with m.State("ROWS"), m.If(events.valid), m.Switch(events.payload.kind):
             with m.Case(Kind.SPIKE), m.If(self._may_row):
                 self._walk_row(m)
             with m.Case(Kind.TICK):
                 if plan.has_bias:
-                    m.d.comb += self.slot.row.eq(plan.n_inputs)
+                    if plan.rows_at_once == 1:
+                        m.d.comb += self.slot.row.eq(plan.n_inputs)
                     with m.If(self._may_row):
                         self._walk_row(m)
                         with m.If(self.last_word):
@@ -242,7 +289,7 @@ class LayerControl(wiring.Component):
                 else:
                     self._walk_sweep(m)
             with m.Case(Kind.END), m.If(self._has_room & ~self.feedback_draining):
-                m.d.comb += [self.event_i.ready.eq(1), self.finish.eq(1)]
+                m.d.comb += [events.ready.eq(1), self.finish.eq(1)]
                 self._emit(m, Kind.END)
                 m.next = "LEAVE 1" if plan.leave else "IDLE"
                 plan.rule.sample_ends(m, self)

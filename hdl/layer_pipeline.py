@@ -58,8 +58,10 @@ class LayerPipeline(wiring.Component):
         Never waits for ready: the front end sees to it that there is room.
     word_o : Out, loaded : Out(1), word_i : In, stored : Out(1)
         Words of weights for the host; `word_o` is there one clock after `loaded`.
-    rows_transmitted, rows_learned, row_words : Out(1), weights_changed : Out
+    rows_transmitted, rows_learned, row_words, weights_changed : Out
         What is to be counted in this clock, see :class:`erbium.hdl.layer.LayerEngine`.
+    words_known, any_word : Out(1), words_above, words_below : Out
+        Where two rows may go together: what :class:`erbium.hdl.row_pairs.RowPairs` hears of a sweep.
     collision : Out(1)
     spike_available : Out(1), spike_row, spike_tick : Out, next_spike : In(1)
         First-spike layers after the first: the oldest presynaptic spike that has not been replayed.
@@ -76,8 +78,18 @@ class LayerPipeline(wiring.Component):
         )
         self.groups = [LaneGroup(plan, place) for place in plan.groups]
         weights = plan.lanes * plan.population.weight_width
+        said: dict[str, object] = {}
+        if plan.rows_at_once == 2:
+            bits = plan.rule.word_bits(plan)
+            said = {
+                "words_known": Out(1),
+                "any_word": Out(1),
+                "words_above": Out(bits),
+                "words_below": Out(bits),
+            }
         super().__init__(
             plan.rule.pipeline_ports(plan)
+            | said
             | {
                 "slot": In(plan.slot),
                 "issue": In(1),
@@ -93,10 +105,10 @@ class LayerPipeline(wiring.Component):
                 "loaded": Out(1),
                 "word_i": In(weights),
                 "stored": Out(1),
-                "rows_transmitted": Out(1),
-                "rows_learned": Out(1),
+                "rows_transmitted": Out(range(plan.rows_at_once + 1)),
+                "rows_learned": Out(range(plan.rows_at_once + 1)),
                 "weights_changed": Out(range(plan.lanes + 1)),
-                "row_words": Out(1),
+                "row_words": Out(range(plan.rows_at_once + 1)),
                 "collision": Out(1),
             }
         )
@@ -107,8 +119,8 @@ class LayerPipeline(wiring.Component):
         self.pipe = pipe = Pipe(m, plan.stages, self.slot, self.issue, fixed=plan.fixed)
         row = pipe.does(Work.ROW, 1)
         m.d.comb += [
-            self.row_words.eq(row | plan.rule.row_words(pipe)),
-            self.rows_transmitted.eq(row & pipe[1].first),
+            self.row_words.eq(self.rows(1, row) | plan.rule.row_words(pipe)),
+            self.rows_transmitted.eq(self.rows(1, row & pipe[1].first)),
         ]
         # Whether the word that is written now, or in the next clock, was learned.
         self.learned, self.learns_next = Signal(), Signal()
@@ -119,6 +131,13 @@ class LayerPipeline(wiring.Component):
         plan.rule.learn(m, self)
         pipe.close()
         return m
+
+    def rows(self, stage: int | str, condition: Value) -> Value:
+        """Return the rows of the slot in a stage, 1 or 2, or 0 unless a condition holds."""
+        if self.plan.rows_at_once == 1:
+            return condition
+        pair = self.pipe[stage].pair
+        return Cat(condition & ~pair, condition & pair)
 
     def base(self, m: Module, stage: str) -> Value:
         """Return the address of the neuron in lane 0 of the word in a stage."""
@@ -146,6 +165,7 @@ class LayerPipeline(wiring.Component):
             plan.memory_latency,
             plan.memory_kind,
             self._contents,
+            two_reads=plan.rows_at_once == 2,
         )
         # The memory takes addresses and enables in copies, each out of a register.
         attributes = COPY if memory.copies > 1 else {}
@@ -155,7 +175,8 @@ class LayerPipeline(wiring.Component):
             return [Signal(shape, name=f"{name}_{k}", reset_less=True, attrs=attributes) for k in numbers]
 
         addresses = copies("address", memory.read_address[0].shape())
-        self._address(m, addresses)
+        address = self._address(m, "row")
+        m.d[self._domain] += [copy.eq(address) for copy in addresses]
         # What is written in this clock was learned, or will be in the next one.
         writes = self.learns_next | pipe.does(Work.STORE, "X+1")
         # The address of a write stays until the next one: a word that waits for the other of its pair needs it.
@@ -163,40 +184,54 @@ class LayerPipeline(wiring.Component):
         write_enables = [Signal(name=f"write_enable_{k}", attrs=attributes) for k in range(memory.copies)]
         clocks = plan.stages["X"] + 1 - plan.stages["A"]
         read_before = delayed(m, addresses[0], clocks, "address", cleared=False)
-        with m.If(writes):
-            m.d.sync += [copy.eq(read_before) for copy in written]
+        if plan.rows_at_once == 1:
+            with m.If(writes):
+                m.d.sync += [copy.eq(read_before) for copy in written]
+        else:
+            # In other clocks that port reads the second row.
+            second = self._address(m, "second")
+            m.d.sync += [copy.eq(Mux(writes, read_before, second)) for copy in written]
         m.d.sync += [copy.eq(writes) for copy in write_enables]
-        reads = []
+        reads, second_reads = [], []
         for number in range(memory.copies):
             branch = pipe.branch("A-1", f"of_copy_{number}", attributes)
             wanted = branch.does(Work.ROW, "A") | branch.does(Work.LOAD, "A")
             reads.append(wanted | plan.rule.reads(plan, branch))
+            if plan.rows_at_once == 2:
+                second_reads.append(branch.does(Work.ROW, "A") & branch["A"].pair)
         m.d.comb += [
             Cat(*memory.read_address).eq(Cat(*addresses)),
             memory.read_enable.eq(Cat(*reads)),
             Cat(*memory.write_address).eq(Cat(*written)),
             memory.write_enable.eq(Cat(*write_enables)),
             self.word_o.eq(memory.read_data),
-            self.loaded.eq(pipe.does(Work.LOAD, "X-1")),
+            self.loaded.eq(pipe.does(Work.LOAD, "X-1" if plan.rows_at_once == 1 else "X-2")),
             self.stored.eq(pipe.does(Work.STORE, "X+2")),
             self.collision.eq(memory.collision),
         ]
+        if second_reads:
+            m.d.comb += memory.second_enable.eq(Cat(*second_reads))
 
-    def _address(self, m: Module, addresses: list[Signal]) -> None:
-        """Form the address of the weight word for stage A."""
+    @property
+    def _domain(self) -> str:
+        """That of the registers of addresses: with short pipelines there are none where a row is no power of two."""
+        stride = self.plan.stride
+        return "comb" if self.plan.short and stride & (stride - 1) else "sync"
+
+    def _address(self, m: Module, row: str) -> Value:
+        """Form the address of the weight word of a row of the slot, to be registered for stage A."""
         plan, pipe, stride = self.plan, self.pipe, self.plan.stride
-        address = Signal.like(addresses[0], name="address")
-        registers = m.d.sync
+        of = "" if row == "row" else f"_of_{row}"
+        address = Signal.like(self.memory.read_address[0], name=f"address{of}")
         if stride & (stride - 1) == 0:
-            m.d.comb += address.eq(Cat(self.slot.word[: (stride - 1).bit_length()], self.slot.row))
+            m.d.comb += address.eq(Cat(self.slot.word[: (stride - 1).bit_length()], self.slot[row]))
         elif plan.short:
-            m.d.comb += address.eq(product(pipe[1].row, stride) + pipe[1].word)
-            registers = m.d.comb
+            m.d.comb += address.eq(product(pipe.field(row, 1), stride) + pipe[1].word)
         else:
-            start = Signal.like(address, name="start")
-            m.d.sync += start.eq(product(pipe[1].row, stride))
+            start = Signal.like(address, name=f"start{of}")
+            m.d.sync += start.eq(product(pipe.field(row, 1), stride))
             m.d.comb += address.eq(start + pipe[2].word)
-        registers += [copy.eq(address) for copy in addresses]
+        return address
 
     # --- lanes ---------------------------------------------------------------------------------------
 
@@ -230,6 +265,8 @@ class LayerPipeline(wiring.Component):
                 group.stored.eq(part(self.word_i)),
                 part(self.memory.write_data).eq(group.new_weights),
             ]
+            if plan.rows_at_once == 2:
+                m.d.comb += group.second_weights.eq(part(self.memory.second_data))
             unit += group.units
 
     def _label_lane(self, m: Module) -> Value:
@@ -279,7 +316,13 @@ class LayerPipeline(wiring.Component):
         """Write what is learned of the word in stage X-1, count its row with its `counted` word, and its changes."""
         slot = self.pipe["X"]
         learns = delayed(m, learns, 1, "learns")
-        m.d.comb += self.rows_learned.eq(learns & getattr(slot, counted))
-        m.d.sync += [self.learns_next.eq(learns), self.learned.eq(self.learns_next)]
-        changes = total_of(group.changes for group in self.groups)
-        m.d.sync += self.weights_changed.eq(changes)
+        m.d.comb += self.rows_learned.eq(self.rows("X", learns & getattr(slot, counted)))
+        # Of a row of which no weight changes none is written, where that is known.
+        writes = learns & slot.may_change if self.plan.rows_at_once == 2 else learns
+        m.d.sync += [self.learns_next.eq(writes), self.learned.eq(self.learns_next)]
+        changes = [group.changes for group in self.groups]
+        if self.plan.rows_at_once == 2:
+            # What a wide layer adds up takes two clocks.
+            parts = [total_of(changes[k : k + 4]) for k in range(0, len(changes), 4)]
+            changes = [delayed(m, part, 1, f"changes_{k}", cleared=False) for k, part in enumerate(parts)]
+        m.d.sync += self.weights_changed.eq(total_of(changes))

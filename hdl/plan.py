@@ -12,6 +12,7 @@ from amaranth.utils import bits_for
 from erbium.hdl import kept_state
 from erbium.hdl.groups import copies_of, lane_groups
 from erbium.hdl.hazard import Hazard, HazardError
+from erbium.hdl.inputs import sole_channel
 from erbium.hdl.neuron_unit import NeuronLayout, sweep_latency
 from erbium.hdl.population import EnginePopulation, engine_populations
 from erbium.hdl.rules import RulePart, rule_part
@@ -44,7 +45,7 @@ class LayerPlan:
 
     ===== ===============================================================================================
     A     the weight word is addressed: 1 if a row is a power of two of words or pipelines are short, else 3
-    X     A + memory latency: all operands meet
+    X     A + memory latency, and 1 where two rows go together: all operands meet
     S     the neuron units take their neurons: X, or X + 1 if they take a word in parts
     E     S + 3, with short pipelines S + 2: states, plasticity words and the sweep token are written
     ===== ===============================================================================================
@@ -158,6 +159,26 @@ class LayerPlan:
         """Words from a row to the next one."""
         return self.hardware.stride_for(self.words, pairs=self.pairs)
 
+    @cached_property
+    def rows_at_once(self) -> int:
+        """Rows that may go together in a clock.
+
+        Two, where the hardware is to have them: where events are rows as they come and go nowhere else; where it can be
+        told before a row is issued that none of its weights will change; where all synapses take part, which saves a
+        mask for each row; and where the memory has two ports.
+        """
+        population = self.population
+        two = (
+            self.hardware.rows_per_clock == 2
+            and bool(sole_channel(population))
+            and self.rule.known_ahead
+            and not population.events_timed
+            and population.synapse_keep == 256
+            and self.summed is None
+            and self.memory_kind != "spram"
+        )
+        return 1 + two
+
     @property
     def pairs(self) -> bool:
         """Whether the weight memory keeps two words at an address."""
@@ -229,7 +250,7 @@ class LayerPlan:
     def event_token(self) -> EventToken:
         """Token of the channel to the layer: spikes name rows."""
         timed = self.n_ticks if self.population.events_timed else 0
-        return EventToken(self.n_inputs, timed, self.begin_pieces)
+        return EventToken(self.n_inputs, timed, self.begin_pieces, self.rows_at_once)
 
     @cached_property
     def sweep_token(self) -> SweepToken:
@@ -249,7 +270,16 @@ class LayerPlan:
     @cached_property
     def slot(self) -> Slot:
         """What travels down the pipeline."""
-        return Slot(self.n_rows, self.words, self.parts, self.tick_width, self.rule.fields(self))
+        fields = self.rule.fields(self)
+        if self.rows_at_once == 2:
+            rounding = max(self.population.rounding_shift, 0)
+            fields = fields | {
+                "second": range(max(self.n_rows, 2)),
+                "pair": 1,
+                "may_change": 1,
+                "random": rounding,
+            }
+        return Slot(self.n_rows, self.words, self.parts, self.tick_width, fields)
 
     @property
     def fixed(self) -> dict[str, int]:
@@ -294,7 +324,8 @@ class LayerPlan:
         """The stages by name."""
         at_once = self.short or self.stride & (self.stride - 1) == 0
         address = 1 if at_once else 3
-        operands = address + self.memory_latency
+        # The weights of two rows are added up a clock ahead.
+        operands = address + self.memory_latency + (self.rows_at_once == 2)
         units = operands + (self.parts > 1)
         return {"A": address, "X": operands, "S": units, "E": units + sweep_latency(short=self.short)}
 
@@ -365,6 +396,14 @@ class LayerPlan:
         The way to stage E and through the queue, and back to the control, which looks into a register.
         """
         return self.stages["E"] + 6
+
+
+def channel_spikes(network: Network | Graph, hardware: Hardware, name: str) -> int:
+    """Return the spikes of a token on the channel of a source or population: 2 if its reader does two rows at once."""
+    for number, population in enumerate(engine_populations(network)):
+        if sole_channel(population) == name:
+            return LayerPlan(network, number, hardware).rows_at_once
+    return 1
 
 
 def read_plan(network: Network | Graph, hardware: Hardware) -> LayerPlan | None:

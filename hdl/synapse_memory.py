@@ -79,6 +79,9 @@ class SynapseMemory(wiring.Component):
     A write to an even address is done a clock later, together with one to the odd address if that comes then, so
     `write_address` stays, or goes on to the odd one, and a read that needs an access must not come.
 
+    With `two_reads` the port of the writes reads a second word in clocks in which nothing is written; SPRAM has no
+    such.
+
     Parameters
     ----------
     depth : int
@@ -91,11 +94,13 @@ class SynapseMemory(wiring.Component):
         One of :data:`erbium.sw_model.network.MEMORY_KINDS`.
     contents : sequence of int
         Words that it holds after configuration, from address 0 on. SPRAM can hold none.
+    two_reads : bool
+        Two words may be read in a clock.
 
     Raises
     ------
     ValueError
-        For contents of SPRAM.
+        For contents of SPRAM, and for two reads of it.
 
     Members
     -------
@@ -103,22 +108,35 @@ class SynapseMemory(wiring.Component):
     write_address : In(copies), write_enable : In(copies), write_data : In(width)
         Address and enable come in :func:`address_copies` equal copies, from registers of their own: each reaches the
         blocks of an equal part of a word.
+    second_enable : In(copies), second_data : Out(width)
+        With `two_reads`: the word at `write_address`, which nothing is written to in that clock.
     collision : Out(1)
         Set for good once a read met a write that it must not meet, which the layer never lets happen.
     """
 
     def __init__(
-        self, depth: int, width: int, latency: int = 2, kind: str = "generic", contents: Sequence[int] = ()
+        self,
+        depth: int,
+        width: int,
+        latency: int = 2,
+        kind: str = "generic",
+        contents: Sequence[int] = (),
+        *,
+        two_reads: bool = False,
     ) -> None:
+        if two_reads and kind == "spram":
+            raise ValueError("SPRAM has one port; two words cannot be read in a clock")
         if contents and not holds_contents(kind):
             raise ValueError("SPRAM holds no initial contents; load the weights after configuration")
         self._contents = contents
         self.depth, self.latency, self.kind = depth, latency, kind
         self.pairs = kind == "spram" and keeps_pairs(width)
-        self.copies = address_copies(depth, width, kind)
+        self.copies, self.two_reads = address_copies(depth, width, kind), two_reads
         address = data.ArrayLayout(range(max(depth, 2)), self.copies)
+        second = {"second_enable": In(self.copies), "second_data": Out(width)} if two_reads else {}
         super().__init__(
-            {
+            second
+            | {
                 "read_address": In(address),
                 "read_enable": In(self.copies),
                 "read_data": Out(width),
@@ -139,6 +157,8 @@ class SynapseMemory(wiring.Component):
         else:
             self._ecp5(m) if self.kind == "ecp5" else self._generic(m)
             met = self._read_enable & self._write_enable & (self._read_address == self._write_address)
+            if self.two_reads:
+                met = met | (self._write_enable & self.second_enable[0])
         with m.If(met):
             m.d.sync += self.collision.eq(1)
         return m
@@ -157,15 +177,20 @@ class SynapseMemory(wiring.Component):
             write.en.eq(self._write_enable),
         ]
         m.d.comb += self.read_data.eq(self._registered(m, read.data, self._read_enable, self.latency - 1))
+        if self.two_reads:
+            second, enable = store.read_port(), self.second_enable[0]
+            m.d.comb += [second.addr.eq(self._write_address), second.en.eq(enable)]
+            clocks = self.latency - 1
+            m.d.comb += self.second_data.eq(self._registered(m, second.data, enable, clocks, "second_"))
 
-    def _registered(self, m: Module, value: Value, valid: Value, clocks: int) -> Value:
+    def _registered(self, m: Module, value: Value, valid: Value, clocks: int, prefix: str = "") -> Value:
         """Return the data behind so many registers, each with an enable.
 
         The enables keep idle registers still, which saves power on the chip and time in simulation.
         """
         for stage in range(clocks):
-            valid = delayed(m, valid, 1, f"valid_{stage}")
-            held = Signal(len(value), name=f"data_{stage}", reset_less=True)
+            valid = delayed(m, valid, 1, f"{prefix}valid_{stage}")
+            held = Signal(len(value), name=f"{prefix}data_{stage}", reset_less=True)
             with m.If(valid):
                 m.d.sync += held.eq(value)
             value = held
@@ -174,9 +199,10 @@ class SynapseMemory(wiring.Component):
     def _ecp5(self, m: Module) -> None:
         width, low = len(self.read_data), min(11, len(self._read_address))
         banks = ecp5_banks(self.depth)
-        outputs = []
+        outputs: list[Value] = []
+        seconds: list[Value] = []
         for bank, (bank_depth, columns) in enumerate(banks):
-            parts = []
+            parts, second_parts = [], []
             held = self._contents[2048 * bank : 2048 * bank + bank_depth]
             for start in range(0, width, columns):
                 # A copy reaches the blocks of its lanes in all banks: those will lie together.
@@ -186,6 +212,7 @@ class SynapseMemory(wiring.Component):
                     write = write & (address[low:] == bank)
                 part = self.write_data[start : start + columns]
                 output = Signal(columns, name=f"output_{bank}_{start}")
+                second = Signal(columns, name=f"second_{bank}_{start}") if self.two_reads else None
                 m.submodules[f"block_{bank}_{start // columns}"] = _dp16kd(
                     columns,
                     self.read_address[near][:low],
@@ -195,25 +222,38 @@ class SynapseMemory(wiring.Component):
                     write,
                     part,
                     [word >> start & (1 << columns) - 1 for word in held],
+                    second,
                 )
                 parts.append(output[: len(part)])
+                if second is not None:
+                    second_parts.append(second[: len(part)])
             outputs.append(Cat(*parts))
-        value = outputs[0]
-        if len(banks) > 1:
-            before = delayed(m, self._read_address[low:], 1, "bank", cleared=False)
-            value = Signal(width, name="chosen")
-            part = -(-width // self.copies)
-            for start in range(0, width, part):
-                # As many copies of the bank's number as of the addresses.
-                chosen = Signal.like(before, name=f"bank_of_{start}", attrs=COPY if self.copies > 1 else {})
-                m.d.sync += chosen.eq(before)
-                with m.Switch(chosen):
-                    for bank, output in enumerate(outputs[:-1]):
-                        with m.Case(bank):
-                            m.d.comb += value[start : start + part].eq(output[start : start + part])
-                    with m.Default():
-                        m.d.comb += value[start : start + part].eq(outputs[-1][start : start + part])
-        m.d.sync += self.read_data.eq(value)
+            seconds.append(Cat(*second_parts))
+        m.d.sync += self.read_data.eq(self._of_bank(m, outputs, self._read_address[low:], ""))
+        if self.two_reads:
+            m.d.sync += self.second_data.eq(self._of_bank(m, seconds, self._write_address[low:], "second_"))
+
+    def _of_bank(self, m: Module, outputs: list[Value], number: Value, prefix: str) -> Value:
+        """Return the output of the bank whose number was part of the address two clocks ago."""
+        if len(outputs) == 1:
+            return outputs[0]
+        width = len(self.read_data)
+        before = delayed(m, number, 1, f"{prefix}bank", cleared=False)
+        value = Signal(width, name=f"{prefix}chosen")
+        part = -(-width // self.copies)
+        for start in range(0, width, part):
+            # As many copies of the bank's number as of the addresses.
+            chosen = Signal.like(
+                before, name=f"{prefix}bank_of_{start}", attrs=COPY if self.copies > 1 else {}
+            )
+            m.d.sync += chosen.eq(before)
+            with m.Switch(chosen):
+                for bank, output in enumerate(outputs[:-1]):
+                    with m.Case(bank):
+                        m.d.comb += value[start : start + part].eq(output[start : start + part])
+                with m.Default():
+                    m.d.comb += value[start : start + part].eq(outputs[-1][start : start + part])
+        return value
 
     def _singles(self, m: Module) -> tuple[Value, Value]:
         """Make SPRAM of whole words; return when it is read and written."""
@@ -291,8 +331,12 @@ def _dp16kd(
     write_enable: Value,
     write_data: Value,
     contents: Sequence[int],
+    second: Value | None,
 ) -> Instance:
-    """Return one block RAM: port A writes, port B reads into its output register, two clocks behind the address."""
+    """Return one block RAM: port A writes, port B reads into its output register, two clocks behind the address.
+
+    With a place for a second word port A reads it into its own.
+    """
     unused = 3 if columns == 9 else 4
     # In words of 18 bits the lowest two address bits are byte enables.
     enables = Const(0b11, unused) if columns == 18 else Const(0, unused)
@@ -313,9 +357,11 @@ def _dp16kd(
     }
     ports |= {f"i_DIA{bit}": data[bit] for bit in range(columns)}
     ports |= {f"o_DOB{bit}": output[bit] for bit in range(columns)}
+    if second is not None:
+        ports |= {f"o_DOA{bit}": second[bit] for bit in range(columns)}
     return Instance(
         "DP16KD",
-        p_REGMODE_A="NOREG",
+        p_REGMODE_A="NOREG" if second is None else "OUTREG",
         p_REGMODE_B="OUTREG",
         p_RESETMODE="SYNC",
         p_GSR="DISABLED",

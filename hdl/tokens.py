@@ -88,17 +88,33 @@ class EventToken(data.StructLayout):
         Longest sample, if spikes carry their tick; else 0.
     begin_pieces : int
         Tokens that a ``BEGIN`` is, the lowest bits first.
+    spikes : int
+        Of a ``SPIKE`` token, 1 or 2. With 2 the second one lies above the first, and a bit above both says that it is
+        there.
     """
 
     def __init__(
-        self, n_addresses: int = 1 << ADDRESS_WIDTH, n_ticks: int = 0, begin_pieces: int = 1
+        self,
+        n_addresses: int = 1 << ADDRESS_WIDTH,
+        n_ticks: int = 0,
+        begin_pieces: int = 1,
+        spikes: int = 1,
     ) -> None:
-        self.spike, self.begin_pieces = Spike(n_addresses, n_ticks), begin_pieces
-        super().__init__({"kind": Kind, "data": max(piece_width(begin_pieces), self.spike.size)})
+        self.spike, self.begin_pieces, self.spikes = Spike(n_addresses, n_ticks), begin_pieces, spikes
+        width = self.spike.size if spikes == 1 else 2 * self.spike.size + 1
+        super().__init__({"kind": Kind, "data": max(piece_width(begin_pieces), width)})
 
     def spike_in(self, token: data.View) -> data.View:
-        """Return the payload of a ``SPIKE`` token."""
+        """Return the payload of a ``SPIKE`` token, of its first spike."""
         return data.View(self.spike, token.data[: self.spike.size])
+
+    def second_in(self, token: data.View) -> data.View:
+        """Return the second spike of a ``SPIKE`` token, of a channel that has two."""
+        return data.View(self.spike, token.data[self.spike.size : 2 * self.spike.size])
+
+    def has_second(self, token: data.View) -> Value:
+        """Return whether a ``SPIKE`` token has a second spike."""
+        return token.data[2 * self.spike.size]
 
 
 class SweepToken(data.StructLayout):

@@ -457,6 +457,10 @@ class Hardware:
         fewer, a sweep takes the neurons of a word in as many parts as it needs.
     layer_neuron_units : tuple of int
         The same for the first layers, in order, instead of `neuron_units`; 0 leaves a layer its `neuron_units`.
+    rows_per_clock : int
+        Words of synapse rows that a layer does in a clock, at most, 1 or 2. With 2, events travel in pairs, and two
+        rows go together where no weight of one of them can change; layers of which this cannot be known ahead keep to
+        1.
     """
 
     lanes: int = 64
@@ -469,6 +473,7 @@ class Hardware:
     encoder_pixels: int = 4
     neuron_units: int = 0
     layer_neuron_units: tuple[int, ...] = ()
+    rows_per_clock: int = 1
 
     def __post_init__(self) -> None:
         check_range("lanes", self.lanes, 1, MAX_NEURONS)
@@ -477,6 +482,12 @@ class Hardware:
         check_range("begin_pieces", self.begin_pieces, 1, 41)
         _check_choice("encoder_pixels", self.encoder_pixels, (1, 4))
         check_range("neuron_units", self.neuron_units, 0, MAX_NEURONS)
+        check_range("rows_per_clock", self.rows_per_clock, 1, 2)
+        if self.rows_per_clock == 2 and (self.short_pipelines or self.encoder_pixels == 1):
+            raise DescriptionError(
+                "rows_per_clock is 2, and short_pipelines or encoder_pixels 1 save what it takes; use rows_per_clock "
+                "1, or short_pipelines False and encoder_pixels 4"
+            )
         for lanes in self.layer_lanes:
             check_range("lanes of a layer", lanes, 0, MAX_NEURONS)
         for units in self.layer_neuron_units:

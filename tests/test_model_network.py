@@ -367,6 +367,14 @@ def test_hardware_of_a_layer_is_checked(field: dict[str, Any]) -> None:
         Hardware(**field)
 
 
+def test_two_rows_a_clock_take_long_pipelines() -> None:
+    with pytest.raises(DescriptionError, match="rows_per_clock is 3; it must be from 1 to 2"):
+        Hardware(rows_per_clock=3)
+    for field in ({"short_pipelines": True}, {"encoder_pixels": 1}):
+        with pytest.raises(DescriptionError, match=r"rows_per_clock is 2, and .* use rows_per_clock 1"):
+            Hardware(rows_per_clock=2, **field)
+
+
 def test_the_bias_is_one_more_row() -> None:
     assert TINY.shape == (16, 12, 4)
     assert [TINY.n_rows(number) for number in range(2)] == [17, 13]

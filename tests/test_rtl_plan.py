@@ -13,7 +13,7 @@ from erbium.gen.presets import PRESETS, preset
 from erbium.hdl.bounds import above, exceeds
 from erbium.hdl.hazard import Hazard, HazardError
 from erbium.hdl.layer import LayerEngine
-from erbium.hdl.plan import LayerPlan
+from erbium.hdl.plan import LayerPlan, channel_spikes
 from erbium.sw_model.network import Hardware
 
 TINY = preset("tiny").network
@@ -40,11 +40,29 @@ def test_units_of_single_layers():
     assert LayerPlan(TINY, 0, Hardware(lanes=12)).parts == 1
 
 
+def test_where_two_rows_go_together():
+    two = Hardware(rows_per_clock=2)
+    assert [LayerPlan(TINY, number, two).rows_at_once for number in range(2)] == [2, 2]
+    assert [channel_spikes(TINY, two, name) for name in ("input", "layer1", "layer2")] == [2, 2, 1]
+    assert LayerPlan(TINY, 0, Hardware()).rows_at_once == channel_spikes(TINY, Hardware(), "input") == 1
+    # A mask for each row; a memory with one port; rows that all may change.
+    masked = replace(TINY, layers=(replace(TINY.layers[0], synapse_keep=200), *TINY.layers[1:]))
+    assert [LayerPlan(masked, number, two).rows_at_once for number in range(2)] == [1, 2]
+    assert LayerPlan(TINY, 0, replace(two, layer_memories=("spram",))).rows_at_once == 1
+    assert LayerPlan(preset("first-spike-tiny").network, 0, two).rows_at_once == 1
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_no_plan_of_a_preset_has_a_hazard(name):
     network = preset(name).network
-    for lanes, latency, short, units in product((1, 3, 16, 64, 200), (2, 3), (False, True), (0, 1, 4)):
-        hardware = Hardware(lanes=lanes, memory_latency=latency, short_pipelines=short, neuron_units=units)
+    for lanes, latency, kind, units in product((1, 3, 16, 64, 200), (2, 3), ("", "short", "rows"), (0, 1, 4)):
+        hardware = Hardware(
+            lanes=lanes,
+            memory_latency=latency,
+            short_pipelines=kind == "short",
+            neuron_units=units,
+            rows_per_clock=1 + (kind == "rows"),
+        )
         for number in range(len(network.layers)):
             LayerPlan(network, number, hardware).check()
 

@@ -137,11 +137,13 @@ class EventCodec:
     Parameters
     ----------
     layout : EventToken, optional
-        Of the channel. If its spikes carry their tick, they are ``("SPIKE", address, tick)``.
+        Of the channel. If its spikes carry their tick, they are ``("SPIKE", address, tick)``. If a token has up to two
+        spikes, ``("SPIKE", address, address)`` is one with two, which is decoded as a list of both.
     """
 
     def __init__(self, layout: EventToken | None = None) -> None:
         layout = layout or EventToken()
+        self.spikes = layout.spikes
         self._packer, self._spike = Packer(layout), Packer(layout.spike)
         self._pieces = _BeginPieces(layout.begin_pieces)
         self.clear = self._pieces.clear
@@ -154,20 +156,30 @@ class EventCodec:
         contents = [0]
         if kind == "BEGIN":
             contents = self._pieces.apart(token)
+        elif kind == "SPIKE" and self.spikes == 2:
+            first, *second = (self._spike.pack({"address": address}) for address in token[1:])
+            size = self._spike.size
+            contents = [first + sum((other << size) + (1 << 2 * size) for other in second)]
         elif kind == "SPIKE":
             contents = [self._spike.pack(dict(zip(self._names, token[1:], strict=False)))]
         return [self._packer.pack({"kind": _KINDS[kind], "data": content}) for content in contents]
 
-    def decode(self, bits: int) -> Token | None:
+    def decode(self, bits: int) -> Token | list[Token] | None:
         """Return the token of a payload, without what its kind does not carry; none before the last piece."""
         fields = self._packer.unpack(bits)
-        kind = _KIND_NAMES[fields["kind"]]
+        kind, content, size = _KIND_NAMES[fields["kind"]], fields["data"], self._spike.size
         if kind == "BEGIN":
-            return self._pieces.together(fields["data"])
-        if kind == "SPIKE":
-            spike = self._spike.unpack(fields["data"] & (1 << self._spike.size) - 1)
-            return ("SPIKE", *(spike[name] for name in self._names))
-        return (kind,)
+            return self._pieces.together(content)
+        if kind != "SPIKE":
+            return (kind,)
+        first = self._decode_spike(content)
+        if self.spikes == 2 and content >> 2 * size & 1:
+            return [first, self._decode_spike(content >> size)]
+        return first
+
+    def _decode_spike(self, bits: int) -> Token:
+        spike = self._spike.unpack(bits & (1 << self._spike.size) - 1)
+        return ("SPIKE", *(spike[name] for name in self._names))
 
 
 class SweepCodec:

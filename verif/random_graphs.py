@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def load_example(path: Path) -> tuple[Graph, Hardware]:
 @st.composite
 def hardwares(draw: st.DrawFn) -> Hardware:
     """Draw how an array is built."""
-    return Hardware(
+    hardware = Hardware(
         lanes=draw(st.integers(1, 9)),
         fifo_depth=draw(st.sampled_from([2, 3, 16])),
         memory_latency=draw(st.integers(2, 3)),
@@ -93,6 +93,8 @@ def hardwares(draw: st.DrawFn) -> Hardware:
         encoder_pixels=draw(st.sampled_from([1, 4])),
         neuron_units=draw(st.integers(0, 3)),
     )
+    may_pair = not hardware.short_pipelines and hardware.encoder_pixels == 4
+    return replace(hardware, rows_per_clock=draw(st.integers(1, 2))) if may_pair else hardware
 
 
 def compare(

@@ -337,6 +337,9 @@ def _synapse_memories() -> Iterator[Case]:
         options = {"depth": depth, "width": width, "latency": latency, "kind": kind}
         stimuli = {"kind": "synapses", "latency": latency, "ports": 1 if kind == "spram" else 2}
         yield Case(f"{kind}-{depth}", options, BOTH, stimuli)
+    for kind, depth, width in (("generic", 40, 24), ("ecp5", 40, 20), ("ecp5", 3000, 160)):
+        options = {"depth": depth, "width": width, "latency": 3, "kind": kind, "two_reads": True}
+        yield Case(f"two-reads-{kind}-{depth}", options, BOTH, {"kind": "synapses", "latency": 3})
 
 
 def _feedback_ports() -> Iterator[Case]:
@@ -372,8 +375,9 @@ def _encoders() -> Iterator[Case]:
         simulators: tuple[SimulatorName, ...] = ICARUS,
         begin_pieces: int = 1,
         pixels: int = 4,
+        rows: int = 1,
     ) -> Case:
-        hardware = Hardware(begin_pieces=begin_pieces, encoder_pixels=pixels)
+        hardware = Hardware(begin_pieces=begin_pieces, encoder_pixels=pixels, rows_per_clock=rows)
         return Case(name, {"network": network, "hardware": hardware}, simulators)
 
     yield case("bernoulli", _small(n_inputs=21, n_ticks=9), BOTH)
@@ -395,6 +399,9 @@ def _encoders() -> Iterator[Case]:
     yield case("one-pixel-phase", _small(n_inputs=22, n_ticks=9, encoder="phase"), pixels=1)
     yield case("one-pixel-latency", _first(n_inputs=32), BOTH, begin_pieces=4, pixels=1)
     yield case("one-pixel-late-pixels", late, pixels=1)
+    yield case("two-spikes-bernoulli", _small(n_inputs=45, n_ticks=9), BOTH, rows=2)
+    yield case("two-spikes-phase", _small(n_inputs=22, n_ticks=9, encoder="phase"), begin_pieces=3, rows=2)
+    yield case("two-spikes-one-input", _small(n_inputs=1, n_ticks=5), rows=2)
 
 
 def _sample_buffers() -> Iterator[Case]:
@@ -444,6 +451,11 @@ def _serializers() -> Iterator[Case]:
     for lanes in (1, 3):
         options = {"lanes": lanes, "n_neurons": 300, "begin_pieces": 4}
         yield Case(f"lanes-{lanes}-pieces-4", options)
+    for lanes in (1, 5, 16, 70):
+        options = {"lanes": lanes, "at_once": 2}
+        yield Case(f"two-spikes-lanes-{lanes}", options, BOTH if lanes == 70 else ICARUS)
+    options = {"lanes": 19, "n_neurons": 300, "begin_pieces": 4, "at_once": 2}
+    yield Case("two-spikes-pieces-4", options)
 
 
 def _causal_fifos() -> Iterator[Case]:
@@ -498,6 +510,7 @@ def _layer_case(
     memories: tuple[str, ...] = (),
     short: bool = False,
     units: int = 0,
+    rows: int = 1,
     simulators: tuple[SimulatorName, ...] = ICARUS,
     bench: str = "",
     **stimuli: Any,
@@ -508,6 +521,7 @@ def _layer_case(
         layer_memories=memories,
         short_pipelines=short,
         neuron_units=units,
+        rows_per_clock=rows,
     )
     options = {"network": network, "number": number, "hardware": hardware}
     return Case(name, options, simulators, stimuli, bench)
@@ -581,6 +595,25 @@ def _layers() -> Iterator[Case]:
     yield case("units-long", _small((40,)), lanes=4, units=1)
     yield case("spram-output", _small(), number=1, lanes=4, memories=("generic", "spram"))
     yield case("ecp5", _small(), lanes=4, memories=("ecp5",), simulators=BOTH)
+    # Two rows a clock: rows of one word and of several, of a power of two or not; in block RAM; in parts; saturating.
+    for lanes in (1, 3, 4, 13):
+        yield case(f"rows-2-lanes-{lanes}", _small(), lanes=lanes, rows=2)
+    yield case("rows-2-two-groups", _small((37,)), lanes=37, units=8, rows=2, simulators=BOTH)
+    yield case(
+        "rows-2-ecp5", _small((13,), n_inputs=40), lanes=13, memories=("ecp5",), rows=2, simulators=BOTH
+    )
+    yield case("rows-2-latency-3", _small(first_tick=3), lanes=7, latency=3, rows=2)
+    for width in (4, 12, 16):
+        yield case(f"rows-2-width-{width}", _small(weight_width=width), lanes=13, rows=2)
+    yield case("rows-2-paper-options", _small(**paper), lanes=13, rows=2)
+    yield case("rows-2-output", _small(), number=1, lanes=4, rows=2, simulators=BOTH)
+    yield case("rows-2-output-no-margin", _small((6,), margin=0), number=1, lanes=2, rows=2)
+    yield case(
+        "rows-2-fixed-weights", _plain_layer(programs.lif_second_order(threshold=300)), lanes=5, rows=2
+    )
+    yield case(
+        "rows-2-saturation", _small((4,), n_inputs=300), lanes=4, rows=2, saturate=True, simulators=BOTH
+    )
 
 
 def _first_spike_layers() -> Iterator[Case]:
@@ -636,8 +669,20 @@ def _array_case(
     begin_pieces: int = 1,
     pixels: int = 4,
     units: int = 0,
+    rows: int = 1,
 ) -> Case:
-    hardware = Hardware(lanes, depth, latency, layer_lanes, memories, short, begin_pieces, pixels, units)
+    hardware = Hardware(
+        lanes,
+        depth,
+        latency,
+        layer_lanes,
+        memories,
+        short,
+        begin_pieces,
+        pixels,
+        units,
+        rows_per_clock=rows,
+    )
     return Case(name, {"network": network, "hardware": hardware}, simulators)
 
 
@@ -663,6 +708,10 @@ def _arrays() -> Iterator[Case]:
     yield case("small", tiny, 1, memories=("spram",), short=True, begin_pieces=4, pixels=1, simulators=BOTH)
     yield case("units-ecp5", tiny, 12, memories=("ecp5", "ecp5"), units=3, simulators=BOTH)
     yield case("two-hidden-pieces-3", deep, 4, 2, begin_pieces=3)
+    yield case("rows-2", tiny, 12, units=3, rows=2, simulators=BOTH)
+    yield case("rows-2-ecp5", tiny, 12, memories=("ecp5", "ecp5"), rows=2)
+    yield case("rows-2-two-hidden", deep, 9, 2, rows=2, begin_pieces=3)
+    yield case("rows-2-phase", phase, 4, 16, 3, rows=2)
 
 
 def _first_spike_arrays() -> Iterator[Case]:

@@ -157,14 +157,14 @@ class StreamDriver:
 class StreamMonitor:
     """Takes tokens from an output stream, and watches that none is withdrawn or changed while it waits.
 
-    `clocks` has the clock of each but those of which `taken` says that they are not whole, by ``False``.
+    `clocks` has the clock of each token; `taken` says how many a payload was, 0 if it was not a whole one.
     """
 
     def __init__(
         self,
         harness: Harness,
         name: str,
-        taken: Callable[[int], bool | None],
+        taken: Callable[[int], int | None],
         pauses: Callable[[], bool] = lambda: False,
     ) -> None:
         dut = harness.dut
@@ -196,8 +196,9 @@ class StreamMonitor:
                 f"{self.name}_payload while it waits", self._waiting, bits, clock=self._harness.clocks
             )
         self._waiting = None if self._is_ready else bits
-        if self._is_ready and self._taken(bits) is not False:
-            self.clocks.append(self._harness.clocks)
+        if self._is_ready:
+            count = self._taken(bits)
+            self.clocks += [self._harness.clocks] * (1 if count is None else count)
         return self._is_ready
 
     def clear(self) -> None:
@@ -307,7 +308,7 @@ class Harness:
         return driver
 
     def monitor(
-        self, name: str, taken: Callable[[int], bool | None], pauses: Callable[[], bool] = lambda: False
+        self, name: str, taken: Callable[[int], int | None], pauses: Callable[[], bool] = lambda: False
     ) -> StreamMonitor:
         """Call `taken` with every payload of an output stream, of which none is taken while it `pauses`."""
         monitor = StreamMonitor(self, name, taken, pauses)
@@ -318,15 +319,19 @@ class Harness:
         """Compare every token of an output stream with those that the scoreboard expects on it."""
         return self.monitor(name, self.checker(name, decode))
 
-    def checker(self, name: str, decode: Callable[[int], Any]) -> Callable[[int], bool]:
-        """Return what compares the token of a payload, and says whether it was one: it may take several payloads."""
+    def checker(self, name: str, decode: Callable[[int], Any]) -> Callable[[int], int]:
+        """Return what compares the tokens of a payload, and says how many it was.
+
+        A token may take several payloads, and a payload may have several tokens: then `decode` returns a list.
+        """
         channel = self.board.channel(name)
 
-        def check(bits: int) -> bool:
-            token = decode(bits)
-            if token is not None:
+        def check(bits: int) -> int:
+            found = decode(bits)
+            tokens = found if isinstance(found, list) else [] if found is None else [found]
+            for token in tokens:
                 channel.check(token)
-            return token is not None
+            return len(tokens)
 
         return check
 

@@ -79,10 +79,12 @@ class WatchedArray(Probe):
         """
         places, lines = self.places(), []
         for number in range(len(self.network.layers)):
-            address = LayerPlan(self.network, number, self.hardware).event_token.spike["address"].width
+            token = LayerPlan(self.network, number, self.hardware).event_token
+            address = token.spike["address"].width
+            second = 2 + token.spike.size if token.spikes == 2 else 0
             lines += [
                 f"    if (top.tap_fires >> {places[f'layer{number + 1}_events']} & 1)",
-                f"        log.event({number}, top.tap_layer{number + 1}_events, {address});",
+                f"        log.event({number}, top.tap_layer{number + 1}_events, {address}, {second});",
             ]
         last, lanes, n = len(self.network.layers), self._sweep.lanes, self._sweep.n_neurons
         spikes = ", ".join(f"top.tap_{tap.name}" for tap in self.taps if tap.name.startswith("spikes"))
@@ -123,9 +125,12 @@ struct ArrayLog {
         *next++ = kind | population << 3 | value << 8;
         --room;
     }
-    void event(uint32_t population, uint64_t token, int address_width) {
-        const uint32_t kind = token & 3, address = uint32_t(token >> 2) & ((1u << address_width) - 1);
-        put(kind, population, kind == LOG_SPIKE ? address : 0);
+    // The second spike of a token begins at a bit, 0 for none; the bit above it says that it is there.
+    void event(uint32_t population, uint64_t token, int address_width, int second) {
+        const uint32_t kind = token & 3, mask = (1u << address_width) - 1;
+        put(kind, population, kind == LOG_SPIKE ? uint32_t(token >> 2) & mask : 0);
+        if (kind == LOG_SPIKE && second && token >> (second + address_width) & 1)
+            put(kind, population, uint32_t(token >> second) & mask);
     }
 };
 """

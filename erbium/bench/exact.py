@@ -23,12 +23,20 @@ from erbium.bench.result import Row
 from erbium.bench.work import Advance, Task, carry_out
 from erbium.chip import open_chip
 from erbium.exact import Lockstep, MismatchError
+from erbium.fpga.planner import SWEEP_PARTS, WIDE_LANES
 from erbium.gen.presets import preset
 from erbium.sw_model.constants import Array
 from erbium.sw_model.network import Hardware
 from erbium.verif.library import ArraySimulator, build
 
 VERIFY_EVERY = 2_000
+
+
+def array_hardware(lanes: int) -> Hardware:
+    """Return the hardware that is measured: with many lanes, a neuron unit for four and two rows a clock."""
+    if lanes <= WIDE_LANES:
+        return Hardware(lanes=lanes)
+    return Hardware(lanes=lanes, neuron_units=-(-lanes // SWEEP_PARTS), rows_per_clock=2)
 
 
 @dataclass(frozen=True)
@@ -157,7 +165,7 @@ def build_all(
     """Compile the chips here and now, each on all processors, unless the cache has them."""
     for lanes in lane_counts:
         with display.during(f"building {name} with {lanes} lanes"):
-            build(preset(name).network, Hardware(lanes=lanes), simulator=simulator)
+            build(preset(name).network, array_hardware(lanes), simulator=simulator)
 
 
 def compare(advance: Advance, run: Run, data: Path | None) -> dict[str, Any]:
@@ -168,7 +176,7 @@ def compare(advance: Advance, run: Run, data: Path | None) -> dict[str, Any]:
     hashes: dict[str, str] = {}
     different, where = 0, ""
     with (
-        open_chip(network, f"rtl:{run.simulator}", Hardware(lanes=lanes)) as chip,
+        open_chip(network, f"rtl:{run.simulator}", array_hardware(lanes)) as chip,
         open_chip(network, "model") as model,
     ):
         watch = learning.Stopwatch(chip)

@@ -22,7 +22,6 @@ _DP16KD_FIXED = {
     **{f"CS{p}{k}": 0 for p in "AB" for k in range(3)},
 }
 _DP16KD_MODES = {
-    "REGMODE_A": "NOREG",
     "REGMODE_B": "OUTREG",
     "RESETMODE": "SYNC",
     "WRITEMODE_A": "NORMAL",
@@ -76,7 +75,9 @@ def _memory(module: Netlist, cell: Cell, width: int, depth: int) -> str:
     return name
 
 
-def _read(module: Netlist, memory: str, width: int, clock: Sig, address: Sig, enable: Sig) -> Sig:
+def _read(
+    module: Netlist, memory: str, width: int, clock: Sig, address: Sig, enable: Sig, name: str = "read"
+) -> Sig:
     wire = module.new_wire(width)
     parameters: dict[str, int | str] = {
         "MEMID": memory,
@@ -85,7 +86,7 @@ def _read(module: Netlist, memory: str, width: int, clock: Sig, address: Sig, en
         "TRANSPARENCY_MASK": 0,
     }
     ports = {"CLK": clock, "ADDR": address, "EN": enable, "DATA": module.whole(wire)}
-    module.cells.append(Cell(READ, f"{memory}.read", parameters, ports, ("DATA",)))
+    module.cells.append(Cell(READ, f"{memory}.{name}", parameters, ports, ("DATA",)))
     return module.whole(wire)
 
 
@@ -117,7 +118,10 @@ def _spram(module: Netlist, cell: Cell) -> dict[str, Sig]:
 
 
 def _dp16kd(module: Netlist, cell: Cell) -> dict[str, Sig]:
-    """Port A writes words of 9 or 18 bits, port B reads such words into its output register."""
+    """Port A writes words of 9 or 18 bits, port B reads such words into its output register.
+
+    With an output register of its own, port A reads one in each clock in which it does not write.
+    """
     _check_ports(cell, _DP16KD_FIXED)
     for name, mode in _DP16KD_MODES.items():
         if cell.parameters.get(name) != mode:
@@ -137,10 +141,23 @@ def _dp16kd(module: Netlist, cell: Cell) -> dict[str, Sig]:
     module.memories[memory].contents = _contents(cell, width)
     data = joined(part for bit in range(width) for part in ports[f"DIA{bit}"])
     _write(module, memory, clock, addresses["A"], ports["WEA"] * width, data)
-    fetched = _read(module, memory, width, clock, addresses["B"], ports["CEB"])
-    held = module.new_wire(width)
-    module.registers.append(Register(held, clock, True, (Assign(0, fetched),)))
-    return {f"DOB{bit}": cut(module.whole(held), bit, 1) for bit in range(width) if f"DOB{bit}" in ports}
+    fetched = {"B": _read(module, memory, width, clock, addresses["B"], ports["CEB"])}
+    register = cell.parameters.get("REGMODE_A")
+    if register == "OUTREG":
+        _check_ports(cell, {"OCEA": 1})
+        reads = _gate(module, "$not", A=ports["WEA"])
+        fetched["A"] = _read(module, memory, width, clock, addresses["A"], reads, "second")
+    elif register != "NOREG" or "DOA0" in ports:
+        raise UnknownCellError(
+            f"the cell 'DP16KD' is not known with REGMODE_A {register}, but as a port that only writes or as OUTREG"
+        )
+    driven: dict[str, Sig] = {}
+    for port, value in fetched.items():
+        held = module.new_wire(width)
+        module.registers.append(Register(held, clock, True, (Assign(0, value),)))
+        names = {bit: f"DO{port}{bit}" for bit in range(width)}
+        driven |= {name: cut(module.whole(held), bit, 1) for bit, name in names.items() if name in ports}
+    return driven
 
 
 def _contents(cell: Cell, width: int) -> int:

@@ -28,6 +28,8 @@ class RulePart:
     plan         `tick_width`      bits of the tick number in a slot
     plan         `kept_words`      files with a value per neuron, and its bits
     plan         `kept_parts`      the same of those that a sweep writes and rows read
+    plan         `known_ahead`     it can be told before a row is issued that none of its weights will change
+    plan         `word_bits`       bits of a plasticity word without its sign, from which that is told
     plan         `hazards`         what else must not come too close together
     plan         `votes`           a replayed row tells the layer before about its neuron
     sweep        `swept_rule`      the rule that forms a plasticity word in the sweep
@@ -55,6 +57,8 @@ class RulePart:
     def __init__(self, rule: object) -> None:
         self.rule: Any = rule
 
+    known_ahead = True
+
     def fields(self, plan: LayerPlan) -> dict[str, object]:
         """Return the fields that the rule adds to a slot."""
         return {}
@@ -74,6 +78,10 @@ class RulePart:
     def kept_parts(self, plan: LayerPlan) -> dict[str, int]:
         """Return the files with a value per neuron that a sweep writes, part by part, and rows read, word by word."""
         return {}
+
+    def word_bits(self, plan: LayerPlan) -> int:
+        """Return the bits of a plasticity word without its sign, at least 1."""
+        return 1
 
     def hazards(self, plan: LayerPlan) -> tuple[Hazard, ...]:
         """Return what else must not come too close together."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Module, Signal, Value
-from amaranth.lib.wiring import In
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.fixed import delayed
+from erbium.hdl.fixed import delayed, joined
 from erbium.hdl.hazard import Hazard
 from erbium.hdl.neuron_unit import plasticity_word_width, signed_width
 from erbium.hdl.rules.base import RulePart
@@ -29,6 +29,9 @@ class ThreeFactorPart(RulePart):
     A row counts as learned, and takes a number, if any plasticity word of the layer differs from 0. The last sweep says
     so in time for the last word of the first row after it; until then rows learn as if one did: a word of 0 changes
     nothing.
+
+    Where two rows may go together, a row has its number from the control (:class:`erbium.hdl.row_pairs.RowPairs`),
+    which hears from here by what bits the words of a sweep differ from 0.
     """
 
     def swept_rule(self) -> object:
@@ -36,6 +39,9 @@ class ThreeFactorPart(RulePart):
 
     def kept_parts(self, plan: LayerPlan) -> dict[str, int]:
         return {"plasticity": plasticity_word_width(plan.program, self.rule)}
+
+    def word_bits(self, plan: LayerPlan) -> int:
+        return max(plasticity_word_width(plan.program, self.rule) - 1, 1)
 
     def hazards(self, plan: LayerPlan) -> tuple[Hazard, ...]:
         a, x, e = (plan.stages[name] for name in "AXE")
@@ -58,12 +64,19 @@ class ThreeFactorPart(RulePart):
         m.d.comb += control.slot.armed.eq(control.begin.learn & self._late_enough)
 
     def group_ports(self, plan: LayerPlan) -> dict[str, object]:
-        return {"random": In(max(plan.population.rounding_shift, 0)), "any_word": In(1)}
+        ports: dict[str, object] = {"random": In(max(plan.population.rounding_shift, 0)), "any_word": In(1)}
+        if plan.rows_at_once == 2:
+            bits = self.word_bits(plan)
+            ports |= {"words_above": Out(bits), "words_below": Out(bits), "words_differ": Out(1)}
+        return ports
 
     # --- pipeline ------------------------------------------------------------------------------------
 
     def learn(self, m: Module, pipeline: LayerPipeline) -> None:
         pipe = pipeline.pipe
+        if pipeline.plan.rows_at_once == 2:
+            self._learn_ahead(m, pipeline)
+            return
         any_word = self._any_word(m, pipeline)
         learns = pipe.does(Work.ROW, "X-1") & pipe["X-1"].armed & any_word
         draws = pipeline.generator(m, "plasticity_draws", STREAM_PLASTICITY)
@@ -78,6 +91,27 @@ class ThreeFactorPart(RulePart):
             m.d.sync += random.eq(draws.value[: len(random)])
             m.d.comb += [group.any_word.eq(any_word), group.random.eq(random)]
         pipeline.learns(m, learns, "last")
+
+    def _learn_ahead(self, m: Module, pipeline: LayerPipeline) -> None:
+        """Learn by the numbers that rows come with, and say what the words of a sweep are like."""
+        pipe, groups = pipeline.pipe, pipeline.groups
+        any_word = Signal()
+        with m.If(pipe.does(Work.SWEEP, "X") & pipe["X"].first):
+            m.d.sync += any_word.eq(1)
+        swept = pipe.does(Work.SWEEP, "E+1") & pipe["E+1"].last & pipe["E+1"].done
+        m.d.sync += pipeline.words_known.eq(swept)
+        with m.If(swept):
+            m.d.sync += any_word.eq(Cat(*[group.words_differ for group in groups]).any())
+        m.d.comb += pipeline.any_word.eq(any_word)
+        for name in ("words_above", "words_below"):
+            m.d.sync += getattr(pipeline, name).eq(joined(getattr(group, name) for group in groups))
+        for index, group in enumerate(groups):
+            random = Signal.like(
+                group.random, name=f"random_{index}", reset_less=True, attrs=pipeline.plan.copies
+            )
+            m.d.sync += random.eq(pipe["X-1"].random)
+            m.d.comb += [group.any_word.eq(any_word), group.random.eq(random)]
+        pipeline.learns(m, pipe.does(Work.ROW, "X-1") & pipe["X-1"].armed & any_word, "last")
 
     def _any_word(self, m: Module, pipeline: LayerPipeline) -> Value:
         """Return whether any plasticity word of the last whole sweep differs from 0, or is not known yet."""
@@ -98,13 +132,18 @@ class ThreeFactorPart(RulePart):
     def lanes(self, m: Module, group: LaneGroup) -> None:
         pipe, unit, width = group.pipe, group.neurons, group.neurons.word_width
         words = group.banks(m, "plasticity", width, unit.words_o, Work.ROW)
+        if group.plan.rows_at_once == 2:
+            self._join(m, group)
         words_any = Signal(unit.lanes, reset_less=True)
         m.d.comb += group.words_any.eq(words_any)
         with m.If(unit.valid_o):
             for lane in range(unit.lanes):
                 m.d.sync += words_any[lane].eq(unit.words_o.word_select(lane, width).any())
         learns = Signal(attrs=group.copies)
-        m.d.sync += learns.eq(pipe.does(Work.ROW, "X-1") & pipe["X-1"].armed & group.any_word)
+        may_learn = pipe.does(Work.ROW, "X-1") & pipe["X-1"].armed & group.any_word
+        if group.plan.rows_at_once == 2:
+            may_learn = may_learn & pipe["X-1"].may_change
+        m.d.sync += learns.eq(may_learn)
         shift = group.plan.population.rounding_shift
         word_min, word_max = -(1 << (width - 1)), (1 << (width - 1)) - 1
         delta_width = signed_width(word_min >> shift, (word_max + (1 << shift) - 1) >> shift)
@@ -112,3 +151,19 @@ class ThreeFactorPart(RulePart):
         for lane, word in enumerate(words):
             deltas.append(group.if_kept(lane, (word.as_signed() + group.random)[shift:].as_signed()))
         step_weights(m, group, learns, deltas, delta_width)
+
+    def _join(self, m: Module, group: LaneGroup) -> None:
+        """Join the words of a sweep bit by bit: those above 0, and the complements of those below."""
+        pipe, unit, width = group.pipe, group.neurons, group.neurons.word_width
+        words = [unit.words_o.word_select(lane, width) for lane in range(unit.lanes)]
+        above = joined(Mux(word[-1], 0, word[: width - 1]) for word in words)
+        below = joined(Mux(word[-1], ~word[: width - 1], 0) for word in words)
+        differ = unit.words_o.any()
+        first = pipe["E"].first
+        with m.If(unit.valid_o):
+            for port, here in (
+                (group.words_above, above),
+                (group.words_below, below),
+                (group.words_differ, differ),
+            ):
+                m.d.sync += port.eq(here | Mux(first, 0, port))

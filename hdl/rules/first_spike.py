@@ -48,6 +48,8 @@ class FirstSpikePart(RulePart):
     The rows of a later layer also vote on the plasticity words of the layer before.
     """
 
+    known_ahead = False
+
     def fields(self, plan: LayerPlan) -> dict[str, object]:
         # Of the slot that sets a plasticity word: which neuron of its word, and which way.
         return {"lane": range(plan.lanes), "later": 1}

@@ -13,6 +13,7 @@ from erbium.hdl.sample_buffer import GROUP
 from erbium.sw_model.constants import Array
 from erbium.sw_model.encoder import encoder_of
 from erbium.sw_model.network import Hardware, Network
+from erbium.verif.benches.window import WindowClocks
 from erbium.verif.codecs import EventCodec, SampleCodec, Token, feedback_codec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
@@ -31,6 +32,16 @@ DARK_TICK = 2
 """Clocks of a tick of a sample without pixels, or in which the latency encoder has no level."""
 
 
+def _two_at_once(counts: list[int]) -> int:
+    """Return the clocks after that of the first group until all spikes have left, two in a clock."""
+    window, clocks = WindowClocks(), -1
+    left = list(counts)
+    while left or window.front:
+        window.step(left.pop(0) if left and window.room else None)
+        clocks += 1
+    return clocks
+
+
 class TB:
     """Sends samples and the feedback that stops them."""
 
@@ -47,6 +58,7 @@ class TB:
         self.timed, self.replays = plan.population.events_timed, plan.population.graph.replays
         self.hears_errors = bool(self.network.error.populations(self.network.n_classes))
         events = EventCodec(plan.event_token)
+        self.at_once = plan.rows_at_once
         self.output = self.harness.check("event_o", events.decode)
         self.ticks = self.spikes = self.presented = 0
         self.work: list[list[int]] = []
@@ -141,6 +153,8 @@ class TB:
         if not groups:
             return DARK_TICK
         counts = [sum(int(k) in spikes for k in group) for group in groups]
+        if self.at_once == 2:
+            return _two_at_once(counts) + TICK_OVERHEAD
         return sum(max(1, count) for count in counts[:-1]) + counts[-1] + TICK_OVERHEAD
 
     async def finish(self) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +12,18 @@ import numpy as np
 
 from erbium.hdl.layer import COUNTERS
 from erbium.hdl.plan import LayerPlan
+from erbium.hdl.row_pairs import SURE_ROWS
 from erbium.sw_model.constants import Array
 from erbium.sw_model.erbp import ErbpLayer
 from erbium.sw_model.layer import LayerModel
 from erbium.sw_model.network import Hardware, Network
 from erbium.sw_model.programs import STATE_MAX, STATE_MIN
+from erbium.sw_model.rng import Generator
 from erbium.verif.codecs import AccessCodec, EventCodec, SweepCodec, Token, decode_int16, feedback_codec
 from erbium.verif.layer_codecs import StateCodec, WriteCodec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
-from erbium.verif.streams import STALLS, Harness, StreamDriver
+from erbium.verif.streams import STALLS, Harness, StreamDriver, random_for
 
 
 class LayerView:
@@ -187,6 +190,72 @@ class WeightPort:
         check_weights("read back", self.model.weights, got, sample=self.samples - 1)
 
 
+def pair_clocks(plan: LayerPlan, ticks: list[list[Token]], draws: list[int], teach: int) -> list[int]:
+    """Return the clocks of each tick but the first of a sample without feedback, in a layer that does two rows at once.
+
+    Parameters
+    ----------
+    plan : LayerPlan
+    ticks : list of list
+        The tokens of the spikes, one of which is there in each clock.
+    draws : list of int
+        Random numbers of the rows that learn, at least as many as a tick has; empty if none does. There is no
+        plasticity word but 0, so those that rows take before that is known are given back.
+    teach : int
+        Clocks of the margin.
+
+    Notes
+    -----
+    What is given out is looked at a clock before it can be issued, and the next one in the clock in which its last word
+    is. All clocks are those of an issue; a sample's ticks begin with 0, the last part of the first one's sweep.
+    """
+    stages, shift = plan.stages, plan.population.rounding_shift
+    apart = stages["X"] + 2 - stages["A"]
+    learns = plan.rule.swept_rule() is not None
+    widest = 1 << plan.rule.word_bits(plan)
+    swept, written = 0, set[int]()
+    ends = [0]
+    for number, tokens in enumerate(ticks[1:], 1):
+        armed = bool(draws) and number >= plan.rule.rule.first_tick
+        known_at = swept + stages["E"] + 3
+        looked, free = swept + 2, swept + 2 + plan.settle
+        queue, left, taken, n_rows = list(tokens), False, 0, 0
+        while True:
+            known = looked >= known_at or not learns
+            if not queue and not left and not known:
+                looked = known_at
+                known = True
+            bias = not queue and plan.has_bias and known
+            of_head = len(queue[0]) - 1 if queue else int(bias)
+            change = [
+                armed and looked < known_at and (r >= (1 << shift) - widest or r < widest)
+                for r in (draw & (1 << shift) - 1 for draw in draws[taken : taken + 2])
+            ] or [False, False]
+            two = bool(of_head) if left else of_head == 2
+            pair = two and not all(change) and looked + 1 - apart not in written and n_rows < SURE_ROWS - 1
+            rows = 1 + pair if left or of_head else 0
+            clock = max(looked + 1, free)
+            for _ in range(plan.words if rows else 0):
+                while pair and clock - apart in written:
+                    clock += 1
+                if any(change[: 1 + pair]):
+                    written.add(clock)
+                clock += 1
+            looked, free, n_rows = clock - 1, clock, n_rows + rows
+            taken += rows if armed and looked < known_at else 0
+            if left and not pair:
+                left = False
+                continue
+            if not queue:
+                break
+            # The second spike of a token stays, unless it went along.
+            left = of_head == 2 and (left or not pair)
+            queue.pop(0)
+        swept = free - 1 + teach + plan.places
+        ends.append(swept)
+    return [after - before for before, after in itertools.pairwise(ends)]
+
+
 class TB(WeightPort):
     """Drives one layer and its model with the same tokens."""
 
@@ -207,6 +276,7 @@ class TB(WeightPort):
         self.harness = harness = Harness(dut, stall)
         self.random = harness.random
         plan = LayerPlan(self.network, self.number, hardware)
+        self.rows_at_once = plan.rows_at_once
         self.events = harness.drive("event_i", EventCodec(plan.event_token).encode)
         self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
         self.feedback = None
@@ -221,11 +291,24 @@ class TB(WeightPort):
         harness.tap({"states": (0, self.view.swept), "writes": (1, self.view.written)})
         self.counted = {name: harness.tally(name) for name in COUNTERS}
         self.samples = 0
+        # Random numbers of their own: the stimuli stay the same.
+        self.tokens, self.sent = random_for("tokens"), list[list[Token]]()
 
     def set_gain(self, gain: int) -> None:
         """Set the amplitude of an error spike in hardware and model."""
         self.model.rate = gain
         self.harness.set(gain=gain)
+
+    def spike_tokens(self, rows: list[int]) -> list[Token]:
+        """Return the tokens of spikes, with up to two in each where the layer takes two: whole in half of the ticks."""
+        if self.rows_at_once == 1:
+            return [("SPIKE", k) for k in rows]
+        whole, tokens, left = self.tokens.randrange(2), [], list(rows)
+        while left:
+            count = 2 if whole or self.tokens.randrange(3) else 1
+            tokens.append(("SPIKE", *left[:count]))
+            left = left[count:]
+        return tokens
 
     def errors(self) -> list[int]:
         """Return random error spikes of a tick: at most one of the two neurons of a class."""
@@ -269,7 +352,8 @@ class TB(WeightPort):
         delay = self.network.feedback_delay
         for number, (events, errors) in enumerate(stimulus.ticks):
             where["tick"] = number
-            self.events.send(*(("SPIKE", k) for k in events), ("TICK",))
+            self.sent.append(self.spike_tokens(events))
+            self.events.send(*self.sent[-1], ("TICK",))
             if self.feedback is not None:
                 stop = self.random.randrange(2)
                 self.feedback.send(*(("SPIKE", k) for k in errors), ("TICK", stop))
@@ -331,6 +415,11 @@ class TB(WeightPort):
         # The last neurons start at one end and come part of the way back.
         weights[-20:, ::2] = low
         weights[-20:, 1::2] = high
+        if self.rows_at_once == 2:
+            # Of two rows, one turns back from the end that the other one meets, in whichever order they go together.
+            weights[-20::2] = high
+            weights[-19::2] = low
+            weights[-1] = 0
         return weights
 
 
@@ -471,6 +560,14 @@ async def throughput(dut: Any) -> None:
             if token[0] == "TICK"
         ]
         teach = words if learn and tb.is_last and tb.network.margin else 0
+        if tb.rows_at_once == 2:
+            generator = Generator(tb.model.plasticity_draws.salt)
+            generator.seed(9)
+            draws = [generator.draw() for _ in range(4 * n)] if learn and tb.layer.rule is not None else []
+            wanted = pair_clocks(tb.view.plan, tb.sent[-len(counts) :], draws, teach)
+            took_each = [after - before for before, after in itertools.pairwise(clocks)]
+            expect_equal("clocks of each tick", wanted, took_each, learn=learn)
+            continue
         for tick in range(1, len(counts)):
             took = clocks[tick] - clocks[tick - 1]
             rows = (counts[tick] + 1) * words

@@ -38,6 +38,8 @@ class TB:
             self.harness.set(read_address=0, read_enable=0, write_address=0, write_enable=0, write_data=0)
             if self.kind == "file":
                 self.harness.set(read_clear=0)
+            if self.options.get("two_reads"):
+                self.harness.set(second_enable=0)
 
     async def cycle(self, **inputs: int) -> None:
         """Do a clock with these inputs; the outputs can be read then."""
@@ -102,6 +104,44 @@ async def words(dut: Any) -> None:
             expect_equal("read data", held, got, clock=clock)
     if tb.kind == "synapses":
         expect_equal("collision", 0, tb.harness.get("collision"))
+
+
+@cocotb.test()
+async def two_reads(dut: Any) -> None:
+    """A second word is read at the address of the writes in clocks without one, and both reads may be of one word."""
+    tb = TB(dut)
+    if not tb.options.get("two_reads"):
+        return
+    await tb.harness.reset()
+    await tb.fill()
+    expected: deque[tuple[int | None, int | None]] = deque([(None, None)] * tb.latency)
+    for clock in range(2000):
+        first, second = (tb.random.randrange(len(tb.contents)) for _ in range(2))
+        if tb.random.random() < 0.1:
+            second = first
+        kind = tb.random.choice(("write", "read", "neither"))
+        reads = tb.random.random() < 0.7 and not (kind == "write" and first == second)
+        data = tb.random.getrandbits(tb.width)
+        await tb.cycle(
+            read_address=first,
+            read_enable=int(reads),
+            write_address=second,
+            write_enable=int(kind == "write"),
+            second_enable=int(kind == "read"),
+            write_data=data,
+        )
+        expected.append(
+            (
+                tb.contents[first] if reads else None,
+                tb.contents[second] if kind == "read" else None,
+            )
+        )
+        if kind == "write":
+            tb.contents[second] = data
+        for name, value in zip(("read_data", "second_data"), expected.popleft(), strict=True):
+            if value is not None:
+                expect_equal(name, value, tb.harness.get(name), clock=clock)
+    expect_equal("collision", 0, tb.harness.get("collision"))
 
 
 @cocotb.test()
