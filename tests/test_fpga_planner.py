@@ -39,6 +39,13 @@ def test_the_demo_on_a_large_board():
     assert planned.require() is planned
 
 
+def test_a_word_for_each_row_of_many_lanes():
+    planned = plan(ULX3S_85F, network("erbp-mnist-200"), 200)
+    assert planned.fits
+    assert (planned.hardware.rows_per_clock, planned.hardware.layer_neuron_units) == (2, (50, 10))
+    assert plan(ULX3S_85F, network("erbp-mnist-200"), 64).hardware.rows_per_clock == 1
+
+
 def test_what_is_counted_is_all_there_is():
     """The plan's memories are those of the design that is synthesized."""
     described = network("tiny")

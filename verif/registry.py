@@ -612,7 +612,7 @@ def _layers() -> Iterator[Case]:
         "rows-2-fixed-weights", _plain_layer(programs.lif_second_order(threshold=300)), lanes=5, rows=2
     )
     yield case(
-        "rows-2-saturation", _small((4,), n_inputs=300), lanes=4, rows=2, saturate=True, simulators=BOTH
+        "rows-2-saturation", _small((4,), n_inputs=540), lanes=4, rows=2, saturate=True, simulators=BOTH
     )
 
 

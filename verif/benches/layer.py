@@ -417,9 +417,12 @@ class TB(WeightPort):
         weights[-20:, 1::2] = high
         if self.rows_at_once == 2:
             # Of two rows, one turns back from the end that the other one meets, in whichever order they go together.
-            weights[-20::2] = high
-            weights[-19::2] = low
-            weights[-1] = 0
+            # Then all go back to where a membrane shows where they have been.
+            weights[260:280:2] = high
+            weights[261:280:2] = low
+            weights[280:] = 0
+            weights[280:536] = low
+            weights[280:538, 1::3] = high
         return weights
 
 
