@@ -980,6 +980,7 @@ COVERED_BY = {
     "LayerControl": "LayerEngine",
     "LayerPipeline": "LayerEngine",
     "LaneGroup": "LayerEngine",
+    "RowPairs": "LayerEngine",
     "PixelMemory": "Encoder",
     "EntryCursor": "MessageLink",
     "AxiLite": "AxiChip",
