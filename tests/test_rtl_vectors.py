@@ -26,6 +26,15 @@ ARRAYS = {
     "wide-8": (WIDE, Hardware(lanes=8, memory_latency=3)),
     "wide-17-short": (WIDE, Hardware(lanes=17, short_pipelines=True, begin_pieces=3)),
     "wide-20-ecp5": (WIDE, Hardware(lanes=20, memory_latency=3, layer_memories=("ecp5", "ecp5"))),
+    "wide-20-two-rows": (
+        WIDE,
+        Hardware(
+            lanes=20,
+            neuron_units=5,
+            layer_memories=("ecp5", "ecp5", "ecp5"),
+            rows_per_clock=2,
+        ),
+    ),
     "spike-8": (SPIKE, Hardware(lanes=8)),
     "spike-wide-16": (SPIKE_WIDE, Hardware(lanes=16)),
     "spike-wide-19-spram": (SPIKE_WIDE, Hardware(lanes=19, memory_latency=3, layer_memories=("spram",))),
