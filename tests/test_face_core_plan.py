@@ -4,6 +4,8 @@
 import json
 from pathlib import Path
 
+from erbium.fpga.boards import board
+from erbium.fpga.build import BuildRequest
 from erbium.sw_model.description.codec import to_json
 from erbium.verif.machines import rewarded
 
@@ -57,3 +59,22 @@ def test_bad_input(run):
     code, _, error = run("plan ulx3s-85f core broken.json")
     assert code == 2
     assert "broken.json: " in error
+
+
+def test_a_core_is_built_and_flashed_by_its_name(run):
+    for line, says in (
+        ("build icebreaker core", "no core is planned for icebreaker; there is one for ulx3s-85f"),
+        ("build ulx3s-85f core --lanes 3", "the lanes of a core are those of its board; leave --lanes out"),
+        (
+            "flash ulx3s-85f core",
+            "build/boards/ulx3s-85f/core holds no bitstream; build it with 'erbium build ulx3s-85f core'",
+        ),
+        ("simulate icebreaker core", "no core is planned for icebreaker; there is one for ulx3s-85f"),
+    ):
+        code, _, error = run(line)
+        assert code != 0, line
+        assert says in error, (line, error)
+        assert "Traceback" not in error
+    request = BuildRequest(board("ulx3s-85f"), None, clock=70_000_000, named="core")
+    assert request.folder == Path("build/boards/ulx3s-85f/core")
+    assert request.command == "erbium build ulx3s-85f core --clock 70"
