@@ -17,6 +17,10 @@ from erbium.sw_model.graph_model.drive import Drive
 
 def test_the_tasks_are_learned_and_are_not_without_learning(run, monkeypatch):
     monkeypatch.setattr(core, "QUICK_SEEDS", 1)
+    # The board has a test of its own.
+    monkeypatch.setattr(
+        core.board, "differing_integers", lambda seed, quick: (0, {}, core.board.Switch(44.0, 8_500))
+    )
     assert run("bench core --quick --jobs 1 --json core.json")[0] == 0
     rows = {
         row["id"].removeprefix("core/"): row["value"]
@@ -28,8 +32,18 @@ def test_the_tasks_are_learned_and_are_not_without_learning(run, monkeypatch):
     assert rows["bandit/worst-block"] > 0.5
     assert 0.4 < rows["bandit/without-learning"] < 0.6
     assert rows["yin-yang/accuracy"] > 0.95
-    assert rows["board/differing-integers"] == 0
-    assert 0 < rows["board/switch"] < 10
+    assert rows["board/switch"] == 1.5
+
+
+@pytest.mark.verilator
+def test_all_tasks_on_one_simulated_board(run):
+    assert run("bench core --quick --only core/board --json board.json")[0] == 0
+    rows = {row["id"]: row for row in json.loads(Path("board.json").read_text())["rows"]}
+    assert rows["core/board/differing-integers"]["value"] == 0
+    tasks = rows["core/board/differing-integers"]["by_task"]
+    assert set(tasks) == {"xor", "bandit", "sequence", "lines", "yin-yang", "unlabelled", "erbp"}
+    assert all(samples > 0 and clocks > 0 for _, samples, clocks in tasks.values())
+    assert 0 < rows["core/board/switch"]["value"] < 10
     assert rows["erbp-digits/differing-weights"] == rows["rtl/differing-integers"] == 0
     assert min(rows["lines/first"], rows["lines/adapted"]) > 0.9 > rows["lines/permuted"]
     assert rows["lines/without-depression"] < rows["lines/first"] - 0.3

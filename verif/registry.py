@@ -846,7 +846,7 @@ def _frame_cores() -> Iterator[Case]:
     """A graph that learns, on a core whose memories are hardly larger than it asks for."""
     small = {"sources": 4, "populations": 2, "modulators": 4, "groups": 2, "record_words": 64}
     registers = CoreMap(CoreHardware(lanes=2, units=1, **small), 12_000_000)
-    yield Case("machine", {"registers": registers, "timeout": 400}, BOTH, {"graph": rewarded(12)})
+    yield Case("machine", {"registers": registers, "timeout": 400}, BOTH, {"graph": rewarded(8)})
 
 
 _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Component] | None]] = {
