@@ -3,7 +3,8 @@
 
 Icarus 11 takes no delays of wires from an SDF file (``INTERCONNECT``) and checks no setup times. So each delay of the
 file becomes one of the netlist: a wire's at the pin where it ends, a cell's at its input or output, and a setup time
-at the input that needs it, where what comes too late is not seen in time.
+at the input that needs it, where what comes too late is not seen in time. Memories hold some number at first, as
+real ones do: through gates, an unknown would spread to where no number makes a difference.
 """
 
 from __future__ import annotations
@@ -325,7 +326,16 @@ def play(
     text = verilog + bench + "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + library
     (folder / "timed.v").write_text(text + "".join(path.read_text() for path in cell_models(text)))
     (folder / "script.hex").write_text("\n".join(f"{step:08x}" for step in steps) + "\n")
-    command: list[str | Path] = [compiler, "-g2012", "-s", "bench", "-o", "timed.vvp", "timed.v"]
+    command: list[str | Path] = [
+        compiler,
+        "-g2012",
+        "-DARBITRARY",
+        "-s",
+        "bench",
+        "-o",
+        "timed.vvp",
+        "timed.v",
+    ]
     done = run_within(seconds, command, folder)
     if done.returncode:
         raise ToolError(f"Icarus does not compile the timed netlist: {(done.stdout + done.stderr)[-1000:]}")

@@ -13,7 +13,7 @@ from erbium.verif import yosys
 from erbium.verif.netlist import FAMILIES
 from erbium.verif.registry import REGISTRY
 from erbium.verif.run_bench import BenchError, Run, run_bench
-from erbium.verif.simulators import ToolError, cell_models, find_icarus
+from erbium.verif.simulators import ToolError, cell_models, cell_names, find_icarus
 from erbium.verif.yosys import cell_library, run_yosys
 
 pytestmark = pytest.mark.icarus
@@ -171,6 +171,8 @@ def test_cells():
     assert set(re.findall(r"^module (\w+)", library, re.MULTILINE)) == {"CCU2C", "LUT4", "LUT2"}
     with pytest.raises(ToolError, match="does not say how the cell DP16KD behaves"):
         cell_library("ecp5/cells_sim.v", "  DP16KD #(\n")
+    assert "TRELLIS_FF" in cell_library("ecp5/cells_sim.v", "  TRELLIS_FF #(\n")
+    assert "TRELLIS_FF" not in cell_library("ecp5/cells_sim.v", "  TRELLIS_FF #(\n", but=cell_names())
     assert [path.stem for path in cell_models("DP16KD a ();")] == ["DP16KD"]
     assert cell_models("module DP16KD ();") == []
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The iCE40's block RAM as Yosys describes it, with one difference: what is read where it is being written is unknown.
+// Where `ARBITRARY` is defined, its output is a number before the first read.
 
 module CHECKED_RAM40_4K #(
   parameter WRITE_MODE = 0,
@@ -40,6 +41,10 @@ module CHECKED_RAM40_4K #(
   always @(posedge RCLK)
     if (RE & RCLKE) collided <= writes & same_row & same_part;
   assign RDATA = collided ? 16'bx : data;
+`ifdef ARBITRARY
+  integer seed = 1;
+  initial ram.RDATA_I = $random(seed);
+`endif
 
   SB_RAM40_4K #(
     .WRITE_MODE(WRITE_MODE), .READ_MODE(READ_MODE),
