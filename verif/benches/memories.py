@@ -110,9 +110,10 @@ async def words(dut: Any) -> None:
 async def two_reads(dut: Any) -> None:
     """A second word is read at the address of the writes in clocks without one, and both reads may be of one word."""
     tb = TB(dut)
+    # Two tests in a row that end before a first clock leave a simulation that Verilator cannot end.
+    await tb.harness.reset()
     if not tb.options.get("two_reads"):
         return
-    await tb.harness.reset()
     await tb.fill()
     expected: deque[tuple[int | None, int | None]] = deque([(None, None)] * tb.latency)
     for clock in range(2000):
@@ -148,9 +149,9 @@ async def two_reads(dut: Any) -> None:
 async def pairs(dut: Any) -> None:
     """Words that lie in pairs: of one pair both words or one are read, while those of another one are written."""
     tb = TB(dut)
+    await tb.harness.reset()
     if not tb.pairs:
         return
-    await tb.harness.reset()
     await tb.fill()
     expected: deque[int | None] = deque([None] * tb.latency)
     for clock in range(0, 3000, 2):
