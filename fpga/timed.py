@@ -342,4 +342,5 @@ def play(
     done = run_within(seconds, [compiler.with_name("vvp"), "-n", "timed.vvp"], folder)
     if done.returncode:
         raise ToolError(f"the timed netlist stopped in Icarus: {(done.stdout + done.stderr)[-1000:]}")
-    return (folder / "received.txt").read_text().splitlines()
+    # A sentence that is not there leaves its spaces.
+    return [line.rstrip() for line in (folder / "received.txt").read_text().splitlines()]

@@ -32,7 +32,7 @@ from erbium.fpga.driver_protocol import Read, Write, pack_weights, unpack_weight
 from erbium.fpga.driver_samples import SampleBatch
 from erbium.fpga.read_back import DELAYS, Placed, placed
 from erbium.fpga.simulated_line import TOP
-from erbium.fpga.timed import Delays, Recorder, play, timed_verilog
+from erbium.fpga.timed import PICOSECONDS, START, Delays, Recorder, play, timed_verilog
 from erbium.gen.presets import preset
 from erbium.hdl.population import engine_populations
 from erbium.hdl.registers import RegisterMap, WindowNumber
@@ -182,7 +182,10 @@ def learn_one(line: Recorder) -> int:
 
 def with_delays(design: Placed, facts: dict[str, Any]) -> int:
     """Have the netlist with its delays answer all that learning one sample takes; return how many bytes differ."""
-    line = Recorder(design.line())
+    idle = design.line()
+    # What is sent during the reset is refused, and Icarus begins after it.
+    idle.read(START / PICOSECONDS)
+    line = Recorder(idle)
     differing = learn_one(line)
     delays = Delays.read(design.folder / DELAYS)
     verilog = timed_verilog(design.netlist(), delays, TOP)
