@@ -247,6 +247,9 @@ _ALL = (
     ),
 )
 
+CORE = "core"
+"""What people call the core in place of a network, on the command line and in the names of folders."""
+
 BOARDS = {board.name: board for board in _ALL}
 """All boards by name; a new one is an entry here."""
 

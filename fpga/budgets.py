@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from erbium.fpga.boards import BOARDS
-from erbium.fpga.core_plan import CORE
+from erbium.fpga.boards import BOARDS, CORE
 from erbium.fpga.report import BuildReport
 from erbium.gen.presets import PRESETS
 

@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from erbium.fpga import flow, placement
-from erbium.fpga.boards import Board
+from erbium.fpga.boards import CORE, Board
 from erbium.fpga.budgets import breaches
 from erbium.fpga.clock import clock_of
-from erbium.fpga.core_plan import CORE, core_of
+from erbium.fpga.core_plan import core_of
 from erbium.fpga.design import chip, core_chip
 from erbium.fpga.planner import plan
 from erbium.fpga.report import REPORT, TEXT, BuildReport, Cycles

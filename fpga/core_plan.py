@@ -13,9 +13,6 @@ from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.machine import CoreHardware
 from erbium.sw_model.programs import DescriptionError
 
-CORE = "core"
-"""What people call the core in place of a network, on the command line and in the names of folders."""
-
 CORES: Mapping[str, CoreHardware] = {
     "ulx3s-85f": CoreHardware(
         lanes=32,

@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from erbium.fpga.boards import Board
-from erbium.fpga.core_plan import CORE, core_of
+from erbium.fpga.boards import CORE, Board
+from erbium.fpga.core_plan import core_of
 from erbium.fpga.probes import choose, scan
 from erbium.fpga.report import BuildReport, read_report
 from erbium.fpga.tools import find_loader

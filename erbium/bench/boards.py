@@ -18,9 +18,8 @@ from erbium.bench.request import Request
 from erbium.bench.result import Row
 from erbium.bench.work import Advance, Task, carry_out
 from erbium.cycles import measure_cycles
-from erbium.fpga.boards import BOARDS, board
+from erbium.fpga.boards import BOARDS, CORE, board
 from erbium.fpga.build import DEFAULT_FOLDER, BuildRequest, build
-from erbium.fpga.core_plan import CORE
 from erbium.fpga.flow import STAGES
 from erbium.fpga.report import BuildReport, read_report
 from erbium.gen.presets import PRESETS, preset

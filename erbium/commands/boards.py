@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from erbium.commands import common
-from erbium.fpga.boards import BOARDS, Board, board
-from erbium.fpga.core_plan import CORE
+from erbium.fpga.boards import BOARDS, CORE, Board, board
 from erbium.gen.files import check_free
 from erbium.gen.presets import PRESETS
 from erbium.tables import PlainTable

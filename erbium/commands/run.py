@@ -182,7 +182,8 @@ def simulate(board: str, network: str) -> None:
     holds its core, into which 'erbium run' loads one network after the other.
     """
     from erbium.fpga import boards, planner
-    from erbium.fpga.core_plan import CORE, core_of
+    from erbium.fpga.boards import CORE
+    from erbium.fpga.core_plan import core_of
     from erbium.fpga.simulated import simulated_board, simulated_core_board
     from erbium.fpga.simulated_port import SimulatedPort
 
