@@ -53,13 +53,18 @@ def connect_array(m: Module, link: wiring.Component, array: ErbiumArray, registe
         if not registers.hardware.short_pipelines and source in (link.sample_o, link.access_o):
             register_between(m, source, sink, apart, "array")
             continue
-        m.d.comb += [
-            sink.payload.eq(source.payload),
-            sink.valid.eq(source.valid & ~apart),
-            source.ready.eq(sink.ready & ~apart),
-        ]
+        join(m, source, sink, apart)
     m.d.comb += [link.idle.eq(array.idle & ~apart), link.collision.eq(array.collision & ~apart)]
     m.d.comb += [getattr(array, name).eq(getattr(link, name)) for name in registers.settings]
+
+
+def join(m: Module, source, sink, apart: Value) -> None:
+    """Hand tokens on unless the two sides are apart."""
+    m.d.comb += [
+        sink.payload.eq(source.payload),
+        sink.valid.eq(source.valid & ~apart),
+        source.ready.eq(sink.ready & ~apart),
+    ]
 
 
 def register_between(m: Module, source, sink, apart: Value, domain: str) -> None:

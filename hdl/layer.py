@@ -12,6 +12,7 @@ from erbium.hdl.fork import Queue
 from erbium.hdl.layer_control import LayerControl
 from erbium.hdl.layer_pipeline import LayerPipeline
 from erbium.hdl.plan import LayerPlan
+from erbium.hdl.row_pairs import word_ports
 from erbium.hdl.tokens import FeedbackToken
 from erbium.hdl.weight_access import AccessRequest, WeightAccess
 from erbium.hdl.weight_words import LayerWeights
@@ -149,9 +150,7 @@ class LayerEngine(wiring.Component):
             control.sweep_taken.eq(self.sweep_o.valid & self.sweep_o.ready),
             self.collision.eq(pipeline.collision),
         ]
-        if plan.rows_at_once == 2:
-            said = ("words_known", "any_word", "words_above", "words_below")
-            m.d.comb += [getattr(control, name).eq(getattr(pipeline, name)) for name in said]
+        m.d.comb += [getattr(control, name).eq(getattr(pipeline, name)) for name in word_ports(plan, In)]
         m.d.comb += [getattr(self, name).eq(getattr(pipeline, name)) for name in COUNTERS]
         if plan.has_feedback:
             self._feed_back(m, control, pipeline)

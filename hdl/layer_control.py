@@ -8,7 +8,7 @@ from amaranth.utils import bits_for
 
 from erbium.hdl.fixed import delayed
 from erbium.hdl.plan import LayerPlan
-from erbium.hdl.row_pairs import RowPairs
+from erbium.hdl.row_pairs import RowPairs, word_ports
 from erbium.hdl.slot import Work
 from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, BeginRegister, Kind, piece_width
 
@@ -57,18 +57,9 @@ class LayerControl(wiring.Component):
 
     def __init__(self, plan: LayerPlan) -> None:
         self.plan, self._token = plan, plan.event_token
-        pairs: dict[str, object] = {}
-        if plan.rows_at_once == 2:
-            bits = plan.rule.word_bits(plan)
-            pairs = {
-                "words_known": In(1),
-                "any_word": In(1),
-                "words_above": In(bits),
-                "words_below": In(bits),
-            }
         super().__init__(
             plan.rule.control_ports(plan)
-            | pairs
+            | word_ports(plan, In)
             | {
                 "event_i": In(stream.Signature(self._token)),
                 "slot": Out(plan.slot),

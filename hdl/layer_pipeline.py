@@ -14,6 +14,7 @@ from erbium.hdl.layer_random import LayerRandom
 from erbium.hdl.pipe import Pipe
 from erbium.hdl.plan import LayerPlan
 from erbium.hdl.rng import Generator
+from erbium.hdl.row_pairs import word_ports
 from erbium.hdl.slot import Work
 from erbium.hdl.synapse_memory import SynapseMemory
 from erbium.hdl.tokens import ADDRESS_WIDTH, LABEL_WIDTH, STATE_WIDTH, Begin, Kind, piece_width
@@ -78,18 +79,9 @@ class LayerPipeline(wiring.Component):
         )
         self.groups = [LaneGroup(plan, place) for place in plan.groups]
         weights = plan.lanes * plan.population.weight_width
-        said: dict[str, object] = {}
-        if plan.rows_at_once == 2:
-            bits = plan.rule.word_bits(plan)
-            said = {
-                "words_known": Out(1),
-                "any_word": Out(1),
-                "words_above": Out(bits),
-                "words_below": Out(bits),
-            }
         super().__init__(
             plan.rule.pipeline_ports(plan)
-            | said
+            | word_ports(plan, Out)
             | {
                 "slot": In(plan.slot),
                 "issue": In(1),

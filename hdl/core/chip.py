@@ -7,7 +7,7 @@ from amaranth.hdl import DomainRenamer, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.chip import register_between, reset_apart
+from erbium.hdl.chip import join, register_between, reset_apart
 from erbium.hdl.core.engine import CoreEngine
 from erbium.hdl.core.link import CoreLink, CoreMessageLink
 from erbium.hdl.core.link_map import CoreMap
@@ -31,10 +31,8 @@ def connect_core(m: Module, link: wiring.Component, hardware: CoreHardware) -> T
     wiring.connect(m, engine.result_o, reader.outcome_i)
     reply, reply_data = Signal(), Signal.like(engine.reply_data)
     m.d[DOMAIN] += [reply.eq(engine.reply), reply_data.eq(engine.reply_data)]
+    join(m, reader.result_o, link.result_i, apart)
     m.d.comb += [
-        link.result_i.payload.eq(reader.result_o.payload),
-        link.result_i.valid.eq(reader.result_o.valid & ~apart),
-        reader.result_o.ready.eq(link.result_i.ready & ~apart),
         link.reply.eq(reply),
         link.reply_data.eq(reply_data),
         link.idle.eq(engine.idle & ~apart),
