@@ -231,7 +231,8 @@ module bench;
       if (tx === 1'b0) begin
         for (place = 0; place < 8; place = place + 1) begin #{bit}; value[place] = tx; end
         #{bit};
-        $fdisplay(file, "%b%s", value, tx === 1'b1 ? "" : " without a stop bit");
+        if (tx === 1'b1) $fdisplay(file, "%b", value);
+        else $fdisplay(file, "%b without a stop bit", value);
         received = received + 1;
       end
     end
@@ -342,5 +343,4 @@ def play(
     done = run_within(seconds, [compiler.with_name("vvp"), "-n", "timed.vvp"], folder)
     if done.returncode:
         raise ToolError(f"the timed netlist stopped in Icarus: {(done.stdout + done.stderr)[-1000:]}")
-    # A sentence that is not there leaves its spaces.
-    return [line.rstrip() for line in (folder / "received.txt").read_text().splitlines()]
+    return (folder / "received.txt").read_text().splitlines()

@@ -11,7 +11,8 @@ import pytest
 from erbium.fpga import routed_ecp5, unpacked_bits, unpacked_gowin
 from erbium.fpga.boards import board
 from erbium.fpga.cells import Cell, Netlist, ReadBackError, RoutedCell, literal
-from erbium.fpga.timed import Delays
+from erbium.fpga.simulated_line import TOP
+from erbium.fpga.timed import Delays, play
 from erbium.verif.simulators import ToolError, cell_models, find_icarus
 
 
@@ -245,3 +246,17 @@ def test_bits_of_an_ecp5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert unpacked_bits.compare(board("ulx3s-85f"), tmp_path) == (6, differing)
     with pytest.raises(ToolError, match="bits of the Tang Nano 9K are read back as logic"):
         unpacked_bits.compare(board("tang-nano-9k"), tmp_path)
+
+
+@pytest.mark.icarus
+def test_what_a_timed_netlist_sends_is_told_bit_by_bit(tmp_path: Path) -> None:
+    """One that sends what it hears: two bytes at once, one that waits for them, and what does not come in time."""
+    echo = (
+        f"`timescale 1ps/1ps\nmodule {TOP} (input clk, rst, rx, output tx); assign #100 tx = rx; endmodule\n"
+    )
+    steps = [1 << 31, 0x41, 0xFE, 1 << 31 | 2, 0x00]
+    asked = (24_000_000, 3_000_000, tmp_path, 60.0)
+    assert play(echo, steps, 3, *asked) == ["01000001", "11111110", "00000000"]
+    assert play(echo, steps, 4, *asked) == ["01000001", "11111110", "00000000", "late"]
+    stuck = echo.replace("tx = rx", "tx = (bench.step == 0)")
+    assert play(stuck, [0x41], 1, *asked)[0] == "00000000 without a stop bit"
