@@ -42,7 +42,6 @@ from erbium.sw_model.description.machine import (
     pieces_of,
     window_shapes,
 )
-from erbium.sw_model.graph_model.drive import NOTHING, Drive
 from erbium.sw_model.results import SampleResult
 
 BURST_BYTES = 1_024
@@ -50,8 +49,6 @@ BURST_BYTES = 1_024
 
 _WRITE_HEADER = 5
 """Type, tag, window and first entry, before the entries of a write."""
-
-_INFO_ENTRY = WORD_BYTES
 
 
 class LinePort:
@@ -148,7 +145,7 @@ class LinePort:
     def _entry(self, window: Window) -> tuple[int, int]:
         """Return the bytes of an entry of a window, and its pieces."""
         if window == Window.INFO:
-            return _INFO_ENTRY, 1
+            return WORD_BYTES, 1
         shape = self._shapes[window]
         return entry_bytes(window, shape), pieces_of(shape.width)
 
@@ -241,19 +238,9 @@ class BoardCore(CoreChip):
         super().load_graph(graph)
         self._ticks, self._spikes = 0, {}
 
-    def sample(
-        self,
-        image: Array,
-        *,
-        seed: int,
-        label: int | None = None,
-        n_ticks: int | None = None,
-        drive: Drive = NOTHING,
-    ) -> SampleResult:
-        """Present one sample; see :meth:`erbium.sw_model.core.fast.CoreModel.sample`."""
-        result = super().sample(image, seed=seed, label=label, n_ticks=n_ticks, drive=drive)
+    def _sampled(self, result: SampleResult) -> None:
+        """Keep its ticks: its spikes are read when they are asked for."""
         self._ticks, self._spikes = result.ticks, None
-        return result
 
     @property
     def recorded_ticks(self) -> int:

@@ -21,6 +21,8 @@ from erbium.sw_model.description.machine import (
     Info,
     Window,
     announced,
+    digest_in,
+    digest_pieces,
 )
 from erbium.sw_model.graph_model.drive import NOTHING, Drive
 from erbium.sw_model.results import SampleModel, SampleResult
@@ -108,8 +110,7 @@ class CoreChip(SampleModel):
     @property
     def digest(self) -> str:
         """Digest of what is loaded, by the core's own account."""
-        pieces = self.port.read(Window.INFO, Info.DIGEST, DIGEST_PIECES)
-        return "".join(f"{int(piece):08x}" for piece in pieces)
+        return digest_in(self.port.read(Window.INFO, Info.DIGEST, DIGEST_PIECES))
 
     def load_graph(self, graph: Graph) -> None:
         """Load a graph with its initial weights.
@@ -128,7 +129,7 @@ class CoreChip(SampleModel):
             self.port.write(*contents)
         self._fresh, self._rates = True, {}
         name = digest(graph)
-        self.port.write(Window.INFO, Info.DIGEST, [int(name[k : k + 8], 16) for k in range(0, len(name), 8)])
+        self.port.write(Window.INFO, Info.DIGEST, digest_pieces(name))
         self.port.write(Window.INFO, Info.LOADED, [1])
         if self.digest != name or not self.loaded:
             raise CoreError(
@@ -175,7 +176,12 @@ class CoreChip(SampleModel):
                 "no whole network is loaded: loading was interrupted, or the board was switched on anew; load one again"
             )
         self._fresh = False
-        return SampleResult(*outcome)
+        result = SampleResult(*outcome)
+        self._sampled(result)
+        return result
+
+    def _sampled(self, result: SampleResult) -> None:
+        """Note what else there is to know of a sample that was presented."""
 
     # --- reading back ----------------------------------------------------------------------------------
 

@@ -18,7 +18,6 @@ from erbium.sw_model.constants import Array
 from erbium.sw_model.description import machine
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.machine import CoreHardware, Info, Window
-from erbium.sw_model.graph_model.drive import NOTHING, Drive
 from erbium.sw_model.programs import MAX_STATES
 from erbium.sw_model.results import SampleResult
 from erbium.verif.library import SimulationError
@@ -213,17 +212,8 @@ class CoreRtl(CoreChip):
         self.spikes: dict[str, Array] = {}
         self.states: dict[str, Array] = {}
 
-    def sample(
-        self,
-        image: Array,
-        *,
-        seed: int,
-        label: int | None = None,
-        n_ticks: int | None = None,
-        drive: Drive = NOTHING,
-    ) -> SampleResult:
-        """Present one sample; see :meth:`erbium.sw_model.core.fast.CoreModel.sample`."""
-        result = super().sample(image, seed=seed, label=label, n_ticks=n_ticks, drive=drive)
+    def _sampled(self, result: SampleResult) -> None:
+        """Keep its spikes and states."""
         for population in self.graph.populations:
             first = self.image.first_neuron[population.name]
             columns = slice(first, first + population.size)
@@ -231,4 +221,3 @@ class CoreRtl(CoreChip):
             if self._probes:
                 states = self.port.states[: result.ticks, columns, : population.program.n_states]
                 self.states[population.name] = states.transpose(0, 2, 1)
-        return result

@@ -442,6 +442,16 @@ def announced(pieces: Sequence[int]) -> CoreHardware:
     return CoreHardware(**dict(zip(CAPACITY, pieces, strict=True)))
 
 
+def digest_pieces(digest: str) -> list[int]:
+    """Return a digest of 16 hexadecimal digits as a core keeps it, :data:`DIGEST_PIECES` pieces."""
+    return [int(digest[k : k + 8], 16) for k in range(0, len(digest), 8)]
+
+
+def digest_in(pieces: Iterable[int]) -> str:
+    """Return the digest that these pieces are."""
+    return "".join(f"{int(piece):08x}" for piece in pieces)
+
+
 def pieces_of(width: int) -> int:
     """Return the places of a word of so many bits in a window: its pieces, up to a power of two."""
     pieces = -(-width // PIECE_WIDTH)

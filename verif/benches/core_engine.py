@@ -23,6 +23,7 @@ from erbium.sw_model.description.machine import (
 )
 from erbium.sw_model.graph_model.array import GraphModel
 from erbium.sw_model.graph_model.drive import Drive
+from erbium.verif.benches.core_memories import expect_memories
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
 from erbium.verif.streams import STALLS, Harness
@@ -124,18 +125,7 @@ class TB:
         expect_equal("answer", (result.answer, result.ticks), (answer, bits >> 13 & 0x1FFF))
         expect_equal("decision", result.ticks_to_decision, bits >> 26 & 0x1FFF)
         expect_equal("sweeps that did not come", 0, self.probe.left)
-        await self._compare()
-
-    async def _compare(self) -> None:
-        for name, weights in self.model.weights.items():
-            contents = await self.read(Window.WEIGHTS, *self.image.weight_places(name))
-            expect_equal(
-                f"weights {name}", weights.tolist(), self.image.weights_from(name, contents).tolist()
-            )
-        contents = await self.read(Window.COUNTERS, 0, self.image.counter_places)
-        counters = self.model.counters()
-        for name, value in self.image.counters_from(contents).items():
-            expect_equal(name, counters[name], value)
+        await expect_memories(self.image, self.model, self.read)
 
 
 def _samples(tb: TB) -> Iterator[tuple[Any, int, int | None, Drive, bool]]:

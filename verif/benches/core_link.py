@@ -24,11 +24,14 @@ from erbium.sw_model.description.machine import (
     TokenKind,
     Window,
     core_digest,
+    digest_in,
+    digest_pieces,
     pieces_of,
     window_shapes,
 )
 from erbium.sw_model.graph_model.array import GraphModel
 from erbium.sw_model.graph_model.drive import Drive
+from erbium.verif.benches.core_memories import expect_memories
 from erbium.verif.link_model import frame_of, message_of
 from erbium.verif.link_traffic import read, write, write_register
 from erbium.verif.registry import current
@@ -109,7 +112,7 @@ class TB:
         for contents in self.image.contents():
             await self.write(*contents)
         name = digest(self.graph)
-        await self.write(Window.INFO, Info.DIGEST, [int(name[k : k + 8], 16) for k in (0, 8)])
+        await self.write(Window.INFO, Info.DIGEST, digest_pieces(name))
         await self.write(Window.INFO, Info.LOADED, [1])
 
     def messages(self, tokens: Any) -> list[bytes]:
@@ -154,19 +157,7 @@ class TB:
         expect_equal("answer", expected.answer, fields["answer"] if fields["answered"] else -1)
         kept = spikes[: self.registers.hardware.record_words]
         expect_equal("spikes", kept, await self.read(Window.SPIKES, 0, len(kept)))
-        await self.compare()
-
-    async def compare(self) -> None:
-        """Compare all weights and counters."""
-        for name, weights in self.model.weights.items():
-            contents = await self.read(Window.WEIGHTS, *self.image.weight_places(name))
-            expect_equal(
-                f"weights {name}", weights.tolist(), self.image.weights_from(name, contents).tolist()
-            )
-        contents = await self.read(Window.COUNTERS, 0, self.image.counter_places)
-        counters = self.model.counters()
-        for name, value in self.image.counters_from(contents).items():
-            expect_equal(name, counters[name], value)
+        await expect_memories(self.image, self.model, self.read)
 
     async def register(self, name: str) -> int:
         """Return what a register holds."""
@@ -232,7 +223,7 @@ async def _a_reset_in_the_middle_of_a_sample(tb: TB) -> None:
     await tb.ask(write_register(6, tb.registers["control"].address, Control.SOFT_RESET))
     tb.turn = 0
     name = await tb.read(Window.INFO, Info.DIGEST, 2)
-    expect_equal("digest", digest(tb.graph), "".join(f"{piece:08x}" for piece in name))
+    expect_equal("digest", digest(tb.graph), digest_in(name))
     expect_equal("loaded", [1], await tb.read(Window.INFO, Info.LOADED, 1))
     expect_equal("magic", CORE_MAGIC, await tb.register("magic"))
     expect_equal("core", int(core_digest(tb.registers.hardware), 16), await tb.register("digest"))
