@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from erbium.fpga.simulated_line import SimulatedLine
 from erbium.gen.presets import preset
 from erbium.sw_model.description.chain import chain
 from erbium.sw_model.description.codec import digest, to_json
+from erbium.sw_model.description.graph import Graph
 from erbium.verif.core_library import SMALL
 from erbium.verif.machines import rewarded
 from erbium.verif.model_board import ModelBoard
@@ -57,6 +59,24 @@ def test_presets_and_graphs_follow_each_other(run: Run, board: SimulatedLine) ->
     code, out, error = run("run sim:ulx3s-85f:core machine.json --images 3")
     assert code == 0, error
     assert "no integer differs from the model's" in out
+
+
+def test_a_weight_that_is_another_is_told(
+    run: Run, board: SimulatedLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_graph = BoardCore.load_graph
+
+    def with_another_weight(self: BoardCore, graph: Graph) -> None:
+        load_graph(self, graph)
+        name, weights = next(iter(self.weights.items()))
+        weights[0, 0] += 1 if weights[0, 0] < 0 else -1
+        self.load({name: weights})
+
+    monkeypatch.setattr(BoardCore, "load_graph", with_another_weight)
+    Path("xor.json").write_text(to_json(xor.network(1)))
+    code, out, _ = run("run sim:ulx3s-85f:core xor.json --images 1")
+    assert code == 1
+    assert re.search(r"^\d+ integers differ: answers, spikes, weights and counters$", out, re.MULTILINE)
 
 
 def test_what_cannot_be_is_said_in_a_sentence(run: Run, board: SimulatedLine) -> None:

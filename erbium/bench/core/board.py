@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from erbium.bench.core import bandit, lines, sequence, unlabelled, xor
-from erbium.bench.core.rtl import Beside, Make, different, do_tasks, points_of
+from erbium.bench.core.rtl import Make, do_tasks, points_of
 from erbium.bench.request import load_named
+from erbium.core_comparison import CoreComparison, different
 from erbium.fpga.core_board import BoardCore
 from erbium.fpga.simulated import simulated_core
 from erbium.fpga.transport import Transport
@@ -46,13 +47,10 @@ class Counting:
         self._line.write(data)
 
 
-class OnBoard(Beside):
+class OnBoard(CoreComparison):
     """The model and the core of a board; of states, those after the last tick are compared."""
 
     core: BoardCore
-
-    def _clocks(self) -> int:
-        return 0
 
     def _differing_states(self) -> int:
         found = self.core.last_states
@@ -95,8 +93,12 @@ def differing_integers(seed: int, *, quick: bool) -> tuple[int, dict[str, list[i
         for number in range(4 * scale):
             chip.sample(split.images[number].reshape(-1), seed=number, label=int(split.labels[number]))
 
+    def made(graph: Graph) -> OnBoard:
+        core.load_graph(graph)
+        return OnBoard(graph, core, probes=True)
+
     found = do_tasks(
-        lambda graph: OnBoard(graph, core),
+        made,
         {
             "xor": lambda make: xor.solves(seed, epochs=1, tests=scale, make=make),
             "bandit": lambda make: bandit.blocks(seed, n_blocks=2, trials=4 * scale, make=make),

@@ -4,99 +4,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
 from erbium.bench.core import bandit, lines, sequence, xor, yin_yang
-from erbium.gen.core_chip import CoreChip
-from erbium.sw_model.constants import Array
-from erbium.sw_model.core.fast import CoreModel
+from erbium.core_comparison import CoreComparison, different
 from erbium.sw_model.description.chain import chain
 from erbium.sw_model.description.graph import Graph
-from erbium.sw_model.graph_model.drive import NOTHING, Drive
-from erbium.sw_model.results import SampleResult
 from erbium.verif.core_library import SMALL, CoreRtl
 
 POINTS = 12
 
-Make = Callable[[Graph], "Beside"]
+Make = Callable[[Graph], CoreComparison]
 """Makes the core of a graph."""
 
 
-class Beside:
-    """The model and the core in hardware, which do the same samples.
+class OnRtl(CoreComparison):
+    """The model and the simulated core, whose states are compared after each sweep."""
 
-    Parameters
-    ----------
-    graph : Graph
-    core : CoreChip
-        The graph is loaded into it.
-
-    Attributes
-    ----------
-    samples, clocks : int
-        So far, and the core's clocks in them.
-    differing : int
-        Spikes, states, answers and ticks of samples that differ so far.
-    """
-
-    core: Any
-
-    def __init__(self, graph: Graph, core: CoreChip) -> None:
-        self.model, self.core = CoreModel(graph, probes=True), core
-        core.load_graph(graph)
-        self.samples = self.clocks = self.differing = 0
-
-    @property
-    def spikes(self) -> dict[str, Array]:
-        """Those of the last sample, from the hardware."""
-        spikes: dict[str, Array] = self.core.spikes
-        return spikes
-
-    def sample(
-        self,
-        image: Array,
-        *,
-        seed: int,
-        label: int | None = None,
-        n_ticks: int | None = None,
-        drive: Drive = NOTHING,
-    ) -> SampleResult:
-        """Present a sample to both; return what the hardware answers."""
-        expected, got = (
-            chip.sample(image, seed=seed, label=label, n_ticks=n_ticks, drive=drive)
-            for chip in (self.model, self.core)
-        )
-        self.samples += 1
-        self.clocks += self._clocks()
-        self.differing += expected != got
-        found = self.core.spikes
-        self.differing += sum(different(spikes, found[name]) for name, spikes in self.model.spikes.items())
-        self.differing += self._differing_states()
-        return got
+    core: CoreRtl
 
     def _clocks(self) -> int:
-        """Return the clocks of the last sample."""
-        return int(self.core.clocks)
+        return self.core.clocks
 
     def _differing_states(self) -> int:
-        """Return how many states of the last sample differ."""
         found = self.core.states
         return sum(different(states, found[name]) for name, states in self.model.states.items())
-
-    def close(self) -> int:
-        """Return how many integers differ: those so far, weights, and counters."""
-        weights = self.core.weights
-        self.differing += sum(different(mine, weights[name]) for name, mine in self.model.weights.items())
-        counters = self.core.counters()
-        self.differing += sum(counters[name] != value for name, value in self.model.counters().items())
-        return self.differing
-
-
-def different(one: Array, other: Array) -> int:
-    """Return how many integers of two arrays differ; all of the larger one if their shapes do."""
-    return int((one != other).sum()) if one.shape == other.shape else max(one.size, other.size)
 
 
 def differing_integers(seed: int, *, quick: bool) -> tuple[int, dict[str, list[int]]]:
@@ -111,8 +44,13 @@ def differing_integers(seed: int, *, quick: bool) -> tuple[int, dict[str, list[i
     """
     core = CoreRtl(xor.network(seed), SMALL, probes=True)
     scale = 1 if quick else 10
+
+    def made(graph: Graph) -> OnRtl:
+        core.load_graph(graph)
+        return OnRtl(graph, core, probes=True)
+
     found = do_tasks(
-        lambda graph: Beside(graph, core),
+        made,
         {
             "xor": lambda make: xor.solves(seed, epochs=scale, tests=1, make=make),
             "bandit": lambda make: bandit.blocks(seed, n_blocks=2, trials=10 * scale, make=make),
@@ -134,16 +72,16 @@ def do_tasks(
     """
     found: dict[str, list[int]] = {}
     for name, do in tasks.items():
-        made: list[Beside] = []
+        made: list[CoreComparison] = []
 
-        def kept(graph: Graph, made: list[Beside] = made) -> Beside:
+        def kept(graph: Graph, made: list[CoreComparison] = made) -> CoreComparison:
             made.append(make(graph))
             return made[-1]
 
         before = clocks() if clocks else 0
         do(kept)
         (chip,) = made
-        differing = chip.close()
+        differing = chip.end()
         found[name] = [differing, chip.samples, clocks() - before if clocks else chip.clocks]
     return found
 
