@@ -746,6 +746,15 @@ MUTANTS = [
         "machine-8-2",
         "learning/stall=3",
     ),
+    Mutant(
+        "core-record-written-over",
+        "core.spike_record",
+        "self.enable & (count != self._depth)",
+        "self.enable",
+        "FrameCore",
+        "machine",
+        "learning",
+    ),
 ]
 
 

@@ -843,8 +843,8 @@ def _cores() -> Iterator[Case]:
 
 
 def _frame_cores() -> Iterator[Case]:
-    """A graph that learns, on a core whose memories are hardly larger than it asks for."""
-    small = {"sources": 4, "populations": 2, "modulators": 4, "groups": 2, "record_words": 64}
+    """A graph that learns, on a core whose memories are hardly larger than it asks for, and keep half of its spikes."""
+    small = {"sources": 4, "populations": 2, "modulators": 4, "groups": 2, "record_words": 8}
     registers = CoreMap(CoreHardware(lanes=2, units=1, **small), 12_000_000)
     yield Case("machine", {"registers": registers, "timeout": 400}, BOTH, {"graph": rewarded(8)})
 

@@ -40,7 +40,7 @@ from erbium.verif.streams import Harness
 
 PATIENCE = 30_000
 STALLS = ("bursts",)
-"""In the short form the first one is left out: what goes wrong learns, too."""
+"""One pattern only: what goes wrong learns, too, with another one."""
 MESSAGE_WORDS = 5
 """Words of a sample that a message holds: few, so that a sample takes several."""
 
