@@ -118,16 +118,17 @@ def coverage() -> str:
     rows = record("coverage")
     page = (ROOT / "docs" / "coverage.md.in").read_text(encoding="utf-8")
     kinds = {kind: rows[f"coverage/{kind}"] for kind in ("line", "toggle")}
+    corners = rows["coverage/points"]
     figures = table(
         ("", "points", "reached", "share", "asked"),
         (
             (kind, f"{row['points']:,}", f"{row['reached']:,}", f"**{row['value']} %**", f"{row['target']} %")
-            for kind, row in kinds.items()
+            for kind, row in (*kinds.items(), ("functional points", corners))
         ),
     )
     lines, toggles = (row["components"] for row in kinds.values())
     shares = table(
-        ("component", "configurations", "lines", "reached, %", "toggles", "reached, %"),
+        ("component", "configurations", "lines", "reached, %", "toggles", "reached, %", "functional points"),
         (
             (
                 f"`{line['component']}`",
@@ -136,8 +137,24 @@ def coverage() -> str:
                 line["share"],
                 toggle["points"],
                 toggle["share"],
+                f"{corner['reached']} of {corner['points']}",
             )
-            for line, toggle in zip(lines, toggles, strict=True)
+            for line, toggle, corner in zip(lines, toggles, corners["components"], strict=True)
+        ),
+    )
+    missed = table(
+        ("component", "point", "reason"),
+        (
+            *(
+                (f"`{one['component']}`", hole["what"], "open: the bench does not come there")
+                for one in corners["components"]
+                for hole in one["largest"]
+            ),
+            *(
+                (f"`{one['component']}`", what, f"cannot be: {why}")
+                for one in corners["components"]
+                for what, why in one["waived"].items()
+            ),
         ),
     )
     gaps = table(
@@ -158,6 +175,7 @@ def coverage() -> str:
         ("FIGURES", figures),
         ("TABLE", shares),
         ("HOLES", gaps),
+        ("MISSED", missed),
         ("REASONS", f"\n\n{reasons}"),
         ("PENDING", pending),
     ):

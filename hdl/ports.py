@@ -17,7 +17,10 @@ def pass_through(
     for name, member in members.items():
         outside, inside = getattr(outer, name), getattr(inner, name)
         if member.is_signature:
-            connect(m, flipped(outside), inside)
+            # An array of interfaces is a list, here of one dimension.
+            pairs = zip(outside, inside, strict=True) if member.dimensions else ((outside, inside),)
+            for port, part in pairs:
+                connect(m, flipped(port), part)
         elif member.flow is In:
             m.d.comb += inside.eq(outside)
         else:

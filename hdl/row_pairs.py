@@ -87,7 +87,7 @@ class RowPairs(wiring.Component):
 
     Notes
     -----
-    A token or up to two rows per clock, latency one clock; nothing in the four clocks from `load` on.
+    A token or up to two rows per clock, latency one clock; nothing in the five clocks from `load` on.
     """
 
     def __init__(self, plan: LayerPlan) -> None:
@@ -180,7 +180,7 @@ class RowPairs(wiring.Component):
         return m
 
     def _draws(self, m: Module, steps: Value, ends: Value) -> None:
-        """Keep the next two random numbers, and whether a row changes by them."""
+        """Keep the next random numbers, and whether a row changes by the first two."""
         shift, bits = self._shift, len(self.above)
         if not self._learns:
             self.consumes: Value = Const(0)
@@ -188,27 +188,34 @@ class RowPairs(wiring.Component):
             self.changes: list[Value] = [Const(0), Const(0)]
             self.randoms: list[Value] = [Const(0, shift), Const(0, shift)]
             return
-        states = [Signal(32, name=f"state_{k}", reset_less=True) for k in range(2)]
-        kept = [Signal(32, name=f"kept_{k}", reset_less=True) for k in range(2)]
+        # Four numbers ahead, and the state that the fifth is of: what is known of a number is formed a clock before it
+        # is used, and does not wait for it.
+        numbers = [Signal(shift, name=f"number_{k}", reset_less=True) for k in range(4)]
+        state = Signal(32, reset_less=True)
+        kept = [Signal.like(one, name=f"kept_{k}") for k, one in enumerate((*numbers, state))]
         given = Const(salt(self.plan.population.process, STREAM_PLASTICITY), 32)
-        # After a restart the seed takes the place of the second number, and is drawn on twice.
-        fills = Signal(3)
+        # After a restart the seed is the state; one draw leads to the first number, and two to two numbers each.
+        fills = Signal(4)
         self.restarts = self.load | fills.any()
         start = Signal(32, reset_less=True)
         m.d.sync += [fills.eq(Cat(self.load, fills)), start.eq(seeded(self.seed, given))]
+        following = [*numbers, state[:shift], xorshift32(state)[:shift]]
+        one, two = fills[1] | (steps == 1), fills[2:].any() | (steps == 2)
         with m.If(fills[0]):
-            m.d.sync += states[1].eq(start)
+            m.d.sync += state.eq(start)
         with m.Elif(self.known & ~self.any_word):
             # No row has taken a number since the last sweep.
-            m.d.sync += [state.eq(before) for state, before in zip(states, kept, strict=True)]
-        with m.Elif(fills[1:].any() | (steps == 1)):
-            m.d.sync += [states[0].eq(states[1]), states[1].eq(xorshift32(states[1]))]
-        with m.Elif(steps == 2):
-            m.d.sync += [states[0].eq(xorshift32(states[1])), states[1].eq(jumped(states[1], 2))]
+            m.d.sync += [now.eq(before) for now, before in zip((*numbers, state), kept, strict=True)]
+        with m.Elif(one):
+            m.d.sync += state.eq(xorshift32(state))
+            m.d.sync += [number.eq(following[k + 1]) for k, number in enumerate(numbers)]
+        with m.Elif(two):
+            m.d.sync += state.eq(jumped(state, 2))
+            m.d.sync += [number.eq(following[k + 2]) for k, number in enumerate(numbers)]
         ended = Signal()
         m.d.sync += ended.eq(ends)
         with m.If(ended):
-            m.d.sync += [before.eq(state) for state, before in zip(states, kept, strict=True)]
+            m.d.sync += [before.eq(now) for now, before in zip((*numbers, state), kept, strict=True)]
 
         # As long as the words are not known, they are taken for any that there can be.
         consumes = Signal(init=1)
@@ -222,12 +229,18 @@ class RowPairs(wiring.Component):
             ]
         with m.If(ends):
             m.d.sync += [consumes.eq(1), high.eq(-1), low.eq(-1)]
-        self.consumes, self.randoms = consumes, [state[:shift] for state in states]
-        self.changes = []
-        for random in self.randoms:
-            rises = (random | high)[:shift].all() if shift else Const(1)
-            falls = ~(random & ~_extended(low, shift)).any() if shift else Const(1)
-            self.changes.append(consumes & (rises | falls))
+        self.consumes, self.randoms = consumes, numbers[:2]
+        found = []
+        for number in numbers:
+            rises = (number | high)[:shift].all() if shift else Const(1)
+            falls = ~(number & ~_extended(low, shift)).any() if shift else Const(1)
+            found.append(rises | falls)
+        # By the words of a clock before. When they become known that is any word, as it was; when they are no more, no
+        # row is looked at until the sweep is over.
+        changes = [Signal(name=f"change_{k}", init=1) for k in range(2)]
+        for k, change in enumerate(changes):
+            m.d.sync += change.eq(Mux(two, found[k + 2], Mux(one, found[k + 1], found[k])))
+        self.changes = [consumes & change for change in changes]
 
 
 def _extended(value: Value, width: int) -> Value:

@@ -142,8 +142,8 @@ MUTANTS = [
     Mutant(
         "rows-fall",
         "row_pairs",
-        "consumes & (rises | falls)",
-        "consumes & rises",
+        "rises | falls",
+        "rises",
         "LayerEngine",
         "rows-2-lanes-13",
         ONE_STALL,

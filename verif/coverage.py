@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which lines of the generated Verilog a bench reaches, and which bits go up and down: Verilator counts, this adds up.
+"""Which lines of the generated Verilog a bench reaches, which bits go up and down, and which functional points are met.
 
-Configurations of a component are added up by the names of modules and signals: a line counts as reached if it is in any
-of them, a bit if it went up in one and down in one.
+Verilator counts, this adds up. Configurations of a component are added up by the names of modules and signals: a line
+counts as reached if it is in any of them, a bit if it went up in one and down in one.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from erbium.gen.verilog import component_verilog
+from erbium.verif import resets
+from erbium.verif.points import Pointed
 from erbium.verif.registry import Case, Entry
-from erbium.verif.run_bench import Run, run_bench
+from erbium.verif.run_bench import TOP, Run, run_bench
 
 COVERAGE_FILE = "coverage.dat"
 
@@ -34,7 +37,7 @@ CONFIGURATIONS: dict[str, tuple[str, ...]] = {
     "MessageLink": ("small",),
     # Input.
     "SampleBuffer": ("inputs-21",),
-    "Encoder": ("bernoulli", "latency"),
+    "Encoder": ("bernoulli", "phase", "latency"),
     # Memories, queues, counters, random numbers.
     "Generator": ("salt",),
     "NoiseBank": ("lanes-3",),
@@ -51,11 +54,11 @@ CONFIGURATIONS: dict[str, tuple[str, ...]] = {
     "FeedbackGate": ("tiny",),
     "FeedbackPort": ("sign",),
     "CausalFifo": ("5-inputs",),
-    "SignPopcount": ("65-neurons-16-lanes",),
+    "SignPopcount": ("65-neurons-16-lanes", "10-neurons-10-lanes"),
     # Layers.
     "SpikeSerializer": ("lanes-37",),
     "NeuronUnit": ("erbp-hidden-options",),
-    "LayerEngine": ("lanes-13", "first-spike-lanes-13"),
+    "LayerEngine": ("lanes-13", "saturation", "blank-out", "first-spike-lanes-13", "first-spike-blank-out"),
     # Output.
     "PredictionUnit": ("odd-classes",),
     "FirstSpikePrediction": ("three-lanes",),
@@ -90,16 +93,21 @@ class Coverage:
 
     Attributes
     ----------
-    lines, toggles : dict
-        Points, and whether each was reached.
+    lines, toggles, points : dict
+        What can be covered, and whether it was; `points` are the functional ones.
     """
 
     lines: dict[Point, bool] = field(default_factory=dict)
     toggles: dict[Point, bool] = field(default_factory=dict)
+    points: dict[Point, bool] = field(default_factory=dict)
 
     def add(self, other: Coverage) -> None:
         """Add what another configuration covered."""
-        for mine, theirs in ((self.lines, other.lines), (self.toggles, other.toggles)):
+        for mine, theirs in (
+            (self.lines, other.lines),
+            (self.toggles, other.toggles),
+            (self.points, other.points),
+        ):
             for point, reached in theirs.items():
                 mine[point] = mine.get(point, False) or reached
 
@@ -112,8 +120,11 @@ def share(points: Mapping[Point, bool]) -> float:
 _POINT = re.compile(r"\x01(\w+)\x02([^\x01']*)")
 
 
-def read(path: Path, source: str) -> Coverage:
-    """Read what Verilator has counted.
+_INNER, _POINTS = "inner", re.compile(r"points\[(\d+)\]")
+
+
+def read(path: Path, source: str, names: Sequence[str]) -> Coverage:
+    """Read what Verilator has counted of a component with points around it (:class:`Pointed`).
 
     Parameters
     ----------
@@ -121,6 +132,8 @@ def read(path: Path, source: str) -> Coverage:
         Its file.
     source : str
         The Verilog.
+    names : sequence of str
+        Of the functional points.
     """
     text = source.splitlines()
     found = Coverage()
@@ -129,9 +142,13 @@ def read(path: Path, source: str) -> Coverage:
             continue
         said = dict(_POINT.findall(line))
         reached = int(line.rpartition(" ")[2]) > 0
-        place = said["h"].partition(".")[2]
-        if said["t"] == "toggle":
-            signal, _, side = said["o"].rpartition(":")
+        within, _, place = said["h"].partition(".")[2].partition(".")
+        signal, _, side = said["o"].rpartition(":")
+        if within != _INNER:
+            # Of what stands around the component, what its points say.
+            if (number := _POINTS.fullmatch(signal)) and side == "0->1":
+                _note(found.points, Point("", names[int(number[1])], ""), reached)
+        elif said["t"] == "toggle":
             if not _IGNORED.search(signal):
                 _note(found.toggles, Point(place, signal, side), reached)
         else:
@@ -153,9 +170,19 @@ def covered(entry: Entry, case: Case, seed: int = 1) -> Coverage:
     ToolError
         When Verilator, or a package that the bench needs, is missing.
     """
-    run = Run(entry, case, "verilator", seed, coverage=True, seconds=SECONDS)
+    top = Pointed(entry.build(case), case.options)
+    run = Run(
+        entry,
+        case,
+        "verilator",
+        seed,
+        verilog=component_verilog(top, TOP),
+        coverage=True,
+        seconds=SECONDS,
+        before=resets.__name__,
+    )
     run_bench(run, again=False)
-    return read(run.folder / COVERAGE_FILE, (run.folder / "bench_top.v").read_text())
+    return read(run.folder / COVERAGE_FILE, run.verilog, top.names)
 
 
 class Hole(NamedTuple):

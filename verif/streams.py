@@ -299,7 +299,7 @@ class Harness:
         self._falling, self._settled = FallingEdge(dut.clk), Timer(1, unit="ns")
         cocotb.log.info("seed %d, stalls %s", run_seed(), stall)
         dut.rst.value = 1
-        Clock(dut.clk, 10, unit="ns", impl="gpi").start()
+        self._clock, self._ticks = Clock(dut.clk, 10, unit="ns", impl="gpi"), False
 
     def drive(self, name: str, encode: Callable[[Any], int | list[int]] | None = None) -> StreamDriver:
         """Return the driver of an input stream; a token may take several payloads."""
@@ -367,7 +367,11 @@ class Harness:
         return self._readers[name]()
 
     async def reset(self) -> None:
-        """Hold reset for two clocks. Drivers forget nothing; see :meth:`clear`."""
+        """Hold reset for two clocks, and start the clock first. Drivers forget nothing; see :meth:`clear`."""
+        if not self._ticks:
+            # Not before something is waited for: the clock of a test that ends at once would never be stopped.
+            self._clock.start()
+            self._ticks = True
         await self._falling
         self.dut.rst.value = 1
         for part in self._parts:

@@ -18,7 +18,7 @@ from erbium.sw_model.rules import ThreeFactorRule
 from erbium.verif.codecs import Packer, signed
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
-from erbium.verif.streams import Harness
+from erbium.verif.streams import Harness, random_for
 
 NOISE_BOUND = 510
 
@@ -34,7 +34,7 @@ class TB:
         self.latency = sweep_latency(short=options.get("short", False))
         self.widths: tuple[int, ...] = tuple(options["port_widths"])
         self.harness = Harness(dut)
-        self.random = self.harness.random
+        self.random, self.aims = self.harness.random, random_for("aims")
         self.layout = Packer(NeuronLayout(self.program))
         self.word_width = len(dut.words_o) // self.lanes
         self.harness.set(valid=0)
@@ -68,6 +68,27 @@ class TB:
                 push = into[0].sign * (missing << into[0].shift)
                 population.u[0][lane] = min(max(push, -limit), limit - 1)
 
+    def _aim_state(self, population: Population, lane: int, tick: int, noise: Any) -> tuple[int, int]:
+        """Choose a state of a neuron and what is stored of it, so that it comes to a bound; return both."""
+        program = self.program
+        state = self.aims.randrange(program.n_states)
+        bounds = [program.lower[state], program.upper[state]]
+        if state == 0:
+            bounds += [program.threshold, *(self.rule.edges if self.rule is not None else ())]
+        wanted = self.aims.choice(bounds) + self.aims.randint(-1, 1)
+        low, high = state_range(program, state)
+        step = (high - low) // 256 + 1
+        best, values = low, np.arange(low, high + 1, step)
+        # From afar first, then one by one around the nearest.
+        for _ in range(2):
+            trial = Population(program, len(values))
+            trial.x[:], trial.u[:] = population.x[:, [lane]], population.u[:, [lane]]
+            trial.x[state], trial.refractory[:] = values, population.refractory[lane]
+            found = trial.sweep(tick, np.full(len(values), noise[lane])).before_reset[state]
+            best = int(values[np.argmin(np.abs(found - wanted))])
+            values = np.arange(max(low, best - step), min(high, best + step) + 1)
+        return state, best
+
     def stimulus(self) -> tuple[dict[str, int], dict[str, Any]]:
         """Return the inputs of a word, and what the model makes of it."""
         program, lanes = self.program, self.lanes
@@ -89,6 +110,10 @@ class TB:
             population.u[port] = [self.value(-bound, bound - 1) for _ in range(lanes)]
         noise = np.array([self.value(-NOISE_BOUND, NOISE_BOUND) for _ in range(lanes)])
         self._aim(population, tick, noise)
+        for lane in range(lanes if not begin else 0):
+            if self.aims.random() < 0.3:
+                state, value = self._aim_state(population, lane, tick, noise)
+                stored[lane][f"x{state}"] = population.x[state, lane] = value
         silent = np.array([self.random.random() < 0.2 for _ in range(lanes)])
         learn = self.random.random() < 0.7
         ports = noise_bits = at = 0

@@ -75,8 +75,8 @@ class TB:
         self.harness.set(**inputs)
         await self.harness.settle()
 
-    async def read(self, sample: int) -> None:
-        """Read a sample, some of it twice, and compare."""
+    async def read(self, sample: int, *, release: bool = True) -> None:
+        """Read a sample, some of it twice, and compare; release it."""
         begin, pixels = self.expected[sample]
         await self.harness.run_until(lambda: bool(self.harness.get("available")))
         groups = -(-len(pixels) // GROUP)
@@ -98,8 +98,9 @@ class TB:
                     )
                 else:
                     expect_equal("value of an empty place", 0, entry["value"], sample=sample, token=at)
-        await self.cycle(release=1)
-        await self.cycle(release=0)
+        if release:
+            await self.cycle(release=1)
+            await self.cycle(release=0)
 
 
 @cocotb.test()
@@ -144,3 +145,22 @@ async def a_full_ring(dut: Any) -> None:
     await tb.harness.run_for(3 * tb.n_inputs)
     for sample in range(8):
         await tb.read(sample)
+
+
+@cocotb.test()
+async def around(dut: Any) -> None:
+    """The ring comes around, and a sample is released in the very clock in which another one ends."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    words = 1 + -(-tb.n_inputs // GROUP)
+    n_samples = 2 * tb.depth // words + 2
+    tb.send("bright")
+    for sample in range(n_samples):
+        # All of the next one is sent but its END, which is then taken along with the release of this one.
+        tb.send("bright")
+        await tb.read(sample, release=False)
+        while tb.input.left > 1:
+            await tb.cycle()
+        await tb.cycle(release=1)
+        await tb.cycle(release=0)
+    await tb.read(n_samples)
