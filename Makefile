@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.erbium-installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test test-all lint commands docs linkcheck format clean distclean
+.PHONY: help setup demo bench test test-all coverage lint commands docs linkcheck format clean distclean
 
 help:  ## show this table
 	@echo "make COMMAND [ARGS='...'] [PYTHON=python3.12]"
@@ -32,6 +32,11 @@ test: setup lint  ## lint, then the tests on every core, in 20 minutes on two; A
 
 test-all: setup lint  ## the same with the long tests: every case of every bench on its simulators; over an hour on two cores
 	$(PYTEST) --all $(ARGS)
+
+coverage: setup  ## `make test` with the lines of Python counted that it reaches; writes docs/python-coverage.json; an hour on two cores
+	rm -rf build/coverage
+	$(BIN)/coverage run -m pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/python tools/python-coverage.py
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+
+BLOCK = 4
+"""Places of a group that are looked at together."""
 
 
 class SpikeWindow:
@@ -43,10 +46,11 @@ class SpikeWindow:
         of_back = Signal(info, name="info_of_back", reset_less=True)
         self.any: Value = front.any()
 
-        first, rest = _split(m, front, "first")
-        second, third = _split(m, rest, "second")
-        of_next, after_next = _split(m, back, "next")
-        in_front = rest.any()
+        in_front, many = Signal(name="two_in_front"), Signal(name="three_in_front")
+        first, second, third = _ranked(m, front, "front")
+        of_next, second_of_back, third_of_back = _ranked(m, back, "back")
+        after_next = second_of_back | third_of_back
+        m.d.comb += [in_front.eq(at_least_two(front)), many.eq(third.any())]
         self.lowest = (self.any, first, of_front)
         self.above = (
             in_front | back.any(),
@@ -55,17 +59,22 @@ class SpikeWindow:
         )
 
         # The first group is over once its last two spikes have gone, the second one moves up, and a new one behind it.
-        over, left = Signal(name="front_is_over"), Signal(size, name="back_left")
-        fills = in_front & ~back.any()
+        over, left, is_left = (
+            Signal(name="front_is_over"),
+            Signal(size, name="back_left"),
+            Signal(name="any_left"),
+        )
+        fills, takes_next = in_front & ~back.any(), self.moves & ~in_front
         m.d.comb += [
-            over.eq(~front.any() | (self.moves & ~third.any())),
-            left.eq(Mux(self.moves & ~in_front, after_next, back)),
+            over.eq(~front.any() | (self.moves & ~many)),
+            left.eq(Mux(takes_next, after_next, back)),
+            is_left.eq(Mux(takes_next, at_least_two(back), back.any())),
             # A spike that is shown without a second one, and waits, gets none.
             self.room.eq(over | fills),
         ]
         comes = Mux(self.loads, self.spikes, 0)
         with m.If(over):
-            with m.If(left.any()):
+            with m.If(is_left):
                 m.d.sync += [front.eq(left), of_front.eq(of_back), back.eq(comes)]
             with m.Else():
                 m.d.sync += [front.eq(comes), of_front.eq(self.info), back.eq(0)]
@@ -78,8 +87,37 @@ class SpikeWindow:
             m.d.sync += of_back.eq(self.info)
 
 
-def _split(m: Module, bits: Value, name: str) -> tuple[Value, Value]:
-    """Return the lowest set bit of a value, and the others."""
-    lowest, others = Signal(len(bits), name=name), Signal(len(bits), name=f"after_{name}")
-    m.d.comb += [lowest.eq(bits & (~bits + 1)), others.eq(bits & (bits - 1))]
-    return lowest, others
+def at_least_two(bits: Value) -> Value:
+    """Return whether two bits or more of a value are set."""
+    if len(bits) < 2:
+        return Const(0)
+    low, high = bits[: len(bits) // 2], bits[len(bits) // 2 :]
+    return at_least_two(low) | at_least_two(high) | (low.any() & high.any())
+
+
+def _ranked(m: Module, bits: Value, name: str) -> tuple[Value, Value, Value]:
+    """Return the lowest set bit of a value, the second lowest, and the others.
+
+    Whether there is none, one or more below a bit is found for blocks of four and joined: a carry chain is as long as
+    the value is wide, and the second bit would wait for the first.
+    """
+    ranks = [Signal(len(bits), name=f"{rank}_of_{name}") for rank in ("first", "second", "third")]
+    for start in range(0, len(bits), BLOCK):
+        lower, block = bits[:start], bits[start : start + BLOCK]
+        blocks = [lower[k : k + BLOCK] for k in range(0, start, BLOCK)]
+        some, more = Signal(name=f"{name}_below_{start}"), Signal(name=f"{name}_two_below_{start}")
+        there = Cat(*[one.any() for one in blocks])
+        m.d.comb += [
+            some.eq(there.any()),
+            more.eq(Cat(*[at_least_two(one) for one in blocks]).any() | at_least_two(there)),
+        ]
+        for place, bit in enumerate(block):
+            here = block[:place]
+            none = ~some & ~here.any()
+            two = more | at_least_two(here) | (some & here.any())
+            m.d.comb += [
+                ranks[0][start + place].eq(bit & none),
+                ranks[1][start + place].eq(bit & ~none & ~two),
+                ranks[2][start + place].eq(bit & two),
+            ]
+    return ranks[0], ranks[1], ranks[2]
