@@ -289,7 +289,7 @@ class ErbiumArray(wiring.Component):
     def _layer_counts(self, engine: LayerEngine, spikes: Value) -> dict[str, tuple[Value, Count]]:
         """Return what is counted of a layer: by name the increment, and what is known of it."""
         plan = engine.plan
-        rows = plan.rows_at_once
+        rows = plan.rows.at_once
         counts = {
             "spikes": (spikes, Count(most=min(plan.lanes, (1 << len(spikes)) - 1))),
             "synaptic_operations": (

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -85,7 +85,7 @@ class LaneGroup(wiring.Component):
                 "issue": In(1),
                 "learn": In(1),
                 "weights": In(weights),
-                **({"second_weights": In(weights)} if plan.rows_at_once == 2 else {}),
+                **plan.rows.group_ports(weights),
                 "feedback": In(self.units * port_width),
                 "noise": In(NOISE_WIDTH * lanes),
                 "kept": In(lanes),
@@ -114,9 +114,7 @@ class LaneGroup(wiring.Component):
         self.pipe = Pipe(m, plan.stages, self.slot, self.issue, fixed=plan.fixed, attrs=self.copies)
         # Where two rows may go together the weights are in registers in stage X, and the sum of each two.
         self._weights: Value = self.weights
-        self._pushes: list[Value] = []
-        if plan.rows_at_once == 2:
-            self._add_rows(m)
+        self._pushes = plan.rows.pushes(m, self)
         self._accumulate(m)
         self._sweep(m)
         plan.rule.lanes(m, self)
@@ -196,22 +194,14 @@ class LaneGroup(wiring.Component):
         """Return the weight of a lane in stage X."""
         return self._weights.word_select(lane, self.plan.population.weight_width).as_signed()
 
-    def _add_rows(self, m: Module) -> None:
-        """Add what two rows transmit, in stage X-1."""
-        width, pair = self.plan.population.weight_width, Signal(attrs=self.copies)
-        m.d.sync += pair.eq(self.pipe["X-2"].pair)
+    def hold_weights(self, m: Module) -> Value:
+        """Take the weights through a register from stage X-1 to stage X; return them as they are before it."""
         self._weights = Signal.like(self.weights, name="held_weights", reset_less=True)
         m.d.sync += self._weights.eq(self.weights)
-        for lane in range(self.lanes):
-            first, second = (
-                self._transmitted(word.word_select(lane, width).as_signed())
-                for word in (self.weights, self.second_weights)
-            )
-            push = Signal(Shape(TRANSMITTED_WIDTH + 1, signed=True), name=f"push_{lane}", reset_less=True)
-            m.d.sync += push.eq(first.as_signed() + Mux(pair, second, 0).as_signed())
-            self._pushes.append(push)
+        return self.weights
 
-    def _transmitted(self, weight: Value) -> Value:
+    def transmitted(self, weight: Value) -> Value:
+        """Return what a weight adds to port 0, of :data:`TRANSMITTED_WIDTH` bits."""
         excess = self.plan.population.weight_width - TRANSMITTED_WIDTH
         return weight.shift_right(excess) if excess >= 0 else weight.shift_left(-excess)
 
@@ -233,7 +223,7 @@ class LaneGroup(wiring.Component):
             if self._pushes:
                 push = self._pushes[lane]
             else:
-                push = self.if_kept(lane, self._transmitted(self.weight(lane)))
+                push = self.if_kept(lane, self.transmitted(self.weight(lane)))
             if margin:
                 push = Mux(teach, Mux(self.chosen[lane], -margin, 0), push)
             sums.append(saturated_sum(old, extended(push, PORT_WIDTH)))

@@ -12,7 +12,6 @@ from erbium.hdl.fork import Queue
 from erbium.hdl.layer_control import LayerControl
 from erbium.hdl.layer_pipeline import LayerPipeline
 from erbium.hdl.plan import LayerPlan
-from erbium.hdl.row_pairs import word_ports
 from erbium.hdl.tokens import FeedbackToken
 from erbium.hdl.weight_access import AccessRequest, WeightAccess
 from erbium.hdl.weight_words import LayerWeights
@@ -102,10 +101,10 @@ class LayerEngine(wiring.Component):
             "sweep_o": Out(stream.Signature(plan.sweep_token)),
             "access_i": In(stream.Signature(AccessRequest())),
             "access_o": Out(stream.Signature(Shape(16, signed=True))),
-            "rows_transmitted": Out(range(plan.rows_at_once + 1)),
-            "rows_learned": Out(range(plan.rows_at_once + 1)),
+            "rows_transmitted": Out(range(plan.rows.at_once + 1)),
+            "rows_learned": Out(range(plan.rows.at_once + 1)),
             "weights_changed": Out(range(plan.lanes + 1)),
-            "row_words": Out(range(plan.rows_at_once + 1)),
+            "row_words": Out(range(plan.rows.at_once + 1)),
             "collision": Out(1),
         }
         if plan.has_feedback:
@@ -150,7 +149,7 @@ class LayerEngine(wiring.Component):
             control.sweep_taken.eq(self.sweep_o.valid & self.sweep_o.ready),
             self.collision.eq(pipeline.collision),
         ]
-        m.d.comb += [getattr(control, name).eq(getattr(pipeline, name)) for name in word_ports(plan, In)]
+        m.d.comb += [getattr(control, name).eq(getattr(pipeline, name)) for name in plan.rows.word_ports(In)]
         m.d.comb += [getattr(self, name).eq(getattr(pipeline, name)) for name in COUNTERS]
         if plan.has_feedback:
             self._feed_back(m, control, pipeline)

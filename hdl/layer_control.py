@@ -6,9 +6,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from erbium.hdl.fixed import delayed
 from erbium.hdl.plan import LayerPlan
-from erbium.hdl.row_pairs import RowPairs, word_ports
 from erbium.hdl.slot import Work
 from erbium.hdl.tokens import ADDRESS_WIDTH, Begin, BeginRegister, Kind, piece_width
 
@@ -59,7 +57,7 @@ class LayerControl(wiring.Component):
         self.plan, self._token = plan, plan.event_token
         super().__init__(
             plan.rule.control_ports(plan)
-            | word_ports(plan, In)
+            | plan.rows.word_ports(In)
             | {
                 "event_i": In(stream.Signature(self._token)),
                 "slot": Out(plan.slot),
@@ -84,9 +82,7 @@ class LayerControl(wiring.Component):
         m = Module()
         self._register = BeginRegister(self.plan.begin_pieces)
         m.d.comb += [self.begin.eq(self._register.begin), self.begin_piece.eq(self._register.newest)]
-        self._events: stream.Interface = self.event_i
-        if self.plan.rows_at_once == 2:
-            self._pair(m)
+        self._events = self.plan.rows.feed(m, self)
         self._places(m)
         self._ticks(m)
         self._rooms(m)
@@ -98,31 +94,6 @@ class LayerControl(wiring.Component):
             self._sweeps(m)
             self.plan.rule.states(m, self)
         return m
-
-    def _pair(self, m: Module) -> None:
-        """Take rows in place of spikes, one or two of them."""
-        plan, slot = self.plan, self.slot
-        m.submodules.pairs = pairs = RowPairs(plan)
-        wiring.connect(m, wiring.flipped(self.event_i), pairs.event_i)
-        self._events, row = pairs.row_o, pairs.row_o.payload
-        # The memory's port for the second row is that of the writes. What is issued now reads in stage A; what was
-        # issued so many clocks ago is written then.
-        writes = (slot.work == Work.ROW) & slot.armed & slot.may_change | (slot.work == Work.STORE)
-        ahead = delayed(m, self.issue & writes, plan.stages["X"] + 1 - plan.stages["A"], "writes")
-        self._written = Signal(name="written")
-        m.d.sync += self._written.eq(ahead)
-        m.d.comb += [
-            pairs.opens.eq(self.issue & (slot.work == Work.TOKEN)),
-            pairs.armed.eq(slot.armed),
-            pairs.reserved.eq(ahead),
-            pairs.seed.eq(self.begin.seed),
-            pairs.load.eq(self.load),
-            pairs.known.eq(self.words_known),
-            pairs.any_word.eq(self.any_word),
-            pairs.above.eq(self.words_above),
-            pairs.below.eq(self.words_below),
-            *(slot[name].eq(row[name]) for name in ("row", "second", "pair", "may_change", "random")),
-        ]
 
     # --- what is kept --------------------------------------------------------------------------------
 
@@ -136,8 +107,6 @@ class LayerControl(wiring.Component):
             slot.word.eq(self._word),
             slot.last.eq(self.last_word),
         ]
-        if plan.rows_at_once == 1:
-            m.d.comb += slot.row.eq(self._token.spike_in(self.event_i.payload).address)
         self._last_part: Value = Const(1)
         if plan.parts > 1:
             self._part, self._place = (
@@ -188,9 +157,7 @@ class LayerControl(wiring.Component):
             odd = Signal()
             m.d.sync += odd.eq(~odd)
             self.may_write = ~odd | self._word[0] if plan.pairs else ~odd
-        self._may_row = self.may_write | ~slot.armed
-        if plan.rows_at_once == 2:
-            self._may_row = ~(self._events.payload.pair & self._written)
+        self._may_row = plan.rows.may_issue(self)
 
     # --- what is issued ------------------------------------------------------------------------------
 
@@ -264,8 +231,7 @@ class LayerControl(wiring.Component):
                 self._walk_row(m)
             with m.Case(Kind.TICK):
                 if plan.has_bias:
-                    if plan.rows_at_once == 1:
-                        m.d.comb += self.slot.row.eq(plan.n_inputs)
+                    plan.rows.take_bias(m, self)
                     with m.If(self._may_row):
                         self._walk_row(m)
                         with m.If(self.last_word):

@@ -14,7 +14,6 @@ from erbium.hdl.layer_random import LayerRandom
 from erbium.hdl.pipe import Pipe
 from erbium.hdl.plan import LayerPlan
 from erbium.hdl.rng import Generator
-from erbium.hdl.row_pairs import word_ports
 from erbium.hdl.slot import Work
 from erbium.hdl.synapse_memory import SynapseMemory
 from erbium.hdl.tokens import ADDRESS_WIDTH, LABEL_WIDTH, STATE_WIDTH, Begin, Kind, piece_width
@@ -81,7 +80,7 @@ class LayerPipeline(wiring.Component):
         weights = plan.lanes * plan.population.weight_width
         super().__init__(
             plan.rule.pipeline_ports(plan)
-            | word_ports(plan, Out)
+            | plan.rows.word_ports(Out)
             | {
                 "slot": In(plan.slot),
                 "issue": In(1),
@@ -97,10 +96,10 @@ class LayerPipeline(wiring.Component):
                 "loaded": Out(1),
                 "word_i": In(weights),
                 "stored": Out(1),
-                "rows_transmitted": Out(range(plan.rows_at_once + 1)),
-                "rows_learned": Out(range(plan.rows_at_once + 1)),
+                "rows_transmitted": Out(range(plan.rows.at_once + 1)),
+                "rows_learned": Out(range(plan.rows.at_once + 1)),
                 "weights_changed": Out(range(plan.lanes + 1)),
-                "row_words": Out(range(plan.rows_at_once + 1)),
+                "row_words": Out(range(plan.rows.at_once + 1)),
                 "collision": Out(1),
             }
         )
@@ -111,8 +110,8 @@ class LayerPipeline(wiring.Component):
         self.pipe = pipe = Pipe(m, plan.stages, self.slot, self.issue, fixed=plan.fixed)
         row = pipe.does(Work.ROW, 1)
         m.d.comb += [
-            self.row_words.eq(self.rows(1, row) | plan.rule.row_words(pipe)),
-            self.rows_transmitted.eq(self.rows(1, row & pipe[1].first)),
+            self.row_words.eq(plan.rows.count(pipe[1], row) | plan.rule.row_words(pipe)),
+            self.rows_transmitted.eq(plan.rows.count(pipe[1], row & pipe[1].first)),
         ]
         # Whether the word that is written now, or in the next clock, was learned.
         self.learned, self.learns_next = Signal(), Signal()
@@ -123,13 +122,6 @@ class LayerPipeline(wiring.Component):
         plan.rule.learn(m, self)
         pipe.close()
         return m
-
-    def rows(self, stage: int | str, condition: Value) -> Value:
-        """Return the rows of the slot in a stage, 1 or 2, or 0 unless a condition holds."""
-        if self.plan.rows_at_once == 1:
-            return condition
-        pair = self.pipe[stage].pair
-        return Cat(condition & ~pair, condition & pair)
 
     def base(self, m: Module, stage: str) -> Value:
         """Return the address of the neuron in lane 0 of the word in a stage."""
@@ -157,7 +149,7 @@ class LayerPipeline(wiring.Component):
             plan.memory_latency,
             plan.memory_kind,
             self._contents,
-            two_reads=plan.rows_at_once == 2,
+            two_reads=plan.rows.at_once > 1,
         )
         # The memory takes addresses and enables in copies, each out of a register.
         attributes = COPY if memory.copies > 1 else {}
@@ -167,7 +159,7 @@ class LayerPipeline(wiring.Component):
             return [Signal(shape, name=f"{name}_{k}", reset_less=True, attrs=attributes) for k in numbers]
 
         addresses = copies("address", memory.read_address[0].shape())
-        address = self._address(m, "row")
+        address = self.address(m, "row")
         m.d[self._domain] += [copy.eq(address) for copy in addresses]
         # What is written in this clock was learned, or will be in the next one.
         writes = self.learns_next | pipe.does(Work.STORE, "X+1")
@@ -176,28 +168,22 @@ class LayerPipeline(wiring.Component):
         write_enables = [Signal(name=f"write_enable_{k}", attrs=attributes) for k in range(memory.copies)]
         clocks = plan.stages["X"] + 1 - plan.stages["A"]
         read_before = delayed(m, addresses[0], clocks, "address", cleared=False)
-        if plan.rows_at_once == 1:
-            with m.If(writes):
-                m.d.sync += [copy.eq(read_before) for copy in written]
-        else:
-            # In other clocks that port reads the second row.
-            second = self._address(m, "second")
-            m.d.sync += [copy.eq(Mux(writes, read_before, second)) for copy in written]
+        plan.rows.address(m, self, written, read_before, writes)
         m.d.sync += [copy.eq(writes) for copy in write_enables]
-        reads, second_reads = [], []
+        reads: list[Value] = []
+        second_reads: list[Value] = []
         for number in range(memory.copies):
             branch = pipe.branch("A-1", f"of_copy_{number}", attributes)
             wanted = branch.does(Work.ROW, "A") | branch.does(Work.LOAD, "A")
             reads.append(wanted | plan.rule.reads(plan, branch))
-            if plan.rows_at_once == 2:
-                second_reads.append(branch.does(Work.ROW, "A") & branch["A"].pair)
+            second_reads += plan.rows.second_reads(branch)
         m.d.comb += [
             Cat(*memory.read_address).eq(Cat(*addresses)),
             memory.read_enable.eq(Cat(*reads)),
             Cat(*memory.write_address).eq(Cat(*written)),
             memory.write_enable.eq(Cat(*write_enables)),
             self.word_o.eq(memory.read_data),
-            self.loaded.eq(pipe.does(Work.LOAD, "X-1" if plan.rows_at_once == 1 else "X-2")),
+            self.loaded.eq(pipe.does(Work.LOAD, plan.rows.loaded)),
             self.stored.eq(pipe.does(Work.STORE, "X+2")),
             self.collision.eq(memory.collision),
         ]
@@ -210,7 +196,7 @@ class LayerPipeline(wiring.Component):
         stride = self.plan.stride
         return "comb" if self.plan.short and stride & (stride - 1) else "sync"
 
-    def _address(self, m: Module, row: str) -> Value:
+    def address(self, m: Module, row: str) -> Value:
         """Form the address of the weight word of a row of the slot, to be registered for stage A."""
         plan, pipe, stride = self.plan, self.pipe, self.plan.stride
         of = "" if row == "row" else f"_of_{row}"
@@ -257,8 +243,7 @@ class LayerPipeline(wiring.Component):
                 group.stored.eq(part(self.word_i)),
                 part(self.memory.write_data).eq(group.new_weights),
             ]
-            if plan.rows_at_once == 2:
-                m.d.comb += group.second_weights.eq(part(self.memory.second_data))
+            plan.rows.connect(m, group, part, self.memory)
             unit += group.units
 
     def _label_lane(self, m: Module) -> Value:
@@ -308,13 +293,11 @@ class LayerPipeline(wiring.Component):
         """Write what is learned of the word in stage X-1, count its row with its `counted` word, and its changes."""
         slot = self.pipe["X"]
         learns = delayed(m, learns, 1, "learns")
-        m.d.comb += self.rows_learned.eq(self.rows("X", learns & getattr(slot, counted)))
+        m.d.comb += self.rows_learned.eq(self.plan.rows.count(slot, learns & getattr(slot, counted)))
         # Of a row of which no weight changes none is written, where that is known.
-        writes = learns & slot.may_change if self.plan.rows_at_once == 2 else learns
-        m.d.sync += [self.learns_next.eq(writes), self.learned.eq(self.learns_next)]
-        changes = [group.changes for group in self.groups]
-        if self.plan.rows_at_once == 2:
-            # What a wide layer adds up takes two clocks.
-            parts = [total_of(changes[k : k + 4]) for k in range(0, len(changes), 4)]
-            changes = [delayed(m, part, 1, f"changes_{k}", cleared=False) for k, part in enumerate(parts)]
+        m.d.sync += [
+            self.learns_next.eq(self.plan.rows.writes(learns, slot)),
+            self.learned.eq(self.learns_next),
+        ]
+        changes = self.plan.rows.changes(m, [group.changes for group in self.groups])
         m.d.sync += self.weights_changed.eq(total_of(changes))

@@ -15,6 +15,7 @@ from erbium.hdl.hazard import Hazard, HazardError
 from erbium.hdl.inputs import sole_channel
 from erbium.hdl.neuron_unit import NeuronLayout, sweep_latency
 from erbium.hdl.population import EnginePopulation, engine_populations
+from erbium.hdl.rows import OneRow, TwoRows
 from erbium.hdl.rules import RulePart, rule_part
 from erbium.hdl.slot import Slot
 from erbium.hdl.tokens import EventToken, SweepToken
@@ -160,8 +161,8 @@ class LayerPlan:
         return self.hardware.stride_for(self.words, pairs=self.pairs)
 
     @cached_property
-    def rows_at_once(self) -> int:
-        """Rows that may go together in a clock.
+    def rows(self) -> OneRow:
+        """How many rows may go together in a clock, and what that asks of each part of the layer.
 
         Two, where the hardware is to have them: where events are rows as they come and go nowhere else; where it can be
         told before a row is issued that none of its weights will change; where all synapses take part, which saves a
@@ -177,7 +178,7 @@ class LayerPlan:
             and self.summed is None
             and self.memory_kind != "spram"
         )
-        return 1 + two
+        return TwoRows(self) if two else OneRow(self)
 
     @property
     def pairs(self) -> bool:
@@ -250,7 +251,7 @@ class LayerPlan:
     def event_token(self) -> EventToken:
         """Token of the channel to the layer: spikes name rows."""
         timed = self.n_ticks if self.population.events_timed else 0
-        return EventToken(self.n_inputs, timed, self.begin_pieces, self.rows_at_once)
+        return EventToken(self.n_inputs, timed, self.begin_pieces, self.rows.at_once)
 
     @cached_property
     def sweep_token(self) -> SweepToken:
@@ -270,15 +271,7 @@ class LayerPlan:
     @cached_property
     def slot(self) -> Slot:
         """What travels down the pipeline."""
-        fields = self.rule.fields(self)
-        if self.rows_at_once == 2:
-            rounding = max(self.population.rounding_shift, 0)
-            fields = fields | {
-                "second": range(max(self.n_rows, 2)),
-                "pair": 1,
-                "may_change": 1,
-                "random": rounding,
-            }
+        fields = self.rule.fields(self) | self.rows.fields()
         return Slot(self.n_rows, self.words, self.parts, self.tick_width, fields)
 
     @property
@@ -325,7 +318,7 @@ class LayerPlan:
         at_once = self.short or self.stride & (self.stride - 1) == 0
         address = 1 if at_once else 3
         # The weights of two rows are added up a clock ahead.
-        operands = address + self.memory_latency + (self.rows_at_once == 2)
+        operands = address + self.memory_latency + self.rows.held
         units = operands + (self.parts > 1)
         return {"A": address, "X": operands, "S": units, "E": units + sweep_latency(short=self.short)}
 
@@ -402,7 +395,7 @@ def channel_spikes(network: Network | Graph, hardware: Hardware, name: str) -> i
     """Return the spikes of a token on the channel of a source or population: 2 if its reader does two rows at once."""
     for number, population in enumerate(engine_populations(network)):
         if sole_channel(population) == name:
-            return LayerPlan(network, number, hardware).rows_at_once
+            return LayerPlan(network, number, hardware).rows.at_once
     return 1
 
 

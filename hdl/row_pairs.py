@@ -3,25 +3,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import Flow, In, Out
+from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.plan import LayerPlan
 from erbium.hdl.rng import jumped, seeded, xorshift32
 from erbium.hdl.tokens import SEED_WIDTH, Kind, piece_width
 from erbium.sw_model.constants import STREAM_PLASTICITY, salt
 
+if TYPE_CHECKING:
+    from erbium.hdl.plan import LayerPlan
+
 SURE_ROWS = 255
 """So many rows of a tick cannot saturate port 0, whatever their weights: each adds at most 128."""
-
-
-def word_ports(plan: LayerPlan, way: Flow) -> dict[str, object]:
-    """Return the ports by which :class:`RowPairs` hears of a sweep; none where rows do not go together."""
-    if plan.rows_at_once == 1:
-        return {}
-    bits = plan.rule.word_bits(plan)
-    return {"words_known": way(1), "any_word": way(1), "words_above": way(bits), "words_below": way(bits)}
 
 
 class RowToken(data.StructLayout):

@@ -159,8 +159,8 @@ MUTANTS = [
     ),
     Mutant(
         "pair-while-written",
-        "layer_control",
-        "~(self._events.payload.pair & self._written)",
+        "rows",
+        "~(self._pair & self._written)",
         "Const(1)",
         "LayerEngine",
         "rows-2-lanes-4",

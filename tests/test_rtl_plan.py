@@ -42,14 +42,14 @@ def test_units_of_single_layers():
 
 def test_where_two_rows_go_together():
     two = Hardware(rows_per_clock=2)
-    assert [LayerPlan(TINY, number, two).rows_at_once for number in range(2)] == [2, 2]
+    assert [LayerPlan(TINY, number, two).rows.at_once for number in range(2)] == [2, 2]
     assert [channel_spikes(TINY, two, name) for name in ("input", "layer1", "layer2")] == [2, 2, 1]
-    assert LayerPlan(TINY, 0, Hardware()).rows_at_once == channel_spikes(TINY, Hardware(), "input") == 1
+    assert LayerPlan(TINY, 0, Hardware()).rows.at_once == channel_spikes(TINY, Hardware(), "input") == 1
     # A mask for each row; a memory with one port; rows that all may change.
     masked = replace(TINY, layers=(replace(TINY.layers[0], synapse_keep=200), *TINY.layers[1:]))
-    assert [LayerPlan(masked, number, two).rows_at_once for number in range(2)] == [1, 2]
-    assert LayerPlan(TINY, 0, replace(two, layer_memories=("spram",))).rows_at_once == 1
-    assert LayerPlan(preset("first-spike-tiny").network, 0, two).rows_at_once == 1
+    assert [LayerPlan(masked, number, two).rows.at_once for number in range(2)] == [1, 2]
+    assert LayerPlan(TINY, 0, replace(two, layer_memories=("spram",))).rows.at_once == 1
+    assert LayerPlan(preset("first-spike-tiny").network, 0, two).rows.at_once == 1
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -133,6 +133,12 @@ class RulePart:
     def learn(self, m: Module, pipeline: LayerPipeline) -> None:
         """Say when the lanes learn, and give them what they share."""
 
+    def learn_in_turn(self, m: Module, pipeline: LayerPipeline) -> None:
+        """Do so where rows go one by one: only with the first one after a sweep is it known whether they learn."""
+
+    def learn_ahead(self, m: Module, pipeline: LayerPipeline) -> None:
+        """Do so where rows come with their random numbers, and are put together by what changes."""
+
     def group_ports(self, plan: LayerPlan) -> dict[str, object]:
         """Return ports of a group of lanes."""
         return {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib.wiring import In
 
 from erbium.hdl.fixed import delayed, joined
 from erbium.hdl.hazard import Hazard
@@ -65,18 +65,15 @@ class ThreeFactorPart(RulePart):
 
     def group_ports(self, plan: LayerPlan) -> dict[str, object]:
         ports: dict[str, object] = {"random": In(max(plan.population.rounding_shift, 0)), "any_word": In(1)}
-        if plan.rows_at_once == 2:
-            bits = self.word_bits(plan)
-            ports |= {"words_above": Out(bits), "words_below": Out(bits), "words_differ": Out(1)}
-        return ports
+        return ports | plan.rows.group_word_ports(self.word_bits(plan))
 
     # --- pipeline ------------------------------------------------------------------------------------
 
     def learn(self, m: Module, pipeline: LayerPipeline) -> None:
+        pipeline.plan.rows.learn(m, self, pipeline)
+
+    def learn_in_turn(self, m: Module, pipeline: LayerPipeline) -> None:
         pipe = pipeline.pipe
-        if pipeline.plan.rows_at_once == 2:
-            self._learn_ahead(m, pipeline)
-            return
         any_word = self._any_word(m, pipeline)
         learns = pipe.does(Work.ROW, "X-1") & pipe["X-1"].armed & any_word
         draws = pipeline.generator(m, "plasticity_draws", STREAM_PLASTICITY)
@@ -92,7 +89,7 @@ class ThreeFactorPart(RulePart):
             m.d.comb += [group.any_word.eq(any_word), group.random.eq(random)]
         pipeline.learns(m, learns, "last")
 
-    def _learn_ahead(self, m: Module, pipeline: LayerPipeline) -> None:
+    def learn_ahead(self, m: Module, pipeline: LayerPipeline) -> None:
         """Learn by the numbers that rows come with, and say what the words of a sweep are like."""
         pipe, groups = pipeline.pipe, pipeline.groups
         any_word = Signal()
@@ -132,18 +129,15 @@ class ThreeFactorPart(RulePart):
     def lanes(self, m: Module, group: LaneGroup) -> None:
         pipe, unit, width = group.pipe, group.neurons, group.neurons.word_width
         words = group.banks(m, "plasticity", width, unit.words_o, Work.ROW)
-        if group.plan.rows_at_once == 2:
-            self._join(m, group)
+        rows = group.plan.rows
+        rows.join(m, group)
         words_any = Signal(unit.lanes, reset_less=True)
         m.d.comb += group.words_any.eq(words_any)
         with m.If(unit.valid_o):
             for lane in range(unit.lanes):
                 m.d.sync += words_any[lane].eq(unit.words_o.word_select(lane, width).any())
         learns = Signal(attrs=group.copies)
-        may_learn = pipe.does(Work.ROW, "X-1") & pipe["X-1"].armed & group.any_word
-        if group.plan.rows_at_once == 2:
-            may_learn = may_learn & pipe["X-1"].may_change
-        m.d.sync += learns.eq(may_learn)
+        m.d.sync += learns.eq(pipe.does(Work.ROW, "X-1") & rows.may_learn(pipe["X-1"]) & group.any_word)
         shift = group.plan.population.rounding_shift
         word_min, word_max = -(1 << (width - 1)), (1 << (width - 1)) - 1
         delta_width = signed_width(word_min >> shift, (word_max + (1 << shift) - 1) >> shift)
@@ -151,19 +145,3 @@ class ThreeFactorPart(RulePart):
         for lane, word in enumerate(words):
             deltas.append(group.if_kept(lane, (word.as_signed() + group.random)[shift:].as_signed()))
         step_weights(m, group, learns, deltas, delta_width)
-
-    def _join(self, m: Module, group: LaneGroup) -> None:
-        """Join the words of a sweep bit by bit: those above 0, and the complements of those below."""
-        pipe, unit, width = group.pipe, group.neurons, group.neurons.word_width
-        words = [unit.words_o.word_select(lane, width) for lane in range(unit.lanes)]
-        above = joined(Mux(word[-1], 0, word[: width - 1]) for word in words)
-        below = joined(Mux(word[-1], ~word[: width - 1], 0) for word in words)
-        differ = unit.words_o.any()
-        first = pipe["E"].first
-        with m.If(unit.valid_o):
-            for port, here in (
-                (group.words_above, above),
-                (group.words_below, below),
-                (group.words_differ, differ),
-            ):
-                m.d.sync += port.eq(here | Mux(first, 0, port))

@@ -58,7 +58,7 @@ class TB:
         self.timed, self.replays = plan.population.events_timed, plan.population.graph.replays
         self.hears_errors = bool(self.network.error.populations(self.network.n_classes))
         events = EventCodec(plan.event_token)
-        self.at_once = plan.rows_at_once
+        self.at_once = plan.rows.at_once
         self.output = self.harness.check("event_o", events.decode)
         self.ticks = self.spikes = self.presented = 0
         self.work: list[list[int]] = []

@@ -276,7 +276,7 @@ class TB(WeightPort):
         self.harness = harness = Harness(dut, stall)
         self.random = harness.random
         plan = LayerPlan(self.network, self.number, hardware)
-        self.rows_at_once = plan.rows_at_once
+        self.rows_at_once = plan.rows.at_once
         self.events = harness.drive("event_i", EventCodec(plan.event_token).encode)
         self.access = harness.drive("access_i", AccessCodec(with_layer=False).encode)
         self.feedback = None
