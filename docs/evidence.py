@@ -176,11 +176,40 @@ def coverage() -> str:
         ("TABLE", shares),
         ("HOLES", gaps),
         ("MISSED", missed),
+        ("PYTHON", _python()),
         ("REASONS", f"\n\n{reasons}"),
         ("PENDING", pending),
     ):
         page = page.replace(f"@{mark}@", text)
     return page
+
+
+def _python() -> str:
+    """Return what ``make coverage`` has counted of the Python."""
+    path = ROOT / "docs" / "python-coverage.json"
+    if not path.exists():
+        return "Nobody has counted it with the whole of the tests yet.\n"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    packages = table(
+        ("folder", "lines", "reached", "share"),
+        (
+            (
+                f"`{name}`" if "/" not in name and " " not in name else name,
+                f"{one['lines']:,}",
+                f"{one['reached']:,}",
+                f"{100 * one['reached'] / one['lines']:.1f} %",
+            )
+            for name, one in found["packages"].items()
+        ),
+    )
+    gaps = table(
+        ("file", "lines that nothing reaches"),
+        ((f"`{one['file']}`", one["lines"]) for one in found["largest"]),
+    )
+    return (
+        f"**{found['share']} %** of the lines, without those that numba compiles, of which `coverage` sees nothing. "
+        f"They are compared with the reference.\n\n{packages}\n{gaps}"
+    )
 
 
 SHOWN_HOLES = {"line": 8, "toggle": 6}

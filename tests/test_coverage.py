@@ -63,15 +63,6 @@ def test_points_are_read_and_configurations_added_up(tmp_path):
     assert not holes(first.lines)
 
 
-@pytest.mark.verilator
-@pytest.mark.slow
-def test_a_bench_covers_its_component():
-    entry = REGISTRY["Crc"]
-    found = covered(entry, entry.case("crc"))
-    assert share(found.lines) == share(found.toggles) == 100.0
-    assert len(found.toggles) > 100
-
-
 def test_the_bench_adds_up_and_keeps(tmp_path, monkeypatch):
     ran, reaches = [], False
 
@@ -102,9 +93,11 @@ def test_the_bench_adds_up_and_keeps(tmp_path, monkeypatch):
 
 @pytest.mark.verilator
 @pytest.mark.slow
-def test_a_reset_finds_each_state_and_a_whole_test_passes_after_it(tmp_path):
+def test_a_bench_covers_its_component_with_a_reset_in_each_state():
     entry = REGISTRY["CobsEncoder"]
     found = covered(entry, entry.case("cobs"))
+    assert share(found.lines) == share(found.toggles) == 100.0
+    assert len(found.toggles) > 100
     resets = {
         point.what for point, there in found.points.items() if point.what.startswith("reset: ") and there
     }
