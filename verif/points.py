@@ -109,16 +109,21 @@ _SLOW = "a token takes the component more than a clock, as its notes say"
 _ASKS = "it is ready only for a token that is there"
 
 WAIVED: tuple[tuple[str, str, str], ...] = (
-    ("CobsDecoder|CobsEncoder|Frame.*|Uart.*", r".*: two clocks in a row", _SLOW),
+    ("CobsDecoder|FrameReceiver|Uart.*", r"(byte|token|outcome)_[io]: two clocks in a row", _SLOW),
+    ("CobsEncoder|FrameSender", r"byte_o: two clocks in a row", _SLOW),
+    ("FrameSender", r"message_i: two clocks in a row", _SLOW),
     ("CobsDecoder|FrameSender", r".*_i: ready, and nothing offered", _ASKS),
-    ("CounterBank|WeightAccess|LayerEngine", r"(counter|access)_[io]: two clocks in a row", _SLOW),
+    ("CounterBank", r"counter_[io]: two clocks in a row", _SLOW),
+    ("WeightAccess|LayerEngine", r"access_o: two clocks in a row", _SLOW),
     ("CounterBank|WeightAccess|LayerEngine", r"(counter|access)_i: ready, and nothing offered", _ASKS),
     ("SampleCount|PredictionUnit|FirstSpikePrediction", r"result_o: two clocks in a row", _SLOW),
     ("FirstSpikePrediction", r"feedback_o: two clocks in a row", "a tick has at least one word"),
+    ("PredictionUnit|FirstSpikePrediction", r"sweep_i: ready, and nothing offered", _ASKS),
+    ("LayerEngine", r"(event|error)_i: ready, and nothing offered", _ASKS),
     (
-        "PredictionUnit|FirstSpikePrediction|TickMerge|LayerEngine",
-        r".*_i.*: ready, and nothing offered",
-        _ASKS,
+        "TickMerge",
+        r"event_i_1: ready, and nothing offered",
+        "the channel that leads is read when it has a token",
     ),
     ("MessageLink", r".*: two clocks in a row", _SLOW),
     ("MessageLink", r".*_i: ready, and nothing offered", _ASKS),

@@ -183,6 +183,7 @@ class WeightPort:
         """Read all weights back and compare."""
         shape = self.model.weights.shape
         self.read.clear()
+        self.access.send(("SEEK", shape[0] - 1))  # which the next one takes back at once
         for row in range(shape[0]):
             self.access.send(("SEEK", row), *[("READ",)] * shape[1])
         await self.harness.run_until(lambda: len(self.read) == shape[0] * shape[1])
