@@ -27,8 +27,8 @@ from erbium.verif.yosys import run_yosys
 VERSION = 2
 """Changes with what can be proved, so that results which are kept are found again or not."""
 
-_CONFLICTS = 5_000
-"""How far the solver may go for one question."""
+_CONFLICTS, _PROPAGATIONS = 5_000, 5_000_000
+"""How far the solver may go for one question: of a large memory a few conflicts take minutes."""
 SECONDS = 15.0
 """Of the processor, that it may take for one mutant."""
 _RUNS, _CLOCKS, _ROUNDS = 256, 200, 200
@@ -294,6 +294,7 @@ class Prover:
             assumptions.append(self._graph.variable(given))
         variables = [0 if literal == 1 else self._graph.variable(literal) for _, literal in asked]
         self._solver.conf_budget(_CONFLICTS)
+        self._solver.prop_budget(_PROPAGATIONS)
         answer = self._solver.solve_limited(assumptions=assumptions)
         if answer is None:
             raise GivenUpError
