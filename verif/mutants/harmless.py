@@ -295,7 +295,13 @@ class Prover:
         variables = [0 if literal == 1 else self._graph.variable(literal) for _, literal in asked]
         self._solver.conf_budget(_CONFLICTS)
         self._solver.prop_budget(_PROPAGATIONS)
-        answer = self._solver.solve_limited(assumptions=assumptions)
+        try:
+            answer = self._solver.solve_limited(assumptions=assumptions)
+        except Exception as error:
+            # PySAT turns an interruption into an error of its own.
+            if "keyboard interrupt" in str(error).lower():
+                raise KeyboardInterrupt from None
+            raise
         if answer is None:
             raise GivenUpError
         if not answer:
