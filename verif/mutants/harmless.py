@@ -40,6 +40,8 @@ _INVARIANT_SECONDS = 4.0
 """Of the processor, that either kind of these may take."""
 _CONDITIONED = 48
 """Registers for which conditions are tried under which both copies hold the same: of a memory there were too many."""
+_LARGEST = 16_000
+"""Registers and bits of memories beyond which nothing is asked: one question takes a quarter of an hour."""
 _APART = 4000
 """Registers that may differ before it is given up."""
 
@@ -217,6 +219,8 @@ class Prover:
 
         Most proofs need no more than registers that are the same; only for the others it is looked for what else holds.
         """
+        if len(self._states) > _LARGEST:
+            return Answer(False, f"not asked, {len(self._states)} registers are too many")
         answer = self.ask_simply(number, seconds)
         if answer.harmless:
             return answer

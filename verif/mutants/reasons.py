@@ -18,6 +18,7 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("SynapseMemory", r"read_data", _UNREAD),
     ("Fork", r"has_room", "a hint that leaves room for more tokens than are asked for"),
     ("UartTransmitter", r".*_ready", "a bit lasts a clock more or less, within what a receiver bears"),
+    ("", r"not asked, ", "open: the memories have more bits than the solver gets through"),
     ("", r"not asked yet", "open: no solver has been asked yet"),
     (
         "NeuronUnit",
