@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -13,7 +13,7 @@ from erbium.hdl.counter_bank import Count, CounterBank
 from erbium.hdl.encoder import Encoder
 from erbium.hdl.event_wires import EventWires
 from erbium.hdl.fit import check_hardware
-from erbium.hdl.fixed import total_of
+from erbium.hdl.fixed import joined, total_of
 from erbium.hdl.fork import Fork
 from erbium.hdl.inputs import inputs_of
 from erbium.hdl.layer import LayerEngine
@@ -237,20 +237,24 @@ class ErbiumArray(wiring.Component):
 
     def _access(self, m: Module, layers: list[LayerEngine]) -> None:
         """Hand a request of the host to its layer, and the layer's answer back."""
-        request = self.access_i.payload
+        request, answers = self.access_i.payload, [layer.access_o for layer in layers]
+        # One answer waits at a time, so they come in the order of the requests.
+        m.d.comb += [
+            self.access_o.valid.eq(Cat(*[one.valid for one in answers]).any()),
+            self.access_o.payload.eq(joined(Mux(one.valid, one.payload, 0) for one in answers)),
+            *(one.ready.eq(self.access_o.ready) for one in answers),
+        ]
         with m.Switch(request.layer):
             for number, layer in enumerate(layers):
                 m.d.comb += [
                     layer.access_i.payload.kind.eq(request.kind),
                     layer.access_i.payload.data.eq(request.data),
                 ]
+                others = Cat(*[one.valid for k, one in enumerate(answers) if k != number]).any()
                 with m.Case(number):
                     m.d.comb += [
-                        layer.access_i.valid.eq(self.access_i.valid),
-                        self.access_i.ready.eq(layer.access_i.ready),
-                        self.access_o.valid.eq(layer.access_o.valid),
-                        self.access_o.payload.eq(layer.access_o.payload),
-                        layer.access_o.ready.eq(self.access_o.ready),
+                        layer.access_i.valid.eq(self.access_i.valid & ~others),
+                        self.access_i.ready.eq(layer.access_i.ready & ~others),
                     ]
             with m.Default():
                 # A layer that is not there: the request is dropped.

@@ -29,7 +29,7 @@ class WeightAccess(wiring.Component):
     Members
     -------
     access_i : In(stream of AccessRequest), access_o : Out(stream of int16)
-        Requests, and one answer for each ``READ``.
+        Requests, and one answer for each ``READ``, which is taken as the answer is ready.
     request : Out(1), store : Out(1), row : Out(16), word : Out
         A word is to be loaded or stored; stays until `grant`.
     grant : In(1)
@@ -76,7 +76,10 @@ class WeightAccess(wiring.Component):
         end_of_word = last_lane | (last_word & (lane == rest - 1))
         incoming = Signal(width)
         held = self._held(m, shifts, incoming)
-        m.d.comb += [self.word_o.eq(held), self.access_o.payload.eq(held[:width].as_signed())]
+        m.d.comb += self.word_o.eq(held)
+        # An answer waits in a register, so that no path goes through whoever takes it and back to the lanes.
+        with m.If(self.access_o.ready):
+            m.d.sync += self.access_o.valid.eq(0)
 
         def next_word() -> None:
             m.d.sync += [lane.eq(0), have.eq(0), self.word.eq(self.word + 1)]
@@ -97,17 +100,16 @@ class WeightAccess(wiring.Component):
                     with m.Case(AccessKind.READ):
                         with m.If(~have):
                             m.next = "LOAD"
-                        with m.Else():
-                            m.d.comb += [
+                        with m.Elif(~self.access_o.valid):
+                            m.d.comb += [self.access_i.ready.eq(1), shifts.eq(1)]
+                            m.d.sync += [
                                 self.access_o.valid.eq(1),
-                                self.access_i.ready.eq(self.access_o.ready),
+                                self.access_o.payload.eq(held[:width].as_signed()),
+                                lane.eq(lane + 1),
                             ]
-                            with m.If(self.access_o.ready):
-                                m.d.comb += shifts.eq(1)
-                                m.d.sync += lane.eq(lane + 1)
-                                with m.If(end_of_word):
-                                    next_word()
-                                m.next = "MOVED"
+                            with m.If(end_of_word):
+                                next_word()
+                            m.next = "MOVED"
                     with m.Case(AccessKind.WRITE):
                         m.d.comb += shifts.eq(1)
                         m.next = "WRITE"
