@@ -16,7 +16,7 @@ FILE = Path(__file__).with_name("budgets.toml")
 CEILINGS = {"luts": "LUTs", "ffs": "flip-flops", "block_rams": "block RAMs", "spram_blocks": "SPRAMs"}
 """Keys of the file, and what the report calls them."""
 
-FLOOR = "fmax"
+FLOOR, LANES = "fmax", "lanes"
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,13 @@ class Budget:
         In MHz; at least so much has to be reached.
     ceilings : dict of int
         At most so many, by the name that the report has for them.
+    lanes : int, optional
+        Of layer 1: a build with other lanes has no budget.
     """
 
     fmax: float
     ceilings: dict[str, int]
+    lanes: int | None = None
 
 
 @cache
@@ -52,10 +55,10 @@ def read_budgets(file: Path = FILE) -> dict[tuple[str, str], Budget]:
             where = f"{file.name}: {board}.{preset}"
             if board not in BOARDS or preset not in (*PRESETS, CORE):
                 raise ValueError(f"{where}: there is no such board or preset")
-            if unknown := set(keys) - {FLOOR, *CEILINGS}:
+            if unknown := set(keys) - {FLOOR, LANES, *CEILINGS}:
                 raise ValueError(f"{where}: there is no budget for {', '.join(sorted(unknown))}")
             ceilings = {name: keys[key] for key, name in CEILINGS.items() if key in keys}
-            budgets[board, preset] = Budget(keys.get(FLOOR, 0), ceilings)
+            budgets[board, preset] = Budget(keys.get(FLOOR, 0), ceilings, keys.get(LANES))
     return budgets
 
 
@@ -69,7 +72,7 @@ def breaches(report: BuildReport, budgets: dict[tuple[str, str], Budget] | None 
         By default those of ``budgets.toml``.
     """
     budget = (read_budgets() if budgets is None else budgets).get((report.board, report.preset))
-    if budget is None:
+    if budget is None or budget.lanes not in (None, report.lanes):
         return []
     found = []
     if report.timing.fmax < budget.fmax:

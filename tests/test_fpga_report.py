@@ -198,6 +198,13 @@ def test_each_breach_is_named():
     ]
 
 
+def test_a_budget_is_for_the_lanes_that_it_names():
+    few = replace(REPORT, timing=Timing(79.5, 75.0, "", ""))
+    for lanes, number in ((64, 1), (200, 0)):
+        budgets = {key: replace(budget, lanes=lanes) for key, budget in BUDGET.items()}
+        assert len(breaches(few, budgets)) == number
+
+
 def test_the_budgets_that_are_shipped_can_be_read():
     for budget in read_budgets().values():
         assert budget.fmax > 0
