@@ -27,8 +27,10 @@ bench: $(STAMP)  ## measure the numbers that the documentation quotes; ARGS go t
 
 PYTEST := $(BIN)/pytest -n auto --dist worksteal --durations 10 --durations-min 5
 
-test: setup lint  ## lint, then the tests on every core, in 20 minutes on two; ARGS go to pytest, as in ARGS='-k encoder'
-	$(PYTEST) $(ARGS)
+test: setup  ## lint, and the tests on every core, in 20 minutes on two; ARGS go to pytest, as in ARGS='-k encoder'
+	@mkdir -p build; $(MAKE) -s lint > build/lint.log 2>&1 & lint=$$!; \
+	$(PYTEST) $(ARGS); tests=$$?; \
+	wait $$lint || { cat build/lint.log; exit 1; }; exit $$tests
 
 test-all: setup lint  ## the same with the long tests: every case of every bench on its simulators; over an hour on two cores
 	$(PYTEST) --all $(ARGS)

@@ -30,7 +30,8 @@ from erbium.sw_model.graph_model.drive import Drive
 from erbium.sw_model.graph_model.rules import word_of
 from erbium.sw_model.programs import DescriptionError, NeuronProgram, Operation
 from erbium.sw_model.rules import EndRule, HistoryRule, PlasticityWord
-from erbium.verif.machines import NOISY, machines
+from erbium.verif.machines import NOISY
+from erbium.verif.random_machines import machines
 
 REPEATER = NeuronProgram(
     name="repeater",

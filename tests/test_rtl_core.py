@@ -26,7 +26,7 @@ from erbium.sw_model.programs import DescriptionError, lif
 from erbium.sw_model.rules import HistoryRule
 from erbium.verif.core_library import SMALL, CoreRtl
 from erbium.verif.graphs import graphs
-from erbium.verif.machines import machines
+from erbium.verif.random_machines import machines
 
 pytestmark = pytest.mark.verilator
 
