@@ -84,7 +84,7 @@ def test_the_model_says_that_it_is_compiled_and_not_that_it_is_read(tmp_path):
         "train tiny --images 5 --backend rtl",
         "train tiny --images 5 --backend rtl:verilator",
         "run sim:ulx3s-85f tiny --images 5",
-        "wave tiny --sample 0 -o tiny.fst",
+        "wave tiny --sample 0 -o tiny.vcd",
         "demo --preset tiny --data tiny-digits",
     ],
 )
