@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from erbium.hdl.fixed import delayed
 from erbium.hdl.rng import jumped, seeded, xorshift32
 from erbium.hdl.tokens import SEED_WIDTH, Kind, piece_width
 from erbium.sw_model.constants import STREAM_PLASTICITY, salt
@@ -83,7 +85,7 @@ class RowPairs(wiring.Component):
 
     Notes
     -----
-    A token or up to two rows per clock, latency one clock; nothing in the five clocks from `load` on.
+    A token or up to two rows per clock, latency one clock; nothing in the six clocks from `load` on.
     """
 
     def __init__(self, plan: LayerPlan) -> None:
@@ -184,33 +186,34 @@ class RowPairs(wiring.Component):
             self.changes: list[Value] = [Const(0), Const(0)]
             self.randoms: list[Value] = [Const(0, shift), Const(0, shift)]
             return
-        # Four numbers ahead, and the state that the fifth is of: what is known of a number is formed a clock before it
-        # is used, and does not wait for it.
+        # Four numbers ahead, and the state that the fifth is of. They move a clock after they were used, so that none
+        # of them waits for what decides that; until then the first that is unused stands so many places on.
         numbers = [Signal(shift, name=f"number_{k}", reset_less=True) for k in range(4)]
         state = Signal(32, reset_less=True)
         kept = [Signal.like(one, name=f"kept_{k}") for k, one in enumerate((*numbers, state))]
         given = Const(salt(self.plan.population.process, STREAM_PLASTICITY), 32)
-        # After a restart the seed is the state; one draw leads to the first number, and two to two numbers each.
-        fills = Signal(4)
+        # After a restart the seed is the state; one draw leads to the first number, and two to two numbers each. In
+        # the last clock it is looked at them.
+        fills = Signal(5)
         self.restarts = self.load | fills.any()
         start = Signal(32, reset_less=True)
         m.d.sync += [fills.eq(Cat(self.load, fills)), start.eq(seeded(self.seed, given))]
+        stepped, restores = Signal.like(steps, name="stepped"), Signal()
+        m.d.sync += [stepped.eq(steps), restores.eq(self.known & ~self.any_word)]
         following = [*numbers, state[:shift], xorshift32(state)[:shift]]
-        one, two = fills[1] | (steps == 1), fills[2:].any() | (steps == 2)
         with m.If(fills[0]):
             m.d.sync += state.eq(start)
-        with m.Elif(self.known & ~self.any_word):
+        with m.Elif(restores):
             # No row has taken a number since the last sweep.
             m.d.sync += [now.eq(before) for now, before in zip((*numbers, state), kept, strict=True)]
-        with m.Elif(one):
+        with m.Elif(fills[1] | (stepped == 1)):
             m.d.sync += state.eq(xorshift32(state))
             m.d.sync += [number.eq(following[k + 1]) for k, number in enumerate(numbers)]
-        with m.Elif(two):
+        with m.Elif(fills[2:4].any() | (stepped == 2)):
             m.d.sync += state.eq(jumped(state, 2))
             m.d.sync += [number.eq(following[k + 2]) for k, number in enumerate(numbers)]
-        ended = Signal()
-        m.d.sync += ended.eq(ends)
-        with m.If(ended):
+        # No row is looked at between the end of a tick and what comes after its sweep.
+        with m.If(delayed(m, ends, 2, "ended")):
             m.d.sync += [before.eq(now) for now, before in zip((*numbers, state), kept, strict=True)]
 
         # As long as the words are not known, they are taken for any that there can be.
@@ -225,18 +228,23 @@ class RowPairs(wiring.Component):
             ]
         with m.If(ends):
             m.d.sync += [consumes.eq(1), high.eq(-1), low.eq(-1)]
-        self.consumes, self.randoms = consumes, numbers[:2]
         found = []
-        for number in numbers:
+        for number in following:
             rises = (number | high)[:shift].all() if shift else Const(1)
             falls = ~(number & ~_extended(low, shift)).any() if shift else Const(1)
             found.append(rises | falls)
         # By the words of a clock before. When they become known that is any word, as it was; when they are no more, no
         # row is looked at until the sweep is over.
+        ahead = [_moved(found[k:], stepped) for k in range(4)]
         changes = [Signal(name=f"change_{k}", init=1) for k in range(2)]
-        for k, change in enumerate(changes):
-            m.d.sync += change.eq(Mux(two, found[k + 2], Mux(one, found[k + 1], found[k])))
-        self.changes = [consumes & change for change in changes]
+        m.d.sync += [change.eq(_moved(ahead[k:], steps)) for k, change in enumerate(changes)]
+        self.consumes, self.changes = consumes, [consumes & change for change in changes]
+        self.randoms = [_moved(numbers[k:], stepped) for k in range(2)]
+
+
+def _moved(values: Sequence[Value], steps: Value) -> Value:
+    """Return the first, second or third of some values, by a number of steps."""
+    return Mux(steps == 2, values[2], Mux(steps == 1, values[1], values[0]))
 
 
 def _extended(value: Value, width: int) -> Value:

@@ -151,7 +151,7 @@ MUTANTS = [
     Mutant(
         "numbers-given-back",
         "row_pairs",
-        "m.Elif(self.known & ~self.any_word)",
+        "m.Elif(restores)",
         "m.Elif(Const(0))",
         "LayerEngine",
         "rows-2-lanes-13",
