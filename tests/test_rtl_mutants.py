@@ -161,7 +161,7 @@ MUTANTS = [
         "pair-while-written",
         "rows",
         "~(self._pair & self._written)",
-        "Const(1)",
+        "~(self._pair & ~self._pair)",
         "LayerEngine",
         "rows-2-lanes-4",
         "learning",
