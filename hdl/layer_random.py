@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
@@ -22,6 +23,10 @@ from erbium.sw_model.constants import (
 
 if TYPE_CHECKING:
     from erbium.hdl.layer_pipeline import LayerPipeline
+
+
+DRAWN = 2
+"""Clocks from the issue of the first slot of a sample until the neurons that take part have been drawn."""
 
 
 class LayerRandom:
@@ -48,11 +53,13 @@ class LayerRandom:
             if layer.synapse_keep < 256:
                 draws = pipeline.generator(m, "synapse_draws", STREAM_BLANK_SYNAPSE)
                 m.d.comb += draws.advance.eq(pipe.does(Work.ROW, "X-2") & pipe["X-2"].first)
-                self.kept = self._bernoulli(m, "kept", draws.value, rom.data, layer.synapse_keep)
+                draw = [draws.value] * plan.lanes
+                self.kept = self._bernoulli(m, "kept", draw, rom.data, layer.synapse_keep)
             if layer.neuron_keep < 256:
                 draws = pipeline.generator(m, "neuron_draws", STREAM_BLANK_NEURON)
                 m.d.comb += draws.advance.eq(delayed(m, pipeline.load, 1, "draw_neurons"))
-                taking_part = self._bernoulli(m, "taking_part", draws.value, rom.data, layer.neuron_keep)
+                draw = self._held(m, draws.value)
+                taking_part = self._bernoulli(m, "taking_part", draw, rom.data, layer.neuron_keep)
                 self.silent = self.silent | Mux(pipeline.begin.learn, ~taking_part, 0)
         self.noise: Value = Const(0, NOISE_WIDTH * plan.lanes)
         if plan.program.uses_noise:
@@ -66,11 +73,26 @@ class LayerRandom:
         ]
         return WordRom(words, 16 * lanes)
 
-    def _bernoulli(self, m: Module, name: str, draw: Value, constants: Value, keep: int) -> Value:
-        """Return one bit per lane, set with probability keep / 256, from a shared draw."""
+    def _held(self, m: Module, draw: Value) -> list[Value]:
+        """Return a draw that a sample keeps, for each lane: from a register of its group, if there are several.
+
+        It is drawn two clocks after the first slot that can be a sweep was issued, and used in stage X-1: so there has
+        to be a clock for it.
+        """
+        if not self._plan.copies or self._plan.stages["X"] <= DRAWN + 1:
+            return [draw] * self._plan.lanes
+        held: list[Value] = []
+        for index, group in enumerate(self._plan.groups):
+            copy = Signal(len(draw), name=f"draw_{index}", reset_less=True, attrs=self._plan.copies)
+            m.d.sync += copy.eq(draw)
+            held += [copy] * group.lanes
+        return held
+
+    def _bernoulli(self, m: Module, name: str, draw: Sequence[Value], constants: Value, keep: int) -> Value:
+        """Return one bit per lane, set with probability keep / 256, from a draw that the lanes share."""
         mask = Signal(self._plan.lanes, name=name)
         for lane in range(self._plan.lanes):
-            m.d.sync += mask[lane].eq(mixed_byte(draw, constants.word_select(lane, 16)) < keep)
+            m.d.sync += mask[lane].eq(mixed_byte(draw[lane], constants.word_select(lane, 16)) < keep)
         return mask
 
     def _noise(self, m: Module) -> Value:
