@@ -181,21 +181,22 @@ int chip_access(void* handle, uint32_t layer, uint32_t row, int64_t count, int16
     top.access_i_valid = 1;
     top.access_i_payload = request(ACCESS_SEEK, uint16_t(row));
     top.access_o_ready = 1;
-    int64_t at = -1;
+    // Requests that were taken, the first of which goes to the row, and answers that came: an answer may come later.
+    int64_t asked = -1, answered = write ? count : 0;
     uint64_t waiting = 0;
-    while (at < count) {
+    while (asked < count || answered < count) {
         chip.settle();
-        const bool taken = top.access_i_ready;
-        if (taken && at >= 0 && !write) values[at] = int16_t(top.access_o_payload);
+        const bool taken = top.access_i_valid && top.access_i_ready, comes = answered < count && top.access_o_valid;
+        if (comes) values[answered++] = int16_t(top.access_o_payload);
         chip.edge();
-        waiting = taken ? 0 : waiting + 1;
+        waiting = taken || comes ? 0 : waiting + 1;
         if (waiting > PATIENCE) return -1;
         if (!taken) continue;
-        ++at;
-        if (at < count)
-            top.access_i_payload = request(write ? ACCESS_WRITE : ACCESS_READ, write ? uint16_t(values[at]) : 0);
+        ++asked;
+        top.access_i_valid = asked < count;
+        if (asked < count)
+            top.access_i_payload = request(write ? ACCESS_WRITE : ACCESS_READ, write ? uint16_t(values[asked]) : 0);
     }
-    top.access_i_valid = 0;
     // A last word may still be on its way to the memory.
     for (int k = 0; write && k < ARRAY_ACCESS_TAIL; ++k) chip.clock();
     return 0;

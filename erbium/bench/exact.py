@@ -56,6 +56,7 @@ class Figure:
 FIGURES = (
     Figure("erbp-mnist-200", ((8, 2_000), (64, 50_000), (200, 50_000)), 500),
     Figure("first-spike-mnist-600", ((24, 50_000), (64, 50_000), (200, 50_000)), 500),
+    Figure("first-spike-mnist-24x24-640", ((128, 50_000),), 500),
 )
 TESTED: ArraySimulator = "vectors"
 WITNESS: ArraySimulator = "verilator"
