@@ -213,7 +213,8 @@ class RowPairs(wiring.Component):
             m.d.sync += state.eq(jumped(state, 2))
             m.d.sync += [number.eq(following[k + 2]) for k, number in enumerate(numbers)]
         # No row is looked at between the end of a tick and what comes after its sweep.
-        with m.If(delayed(m, ends, 2, "ended")):
+        ended = delayed(m, ends, 1, "ended")
+        with m.If(delayed(m, ended, 1, "moved")):
             m.d.sync += [before.eq(now) for now, before in zip((*numbers, state), kept, strict=True)]
 
         # As long as the words are not known, they are taken for any that there can be.
@@ -226,7 +227,7 @@ class RowPairs(wiring.Component):
                 *(high[bit].eq(self.above[bit:].any()) for bit in range(bits)),
                 *(low[bit].eq(self.below[bit:].any()) for bit in range(bits)),
             ]
-        with m.If(ends):
+        with m.If(ended):
             m.d.sync += [consumes.eq(1), high.eq(-1), low.eq(-1)]
         found = []
         for number in following:
