@@ -6,6 +6,7 @@ Nothing is imported here that knows hardware: ``erbium boards`` and the planner 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -93,6 +94,8 @@ class Board:
         How the board is programmed if openFPGALoader cannot.
     lanes : int
         Lanes of each layer unless the user asks for other ones.
+    preset_lanes : mapping of int
+        Those of layer 1 of presets that were routed with more, and met the clock of the board.
     buffer_bytes : int
         Bytes of frames that the chip takes while it answers none.
     """
@@ -113,6 +116,11 @@ class Board:
     loader: tuple[str, ...] = ()
     usb_id: str = field(default="", kw_only=True)
     by_hand: str = field(default="", kw_only=True)
+    preset_lanes: Mapping[str, int] = field(default_factory=dict, kw_only=True, hash=False)
+
+    def lanes_for(self, name: str) -> int:
+        """Return the lanes of layer 1 of a network unless the user asks for other ones, where they fit."""
+        return self.preset_lanes.get(name, self.lanes)
 
     @property
     def family(self) -> Family:
@@ -137,6 +145,7 @@ def _ulx3s(size: str, device: Device, clock: int, lanes: int, buffer_bytes: int)
         usb_id="0403:6015",
         lanes=lanes,
         buffer_bytes=buffer_bytes,
+        preset_lanes={"first-spike-mnist-24x24-640": 128} if size == "85F" else {},
     )
 
 

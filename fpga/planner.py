@@ -192,7 +192,7 @@ def _use(board: Board, memory: Memory, words: int) -> MemoryPlan:
 def _lane_counts(board: Board, network: Network) -> Iterator[int]:
     """Yield the numbers of lanes to try: the board's, then as few as give the next numbers of words per row."""
     n_neurons = network.layers[0].n_neurons
-    most = min(board.lanes, n_neurons)
+    most = min(board.lanes_for(network.name), n_neurons)
     yield most
     before = most
     words = -(-n_neurons // most)
@@ -302,7 +302,7 @@ def _way_out(refused: Plan) -> str:
     board, network = refused.board, refused.network
     if (usual := plan(board, network)).fits:
         return f"with {_lanes(usual.lanes)} it fits"
-    lanes = min(board.lanes, network.layers[0].n_neurons)
+    lanes = min(board.lanes_for(network.name), network.layers[0].n_neurons)
     while lanes >= MIN_LANES:
         if size := largest_hidden(board, network, lanes):
             return (

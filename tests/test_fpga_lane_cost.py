@@ -23,5 +23,11 @@ def test_neuron_units_of_the_boards():
     # Four words of 64 lanes in four parts each; ten lanes in one.
     assert [(layer.parts, layer.units, layer.places) for layer in layers] == [(4, 16, 16), (1, 10, 1)]
     # More than 16 words would leave the RAM that is made of logic.
-    wide = plan(board("ulx3s-85f"), preset("first-spike-mnist-24x24-640").network)
+    wide = plan(board("ulx3s-85f"), preset("first-spike-mnist-24x24-640").network, 64)
     assert LayerPlan(wide.network, 0, wide.hardware).parts == 1
+
+
+def test_a_preset_gets_the_lanes_with_which_it_was_routed():
+    planned = plan(board("ulx3s-85f"), preset("first-spike-mnist-24x24-640").network)
+    assert planned.fits
+    assert (planned.lanes, LayerPlan(planned.network, 0, planned.hardware).words) == (128, 5)
