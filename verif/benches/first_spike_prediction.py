@@ -51,7 +51,7 @@ class TB:
     def membranes(self) -> list[int]:
         """Return membranes of a tick: at the ends, close together so that ties are common, or anything."""
         draw = self.random
-        level, spread = draw.choice((-300, 0, 400)), draw.choice((0, 1, 99999))
+        level, spread = draw.choice((-300, 0, 400)), draw.choice((0, 1, 600, 20_000, 99_999))
         return [
             draw.choice((STATE_MIN, STATE_MAX))
             if draw.random() < 0.1
@@ -145,7 +145,14 @@ async def samples(dut: Any, stall: str) -> None:
     """Learning and inference, silent and busy outputs, ties, shorter samples, with and without a decision."""
     tb = TB(dut, stall)
     await tb.harness.reset()
-    for n_ticks, decide_after in ((tb.n_ticks, 1), (tb.n_ticks, 0), (max(tb.n_ticks - 2, 1), 1), (1, 1)):
+    # Anything but 0 decides, whichever bit is set.
+    for n_ticks, decide_after in (
+        (tb.n_ticks, 1),
+        (tb.n_ticks, 0),
+        (max(tb.n_ticks - 2, 1), 1 << tb.random.randrange(16)),
+        *((1 + tb.random.randrange(tb.n_ticks), 1 << bit) for bit in (4, 7, 8, 15)),
+        (1, 1),
+    ):
         tb.set_limits(n_ticks, decide_after)
         for kind in KINDS:
             tb.present(kind, learn=True)

@@ -129,7 +129,7 @@ async def samples(dut: Any, stall: str) -> None:
     tb = TB(dut, stall)
     await tb.harness.reset()
     for rate in (0.0, 0.1, 0.5, 1.0):
-        for spread in (0, 1, 5000):
+        for spread in (0, 1, 300, 5000):
             tb.present(
                 learn=rate > 0 and spread < 5000, n_ticks=tb.random.randint(1, 8), rate=rate, spread=spread
             )

@@ -33,3 +33,16 @@ async def samples(dut: Any, stall: str) -> None:
         harness.board.channel("result_o").expect(("RESULT", NO_ANSWER, n_ticks, n_ticks))
     await harness.finish()
     expect_equal("samples", 5, counted.total)
+
+
+@cocotb.test()
+async def a_long_sample(dut: Any) -> None:
+    """The ticks are counted in 16 bits: each of them goes up, the highest but one as the last."""
+    harness = Harness(dut)
+    events = harness.drive("event_i", EventCodec(current().options["token"]).encode)
+    harness.check("result_o", ResultCodec().decode)
+    await harness.reset()
+    for n_ticks in (21, 42, (1 << 14) + 1):
+        events.send(("BEGIN", 1, 0, 0), *[("TICK",)] * n_ticks, ("END",))
+        harness.board.channel("result_o").expect(("RESULT", NO_ANSWER, n_ticks, n_ticks))
+    await harness.finish()
