@@ -41,8 +41,8 @@ class Pointed(Component):
 
     Attributes
     ----------
-    names, states : tuple of str
-        Of the points, and of the states of all state machines.
+    names, state_names : tuple of str
+        Of the points, and of the states of all state machines, lowest bit first.
 
     Members
     -------
