@@ -66,10 +66,10 @@ async def watch_states(dut: Any) -> None:
 
         return _changed(test, run, test.name)
 
-    async def plan(dut: Any) -> None:
+    async def plan(dut: Any, *_: Any, **__: Any) -> None:
         for state in range(len(dut.states)):
-            # The shortest one that comes there would do as well; the first is as good, and the same on every machine.
-            test = next((one for one in tests if came_to[one.fullname] >> state & 1), None)
+            # The first test that comes there: the same one on every machine.
+            test = next((one for one in tests if came_to.get(one.fullname, 0) >> state & 1), None)
             if test is not None:
                 manager._test_queue += [_broken_off(test, watch, 1 << state), test]
 
@@ -97,9 +97,7 @@ def _broken_off(test: Any, watch: _Watch, state: int) -> Any:
 
 
 def _changed(test: Any, func: Any, name: str) -> Any:
-    """Return a copy of a test with another function and name; a plan takes no arguments but the device."""
+    """Return a copy of a test with another function and name."""
     changed = copy.copy(test)
     changed.func, changed.name = func, name
-    if name == "plan_resets":
-        changed.args, changed.kwargs = (), {}
     return changed
