@@ -31,9 +31,10 @@ class FeedbackPort(wiring.Component):
     gain : In(8)
         Amplitude of one error spike; changed only while the array is idle.
     ready : Out(1)
-        The tick's sum is complete.
+        The tick's sums are complete as many clocks later as the plan says: the first place may be read then, and each
+        of the others a clock after the one before it.
     read_address : In
-        Place to read while `ready`; `read_data` follows as many clocks later as the plan says.
+        Place to read; `read_data` follows as many clocks later as the plan says.
     read_data : Out(units * width)
         Sums of the neurons that the units have at that place.
     release : In(1)
@@ -43,7 +44,9 @@ class FeedbackPort(wiring.Component):
 
     Notes
     -----
-    One error spike takes ``places + latency + 3`` clocks, hidden beside the row passes of the layer.
+    One error spike takes as many clocks as there are places, or 3, or 4 with block RAM, if that is more, hidden beside
+    the row passes of the layer (``LayerPlan.feedback_period``). Latency from the last error spike to `ready`: one clock
+    more, less those that a sweep takes to its first address here (``LayerPlan.feedback_lead``).
     """
 
     def __init__(self, plan: LayerPlan) -> None:
@@ -96,35 +99,35 @@ class FeedbackPort(wiring.Component):
         m.submodules.rom = rom = self._rom()
         wiring.connect(m, wiring.flipped(self.feedback_i), gate.feedback_i)
 
-        # An error spike is walked by a small state machine: nothing overlaps, so nothing can collide.
+        # Each error spike walks all places, one per clock. The next one follows as soon as what it reads is written.
         walking, fresh, first = Signal(), Signal(init=1), Signal()
-        # Kept beside them: it walks, or the tail after it is not over.
-        busy = Signal()
         word = Signal(range(max(plan.places, 2)))
         columns = plan.population.feedback_weights.shape[1]
         rom_address = Signal(range(max(plan.places * columns, 2)))
-        negative = Signal()
-        tail = Signal(4)
+        is_negative = Signal()
+        # Clocks until all places may be walked, and read, one after the other; what depends on them is kept beside it.
+        left, busy, early = Signal(range(plan.feedback_period + 1)), Signal(), Signal()
         # Of a pair, the lowest bit says which one it is.
         pairs = plan.population.pairs
         start = product(gate.spike_o.payload[pairs:], plan.places)
         m.d.comb += gate.spike_o.ready.eq(~busy)
-        with m.If(gate.spike_o.valid & gate.spike_o.ready):
-            m.d.sync += [
-                walking.eq(1),
-                busy.eq(1),
-                first.eq(fresh),
-                fresh.eq(0),
-                word.eq(0),
-                rom_address.eq(start),
-                negative.eq(gate.spike_o.payload[0] if pairs else 0),
-            ]
         with m.If(walking):
             m.d.sync += [word.eq(word + 1), rom_address.eq(rom_address + 1)]
             with m.If(word == plan.places - 1):
-                m.d.sync += [walking.eq(0), word.eq(0), tail.eq(plan.feedback_latency + 2)]
-        with m.If(tail != 0):
-            m.d.sync += [tail.eq(tail - 1), busy.eq(tail != 1)]
+                m.d.sync += [walking.eq(0), word.eq(0)]
+        with m.If(left != 0):
+            m.d.sync += [left.eq(left - 1), busy.eq(left > 2), early.eq(left > plan.feedback_lead + 1)]
+        with m.If(gate.spike_o.valid & gate.spike_o.ready):
+            m.d.sync += [
+                walking.eq(1),
+                first.eq(fresh),
+                fresh.eq(0),
+                rom_address.eq(start),
+                is_negative.eq(gate.spike_o.payload[0] if pairs else 0),
+                left.eq(plan.feedback_period),
+                busy.eq(1),
+                early.eq(int(plan.feedback_period > plan.feedback_lead)),
+            ]
 
         # Data of the files and of the ROM meet `meet` clocks after the address.
         meet = max(plan.feedback_latency, 2)
@@ -132,11 +135,17 @@ class FeedbackPort(wiring.Component):
         code = delayed(m, rom.data, meet - 1, "code", cleared=False)
         address, clears = Signal.like(word), Signal()
         # Nothing has been added yet in this tick: what lies there is of the last one.
+        # Of a single place the sum is there before the code, and is cleared when that comes.
+        walks, clears_sum = (
+            delayed(m, value, meet - plan.feedback_latency, name)
+            for value, name in ((walking, "walks"), (first, "clears_sum"))
+        )
         m.d.comb += [
-            address.eq(Mux(self.ready, self.read_address, word)),
-            clears.eq(Mux(self.ready, fresh, first)),
+            address.eq(Mux(walking, word, self.read_address)),
+            clears.eq(Mux(walks, clears_sum, fresh)),
         ]
         active = delayed(m, walking, meet - 1, "active")
+        negative = delayed(m, is_negative, meet - 1, "negative", cleared=False)
         at = delayed(m, word, meet - 1, "at", cleared=False)
 
         sums, start = [], 0
@@ -175,7 +184,7 @@ class FeedbackPort(wiring.Component):
             ]
 
         m.d.comb += [
-            self.ready.eq(gate.complete & ~busy),
+            self.ready.eq(gate.complete & ~early),
             self.read_data.eq(Cat(*sums)),
             gate.release.eq(self.release),
             gate.finish.eq(self.finish),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Sends one stream to several readers."""
 
-from amaranth.hdl import Array, Cat, Module, Shape, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -27,6 +27,8 @@ class Fork(wiring.Component):
         Tokens beyond `depth` that a writer may send which has begun and cannot stop.
     in_turn : bool
         The readers are served in turn, from one memory, in place of one for each.
+    prompt : bool
+        A token goes past a memory that is empty, if the memory is short: of up to ``2 ** SHORT_BITS`` tokens.
 
     Members
     -------
@@ -36,15 +38,19 @@ class Fork(wiring.Component):
 
     Notes
     -----
-    One token per clock while no reader is too far behind; latency 2 clocks. In turn: a token per reader and round, of
-    as many clocks as there are readers, at least 2. The room is a power of two, so places wrap around by themselves:
-    full and empty differ in one bit of the writer's place. After a reset it takes a token from the second clock on.
+    One token per clock while no reader is too far behind; latency 2 clocks, or 1 if it is prompt. In turn: a token per
+    reader and round, of as many clocks as there are readers, at least 2. The room is a power of two, so places wrap
+    around by themselves: full and empty differ in one bit of the writer's place. After a reset it takes a token from
+    the second clock on.
     """
 
-    def __init__(self, shape, readers: int, depth: int, room: int = 1, *, in_turn: bool = False) -> None:
+    def __init__(
+        self, shape, readers: int, depth: int, room: int = 1, *, in_turn: bool = False, prompt: bool = False
+    ) -> None:
         # How far it is from full is told by a few high bits.
         self._room = 1 << ceil_log2(room)
-        self._depth, self._in_turn = depth, in_turn
+        self._bits = ceil_log2(max(depth + self._room - 1, 4))
+        self._in_turn, self._prompt = in_turn, prompt and self._bits <= SHORT_BITS
         signature = stream.Signature(shape)
         super().__init__(
             {"token_i": In(signature), "token_o": Out(signature).array(readers), "has_room": Out(1)}
@@ -53,7 +59,7 @@ class Fork(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = Shape.cast(self.token_i.payload.shape()).width
-        bits = ceil_log2(max(self._depth + self._room - 1, 4))
+        bits = self._bits
         # A short memory is to be made of logic where that can be done: its data come sooner than a block RAM's.
         attributes = COLLISION_FREE | {SHORT_ATTRIBUTE: 1} if bits <= SHORT_BITS else COLLISION_FREE
         m.submodules.memory = store = memory.Memory(shape=width, depth=1 << bits, init=[], attrs=attributes)
@@ -71,6 +77,9 @@ class Fork(wiring.Component):
         at = [Signal.like(place, name=f"place_{number}") for number in numbers]
         if self._in_turn:
             self._serve(m, place, at, store.read_port())
+        elif self._prompt:
+            for number in numbers:
+                self._read_or_pass(m, number, place, at[number], store.read_port(domain="comb"))
         else:
             for number in numbers:
                 self._read(m, number, place, at[number], store.read_port())
@@ -95,6 +104,20 @@ class Fork(wiring.Component):
             m.d.sync += out.valid.eq(1)
         with m.Elif(out.ready):
             m.d.sync += out.valid.eq(0)
+
+    def _read_or_pass(self, m: Module, number: int, place: Signal, at: Signal, port: memory.ReadPort) -> None:
+        """Read for one reader, at a place of its own, what waits in the memory, or what comes if nothing does."""
+        out, waits, moves = self.token_o[number], Signal(name="waits"), Signal(name="moves")
+        comes = self.token_i.valid & self.token_i.ready
+        m.d.comb += [waits.eq(self._waits(m, place, at)), moves.eq(~out.valid | out.ready), port.addr.eq(at)]
+        payload = Signal.like(Value.cast(out.payload), name=f"shown_{number}", reset_less=True)
+        m.d.comb += Value.cast(out.payload).eq(payload)
+        with m.If(moves):
+            m.d.sync += [
+                out.valid.eq(waits | comes),
+                at.eq(at + (waits | comes)),
+                payload.eq(Mux(waits, port.data, self.token_i.payload)),
+            ]
 
     def _serve(self, m: Module, place: Signal, places: list[Signal], port: memory.ReadPort) -> None:
         """Read for one reader after the other; each keeps its token in a register."""

@@ -272,7 +272,7 @@ class LayerPipeline(wiring.Component):
         plan, pipe, out = self.plan, self.pipe, self.sweep_o.payload
         slot, token = pipe["X"], pipe.does(Work.TOKEN, "E")
         swept = self.sweeps & pipe["E"].done
-        address = pipe[plan.stages["X"] - plan.feedback_latency] if plan.has_feedback else None
+        address = pipe[plan.feedback_lead] if plan.has_feedback else None
         if address is not None:
             m.d.comb += self.feedback_address.eq(address.place if plan.parts > 1 else address.word)
         m.d.comb += [

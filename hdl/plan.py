@@ -131,12 +131,30 @@ class LayerPlan:
         return bits_for(reach) + 1
 
     @property
+    def classes_at_once(self) -> int:
+        """Classes that the prediction unit takes in a clock.
+
+        Two, where the layer does two rows, if they are always at one place of a word.
+        """
+        return self.rows.at_once if self.lanes % 2 == 0 or self.words == 1 else 1
+
+    @property
     def feedback_latency(self) -> int:
         """Clocks from an address of the feedback port to its data.
 
         One more than its files take: each group of lanes has an address register of its own.
         """
         return self.state_latency[0] + 1
+
+    @property
+    def feedback_period(self) -> int:
+        """Clocks of an error spike at the feedback port: one for each place, and until a sum that it wrote is read."""
+        return max(self.places, max(self.feedback_latency, 2) + 1)
+
+    @property
+    def feedback_lead(self) -> int:
+        """Clocks from the issue of a sweep to its first address at the feedback port."""
+        return self.stages["X"] - self.feedback_latency
 
     # --- lanes and words -----------------------------------------------------------------------------
 

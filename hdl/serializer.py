@@ -68,7 +68,8 @@ class SpikeSerializer(wiring.Component):
     words are spikes already.
 
     Two at once: a word is looked at in groups of 16 lanes, of those that have a spike one per clock, and the next word
-    is taken in the clock after that; the lowest two spikes of two groups leave in a clock. Latency three clocks.
+    is taken in the clock after that; the lowest two spikes of two groups leave in a clock. Latency three clocks, in
+    which `event_o` is ready: what reads it must not wait for a token to be so.
     """
 
     def __init__(
@@ -187,7 +188,8 @@ class SpikeSerializer(wiring.Component):
             out.data.eq(Mux(is_spike, Cat(*sums, second), held)),
             self.spikes.eq(Mux(valid & self.event_o.ready & is_spike, 1 + second, 0)),
         ]
-        with m.If(~valid | self.event_o.ready):
+        # Nothing moves on before there is room for it, which a queue says in a register: many wait for this.
+        with m.If(self.event_o.ready):
             m.d.sync += [valid.eq(window.any), kind.eq(Kind.SPIKE), second.eq(window.above[0])]
             m.d.comb += window.moves.eq(window.any)
             for place, of, (_, bits, info) in zip(found, bases, (window.lowest, window.above), strict=True):

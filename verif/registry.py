@@ -420,6 +420,7 @@ def _sign_popcounts() -> Iterator[Case]:
 
 def _forks() -> Iterator[Case]:
     yield Case("readers-3", {"shape": 11, "readers": 3, "depth": 4}, BOTH)
+    yield Case("prompt", {"shape": 11, "readers": 3, "depth": 4, "prompt": True}, BOTH)
     for readers in (1, 2, 3):
         options = {"shape": 11, "readers": readers, "depth": 7, "in_turn": True}
         yield Case(f"in-turn-{readers}", options, BOTH if readers == 3 else ICARUS)
@@ -476,6 +477,10 @@ def _prediction_units() -> Iterator[Case]:
     ):
         simulators = BOTH if name in ("odd-classes", "error-9-10") else ICARUS
         yield Case(name, {"network": network, "hardware": Hardware(lanes=lanes)}, simulators)
+    for n_classes, lanes, simulators in ((10, 10, BOTH), (5, 5, ICARUS), (7, 4, ICARUS), (5, 3, ICARUS)):
+        hardware = Hardware(lanes=lanes, rows_per_clock=2)
+        options = {"network": _small(n_classes=n_classes, quiet_ticks=1), "hardware": hardware}
+        yield Case(f"pairs-{n_classes}-classes-{lanes}-lanes", options, simulators)
     narrow = Hardware(lanes=1, begin_pieces=4)
     yield Case("narrow", {"network": _small(n_classes=10, seed=3), "hardware": narrow}, BOTH)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,21 @@ from erbium.bench.result import Row
 from erbium.bench.work import Advance, Task, carry_out
 from erbium.chip import open_chip
 from erbium.exact import Lockstep, MismatchError
-from erbium.fpga.planner import SWEEP_PARTS, WIDE_LANES
+from erbium.fpga.planner import WIDE_LANES, neuron_units
 from erbium.gen.presets import preset
 from erbium.sw_model.constants import Array
-from erbium.sw_model.network import Hardware
+from erbium.sw_model.network import Hardware, Network
 from erbium.verif.library import ArraySimulator, build
 
 VERIFY_EVERY = 2_000
 
 
-def array_hardware(lanes: int) -> Hardware:
-    """Return the hardware that is measured: with many lanes, a neuron unit for four and two rows a clock."""
+def array_hardware(network: Network, lanes: int) -> Hardware:
+    """Return the hardware that is measured: with many lanes, two rows a clock, and neuron units as a board has them."""
+    hardware = Hardware(lanes=lanes)
     if lanes <= WIDE_LANES:
-        return Hardware(lanes=lanes)
-    return Hardware(lanes=lanes, neuron_units=-(-lanes // SWEEP_PARTS), rows_per_clock=2)
+        return hardware
+    return replace(hardware, layer_neuron_units=neuron_units(network, hardware), rows_per_clock=2)
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,10 @@ def build_all(
     name: str, lane_counts: Sequence[int], display: Display, simulator: ArraySimulator | None = None
 ) -> None:
     """Compile the chips here and now, each on all processors, unless the cache has them."""
+    network = preset(name).network
     for lanes in lane_counts:
         with display.during(f"building {name} with {lanes} lanes"):
-            build(preset(name).network, array_hardware(lanes), simulator=simulator)
+            build(network, array_hardware(network, lanes), simulator=simulator)
 
 
 def compare(advance: Advance, run: Run, data: Path | None) -> dict[str, Any]:
@@ -177,7 +179,7 @@ def compare(advance: Advance, run: Run, data: Path | None) -> dict[str, Any]:
     hashes: dict[str, str] = {}
     different, where = 0, ""
     with (
-        open_chip(network, f"rtl:{run.simulator}", array_hardware(lanes)) as chip,
+        open_chip(network, f"rtl:{run.simulator}", array_hardware(network, lanes)) as chip,
         open_chip(network, "model") as model,
     ):
         watch = learning.Stopwatch(chip)

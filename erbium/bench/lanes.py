@@ -109,7 +109,7 @@ def run(advance: Advance, name: str, lanes: int, n_learn: int, n_infer: int, dat
     """Learn and infer on the chip."""
     chosen, dataset = preset(name), load_named(name, data)
     shift = chosen.recipe.shift
-    with open_chip(chosen.network, "rtl", array_hardware(lanes)) as chip:
+    with open_chip(chosen.network, "rtl", array_hardware(chosen.network, lanes)) as chip:
         watch = Stopwatch(chip)
         learn(chip, dataset, shift, n_learn, advance)
         first = watch.effort()

@@ -70,6 +70,9 @@ class TB:
         """Wait for a tick, compare it, release it."""
         ready = "ready" if self.is_port else "complete"
         await self.harness.run_until(lambda: bool(self.harness.get(ready)))
+        if self.is_port:
+            # A sweep may be issued now, and reads no earlier.
+            await self.harness.run_for(self.plan.feedback_lead)
         await self.harness.run_for(self.random.choice((0, 0, 5)))
         if self.is_port:
             await self._read_sums(errors, **where)
@@ -77,17 +80,21 @@ class TB:
             expect_equal("stop", stop, self.harness.get("stop"), **where)
             expect_equal("error spikes", errors, list(self.spikes), **where)
             self.spikes.clear()
-        await self.cycle(release=1)
+        await self.cycle(release=1, **({"read_address": 0} if self.is_port else {}))
         await self.cycle(release=0)
 
     async def _read_sums(self, errors: list[int], **where: int) -> None:
         expected = np.zeros(self.plan.n_neurons, dtype=np.int64)
         for error in errors:
             expected += (-1 if error & 1 else 1) * self.gain * self.matrix[:, error >> 1]
-        for place in range(self.plan.places):
-            await self.cycle(read_address=place)
-            await self.harness.run_for(self.plan.feedback_latency)
-            bits = self.harness.get("read_data")
+        words = []
+        for clock in range(self.plan.places + self.plan.feedback_latency):
+            # One place after the other, as a sweep does; the first has been asked for all the time.
+            if clock:
+                await self.cycle(read_address=min(clock, self.plan.places - 1))
+            if clock >= self.plan.feedback_latency:
+                words.append(self.harness.get("read_data"))
+        for place, bits in enumerate(words):
             for unit, neuron in enumerate(self.plan.neurons_at(place)):
                 if neuron is not None:
                     got = signed(bits >> self.width * unit & (1 << self.width) - 1, self.width)
@@ -166,4 +173,6 @@ async def throughput(dut: Any) -> None:
             taken.append(tb.harness.clocks)
     spikes = taken[: tb.n_addresses // 2]
     for first, last in itertools.pairwise(spikes):
-        expect_equal("clocks of an error spike", tb.plan.places + tb.plan.feedback_latency + 3, last - first)
+        expect_equal("clocks of an error spike", tb.plan.feedback_period, last - first)
+    waits = tb.plan.feedback_period - tb.plan.feedback_lead
+    expect_equal("clocks to ready", max(waits, 1) + 1, tb.harness.clocks - spikes[-1])

@@ -52,3 +52,24 @@ async def throughput(dut: Any) -> None:
     for output in tb.outputs:
         steps = {b - a for a, b in zip(output.clocks, output.clocks[1:], strict=False)}
         expect_equal(f"clocks between the tokens of {output.name}", {tb.clocks}, steps)
+
+
+@cocotb.test()
+async def latency(dut: Any) -> None:
+    """Clocks from a token to an empty fork to the same token at its readers (not in turn)."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    if current().options.get("in_turn"):
+        return
+    taken = []
+    for sent in range(1, 6):
+        await tb.harness.run_for(5)
+        tb.send(1)
+        while tb.input.sent < sent:
+            await tb.harness.clock()
+        taken.append(tb.harness.clocks)
+    await tb.harness.finish()
+    expected = 1 if current().options.get("prompt") else 2
+    for output in tb.outputs:
+        steps = [after - before for before, after in zip(taken, output.clocks, strict=True)]
+        expect_equal(f"clocks to {output.name}", [expected] * 5, steps)

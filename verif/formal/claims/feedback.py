@@ -87,8 +87,12 @@ def port(kind: FeedbackKind) -> Callable[[], Claim]:
             m.d.sync += [total.eq(Mux(none, 0, total) + adds), none.eq(0)]
         with m.If(part.release | part.draining):
             m.d.sync += none.eq(1)
-        # Read for as long as it takes, while the sum is complete.
-        asks = part.ready & (part.read_address == place) & ~part.release
+        # Read for as long as it takes, as early as a sweep may that is issued when the sum is ready.
+        open_: list[Value] = [part.ready]
+        for _ in range(plan.feedback_lead + plan.places - 1):
+            open_.append(part.ready & claim.past(open_[-1]))
+        may_read = Array(open_[plan.feedback_lead :])[place]
+        asks = may_read & (part.read_address == place) & ~part.release
         steady: Value = asks
         for _ in range(plan.feedback_latency):
             asks = claim.past(asks)
@@ -96,17 +100,30 @@ def port(kind: FeedbackKind) -> Callable[[], Claim]:
         shown = part.read_data.word_select(unit, width).as_signed()
         claim.holds(~(steady & exists) | (shown == Mux(none, 0, total)))
         # What the component keeps.
-        walking, busy, word, tail = (part[name] for name in ("walking", "busy", "word", "tail"))
-        claim.holds(busy == (walking | (tail != 0)))
-        claim.holds(~walking | ((tail == 0) & (word < plan.places)))
-        claim.holds(walking | (word == 0))
-        claim.holds(tail <= plan.feedback_latency + 2)
+        walking, word, left = part["walking"], part["word"], part["left"]
+        period, unwalked = plan.feedback_period, plan.feedback_period - plan.places
+        claim.holds(left <= period)
+        claim.holds(part["busy"] == (left > 1))
+        claim.holds(part["early"] == (left > plan.feedback_lead))
+        claim.holds(walking == (left > unwalked))
+        claim.holds(word == Mux(walking, period - left, 0))
         claim.holds(part["fresh"] == none)
+        # What lies at the place is the sum as it was when the place was walked, so many clocks ago.
+        passes: Value = walking & (word == place)
+        under_way, then = passes, total
+        for _ in range(max(plan.feedback_latency, 2) + 1):
+            passes, then = claim.past(passes), claim.past(then)
+            under_way = under_way | passes
+        written, settled = claim.register(1, "written"), Signal(signed(width), name="settled")
+        with m.If(passes):
+            m.d.sync += [written.eq(1), settled.eq(then)]
         file = part.part("file_0")
         kept: Value = file["word_0"].word_select(unit, width)
         for at in range(1, plan.places):
             kept = Mux(place == at, file[f"word_{at}"].word_select(unit, width), kept)
-        claim.holds(busy | none | ~exists | (kept.as_signed() == total))
+        claim.holds(~written | ~exists | (kept.as_signed() == settled))
+        to_come = walking & (word <= place)
+        claim.holds(to_come | under_way | none | (written & (settled == total)))
         claim.reached(steady & exists & ~none & (shown < 0))
         return claim
 
@@ -138,8 +155,8 @@ PROOFS = (
         "induction",
         Fault(
             "feedback_port",
-            "clears.eq(Mux(self.ready, fresh, first))",
-            "clears.eq(Mux(self.ready, fresh, 0))",
+            "clears.eq(Mux(walks, clears_sum, fresh))",
+            "clears.eq(Mux(walks, 0, fresh))",
         ),
         "a negative sum is read",
         source="contract, One sample, 4",

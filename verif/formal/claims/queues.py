@@ -23,7 +23,7 @@ def steady(claim: Claim, stream: object) -> None:
     claim.holds(~waits | (valid & (payload == before)))
 
 
-def forked(claim: Claim, part: Opened, readers: int, room: int) -> None:
+def forked(claim: Claim, part: Opened, readers: int, room: int, *, prompt: bool = False) -> None:
     """Say it of each reader of a fork."""
     place, token = part["place"], part.token_i
     size = 1 << (len(place) - 1)
@@ -46,8 +46,12 @@ def forked(claim: Claim, part: Opened, readers: int, room: int) -> None:
         # No deadlock: a token in the memory is offered in the next clock, and one goes in if there is room for two.
         waiting = claim.past(behind != 0)
         claim.holds(~waiting | out.valid)
+        if prompt:
+            claim.holds(~claim.past(takes) | out.valid)
         read = part.read_port("memory", number)
-        claim.holds(~(read.en & write.en & (read.addr == write.addr)))
+        # A memory that is read within a clock shows something in each, and it is looked at if a token waits there.
+        reads = behind != 0 if prompt else read.en
+        claim.holds(~(reads & write.en & (read.addr == write.addr)))
     most = 0
     for number in range(readers):
         most = most | ((place - part[f"place_{number}"])[: len(place)] >= size - 1)
@@ -72,6 +76,14 @@ def fork() -> Claim:
     claim = Claim()
     part = claim.component(Fork(WIDTH, 2, 3, 2))
     forked(claim, part, 2, 2)
+    return claim
+
+
+def prompt_fork() -> Claim:
+    """Follow a token to each of two readers, past a memory that is empty."""
+    claim = Claim()
+    part = claim.component(Fork(WIDTH, 2, 3, 2, prompt=True))
+    forked(claim, part, 2, 2, prompt=True)
     return claim
 
 
@@ -145,6 +157,15 @@ PROOFS = (
             "port.en.eq(self._waits(m, place, at) & (~out.valid | out.ready))",
             "port.en.eq(self._waits(m, place, at))",
         ),
+        "the followed token leaves with another one after it, at each reader",
+    ),
+    Proof(
+        "Fork",
+        "2-readers-prompt",
+        prompt_fork,
+        f"{_NOTHING}, for each of two readers that stall as they like; a token is offered a clock after it came",
+        "induction",
+        Fault("fork", "Mux(waits, port.data, self.token_i.payload)", "self.token_i.payload"),
         "the followed token leaves with another one after it, at each reader",
     ),
     Proof(
