@@ -105,6 +105,7 @@ class SynapseMemory(wiring.Component):
     Members
     -------
     read_address : In(copies), read_enable : In(copies), read_data : Out(width)
+        What was read last stays until the data of the next read, but of the kind ``ecp5``.
     write_address : In(copies), write_enable : In(copies), write_data : In(width)
         Address and enable come in :func:`address_copies` equal copies, from registers of their own: each reaches the
         blocks of an equal part of a word.

@@ -45,7 +45,8 @@ class WordFile(wiring.Component):
     -------
     read_address : In, read_enable : In(1), read_clear : In(1), read_data : Out(width)
         `read_data` belongs to the address of `read_latency` clocks before; `read_enable` goes with the
-        address and is 1 where it is not connected. With `read_clear` it is 0 instead.
+        address and is 1 where it is not connected. With `read_clear` it is 0 instead. What was read last stays
+        until the data of the next read, but with a depth of 1.
     write_enable : In(1), write_address : In, write_data : In(width)
 
     Attributes
