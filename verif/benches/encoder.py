@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import bisect
 from typing import Any
 
 import cocotb
 import numpy as np
 
 from erbium.hdl.plan import LayerPlan
-from erbium.hdl.sample_buffer import GROUP
+from erbium.hdl.sample_buffer import GROUP, sample_words
 from erbium.sw_model.constants import Array
 from erbium.sw_model.encoder import encoder_of
 from erbium.sw_model.network import Hardware, Network
@@ -17,7 +18,7 @@ from erbium.verif.benches.window import WindowClocks
 from erbium.verif.codecs import EventCodec, SampleCodec, Token, feedback_codec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
-from erbium.verif.streams import STALLS, Harness
+from erbium.verif.streams import STALLS, Harness, reader_of
 
 TICK_OVERHEAD = 3
 """Clocks of a tick beyond those of its spikes and of its groups without spike."""
@@ -30,6 +31,11 @@ ONE_PIXEL_OVERHEAD = 2
 
 DARK_TICK = 2
 """Clocks of a tick of a sample without pixels, or in which the latency encoder has no level."""
+
+
+def _words_of(pixels: int) -> int:
+    """Return the words of a sample with so many pixels that can spike."""
+    return 1 + -(-pixels // GROUP)
 
 
 def _two_at_once(counts: list[int]) -> int:
@@ -60,11 +66,28 @@ class TB:
         events = EventCodec(plan.event_token)
         self.at_once = plan.rows.at_once
         self.output = self.harness.check("event_o", events.decode)
+        n_inputs = self.network.n_inputs
+        # Tokens up to the end of each sample; tokens of the output that were looked at, and BEGINs among them.
+        self.ends: list[int] = []
+        self._seen = self._begun = 0
+        if self.hardware.encoder_pixels != 1 and 2 * _words_of(n_inputs) <= sample_words(n_inputs):
+            self.ready = reader_of(dut.sample_i_ready)
+            self.harness.watch(self._never_waits)
         self.ticks = self.spikes = self.presented = 0
         self.work: list[list[int]] = []
         encoder = self.network.encoder
         self.levels: tuple[tuple[int, int], ...] = () if isinstance(encoder, str) else encoder.levels
         self.set_ticks(self.network.n_ticks)
+
+    def _never_waits(self) -> None:
+        """While two samples are not there, the next token is taken: at least those that began before have left."""
+        history = self.harness.board.channel("event_o").history
+        while self._seen < len(history):
+            self._begun += history[self._seen][0] == "BEGIN"
+            self._seen += 1
+        there = bisect.bisect_right(self.ends, self.samples.sent) - max(self._begun - 1, 0)
+        if there < 2:
+            expect_equal("sample_i_ready", 1, self.ready(), clock=self.harness.clocks)
 
     def set_ticks(self, n_ticks: int) -> None:
         """Set the longest presentation."""
@@ -101,10 +124,10 @@ class TB:
         errors: bool = True,
         learn: bool | None = None,
         replay: bool | None = None,
-    ) -> None:
+    ) -> int:
         """Send a sample; the tick `stop_at` asks to stop it. The feedback has error spikes, or none.
 
-        Whether it is learned, and then replayed, is drawn if it is not told.
+        Return how many of its pixels can spike. Whether it is learned, and then replayed, is drawn if it is not told.
         """
         image, seed = self.image(kind), self.random.getrandbits(32)
         learns = self.random.randrange(2) if learn is None else int(learn)
@@ -114,6 +137,7 @@ class TB:
             k for k, v in enumerate(image) if v >= self.network.lowest_pixel or self.random.random() < 0.3
         ]
         self.samples.send(begin, *(("PIXEL", int(image[k]), k) for k in kept), ("END",))
+        self.ends.append(self.samples.sent + self.samples.left)
         expected = self.harness.board.channel("event_o")
         expected.expect(begin, sample=self.presented)
         self.model.begin(image, seed)
@@ -140,6 +164,7 @@ class TB:
         self.feedback.send(("END", int(replays)) if self.replays else ("END",))
         self.ticks += ticks
         self.presented += 1
+        return int(np.count_nonzero(image >= self.network.lowest_pixel))
 
     def _clocks_of(self, image: Array, tick: int, spikes: set[int]) -> int:
         """Return the clocks of a tick: one per spike, or one per group that has none, but not for the last."""
@@ -181,6 +206,21 @@ async def samples(dut: Any, stall: str) -> None:
         tb.present("bright", stop_at=0)
         tb.present("dark")
         await tb.finish()
+
+
+@cocotb.test()
+async def around(dut: Any) -> None:
+    """Short samples, until the ring of their pixels has come around thrice; none waits as long as there are not two."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    depth = sample_words(tb.network.n_inputs) if tb.hardware.encoder_pixels != 1 else 0
+    last_level = max((at for _, at in tb.levels), default=1)
+    tb.set_ticks(min(tb.n_ticks, last_level + 1))
+    words = 0
+    while words <= 3 * depth:
+        kept = tb.present(tb.random.choice(("some", "some", "some", "bright", "first")))
+        words += _words_of(kept)
+    await tb.finish()
 
 
 @cocotb.test()

@@ -46,10 +46,64 @@ _APART = 4000
 """Registers that may differ before it is given up."""
 
 
-def written(folder: Path) -> Circuit:
-    """Return the netlist of a folder that has ``mutants.il``, as gates."""
+OPENED = "opened_"
+"""How the ports begin that a memory leaves behind which is taken out."""
+
+
+def opened(rtlil: str) -> str:
+    """Return a flat netlist without the memories that are written: their ports are those of the netlist.
+
+    What is read comes in from outside. As long as two copies read and write the same at the same time, they are given
+    the same: so what they ask of the memories is an output like any other, as long as it is enabled. Tables of
+    constants stay where they are.
+    """
+    written_to = set(re.findall(r"^  cell \$memwr_v2 .*\n    parameter \\MEMID (\S+)$", rtlil, re.MULTILINE))
+    port = max(map(int, re.findall(r"^  wire .*(?:input|output) (\d+) ", rtlil, re.MULTILINE)))
+    wires: list[str] = []
+    joins: list[str] = []
+
+    def bring_out(cell: re.Match[str]) -> str:
+        nonlocal port
+        kind, body = cell[1], cell[2]
+        said = dict(re.findall(r"^    (?:parameter|connect) \\(\w+) (.+)$", body, re.MULTILINE))
+        if said["MEMID"] not in written_to:
+            return cell[0]
+        if kind == "meminit":
+            return ""
+        if said.get("ARST", "1'0") != "1'0" or said.get("SRST", "1'0") != "1'0":
+            raise ValueError(f"a memory is read with a reset:\n{cell[0]}")
+        reads, width = kind == "memrd", int(said["WIDTH"])
+        number = len(wires)
+        sides = [("ADDR", "output", int(said["ABITS"])), ("EN", "output", 1 if reads else width)]
+        sides.append(("DATA", "input" if reads else "output", width))
+        for side, way, bits in sides:
+            port += 1
+            name = f"\\{OPENED}{'reads' if reads else 'writes'}_{number}_{side.lower()}"
+            wires.append(f"  wire width {bits} {way} {port} {name}\n")
+            joins.append(
+                f"  connect {said[side]} {name}\n" if way == "input" else f"  connect {name} {said[side]}\n"
+            )
+        return ""
+
+    text = re.sub(
+        r"^  cell \$(memrd|memwr|meminit)_v2 \S+\n((?:    .*\n)*)  end\n",
+        bring_out,
+        rtlil,
+        flags=re.MULTILINE,
+    )
+    text = re.sub(
+        r"^  memory .*(\\\S+)\n", lambda one: "" if f'"{one[1]}"'.replace("\\", "\\\\") in written_to else one[0],
+        text, flags=re.MULTILINE,
+    )  # fmt: skip
+    end = text.rindex("\nend") + 1
+    head = text.index("\n", text.index("\nmodule ") + 1) + 1
+    return text[:head] + "".join(wires) + text[head:end] + "".join(joins) + text[end:]
+
+
+def written(folder: Path, source: str = "mutants") -> Circuit:
+    """Return the netlist of a folder that has ``mutants.il``, or another one, as gates."""
     commands = [
-        "read_rtlil mutants.il",
+        f"read_rtlil {source}.il",
         *(
             "memory_collect",
             "memory_map",
@@ -61,12 +115,21 @@ def written(folder: Path) -> Circuit:
             "dffunmap",
         ),
         *("setundef -undriven -zero", "setundef -zero", "opt_clean -purge", "aigmap", "opt_clean -purge"),
-        "write_aiger -zinit -symbols mutants.aig",
+        f"write_aiger -zinit -symbols {source}.aig",
     ]
-    path = folder / "mutants.aig"
-    if not path.exists() or path.stat().st_mtime < (folder / "mutants.il").stat().st_mtime:
+    path = folder / f"{source}.aig"
+    if not path.exists() or path.stat().st_mtime < (folder / f"{source}.il").stat().st_mtime:
         run_yosys(commands, folder, "gates")
     return read(path)
+
+
+def written_open(folder: Path) -> Circuit | None:
+    """Return it without its memories, see :func:`opened`; None if nothing in it is one that is written."""
+    rtlil = (folder / "mutants.il").read_text()
+    if "cell $memwr_v2 " not in rtlil:
+        return None
+    (folder / "opened.il").write_text(opened(rtlil))
+    return written(folder, "opened")
 
 
 def check_solver() -> None:
@@ -133,6 +196,15 @@ class Prover:
         if bare in taps:
             fires = "tap_fires" if "tap_fires" in names else f"tap_fires[{taps[bare]}]"
             return self._outputs[names.index(fires)]
+        if bare.startswith(OPENED) and not bare.endswith("_en"):
+            # An address or data are looked at where they are enabled: a bit of what is written by itself.
+            enables = [
+                k for k, one in enumerate(names) if one.partition("[")[0] == f"{bare.rpartition('_')[0]}_en"
+            ]
+            if bare.endswith("_data"):
+                place = int(name[len(bare) + 1 : -1] or 0) if "[" in name else 0
+                return self._outputs[enables[place]]
+            return self._graph.either(self._outputs[k] for k in enables)
         if bare.endswith("_payload") and (valid := bare.replace("_payload", "_valid")) in names:
             return self._outputs[names.index(valid)]
         # What a pipeline without stalls has beside ``valid_o`` belongs to it.
