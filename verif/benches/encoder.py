@@ -129,7 +129,8 @@ class TB:
 
         Return how many of its pixels can spike. Whether it is learned, and then replayed, is drawn if it is not told.
         """
-        image, seed = self.image(kind), self.random.getrandbits(32)
+        # A small seed looks like a pixel to whatever does not see that it is none.
+        image, seed = self.image(kind), self.random.getrandbits(self.random.choice((32, 32, 12)))
         learns = self.random.randrange(2) if learn is None else int(learn)
         begin: Token = ("BEGIN", seed, self.random.randrange(256), learns)
         # Pixels that cannot spike may be left out.
