@@ -28,7 +28,8 @@ class SampleSplit(wiring.Component):
 
     Notes
     -----
-    One token per clock while every reader takes its tokens; latency 2 clocks.
+    One token per clock while every reader takes its tokens; latency 2 clocks. A reader to which a token is shown may be
+    4 more behind.
     """
 
     def __init__(self, sizes: Sequence[int]) -> None:

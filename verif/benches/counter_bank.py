@@ -8,7 +8,7 @@ from typing import Any
 
 import cocotb
 
-from erbium.hdl.counter_bank import Count
+from erbium.hdl.counter_bank import PIECE_WIDTH, Count
 from erbium.hdl.registers import COUNTER_WIDTH
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import differ, expect_equal
@@ -78,6 +78,18 @@ async def counting(dut: Any, stall: str) -> None:
         for number in range(len(tb.counts)):
             _, answer, now = await tb.ask(number, 0.0)
             expect_equal(f"counter {number}", now % WRAP, answer)
+
+
+@cocotb.test()
+async def carries(dut: Any) -> None:
+    """At the full rate until the fastest counter has come past the lowest piece of its bits, and a little further."""
+    tb = TB(dut, "0")
+    await tb.started()
+    while max(tb.totals) < 3 << PIECE_WIDTH - 1:
+        await tb.clock(1.0)
+    for number in range(len(tb.counts)):
+        _, answer, now = await tb.ask(number, 0.0)
+        expect_equal(f"counter {number}", now % WRAP, answer)
 
 
 @cocotb.test()

@@ -51,7 +51,8 @@ class TB:
     def membranes(self) -> list[int]:
         """Return membranes of a tick: at the ends, close together so that ties are common, or anything."""
         draw = self.random
-        level, spread = draw.choice((-300, 0, 400)), draw.choice((0, 1, 600, 20_000, 99_999))
+        level = draw.choice((-300, 0, 400, draw.randint(STATE_MIN, STATE_MAX)))
+        spread = draw.choice((0, 1, 4, 600, 20_000, 99_999))
         return [
             draw.choice((STATE_MIN, STATE_MAX))
             if draw.random() < 0.1

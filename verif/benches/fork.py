@@ -9,7 +9,7 @@ import cocotb
 
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
-from erbium.verif.streams import STALLS, Harness
+from erbium.verif.streams import STALLS, Harness, reader_of
 
 
 class TB:
@@ -22,7 +22,13 @@ class TB:
         self.harness = Harness(dut, stall)
         self.input = self.harness.drive("token_i")
         names = ["token_o"] if self.readers is None else [f"token_o_{k}" for k in range(self.readers)]
-        self.outputs = [self.harness.check(name, int) for name in names]
+        self.depth, self.taken, self.pausing = options["depth"], set[int](), ""
+        self.outputs = [
+            self.harness.monitor(
+                name, self.harness.checker(name, int), lambda name=name: self.pausing == name
+            )
+            for name in names
+        ]
 
     def send(self, count: int) -> None:
         """Send random tokens."""
@@ -40,6 +46,31 @@ async def tokens(dut: Any, stall: str) -> None:
     await tb.harness.reset()
     tb.send(300)
     await tb.harness.finish()
+
+
+@cocotb.test()
+async def room(dut: Any) -> None:
+    """While one reader takes nothing, as many tokens are taken as it may be behind; the room is what it is said."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    has_room = reader_of(dut.has_room) if hasattr(dut, "has_room") else reader_of(dut.token_i_ready)
+    tb.send(3)
+    await tb.harness.finish()
+    for output in tb.outputs:
+        expect_equal("has_room of an empty fork", 1, has_room(), waits=output.name)
+        tb.pausing, before = output.name, tb.input.sent
+        tb.send(100)
+        await tb.harness.run_until(lambda: not has_room())
+        await tb.harness.run_for(20)
+        expect_equal("has_room of a full fork", 0, has_room(), waits=output.name)
+        # Those of the room, of which there may be one fewer, one that is shown, and one on its way.
+        taken = tb.input.sent - before
+        least = tb.depth - (tb.depth.bit_count() == 1)
+        assert least + 1 <= taken <= 2 * tb.depth + 2, f"{taken} tokens are taken while {output.name} waits"
+        tb.taken.add(taken)
+        tb.pausing = ""
+        await tb.harness.finish()
+    expect_equal("different numbers of tokens that fit", 1, len(tb.taken))
 
 
 @cocotb.test()

@@ -12,6 +12,7 @@ import numpy as np
 from erbium.hdl.plan import LayerPlan
 from erbium.sw_model.erbp import ErbpPrediction
 from erbium.sw_model.network import Hardware, Network
+from erbium.sw_model.programs import STATE_MAX, STATE_MIN
 from erbium.verif.codecs import ResultCodec, SweepCodec, feedback_codec
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
@@ -42,7 +43,9 @@ class TB:
         self.paused = False
         check = self.harness.checker("feedback_o_0", feedback_codec(self.network).decode)
         self.feedback = self.harness.monitor("feedback_o_0", check, pauses=lambda: self.paused)
-        self.harness.check("result_o", ResultCodec().decode)
+        self.held = False
+        check = self.harness.checker("result_o", ResultCodec().decode)
+        self.harness.monitor("result_o", check, pauses=lambda: self.held)
         self.presented = self.spikes = 0
         self.set_decide_after(self.network.decide_after)
 
@@ -71,7 +74,11 @@ class TB:
                 "wrong": [c for c in range(self.n) if c != label],
             }[answers]
             v = [max(-256, min(4095, level + self.random.randint(-spread, spread))) for _ in range(self.n)]
-            if spread > 4000:
+            if spread >= 1 << 15:
+                # Anything that a token can hold, close together.
+                around = self.random.randint(STATE_MIN, STATE_MAX)
+                v = [max(STATE_MIN, min(STATE_MAX, around + self.random.randint(-300, 300))) for _ in v]
+            elif spread > 4000:
                 v[self.random.randrange(self.n)] = self.random.choice((-256, 4095))
             for base in range(0, self.n, self.lanes):
                 here = range(base, min(base + self.lanes, self.n))
@@ -130,7 +137,7 @@ async def samples(dut: Any, stall: str) -> None:
     tb = TB(dut, stall)
     await tb.harness.reset()
     for rate in (0.0, 0.1, 0.5, 1.0):
-        for spread in (0, 1, 300, 5000):
+        for spread in (0, 1, 300, 5000, 1 << 15):
             tb.present(
                 learn=rate > 0 and spread < 5000, n_ticks=tb.random.randint(1, 8), rate=rate, spread=spread
             )
@@ -142,6 +149,26 @@ async def samples(dut: Any, stall: str) -> None:
             tb.present(learn=False, n_ticks=8, rate=0.3, spread=tb.random.choice((0, 100)))
         tb.present(learn=True, n_ticks=8, rate=0.3, spread=100)
         await tb.finish()
+
+
+@cocotb.test()
+async def reset(dut: Any) -> None:
+    """A reset drops a result that waits."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    tb.held = True
+    tb.present(learn=False, n_ticks=2, rate=0.5)
+    await tb.harness.run_until(lambda: bool(tb.harness.get("result_o_valid")))
+    tb.harness.clear()
+    await tb.harness.reset()
+    for channel in tb.harness.board.channels.values():
+        channel.clear()
+    for _ in range(5):
+        await tb.harness.clock()
+        expect_equal("result_o_valid", 0, tb.harness.get("result_o_valid"))
+    tb.held = False
+    tb.present(learn=True, n_ticks=3, rate=0.5)
+    await tb.harness.finish()
 
 
 @cocotb.test()

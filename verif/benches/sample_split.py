@@ -10,7 +10,10 @@ import cocotb
 from erbium.verif.codecs import SampleCodec, Token
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
-from erbium.verif.streams import STALLS, Harness
+from erbium.verif.streams import STALLS, Harness, StreamMonitor
+
+BEHIND = 4
+"""Tokens that a reader may be behind."""
 
 
 class TB:
@@ -22,7 +25,12 @@ class TB:
         self.random = self.harness.random
         self.codec = SampleCodec()
         self.input = self.harness.drive("sample_i", self.codec.encode)
-        self.outputs = [self.harness.check(f"sample_o_{k}", int) for k in range(len(self.sizes))]
+        self.pausing: int | None = None
+        self.outputs = [self._output(k) for k in range(len(self.sizes))]
+
+    def _output(self, number: int) -> StreamMonitor:
+        name = f"sample_o_{number}"
+        return self.harness.monitor(name, self.harness.checker(name, int), lambda: self.pausing == number)
 
     def send(self, share: float = 0.6) -> int:
         """Send a sample in which a share of the pixels is named; return its tokens."""
@@ -56,6 +64,24 @@ async def samples(dut: Any, stall: str) -> None:
     for share in (1, 0.5, 0, 0.1, 0.9, 0.5):
         tb.send(share)
     await tb.harness.finish()
+
+
+@cocotb.test()
+async def one_waits(dut: Any) -> None:
+    """While a reader takes nothing, one of its tokens is shown and as many as it may be behind are taken, for each."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    taken = set()
+    for number in range(len(tb.sizes)):
+        tb.pausing, before = number, tb.input.sent
+        tb.send(0)
+        tb.send(0)
+        tb.send(0)
+        await tb.harness.run_for(50)
+        taken.add(tb.input.sent - before)
+        tb.pausing = None
+        await tb.harness.finish()
+    expect_equal("tokens that are taken", {1 + BEHIND}, taken)
 
 
 @cocotb.test()
