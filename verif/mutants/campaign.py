@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from erbium.verif.mutants import harmless, server
+from erbium.verif.mutants import contract, harmless, server
 from erbium.verif.mutants.netlist import Mutant, Planted, planted
 from erbium.verif.mutants.table import Subject
 from erbium.verif.registry import REGISTRY
@@ -120,10 +120,14 @@ def _simulate(subject: Subject, made: Planted, seed: int, asked: Sequence[int]) 
 
 
 def prove(subject: Subject, made: Planted, survivors: Sequence[int]) -> dict[int, harmless.Answer]:
-    """Try to prove of each survivor that it changes nothing; return the answers by number."""
+    """Try to prove of each survivor that it changes nothing; return the answers by number.
+
+    What is proved of a netlist stays so. What was not is asked again by a prover that may prove more.
+    """
     path = made.folder / PROOFS
-    key = hashlib.sha256(f"{harmless.VERSION} {made.verilog}".encode()).hexdigest()
-    known = {one["number"]: one for one in _lines(path, key)}
+    key = hashlib.sha256(made.verilog.encode()).hexdigest()
+    version = harmless.VERSION
+    known = {one["number"]: one for one in _lines(path, key) if one["harmless"] or one["version"] == version}
     waiting = [number for number in survivors if number not in known]
     if waiting:
         entry = REGISTRY[subject.component]
@@ -133,10 +137,18 @@ def prove(subject: Subject, made: Planted, survivors: Sequence[int]) -> dict[int
             made_only._MustUse__used = True
         places = part.places() if hasattr(part, "places") else {}
         taps = {f"tap_{name}": place for name, place in places.items()}
-        prover = harmless.Prover(harmless.written(made.folder), taps)
+        carried, bounds = contract.carried_by_outputs(part), contract.bounds_of(part)
+        # Without its memories it is much smaller; only what is not proved of that is asked of the whole.
+        sources = [harmless.written_open, harmless.written]
+        provers: dict[int, harmless.Prover] = {}
         for number in waiting:
-            answer = prover.ask(number)
-            known[number] = {"number": number} | asdict(answer)
+            answer = harmless.Answer(False)
+            for place, source in enumerate(sources):
+                if place not in provers and (circuit := source(made.folder)) is not None:
+                    provers[place] = harmless.Prover(circuit, taps, carried, bounds)
+                if place in provers and not answer.harmless:
+                    answer = provers[place].ask(number)
+            known[number] = {"number": number, "version": version} | asdict(answer)
             with open(path, "a") as file:
                 file.write(json.dumps(known[number]) + "\n")
     return {n: harmless.Answer(known[n]["harmless"], known[n]["why"]) for n in survivors}

@@ -13,18 +13,19 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from erbium.sw_model.distribution import not_installed, pip_install
 from erbium.verif.mutants.aig import Circuit, Graph, read
+from erbium.verif.mutants.contract import KIND_WIDTH, Bound, Kinds
 from erbium.verif.mutants.netlist import SELECT
 from erbium.verif.simulators import ToolError
 from erbium.verif.yosys import run_yosys
 
-VERSION = 2
+VERSION = 3
 """Changes with what can be proved, so that results which are kept are found again or not."""
 
 _CONFLICTS, _PROPAGATIONS = 5_000, 5_000_000
@@ -73,7 +74,7 @@ def opened(rtlil: str) -> str:
         if said.get("ARST", "1'0") != "1'0" or said.get("SRST", "1'0") != "1'0":
             raise ValueError(f"a memory is read with a reset:\n{cell[0]}")
         reads, width = kind == "memrd", int(said["WIDTH"])
-        number = len(wires)
+        number = len(wires) // 3
         sides = [("ADDR", "output", int(said["ABITS"])), ("EN", "output", 1 if reads else width)]
         sides.append(("DATA", "input" if reads else "output", width))
         for side, way, bits in sides:
@@ -166,9 +167,19 @@ class Prover:
         With the input that picks a mutant.
     taps : mapping of str to int
         Outputs at which somebody looks only while a bit of ``tap_fires`` is set: which one.
+    carried : mapping of str to sequence of set of int
+        Payloads of which a bit counts only in tokens of these kinds.
+    bounds : sequence of Bound
+        Of inputs.
     """
 
-    def __init__(self, circuit: Circuit, taps: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        circuit: Circuit,
+        taps: Mapping[str, int],
+        carried: Mapping[str, Sequence[Kinds]] | None = None,
+        bounds: Sequence[Bound] = (),
+    ) -> None:
         from pysat.solvers import Solver
 
         self._circuit = circuit
@@ -177,7 +188,13 @@ class Prover:
         self._inputs = [self._graph.free() for _ in circuit.inputs]
         self._states = [self._graph.free() for _ in circuit.latches]
         self._free: dict[int, int] = {}
+        for bound in bounds:
+            # One that leaves nothing out needs no word.
+            if (within := self._within(bound)) != 1:
+                self._solver.add_clause([self._graph.variable(within)])
         self._next, self._outputs = self._evaluated(0, self._states)
+        self._places = {name: place for place, name in enumerate(circuit.outputs)}
+        self._carried = carried or {}
         self._masks = [self._mask(name, taps) for name in circuit.outputs]
         self._conditions = [2 * k + inverted for k in self._controls() for inverted in (0, 1)]
         self._knows_more = False
@@ -192,25 +209,57 @@ class Prover:
 
     def _mask(self, name: str, taps: Mapping[str, int]) -> int:
         """Return the literal of: somebody may look at this output."""
-        names, bare = self._circuit.outputs, name.partition("[")[0]
+        names, bare = self._places, name.partition("[")[0]
+        bit = int(name[len(bare) + 1 : -1]) if "[" in name else 0
         if bare in taps:
             fires = "tap_fires" if "tap_fires" in names else f"tap_fires[{taps[bare]}]"
-            return self._outputs[names.index(fires)]
+            return self._outputs[names[fires]]
         if bare.startswith(OPENED) and not bare.endswith("_en"):
             # An address or data are looked at where they are enabled: a bit of what is written by itself.
-            enables = [
-                k for k, one in enumerate(names) if one.partition("[")[0] == f"{bare.rpartition('_')[0]}_en"
-            ]
+            enable = f"{bare.rpartition('_')[0]}_en"
             if bare.endswith("_data"):
-                place = int(name[len(bare) + 1 : -1] or 0) if "[" in name else 0
-                return self._outputs[enables[place]]
-            return self._graph.either(self._outputs[k] for k in enables)
+                return self._outputs[names[f"{enable}[{bit}]" if f"{enable}[0]" in names else enable]]
+            return self._graph.either(
+                self._outputs[place] for one, place in names.items() if one.partition("[")[0] == enable
+            )
         if bare.endswith("_payload") and (valid := bare.replace("_payload", "_valid")) in names:
-            return self._outputs[names.index(valid)]
+            shown = self._outputs[names[valid]]
+            if bare not in self._carried:
+                return shown
+            return self._graph.join(shown, self._is_kind(bare, self._carried[bare][bit]))
         # What a pipeline without stalls has beside ``valid_o`` belongs to it.
         if bare.endswith("_o") and bare != "valid_o" and "valid_o" in names:
-            return self._outputs[names.index("valid_o")]
+            return self._outputs[names["valid_o"]]
         return 1
+
+    def _is_kind(self, payload: str, kinds: Kinds) -> int:
+        """Return the literal of: the token is of one of these kinds."""
+        low, high = (self._outputs[self._places[f"{payload}[{bit}]"]] for bit in range(KIND_WIDTH))
+        return self._graph.either(
+            self._graph.join(low ^ (kind & 1 ^ 1), high ^ (kind >> 1 ^ 1)) for kind in kinds
+        )
+
+    def _within(self, bound: Bound) -> int:
+        """Return the literal of: an input is within its range."""
+        places = {name: place for place, name in enumerate(self._circuit.inputs)}
+        bits = [
+            self._inputs[places[f"{bound.name}[{bit}]"]]
+            for bit in range(bound.start, bound.start + bound.width)
+        ]
+        offset = 0
+        if bound.signed:
+            bits[-1], offset = bits[-1] ^ 1, 1 << bound.width - 1
+        return self._graph.join(
+            self._at_least(bits, bound.low + offset),
+            self._at_least([bit ^ 1 for bit in bits], ~(bound.high + offset)),
+        )
+
+    def _at_least(self, bits: Sequence[int], value: int) -> int:
+        """Return the literal of: an unsigned number is at least a value, of which as many bits count."""
+        found = 1
+        for place, bit in enumerate(bits):
+            found = self._graph.join(found, bit) if value >> place & 1 else self._graph.either((found, bit))
+        return found
 
     def _evaluated(self, number: int, states: list[int]) -> tuple[list[int], list[int]]:
         inputs = list(self._inputs)
