@@ -43,6 +43,8 @@ _CONDITIONED = 48
 """Registers for which conditions are tried under which both copies hold the same: of a memory there were too many."""
 _LARGEST = 16_000
 """Registers and bits of memories beyond which nothing is asked: one question takes a quarter of an hour."""
+WARM_UP = 4
+"""Clocks before the one that is looked at, of hardware whose inputs have bounds: words are on their way for fewer."""
 _APART = 4000
 """Registers that may differ before it is given up."""
 
@@ -188,14 +190,18 @@ class Prover:
         self._inputs = [self._graph.free() for _ in circuit.inputs]
         self._states = [self._graph.free() for _ in circuit.latches]
         self._free: dict[int, int] = {}
-        for bound in bounds:
-            # One that leaves nothing out needs no word.
-            if (within := self._within(bound)) != 1:
-                self._solver.add_clause([self._graph.variable(within)])
+        self._bounds = bounds
+        self._keep_within(self._inputs)
+        # Behind inputs that have bounds lie registers that have been filled from them.
+        self._before = self._states
+        self._earlier = [self._earlier_inputs() for _ in range(WARM_UP if bounds else 0)]
+        for inputs in self._earlier:
+            self._states = self._evaluated(0, self._states, inputs)[0]
         self._next, self._outputs = self._evaluated(0, self._states)
         self._places = {name: place for place, name in enumerate(circuit.outputs)}
         self._carried = carried or {}
-        self._masks = [self._mask(name, taps) for name in circuit.outputs]
+        self._taps = taps
+        self._masks = [self._mask(name, self._outputs) for name in circuit.outputs]
         self._conditions = [2 * k + inverted for k in self._controls() for inverted in (0, 1)]
         self._knows_more = False
 
@@ -207,44 +213,54 @@ class Prover:
             (k for k, base in enumerate(bases) if widths[base] <= _WIDTH), key=lambda k: widths[bases[k]]
         )[:_CONTROLS]
 
-    def _mask(self, name: str, taps: Mapping[str, int]) -> int:
+    def _mask(self, name: str, outputs: Sequence[int]) -> int:
         """Return the literal of: somebody may look at this output."""
         names, bare = self._places, name.partition("[")[0]
         bit = int(name[len(bare) + 1 : -1]) if "[" in name else 0
-        if bare in taps:
-            fires = "tap_fires" if "tap_fires" in names else f"tap_fires[{taps[bare]}]"
-            return self._outputs[names[fires]]
+        if bare in self._taps:
+            fires = "tap_fires" if "tap_fires" in names else f"tap_fires[{self._taps[bare]}]"
+            return outputs[names[fires]]
         if bare.startswith(OPENED) and not bare.endswith("_en"):
             # An address or data are looked at where they are enabled: a bit of what is written by itself.
             enable = f"{bare.rpartition('_')[0]}_en"
             if bare.endswith("_data"):
-                return self._outputs[names[f"{enable}[{bit}]" if f"{enable}[0]" in names else enable]]
+                return outputs[names[f"{enable}[{bit}]" if f"{enable}[0]" in names else enable]]
             return self._graph.either(
-                self._outputs[place] for one, place in names.items() if one.partition("[")[0] == enable
+                outputs[place] for one, place in names.items() if one.partition("[")[0] == enable
             )
         if bare.endswith("_payload") and (valid := bare.replace("_payload", "_valid")) in names:
-            shown = self._outputs[names[valid]]
+            shown = outputs[names[valid]]
             if bare not in self._carried:
                 return shown
-            return self._graph.join(shown, self._is_kind(bare, self._carried[bare][bit]))
+            return self._graph.join(shown, self._is_kind(bare, self._carried[bare][bit], outputs))
         # What a pipeline without stalls has beside ``valid_o`` belongs to it.
         if bare.endswith("_o") and bare != "valid_o" and "valid_o" in names:
-            return self._outputs[names["valid_o"]]
+            return outputs[names["valid_o"]]
         return 1
 
-    def _is_kind(self, payload: str, kinds: Kinds) -> int:
+    def _is_kind(self, payload: str, kinds: Kinds, outputs: Sequence[int]) -> int:
         """Return the literal of: the token is of one of these kinds."""
-        low, high = (self._outputs[self._places[f"{payload}[{bit}]"]] for bit in range(KIND_WIDTH))
+        low, high = (outputs[self._places[f"{payload}[{bit}]"]] for bit in range(KIND_WIDTH))
         return self._graph.either(
             self._graph.join(low ^ (kind & 1 ^ 1), high ^ (kind >> 1 ^ 1)) for kind in kinds
         )
 
-    def _within(self, bound: Bound) -> int:
+    def _keep_within(self, inputs: Sequence[int]) -> None:
+        for bound in self._bounds:
+            # One that leaves nothing out needs no word.
+            if (within := self._within(bound, inputs)) != 1:
+                self._solver.add_clause([self._graph.variable(within)])
+
+    def _earlier_inputs(self) -> list[int]:
+        inputs = [self._graph.free() for _ in self._inputs]
+        self._keep_within(inputs)
+        return inputs
+
+    def _within(self, bound: Bound, inputs: Sequence[int]) -> int:
         """Return the literal of: an input is within its range."""
         places = {name: place for place, name in enumerate(self._circuit.inputs)}
         bits = [
-            self._inputs[places[f"{bound.name}[{bit}]"]]
-            for bit in range(bound.start, bound.start + bound.width)
+            inputs[places[f"{bound.name}[{bit}]"]] for bit in range(bound.start, bound.start + bound.width)
         ]
         offset = 0
         if bound.signed:
@@ -261,8 +277,10 @@ class Prover:
             found = self._graph.join(found, bit) if value >> place & 1 else self._graph.either((found, bit))
         return found
 
-    def _evaluated(self, number: int, states: list[int]) -> tuple[list[int], list[int]]:
-        inputs = list(self._inputs)
+    def _evaluated(
+        self, number: int, states: list[int], inputs: Sequence[int] | None = None
+    ) -> tuple[list[int], list[int]]:
+        inputs = list(self._inputs if inputs is None else inputs)
         for place, name in enumerate(self._circuit.inputs):
             if match := re.fullmatch(rf"{SELECT}\[(\d+)\]", name):
                 inputs[place] = number >> int(match[1]) & 1
@@ -347,7 +365,9 @@ class Prover:
             return answer
         if not self._knows_more:
             self._knows_more = True
-            self._assume_invariants()
+            # What has been filled from inputs with bounds needs no others.
+            if not self._earlier:
+                self._assume_invariants()
         return self._asked(number, seconds, _CONDITIONED)
 
     def ask_simply(self, number: int, seconds: float = SECONDS) -> Answer:
@@ -396,11 +416,32 @@ class Prover:
                     if time.process_time() > end:
                         raise GivenUpError
                 if not dropped:
-                    return Answer(True)
+                    if not self._earlier or self._begins_well(number, apart):
+                        return Answer(True)
+                    return Answer(False, "it may differ in the first clocks")
                 if len(apart) > _APART:
                     return Answer(False, "too many registers may differ")
         except GivenUpError:
             return Answer(False, "the solver gave up")
+
+    def _begins_well(self, number: int, apart: Mapping[int, set[int]]) -> bool:
+        """Return whether both copies do the same from the start on, where all registers hold 0, and come to the claims.
+
+        The claims are of registers that have been filled; here they are being filled.
+        """
+        graph = self._graph
+        states = others = [0] * len(self._states)
+        asked: list[tuple[int, int]] = []
+        for inputs in self._earlier:
+            states, outputs = self._evaluated(0, states, inputs)
+            others, other_outputs = self._evaluated(number, others, inputs)
+            for k, (a, b) in enumerate(zip(outputs, other_outputs, strict=True)):
+                looks = self._mask(self._circuit.outputs[k], outputs)
+                asked.append((k, graph.join(graph.differ(a, b), looks)))
+        for k, (a, b) in enumerate(zip(states, others, strict=True)):
+            either = graph.either(states[c >> 1] ^ (c & 1) for c in apart[k]) if k in apart else 1
+            asked.append((k, graph.join(graph.differ(a, b), either)))
+        return not self._first(asked)
 
     def _other(self, place: int) -> int:
         if place not in self._free:
