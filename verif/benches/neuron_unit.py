@@ -89,6 +89,26 @@ class TB:
             values = np.arange(max(low, best - step), min(high, best + step) + 1)
         return state, best
 
+    def _aim_port(self, population: Population, lane: int, tick: int, noise: Any) -> None:
+        """Choose a port of a neuron so that a state comes to lie between its bounds, however close they are."""
+        program = self.program
+        operation = self.aims.choice([op for op in program.operations if op.source.startswith("u")])
+        state, port = operation.destination, int(operation.source[1:])
+        wanted = self.aims.randint(program.lower[state] - 1, program.upper[state] + 1)
+        trial = Population(program, 1)
+        limit = 1 << (self.widths[port] - 1)
+        low, high = -limit, limit - 1
+        while low < high:
+            middle = (low + high) // 2
+            trial.x[:], trial.u[:] = population.x[:, [lane]], population.u[:, [lane]]
+            trial.u[port], trial.refractory[:] = middle, population.refractory[lane]
+            found = trial.sweep(tick, noise[[lane]]).before_reset[state][0]
+            if (found < wanted) == (operation.sign > 0):
+                low = middle + 1
+            else:
+                high = middle
+        population.u[port][lane] = low
+
     def stimulus(self) -> tuple[dict[str, int], dict[str, Any]]:
         """Return the inputs of a word, and what the model makes of it."""
         program, lanes = self.program, self.lanes
@@ -114,6 +134,9 @@ class TB:
             if self.aims.random() < 0.3:
                 state, value = self._aim_state(population, lane, tick, noise)
                 stored[lane][f"x{state}"] = population.x[state, lane] = value
+        for lane in range(lanes):
+            if self.aims.random() < 0.25:
+                self._aim_port(population, lane, tick, noise)
         silent = np.array([self.random.random() < 0.2 for _ in range(lanes)])
         learn = self.random.random() < 0.7
         ports = noise_bits = at = 0
