@@ -4,10 +4,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from erbium import bench
-from erbium.verif.mutants import campaign, harmless
+from erbium.hdl.neuron_unit import state_range
+from erbium.hdl.tokens import Begin, FeedbackToken, SweepToken
+from erbium.sw_model.neuron import Population
+from erbium.verif.mutants import campaign, contract, harmless
 from erbium.verif.mutants.aig import Circuit, Graph, read
 from erbium.verif.mutants.campaign import Verdict
 from erbium.verif.mutants.harmless import Prover
@@ -64,6 +68,127 @@ def test_a_tap_counts_while_it_fires():
     )
     assert Prover(tapped, {"tap_value": 0}).ask(2).harmless
     assert not Prover(tapped, {"tap_value": 0}).ask(1).harmless
+
+
+def test_bits_that_a_kind_of_token_does_not_carry_are_no_output():
+    # Nodes: mutant 1, valid_i 2, kind_i 3 and 4; a token whose third bit is the mutant's, valid as it comes in.
+    names = ("token_o_payload[0]", "token_o_payload[1]", "token_o_payload[2]", "token_o_valid")
+    shown = Circuit(("mutant[0]", "valid_i", "kind_i[0]", "kind_i[1]"), names, (), (), (6, 8, 2, 4), ())
+    every, spike = frozenset(range(4)), frozenset({1})
+    assert not Prover(shown, {}).ask(1).harmless
+    assert not Prover(shown, {}, {"token_o_payload": [every, every, spike]}).ask(1).harmless
+    assert Prover(shown, {}, {"token_o_payload": [every, every, frozenset()]}).ask(1).harmless
+    tick = Circuit(shown.inputs, names, (), (), (0, 1, 2, 4), ())
+    assert Prover(tick, {}, {"token_o_payload": [every, every, spike]}).ask(1).harmless
+
+
+def test_what_the_tokens_carry_is_what_their_layouts_say():
+    feedback = contract.carried(FeedbackToken(6))
+    assert feedback == [frozenset(range(4))] * 2 + [frozenset({1, 2, 3})] + [frozenset({1})] * 2
+    sweep = contract.carried(SweepToken(2, True, 5))
+    assert sweep[2:43] == [frozenset({0, 1})] * 41
+    assert sweep[43:] == [frozenset({1})] * 34
+    assert contract.carried(Begin()) is None
+
+
+@pytest.mark.parametrize("name", ["random-1", "erbp-output-options", "mihalas-niebur-currents"])
+def test_what_a_sweep_leaves_is_within_the_bounds_that_are_assumed_of_what_is_stored(name):
+    program = REGISTRY["NeuronUnit"].case(name).options["program"]
+    draw = np.random.default_rng(1)
+    population = Population(program, 200)
+    for tick in range(100):
+        population.u[:] = draw.integers(-32768, 32768, population.u.shape)
+        population.sweep(tick, draw.integers(-510, 511, 200), np.zeros(200, dtype=bool))
+        for state in range(program.n_states):
+            low, high = state_range(program, state)
+            assert low <= population.x[state].min()
+            assert population.x[state].max() <= high
+        assert population.refractory.min() >= 0
+        assert population.refractory.max() <= program.refractory
+
+
+def bounded(*, shows):
+    """A number of two bits that comes in while it is valid, and is shown a clock later; the mutant shows 3 as 2."""
+    # Nodes: mutant 1, valid 2, number 3 and 4; registers valid 5, number 6 and 7; gates from 8 on: hold or load.
+    m, valid, x0, x1, was, y0, y1 = range(2, 16, 2)
+    gates = [(valid, x0), (valid ^ 1, y0), (16 ^ 1, 18 ^ 1), (valid, x1), (valid ^ 1, y1), (22 ^ 1, 24 ^ 1)]
+    gates += [(y0, y1), (m, 28), (y0, 30 ^ 1)]
+    return Circuit(
+        ("mutant[0]", "valid", "number[0]", "number[1]"),
+        ("valid_o", "number_o[0]", "number_o[1]"),
+        ("valid_o", "y[0]", "y[1]"),
+        (valid, 20 ^ 1, 26 ^ 1),
+        (was if shows else 1, 32, y1),
+        tuple(gates),
+    )
+
+
+def test_inputs_have_bounds_and_so_has_what_was_filled_from_them():
+    legal = [contract.Bound("number", 0, 2, False, 0, 2)]
+    assert not Prover(bounded(shows=True), {}).ask(1).harmless
+    assert Prover(bounded(shows=True), {}, {}, legal).ask(1).harmless
+    assert not Prover(bounded(shows=True), {}, {}, [legal[0]._replace(high=3)]).ask(1).harmless
+    signed = [contract.Bound("number", 0, 2, True, -2, -1)]
+    assert not Prover(bounded(shows=True), {}, {}, signed).ask(1).harmless
+    assert Prover(bounded(shows=True), {}, {}, [signed[0]._replace(high=1, low=0)]).ask(1).harmless
+
+
+MEMORY = r"""
+autoidx 9
+module \top
+  wire width 2 input 1 \a
+  wire width 4 output 2 \q
+  memory width 4 size 4 \m
+  memory width 4 size 4 \table
+  cell $memrd_v2 \read
+    parameter \MEMID "\\m"
+    parameter \ABITS 2
+    parameter \WIDTH 4
+    connect \ADDR \a
+    connect \DATA \q
+    connect \EN 1'1
+    connect \ARST 1'0
+    connect \SRST 1'0
+  end
+  cell $memwr_v2 \write
+    parameter \MEMID "\\m"
+    parameter \ABITS 2
+    parameter \WIDTH 4
+    connect \ADDR \a
+    connect \DATA { \a \a }
+    connect \EN 4'1111
+  end
+  cell $memrd_v2 \look
+    parameter \MEMID "\\table"
+    parameter \ABITS 2
+    parameter \WIDTH 4
+  end
+end
+"""
+
+
+def test_a_memory_that_is_written_is_taken_out_and_a_table_stays():
+    text = harmless.opened(MEMORY)
+    for gone in ("\\read\n", "$memwr_v2", " \\m\n"):
+        assert gone not in text
+    for stays in ("$memrd_v2 \\look", "memory width 4 size 4 \\table"):
+        assert stays in text
+    assert "wire width 4 input 5 \\opened_reads_0_data\n" in text
+    assert "connect \\q \\opened_reads_0_data\n" in text
+    assert "wire width 2 output 6 \\opened_writes_1_addr\n" in text
+    assert "connect \\opened_writes_1_data { \\a \\a }\n" in text
+    with pytest.raises(ValueError, match="read with a reset"):
+        harmless.opened(MEMORY.replace("SRST 1'0", "SRST \\rst"))
+
+
+def test_what_is_asked_of_a_memory_counts_where_it_is_enabled():
+    # Nodes: mutant 1, enable 2, address 3, and a gate of the address that the mutant turns where it is not enabled.
+    names = ("opened_reads_0_addr", "opened_reads_0_en")
+    inputs = ("mutant[0]", "enable", "address")
+    assert Prover(Circuit(inputs, names, (), (), (8, 4), ((6, 4),)), {}).ask(1).harmless
+    gates = ((2, 5), (8, 6), (8 ^ 1, 6), (2, 4), (14 ^ 1, 6))
+    assert Prover(Circuit(inputs, names, (), (), (12, 4), gates), {}).ask(1).harmless
+    assert not Prover(Circuit(inputs, names, (), (), (16, 4), gates), {}).ask(1).harmless
 
 
 def test_a_graph_holds_no_gate_twice():
