@@ -146,7 +146,11 @@ def prove(subject: Subject, made: Planted, survivors: Sequence[int]) -> dict[int
             for place, source in enumerate(sources):
                 if place not in provers and (circuit := source(made.folder)) is not None:
                     provers[place] = harmless.Prover(circuit, taps, carried, bounds)
-                if place in provers and not answer.harmless:
+                if (
+                    place in provers
+                    and not answer.harmless
+                    and (not answer.why or provers[place].can_be_asked)
+                ):
                     answer = provers[place].ask(number)
             known[number] = {"number": number, "version": version} | asdict(answer)
             with open(path, "a") as file:

@@ -131,7 +131,10 @@ def written_open(folder: Path) -> Circuit | None:
     rtlil = (folder / "mutants.il").read_text()
     if "cell $memwr_v2 " not in rtlil:
         return None
-    (folder / "opened.il").write_text(opened(rtlil))
+    path, text = folder / "opened.il", opened(rtlil)
+    # Its time says whether it has to be turned into gates again.
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
     return written(folder, "opened")
 
 
@@ -353,12 +356,17 @@ class Prover:
 
     # --- a mutant ------------------------------------------------------------------------------------
 
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether it has no more registers and bits of memories than a solver gets through."""
+        return len(self._states) <= _LARGEST
+
     def ask(self, number: int, seconds: float = SECONDS) -> Answer:
         """Return whether the mutant of this number is harmless.
 
         Most proofs need no more than registers that are the same; only for the others it is looked for what else holds.
         """
-        if len(self._states) > _LARGEST:
+        if not self.can_be_asked:
             return Answer(False, f"not asked, {len(self._states)} registers are too many")
         answer = self.ask_simply(number, seconds)
         if answer.harmless:

@@ -11,20 +11,16 @@ _CLOCKS = (
     "probably only when a token is taken or given, which no contract counts: "
     "all tokens were the same under all stalls"
 )
-_UNREAD = "what a memory shows in a clock for which nothing was read; nobody looks at it"
 
 REASONS: tuple[tuple[str, str, str], ...] = (
-    ("WordFile", r"read_data", _UNREAD),
-    ("SynapseMemory", r"read_data", _UNREAD),
-    ("Fork", r"has_room", "a hint that leaves room for more tokens than are asked for"),
     ("UartTransmitter", r".*_ready", "a bit lasts a clock more or less, within what a receiver bears"),
     ("", r"not asked, ", "open: the memories have more bits than the solver gets through"),
-    ("", r"not asked yet", "open: no solver has been asked yet"),
     (
-        "NeuronUnit",
-        r".*_o\b",
-        "open: a stored state out of the bounds of its program may show it, and no clip leaves such a one",
+        "",
+        r"opened_",
+        "open: it asks something else of a memory, whose many bits the solver does not get through",
     ),
+    ("", r"not asked yet", "open: no solver has been asked yet"),
     ("", r".*_(ready|valid)\b", _CLOCKS),
     (
         "",
