@@ -85,7 +85,7 @@ def test_bits_that_a_kind_of_token_does_not_carry_are_no_output():
 def test_what_the_tokens_carry_is_what_their_layouts_say():
     feedback = contract.carried(FeedbackToken(6))
     assert feedback == [frozenset(range(4))] * 2 + [frozenset({1, 2, 3})] + [frozenset({1})] * 2
-    sweep = contract.carried(SweepToken(2, True, 5))
+    sweep = contract.carried(SweepToken(2, True, 5)) or []
     assert sweep[2:43] == [frozenset({0, 1})] * 41
     assert sweep[43:] == [frozenset({1})] * 34
     assert contract.carried(Begin()) is None

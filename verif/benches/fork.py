@@ -9,7 +9,7 @@ import cocotb
 
 from erbium.verif.registry import current
 from erbium.verif.scoreboard import expect_equal
-from erbium.verif.streams import STALLS, Harness, reader_of
+from erbium.verif.streams import STALLS, Harness, StreamMonitor, reader_of
 
 
 class TB:
@@ -23,12 +23,10 @@ class TB:
         self.input = self.harness.drive("token_i")
         names = ["token_o"] if self.readers is None else [f"token_o_{k}" for k in range(self.readers)]
         self.depth, self.taken, self.pausing = options["depth"], set[int](), ""
-        self.outputs = [
-            self.harness.monitor(
-                name, self.harness.checker(name, int), lambda name=name: self.pausing == name
-            )
-            for name in names
-        ]
+        self.outputs = [self._output(name) for name in names]
+
+    def _output(self, name: str) -> StreamMonitor:
+        return self.harness.monitor(name, self.harness.checker(name, int), lambda: self.pausing == name)
 
     def send(self, count: int) -> None:
         """Send random tokens."""

@@ -145,7 +145,7 @@ async def no_waiting(dut: Any) -> None:
         return
     tb.send("some")
     await tb.harness.run_until(lambda: not tb.input.left)
-    begins = set()
+    begins = set[int]()
     while len(begins) < 100:
         begins.add(tb.harness.get("start"))
         tokens, start = (

@@ -26,6 +26,13 @@ KIND_WIDTH = 2
 Kinds = frozenset[int]
 
 
+def _numbers(kinds: Any) -> dict[str, int]:
+    return {kind.name: kind.value for kind in kinds}
+
+
+_KINDS, _SAMPLE_KINDS = _numbers(Kind), _numbers(SampleKind)
+
+
 class Bound(NamedTuple):
     """Bits of an input that hold a number of a range.
 
@@ -50,9 +57,7 @@ def carried(shape: object) -> list[Kinds] | None:
 
     See the layouts in :mod:`erbium.hdl.tokens`. What a kind does not carry may be anything: readers do not look at it.
     """
-    begin, spike, tick, end = (
-        frozenset({kind.value}) for kind in (Kind.BEGIN, Kind.SPIKE, Kind.TICK, Kind.END)
-    )
+    begin, spike, tick, end = (frozenset({_KINDS[name]}) for name in ("BEGIN", "SPIKE", "TICK", "END"))
     every = begin | spike | tick | end
     if isinstance(shape, EventToken):
         size = shape.spike.size if shape.spikes == 1 else 2 * shape.spike.size + 1
@@ -67,7 +72,7 @@ def carried(shape: object) -> list[Kinds] | None:
     elif isinstance(shape, ErrorToken):
         fields = {"address": [spike] * shape["address"].width, "later": [every]}
     elif isinstance(shape, SampleToken):
-        some = frozenset({SampleKind.BEGIN.value, SampleKind.PIXEL.value})
+        some = frozenset(_SAMPLE_KINDS[name] for name in ("BEGIN", "PIXEL"))
         fields = {"data": [some] * shape["data"].width}
     else:
         return None
@@ -80,7 +85,7 @@ def carried(shape: object) -> list[Kinds] | None:
 
 def _data(width: int, begin_pieces: int, spike: Kinds, size: int) -> list[Kinds]:
     """Return the kinds that carry the bits of a piece of a ``BEGIN``, in whose place a spike of some bits is."""
-    begin = frozenset({Kind.BEGIN.value})
+    begin = frozenset({_KINDS["BEGIN"]})
     piece = piece_width(begin_pieces)
     return [
         (begin if bit < piece else frozenset()) | (spike if bit < size else frozenset())
