@@ -13,6 +13,7 @@ from erbium.fpga.planner import plan
 from erbium.fpga.simulated_line import SimulatedLine, build
 from erbium.hdl.chip import ErbiumChip
 from erbium.hdl.core.chip import ErbiumCore
+from erbium.hdl.flash.link import FlashPort
 from erbium.hdl.host_link import TIMEOUT_SECONDS
 from erbium.hdl.plan import LayerPlan
 from erbium.hdl.population import engine_populations
@@ -35,6 +36,7 @@ def simulated_chip(
     buffer_bytes: int,
     name: str = "the simulated board",
     cache_dir: Path | None = None,
+    flash: FlashPort | None = None,
 ) -> SimulatedLine:
     """Return the line of a simulated chip, compiling it if the cache has none.
 
@@ -50,6 +52,8 @@ def simulated_chip(
         For people.
     cache_dir : Path, optional
         Where compiled libraries are kept.
+    flash : FlashPort, optional
+        Of a chip that learns from its flash, too.
 
     Raises
     ------
@@ -57,8 +61,14 @@ def simulated_chip(
         If there is no library in the cache and no simulator to make one.
     """
     numbers = (clock_frequency, baud_rate, buffer_bytes)
-    key = (sorted(asdict(hardware).items()), numbers)
-    library = build(lambda: ErbiumChip(network, hardware, *numbers), digest_of(network), key, cache_dir)
+    key = (sorted(asdict(hardware).items()), numbers, flash)
+    library = build(
+        lambda: ErbiumChip(network, hardware, *numbers, flash=flash),
+        digest_of(network),
+        key,
+        cache_dir,
+        has_flash=flash is not None,
+    )
     return SimulatedLine(
         library, name, clock_frequency, baud_rate, longest_silence(network, hardware, clock_frequency)
     )

@@ -22,7 +22,14 @@ _HARNESS = Path(__file__).with_name("simulated_harness.cpp")
 _CAPACITY = 1 << 16
 
 
-def build(component: Callable[[], Component], name: str, key: object, cache_dir: Path | None = None) -> Path:
+def build(
+    component: Callable[[], Component],
+    name: str,
+    key: object,
+    cache_dir: Path | None = None,
+    *,
+    has_flash: bool = False,
+) -> Path:
     """Return the compiled library of a component with the ports ``rx`` and ``tx``.
 
     Parameters
@@ -35,19 +42,31 @@ def build(component: Callable[[], Component], name: str, key: object, cache_dir:
         Whatever decides how it is made; it is told apart by its ``repr``.
     cache_dir : Path, optional
         Where compiled libraries are kept.
+    has_flash : bool
+        Whether the component has the ports of :data:`erbium.hdl.flash.link.PINS`, too: then a flash is at them.
     """
     everything = (key, sources_hash(_HARNESS))
-    return build_verilog(lambda: component_verilog(component(), TOP), name, everything, cache_dir)
+    return build_verilog(
+        lambda: component_verilog(component(), TOP), name, everything, cache_dir, has_flash=has_flash
+    )
 
 
-def build_verilog(verilog: Callable[[], str], name: str, key: object, cache_dir: Path | None = None) -> Path:
+def build_verilog(
+    verilog: Callable[[], str],
+    name: str,
+    key: object,
+    cache_dir: Path | None = None,
+    *,
+    has_flash: bool = False,
+) -> Path:
     """Return the compiled library of Verilog whose module :data:`TOP` has the ports of :func:`build`.
 
     `key` tells apart what there is in the cache: all that decides the Verilog.
     """
-    design = Design(TOP, "Vboard", verilog, _HARNESS, {})
+    ports = {"board_ports.h": f"#pragma once\n#define BOARD_HAS_FLASH {int(has_flash)}\n"}
+    design = Design(TOP, "Vboard", verilog, _HARNESS, ports)
     harness = hashlib.sha256(_HARNESS.read_bytes()).hexdigest()
-    return cached_library(design, "board", name, (key, harness), cache_dir)
+    return cached_library(design, "board", name, (key, harness, has_flash), cache_dir)
 
 
 class SimulatedLine:
@@ -77,6 +96,7 @@ class SimulatedLine:
             getattr(self._library, function).restype = ctypes.c_uint64
         for function in ("board_pending", "board_run"):
             getattr(self._library, function).restype = ctypes.c_int64
+        self._library.board_lights.restype = ctypes.c_uint32
         self._board = ctypes.c_void_p(self._library.board_new(clock_frequency / baud_rate))
         self._data = ctypes.create_string_buffer(_CAPACITY)
 
@@ -115,6 +135,33 @@ class SimulatedLine:
     def reset(self) -> None:
         """Reset the chip, as its button does: the memories keep what they hold."""
         self._library.board_reset(self._handle())
+
+    def write_flash(self, address: int, data: bytes) -> None:
+        """Put bytes into the flash of the board, whose chip reads it.
+
+        Raises
+        ------
+        SimulationError
+            If the chip was not made to read one.
+        """
+        count = ctypes.c_int64(len(data))
+        if not self._library.board_flash(self._handle(), ctypes.c_uint32(address), data, count):
+            raise SimulationError(f"the chip of {self.name} reads no flash")
+
+    def press(self, *, held: bool) -> None:
+        """Hold the button of the board, or let go of it."""
+        self._library.board_button(self._handle(), ctypes.c_int(held))
+
+    @property
+    def lights(self) -> dict[str, int]:
+        """What the lights of a board show whose chip reads its flash."""
+        bits = int(self._library.board_lights(self._handle()))
+        return {
+            "answer": bits & 0xFF,
+            "learning": bits >> 8 & 1,
+            "active": bits >> 9 & 1,
+            "failed": bits >> 10 & 1,
+        }
 
     def unplug(self) -> None:
         """Lose all bytes that are on their way to the chip."""

@@ -10,6 +10,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.array import ErbiumArray
+from erbium.hdl.flash.link import PINS, FlashLink, FlashPort
 from erbium.hdl.groups import COPY
 from erbium.hdl.host_link import LIGHTS, HostLink, MessageLink
 from erbium.hdl.ports import pass_through
@@ -91,6 +92,8 @@ class ErbiumChip(wiring.Component):
         Of :class:`erbium.hdl.host_link.HostLink`.
     weights : sequence, optional
         Of :class:`erbium.hdl.array.ErbiumArray`.
+    flash : FlashPort, optional
+        Of a chip that learns from its flash, too.
 
     Members
     -------
@@ -98,6 +101,8 @@ class ErbiumChip(wiring.Component):
         The line.
     learning, active : Out(1), answer : Out(8)
         For lamps, see :class:`erbium.hdl.host_link.MessageLink`.
+    flash_select, flash_clock, flash_io_o, flash_io_oe, flash_io_i, button, failed
+        Only with `flash`, see :class:`erbium.hdl.flash.link.FlashLink`.
 
     Raises
     ------
@@ -118,11 +123,14 @@ class ErbiumChip(wiring.Component):
         baud_rate: int,
         buffer_bytes: int = 0,
         weights: Sequence[LayerWeights] | None = None,
+        flash: FlashPort | None = None,
     ) -> None:
         self._array = ErbiumArray(network, hardware, weights)
-        self._link = HostLink(network, hardware, clock_frequency, baud_rate, buffer_bytes)
+        line = (network, hardware, clock_frequency, baud_rate, buffer_bytes)
+        self._link = HostLink(*line) if flash is None else FlashLink(*line, flash)
         self.registers = self._link.registers
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | LIGHTS)
+        pins = {} if flash is None else PINS
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | LIGHTS | pins)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

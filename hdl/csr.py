@@ -87,7 +87,9 @@ def array_side(registers: RegisterMap) -> dict[str, wiring.Member]:
         "collision": In(1),
         "array_reset": Out(1),
     }
-    return members | {name: Out(registers[name].width) for name in registers.settings}
+    members |= {name: Out(registers[name].width) for name in (*registers.settings, *registers.commands)}
+    members |= {name: In(registers[name].width) for name in registers.watched}
+    return members | ({"playing": In(1)} if registers.watched else {})
 
 
 class Handshake(wiring.Component):
@@ -204,9 +206,8 @@ class CsrBlock(wiring.Component):
     def pass_on(self, m: Module, holder: wiring.Component) -> None:
         """Join the block to the array's side of who holds it (:func:`array_side`): all but samples and results."""
         side = array_side(self._registers)
-        pass_through(
-            m, holder, self, {name: side[name] for name in side if name not in ("sample_o", "result_i")}
-        )
+        others = ("sample_o", "result_i", "playing")
+        pass_through(m, holder, self, {name: side[name] for name in side if name not in others})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -228,8 +229,10 @@ class CsrBlock(wiring.Component):
             "ends",
             "idle",
             "collision",
+            *self._registers.watched,
         )
-        outputs = ("writable", "fits", "waits", "next_turn", "turns_done", *self._registers.settings)
+        settings = (*self._registers.settings, *self._registers.commands)
+        outputs = ("writable", "fits", "waits", "next_turn", "turns_done", *settings)
         m.d.comb += [getattr(live, name).eq(getattr(self, name)) for name in inputs]
         m.d.comb += [getattr(self, name).eq(getattr(live, name)) for name in outputs]
 

@@ -63,6 +63,8 @@ class CsrRegisters(wiring.Component):
         One clock, one after the write.
     n_ticks, decide_after, gain_k / rate_k : Out
         Settings of the array.
+    flash_run : Out(1), flash_state, flash_samples, flash_right, flash_tested : In
+        Of a chip that learns from its flash, see :func:`erbium.hdl.registers.flash_registers`.
 
     Notes
     -----
@@ -72,7 +74,8 @@ class CsrRegisters(wiring.Component):
     def __init__(self, registers: LinkMap, octets: int = 1, codes: type[enum.IntEnum] = ErrorCode) -> None:
         self._registers, self._octets = registers, octets
         self._code_width = bits_for(max(codes))
-        self._settings = [registers[name] for name in registers.settings]
+        self._settings = [registers[name] for name in (*registers.settings, *registers.commands)]
+        self._watched = registers.watched
         members = {
             "address": In(bits_for(registers.n_words - 1)),
             "place": In(range(WORD_BYTES // octets)),
@@ -94,7 +97,8 @@ class CsrRegisters(wiring.Component):
             "turns_done": Out(8),
             "soft_reset": Out(1),
         }
-        super().__init__(members | {setting.name: Out(setting.width) for setting in self._settings})
+        members |= {setting.name: Out(setting.width) for setting in self._settings}
+        super().__init__(members | {name: In(registers[name].width) for name in registers.watched})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -123,6 +127,7 @@ class CsrRegisters(wiring.Component):
             "next_turn": next_turn,
             "turns_done": turns_done,
         } | held
+        live |= {name: getattr(self, name) for name in self._watched}
         self._show(m, live)
         self._check(m, control)
         return m

@@ -91,6 +91,9 @@ class MessageLink(wiring.Component):
         The last one.
     active : Out(1)
         A message is being answered.
+    flash_run : Out(1), flash_state, flash_samples, flash_right, flash_tested : In, playing : In(1)
+        Of a chip that learns from its flash: the registers of these names, and whether it does, so that no sample of
+        the host has a turn.
 
     Notes
     -----
@@ -193,6 +196,7 @@ class MessageLink(wiring.Component):
             reader.fits.eq(csr.fits),
             reader.waits.eq(csr.waits),
             reader.next_turn.eq(csr.next_turn),
+            *([reader.playing.eq(self.playing)] if self._registers.watched else []),
             reader.done.eq(writer.done),
             writer.ask.eq(reader.ask),
             writer.kind.eq(reader.kind),
@@ -296,6 +300,8 @@ class HostLink(SerialLink):
     hardware : Hardware
     clock_frequency, baud_rate, buffer_bytes : int
         Of :class:`SerialLink`, as are the members and the errors.
+    plays : bool
+        Whether it is that of a chip that learns from its flash, too.
     """
 
     def __init__(
@@ -305,6 +311,8 @@ class HostLink(SerialLink):
         clock_frequency: int = 12_000_000,
         baud_rate: int = 1_000_000,
         buffer_bytes: int = 0,
+        *,
+        plays: bool = False,
     ) -> None:
-        registers = RegisterMap(network, hardware or Hardware(), clock_frequency, buffer_bytes)
+        registers = RegisterMap(network, hardware or Hardware(), clock_frequency, buffer_bytes, plays=plays)
         super().__init__(MessageLink, registers, clock_frequency, baud_rate, buffer_bytes)

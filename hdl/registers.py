@@ -237,6 +237,8 @@ class LinkMap:
     windows : tuple of Window
     settings : tuple of str
         Writable registers that hold what was written, in the order of their addresses.
+    commands, watched : tuple of str
+        Registers of a chip that learns from its flash: that which starts it, and those that show how far it is.
     max_message : int
         Bytes of the longest message of the host, without CRC and stuffing.
     """
@@ -244,6 +246,8 @@ class LinkMap:
     registers: tuple[Register, ...]
     windows: tuple[Window, ...]
     settings: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    watched: tuple[str, ...] = ()
     max_message: int
 
     def __getitem__(self, name: str) -> Register:
@@ -293,10 +297,12 @@ class RegisterMap(LinkMap):
         In Hz.
     buffer_bytes : int
         Bytes of frames that the chip takes while it answers none; two frames of any length always fit.
+    plays : bool
+        Whether the chip learns from its flash, too.
 
     Attributes
     ----------
-    registers, windows, settings, max_message
+    registers, windows, settings, commands, watched, max_message
         Of :class:`LinkMap`. The longest message is a sample, or a row of weights.
     graph : Graph
     populations : tuple of EnginePopulation
@@ -304,7 +310,13 @@ class RegisterMap(LinkMap):
     """
 
     def __init__(
-        self, network: Network | Graph, hardware: Hardware, clock_frequency: int = 0, buffer_bytes: int = 0
+        self,
+        network: Network | Graph,
+        hardware: Hardware,
+        clock_frequency: int = 0,
+        buffer_bytes: int = 0,
+        *,
+        plays: bool = False,
     ) -> None:
         self.network, self.hardware = network, hardware
         self.graph, self.populations = graph_of(network), engine_populations(network)
@@ -312,7 +324,12 @@ class RegisterMap(LinkMap):
         weights = [window.entry_bytes for window in self.windows if window.number >= WindowNumber.WEIGHTS]
         # Type and tag come first in each message, then what the type asks for.
         self.max_message = max(2 + 7 + self.n_inputs, 2 + 3 + max(weights))
-        self.registers = tuple(_registers(network, hardware, clock_frequency, buffer_bytes, self.max_message))
+        every = list(_registers(network, hardware, clock_frequency, buffer_bytes, self.max_message))
+        if plays:
+            every = sorted([*every, *flash_registers()], key=lambda register: register.address)
+            self.commands = (FLASH_RUN,)
+            self.watched = tuple(one.name for one in flash_registers() if not one.writable)
+        self.registers = tuple(every)
         self.settings = ("n_ticks", "decide_after", *rate_names(network))
 
     @property
@@ -374,6 +391,31 @@ def link_registers(clock_frequency: int, buffer_bytes: int, max_message: int) ->
     yield Register("refused", 14, 16, "frames refused since the last reset; stays at its largest value")
     yield Register("next_turn", 15, 8, "turn of the next sample")
     yield Register("turns_done", 16, 8, "turn of the next result")
+
+
+FLASH_RUN = "flash_run"
+"""The register that starts a run from the flash."""
+
+
+def flash_registers() -> Iterator[Register]:
+    """Return the registers of a chip that learns from its flash; their words are empty in any other."""
+    yield Register(
+        FLASH_RUN,
+        19,
+        1,
+        "a change from 0 to 1 starts a run from the flash; a soft reset stops it",
+        True,
+        high=1,
+    )
+    yield Register(
+        "flash_state",
+        20,
+        32,
+        "what such a run is at, of RunState (bits 0 to 7); Fault (8 to 15); number of the pass (16 to 31)",
+    )
+    yield Register("flash_samples", 21, 24, "samples of the pass that have been answered")
+    yield Register("flash_right", 22, 24, "those of them that were answered with their label")
+    yield Register("flash_tested", 23, 24, "right answers of the last test that is over")
 
 
 def standard_windows(n_words: int) -> Iterator[Window]:

@@ -74,6 +74,8 @@ class RequestReader(wiring.Component):
         Last bytes that were kept.
     writable, fits, waits : In(1), next_turn : In(8)
         Of :class:`erbium.hdl.csr.CsrBlock`.
+    playing : In(1)
+        Of a chip that learns from its flash: it does, and no sample has a turn.
     ask : Out(1), kind : Out(2), tag : Out(8), refused : Out(1), code : Out
         A message is to be answered or refused; stays until `done`.
     done : In(1)
@@ -92,6 +94,7 @@ class RequestReader(wiring.Component):
     def __init__(self, registers: RegisterMap) -> None:
         self._registers = registers
         self._n_inputs, self._n_classes = registers.n_inputs, registers.n_classes
+        self._plays = bool(registers.watched)
         entries = max(self._n_inputs, *(window.entries for window in registers.windows))
         super().__init__(
             {
@@ -131,6 +134,7 @@ class RequestReader(wiring.Component):
                 "kept": In(1),
                 "begins": Out(1),
                 "learns": Out(1),
+                **({"playing": In(1)} if self._plays else {}),
             }
         )
 
@@ -217,7 +221,8 @@ class RequestReader(wiring.Component):
                 m.d.sync += self.tag.eq(byte)
             with m.Case(_WINDOW_OR_TURN):
                 m.d.comb += self.set_window.eq(1)
-                m.d.sync += found.wrong_turn.eq(byte != self.next_turn)
+                wrong_turn = byte != self.next_turn
+                m.d.sync += found.wrong_turn.eq(wrong_turn | self.playing if self._plays else wrong_turn)
                 self._after_turn(m, final)
             with m.Case(_FLAGS):
                 pixels = byte[1:3]

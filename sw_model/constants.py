@@ -75,6 +75,19 @@ def sample_seeds(seed: int, learn: bool, first: int, count: int) -> Array:
     return (hash64(_SAMPLE, seed, int(learn), numbers) >> np.uint64(32)).astype(np.uint32)
 
 
+def sample_seed_state(seed: int, learn: bool) -> int:
+    """Return the state of the hash of :func:`sample_seeds` before the number of the sample goes into it.
+
+    With it a chip forms the seed of each of its samples itself.
+    """
+    return int(hash64(_SAMPLE, seed, int(learn)))
+
+
+def image_shift_state(seed: int) -> int:
+    """Return the state of the hash of :func:`image_shifts` before the number of the sample goes into it."""
+    return int(hash64(_SHIFT, seed))
+
+
 def uniform_weights(seed: int, layer: int, rows: int, neurons: int, bound: int) -> Array:
     """Return initial weights, int16 of shape ``(rows, neurons)``, uniform on ``-bound ... bound``."""
     index = np.arange(rows * neurons, dtype=np.uint64)
