@@ -229,6 +229,11 @@ class Chip:
         measure = getattr(self._working(), "performance", None)
         return {} if measure is None else {name: int(value) for name, value in measure().items()}
 
+    @property
+    def engine(self) -> Engine:
+        """What computes: samples with seeds of their own go to it."""
+        return self._working()
+
     def close(self) -> None:
         """Release the backend; the chip cannot be used afterwards."""
         engine, self._engine = self._engine, None

@@ -55,12 +55,52 @@ class Lights:
     learning, active : str, optional
         A sample is being learned; a sample is in the array.
     digit : tuple of str
-        The last answer in binary, its lowest bit first.
+        The last answer in binary, its lowest bit first; behind a test from the flash its error in percent.
+    failed : str, optional
+        A run from the flash was stopped by what it found there.
     """
 
     learning: str | None = None
     active: str | None = None
     digit: tuple[str, ...] = ()
+    failed: str | None = None
+
+
+@dataclass(frozen=True)
+class FlashMemory:
+    """The SPI flash of a board, out of which its FPGA is configured, and whose rest may hold data.
+
+    Parameters
+    ----------
+    octets : int
+        Of the whole memory.
+    data_at : int
+        Address at which data begin: beyond the largest bitstream of the device, on a boundary of 64 KiB, which is what
+        is erased at once.
+    select : str
+        Pin that selects it, low.
+    data : tuple of str
+        Pins of its data 0 and 1.
+    high : tuple of str
+        Pins of its data 2 and 3, WP and HOLD, which stay high.
+    clock : str
+        Pin of its clock; empty where a primitive of the FPGA leads there (USRMCLK of an ECP5).
+    lanes : int
+        Wires that it is read on, 1 or 2.
+    """
+
+    octets: int
+    data_at: int
+    select: str
+    data: tuple[str, str]
+    high: tuple[str, ...] = ()
+    clock: str = ""
+    lanes: int = 2
+
+    @property
+    def room(self) -> int:
+        """Bytes that data may take."""
+        return self.octets - self.data_at
 
 
 @dataclass(frozen=True)
@@ -98,6 +138,10 @@ class Board:
         Those of layer 1 of presets that were routed with more, and met the clock of the board.
     buffer_bytes : int
         Bytes of frames that the chip takes while it answers none.
+    flash : FlashMemory, optional
+        The memory that a chip may learn from by itself.
+    button : str
+        Resource of the platform that starts that; empty if there is none.
     """
 
     name: str
@@ -117,6 +161,8 @@ class Board:
     usb_id: str = field(default="", kw_only=True)
     by_hand: str = field(default="", kw_only=True)
     preset_lanes: Mapping[str, int] = field(default_factory=dict, kw_only=True, hash=False)
+    flash: FlashMemory | None = field(default=None, kw_only=True)
+    button: str = field(default="", kw_only=True)
 
     def lanes_for(self, name: str) -> int:
         """Return the lanes of layer 1 of a network unless the user asks for other ones, where they fit."""
@@ -140,12 +186,21 @@ def _ulx3s(size: str, device: Device, clock: int, lanes: int, buffer_bytes: int)
         clock=clock,
         baud_rate=3_000_000,
         serial_port="the USB port US1 (FT231X)",
-        lights=Lights("led.7", "led.6", ("led.0", "led.1", "led.2", "led.3")),
+        lights=Lights("led.7", "led.6", ("led.0", "led.1", "led.2", "led.3"), "led.5"),
         loader=("--board", "ulx3s"),
         usb_id="0403:6015",
         lanes=lanes,
         buffer_bytes=buffer_bytes,
         preset_lanes={"first-spike-mnist-24x24-640": 128} if size == "85F" else {},
+        # Bitstreams have up to 1.9 and 0.6 MB. Small ones of these boards come with 4 MB, the 85F with 16 MB.
+        flash=FlashMemory(
+            (16 if size == "85F" else 4) << 20,
+            (2 if size == "85F" else 1) << 20,
+            "R2",
+            ("W2", "V2"),
+            ("Y2", "W1"),
+        ),
+        button="button_fire.0",
     )
 
 
@@ -215,11 +270,13 @@ _ALL = (
         baud_rate=3_000_000,
         serial_port="the USB port (FT2232H, its second port)",
         # 0 and 1 are on the board itself, 2 to 6 on the part that can be broken off.
-        lights=Lights("led.0", "led.1", ("led.3", "led.4", "led.5", "led.6")),
+        lights=Lights("led.0", "led.1", ("led.3", "led.4", "led.5", "led.6"), "led.2"),
         loader=("--board", "ice40_generic"),
         usb_id="0403:6010",
         lanes=1,
         buffer_bytes=0,
+        flash=FlashMemory(16 << 20, 1 << 20, "16", ("14", "17"), ("12", "13"), "15"),
+        button="button.0",
     ),
     Board(
         name="icesugar",
@@ -274,3 +331,20 @@ def board(name: str) -> Board:
     if name not in BOARDS:
         raise DescriptionError(f"there is no board {name!r}; there are {', '.join(BOARDS)}")
     return BOARDS[name]
+
+
+def flash_of(described: Board) -> FlashMemory:
+    """Return the flash of a board that a chip may learn from.
+
+    Raises
+    ------
+    DescriptionError
+        If Erbium knows nothing of it, naming the boards of whose flash it does.
+    """
+    if described.flash is None:
+        known = ", ".join(name for name, each in BOARDS.items() if each.flash is not None)
+        raise DescriptionError(
+            f"a chip cannot learn from the flash of {described.title}, of whose pins nothing is known; it can on "
+            f"{known}"
+        )
+    return described.flash

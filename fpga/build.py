@@ -68,6 +68,8 @@ class BuildRequest:
         What the synapse memories hold once the board is configured, where they can: see :func:`without_weights`.
     named : str
         What the user called the network, for the command; default: its name.
+    from_flash : bool
+        Whether the chip learns from the flash of the board, too.
     """
 
     board: Board
@@ -79,6 +81,7 @@ class BuildRequest:
     output: Path | None = None
     weights: Sequence[LayerWeights] | None = None
     named: str = ""
+    from_flash: bool = False
 
     def __post_init__(self) -> None:
         if self.seed is not None:
@@ -115,6 +118,7 @@ class BuildRequest:
             words += ["--baud", str(self.baud_rate)]
         if self.seed is not None:
             words += ["--seed", str(self.seed)]
+        words += ["--from-flash"] if self.from_flash else []
         return shlex.join(words)
 
 
@@ -221,7 +225,15 @@ def _prepare(request: BuildRequest, subject: _Subject, clock: int) -> flow.Flow:
         baud_rate = request.baud_rate or board.baud_rate
         core: ErbiumChip | ErbiumCore
         if request.network is not None and isinstance(subject.hardware, Hardware):
-            core = chip(board, request.network, subject.hardware, clock, baud_rate, request.weights)
+            core = chip(
+                board,
+                request.network,
+                subject.hardware,
+                clock,
+                baud_rate,
+                request.weights,
+                from_flash=request.from_flash,
+            )
         else:
             core = core_chip(board, clock, baud_rate)
     except ValueError as error:

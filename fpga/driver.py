@@ -163,11 +163,15 @@ class BoardArray:
         self._loaded = False
         try:
             self._check_identity()
-            self.facts = self._reset()
-            self._mark()
+            self._begin()
         except BaseException:
             transport.close()
             raise
+
+    def _begin(self) -> None:
+        """Bring the chip to where samples can be sent."""
+        self.facts = self._reset()
+        self._mark()
 
     @property
     def name(self) -> str:

@@ -7,10 +7,11 @@ import concurrent.futures
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from erbium.fpga.boards import BOARDS, board
+from erbium.fpga.boards import BOARDS, board, flash_of
 from erbium.fpga.core_array import CoreArray
 from erbium.fpga.core_board import BoardCore
 from erbium.fpga.driver import BoardArray, Probe, other_network, probe
+from erbium.fpga.driver_flash import FlashArray
 from erbium.fpga.transport import CoreFoundError, LineLostError, NoAnswerError, PortError, Transport
 from erbium.fpga.transport_serial import SerialTransport, ports
 from erbium.sw_model.network import Network
@@ -88,6 +89,31 @@ def open_board(target: Target, network: Network) -> BoardArray | CoreArray:
         except CoreFoundError:
             pass
     return CoreArray(network, open_line(target, network))
+
+
+def open_flash(target: Target, network: Network, data: bytes | None) -> FlashArray:
+    """Open a board whose chip learns from its flash.
+
+    Parameters
+    ----------
+    target : Target
+    network : Network
+    data : bytes, optional
+        Of a simulated board, what its flash holds where the chip looks for data.
+
+    Raises
+    ------
+    PortError, NoAnswerError, BoardMismatchError, DescriptionError, ToolError
+        Of :func:`open_board`.
+    """
+    if not target.simulated:
+        return FlashArray(network, open_line(target, network))
+    from erbium.fpga.simulated import simulated_board
+
+    line = simulated_board(target.name, network, from_flash=True)
+    if data is not None:
+        line.write_flash(flash_of(board(target.name)).data_at, data)
+    return FlashArray(network, line)
 
 
 def open_core(target: Target) -> BoardCore:

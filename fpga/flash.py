@@ -59,17 +59,7 @@ def flash(
     """
     report = _bitstream(board, network, folder)
     file = folder / report.bitstream
-    if not board.loader:
-        raise ToolError(f"openFPGALoader cannot program {board.title}; {board.by_hand}; the file is {file}")
-    loader = find_loader().require()
-    command = [str(loader), *board.loader]
-    probes = scan(loader)
-    if probes is not None:
-        probe = choose(board, probes, usb)
-        tell(f"found {probe.about} at USB {probe.place}")
-        usb = probe.place
-    if usb is not None:
-        command += ["--busdev-num", usb]
+    command = loader_command(board, file, usb, tell)
     # An iCE40 board is programmed through its flash memory in any case.
     if permanent and board.family != "ice40":
         command.append("--write-flash")
@@ -82,6 +72,22 @@ def flash(
             "plugged in and that you may use its USB device"
         )
     return report
+
+
+def loader_command(board: Board, file: Path, usb: str | None, tell: Callable[[str], None]) -> list[str]:
+    """Return how openFPGALoader is called for a board, but for what it is to do; see :func:`flash` for the errors."""
+    if not board.loader:
+        raise ToolError(f"openFPGALoader cannot program {board.title}; {board.by_hand}; the file is {file}")
+    loader = find_loader().require()
+    command = [str(loader), *board.loader]
+    probes = scan(loader)
+    if probes is not None:
+        probe = choose(board, probes, usb)
+        tell(f"found {probe.about} at USB {probe.place}")
+        usb = probe.place
+    if usb is not None:
+        command += ["--busdev-num", usb]
+    return command
 
 
 def _bitstream(board: Board, network: Network | None, folder: Path) -> BuildReport:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from amaranth.build import Attrs, Pins, PinsN, Resource, Subsignal
 from amaranth.vendor import GowinPlatform, LatticePlatform, SiliconBluePlatform
 
-from erbium.fpga.boards import Board
+from erbium.fpga.boards import Board, FlashMemory
 from erbium.fpga.tools import TOOLS
 
 GOWIN_COMMANDS = [
@@ -27,6 +28,9 @@ GOWIN_COMMANDS = [
     """,
     *GowinPlatform._apicula_command_templates[2:],
 ]
+
+FLASH = "flash_with_data"
+"""Resource that a chip learns from."""
 
 _FAMILIES = {"ecp5": LatticePlatform, "ice40": SiliconBluePlatform, "gowin": GowinPlatform}
 
@@ -50,4 +54,20 @@ def platform_of(board: Board) -> Any:
     assert isinstance(platform, _FAMILIES[board.family])
     if hasattr(platform, "break_off_pmod"):
         platform.add_resources(platform.break_off_pmod)
+    if board.flash is not None:
+        platform.add_resources([_flash_of(board, board.flash)])
     return platform
+
+
+def _flash_of(board: Board, flash: FlashMemory) -> Resource:
+    """Return the flash as a resource; those of the packages give its pins one direction each, or no clock."""
+    kind = Attrs(IO_TYPE="LVCMOS33") if board.family == "ecp5" else Attrs(IO_STANDARD="SB_LVCMOS")
+    pins = [
+        Subsignal("select", PinsN(flash.select, dir="o")),
+        Subsignal("data", Pins(" ".join(flash.data), dir="io")),
+    ]
+    if flash.high:
+        pins.append(Subsignal("high", Pins(" ".join(flash.high), dir="o")))
+    if flash.clock:
+        pins.append(Subsignal("clock", Pins(flash.clock, dir="o")))
+    return Resource(FLASH, 0, *pins, kind)

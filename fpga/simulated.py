@@ -9,6 +9,7 @@ from pathlib import Path
 
 from erbium.fpga.boards import board
 from erbium.fpga.core_plan import core_of
+from erbium.fpga.design import flash_port
 from erbium.fpga.planner import plan
 from erbium.fpga.simulated_line import SimulatedLine, build
 from erbium.hdl.chip import ErbiumChip
@@ -104,8 +105,12 @@ def longest_silence(network: Network | Graph, hardware: Hardware, clock_frequenc
     return max(4 * graph_of(network).n_ticks * sum(words), math.ceil(1.2 * TIMEOUT_SECONDS * clock_frequency))
 
 
-def simulated_board(name: str, network: Network, cache_dir: Path | None = None) -> SimulatedLine:
+def simulated_board(
+    name: str, network: Network, cache_dir: Path | None = None, *, from_flash: bool = False
+) -> SimulatedLine:
     """Return the line of a simulated board: its clock, its baud rate and the chip that fits it.
+
+    With `from_flash` that chip learns from the flash, too.
 
     Raises
     ------
@@ -123,6 +128,7 @@ def simulated_board(name: str, network: Network, cache_dir: Path | None = None) 
         buffer_bytes=which.buffer_bytes,
         name=f"the simulated {which.title}",
         cache_dir=cache_dir,
+        flash=flash_port(which) if from_flash else None,
     )
 
 

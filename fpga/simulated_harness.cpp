@@ -107,6 +107,7 @@ struct Board {
     uint64_t clocks = 0;
 #if BOARD_HAS_FLASH
     Flash flash;
+    uint64_t learning = 0;  // clocks
 #endif
     uint64_t framing_errors = 0;
 
@@ -138,6 +139,7 @@ struct Board {
         top->eval();
         ++clocks;
 #if BOARD_HAS_FLASH
+        learning += top->learning;
         top->flash_io_i = flash.step(top->flash_select, top->flash_clock, top->flash_io_o & top->flash_io_oe);
 #endif
     }
@@ -217,6 +219,16 @@ int board_flash(void* handle, uint32_t address, const uint8_t* data, int64_t cou
     return 1;
 #else
     (void)handle, (void)address, (void)data, (void)count;
+    return 0;
+#endif
+}
+
+// Clocks in which the light was on that says that samples are learned.
+uint64_t board_learning_clocks(void* handle) {
+#if BOARD_HAS_FLASH
+    return static_cast<Board*>(handle)->learning;
+#else
+    (void)handle;
     return 0;
 #endif
 }

@@ -92,7 +92,7 @@ class SimulatedLine:
         self._library = ctypes.CDLL(str(library))
         self._library.board_new.restype = ctypes.c_void_p
         self._library.board_new.argtypes = [ctypes.c_double]
-        for function in ("board_clocks", "board_framing_errors"):
+        for function in ("board_clocks", "board_framing_errors", "board_learning_clocks"):
             getattr(self._library, function).restype = ctypes.c_uint64
         for function in ("board_pending", "board_run"):
             getattr(self._library, function).restype = ctypes.c_int64
@@ -151,6 +151,11 @@ class SimulatedLine:
     def press(self, *, held: bool) -> None:
         """Hold the button of the board, or let go of it."""
         self._library.board_button(self._handle(), ctypes.c_int(held))
+
+    @property
+    def learning_clocks(self) -> int:
+        """Clocks since power-on in which a chip that reads its flash learned, between its samples, too."""
+        return int(self._library.board_learning_clocks(self._handle()))
 
     @property
     def lights(self) -> dict[str, int]:

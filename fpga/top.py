@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import ClockDomain, Elaboratable, Module, Value
+from amaranth.hdl import ClockDomain, Const, Elaboratable, Instance, Module, Value
 from amaranth.lib import io
 
 from erbium.fpga.boards import Board
 from erbium.fpga.clock import ClockGenerator
+from erbium.fpga.platforms import FLASH
 
 
 class BoardTop(Elaboratable):
@@ -19,7 +20,8 @@ class BoardTop(Elaboratable):
     ----------
     board : Board
     chip : Component
-        With members ``rx``, ``tx``, ``learning``, ``active`` and ``answer``.
+        With members ``rx``, ``tx``, ``learning``, ``active`` and ``answer``; with those of
+        :data:`erbium.hdl.flash.link.PINS` the flash and a button of the board are joined to it, too.
     clock : int
         Frequency in Hz that the PLL is set to.
 
@@ -51,7 +53,47 @@ class BoardTop(Elaboratable):
             pin = getattr(resources[key], colour[0]) if colour else resources[key]
             m.submodules[f"light_{index}"] = light = io.Buffer("o", pin)
             m.d.comb += light.o.eq(value)
+        if hasattr(chip, "flash_select"):
+            self._join_flash(m, platform)
         return m
+
+    def _join_flash(self, m: Module, platform: Any) -> None:
+        """Join the flash of the board, and its button."""
+        board, chip = self.board, self.chip
+        assert board.flash is not None
+        pins = platform.request(FLASH, 0, dir="-")
+        m.submodules.flash_select = select = io.Buffer("o", pins.select)
+        m.d.comb += select.o.eq(chip.flash_select)
+        for number in range(2):
+            m.submodules[f"flash_data_{number}"] = wire = io.Buffer("io", pins.data[number])
+            m.d.comb += [
+                wire.o.eq(chip.flash_io_o[number]),
+                wire.oe.eq(chip.flash_io_oe[number]),
+                chip.flash_io_i[number].eq(wire.i),
+            ]
+        if board.flash.high:
+            # WP and HOLD: on two wires the flash is neither written nor paused.
+            m.submodules.flash_high = high = io.Buffer("o", pins.high)
+            m.d.comb += high.o.eq(-1)
+        if board.flash.clock:
+            m.submodules.flash_clock = clock = io.Buffer("o", pins.clock)
+            m.d.comb += clock.o.eq(chip.flash_clock)
+        else:
+            # The pin belongs to what configures an ECP5; this leads to it.
+            m.submodules.flash_clock = Instance("USRMCLK", i_USRMCLKI=chip.flash_clock, i_USRMCLKTS=Const(0))
+        if board.button:
+            name, number_of_button = board.button.split(".")
+            pin = platform.request(name, int(number_of_button), dir="-")
+            m.submodules.button = button = io.Buffer("i", pin)
+            m.d.comb += chip.button.eq(button.i)
+        if board.lights.failed is not None:
+            self._light(m, platform, board.lights.failed, chip.failed)
+
+    def _light(self, m: Module, platform: Any, name: str, value: Value) -> None:
+        """Let a light of its own show a bit."""
+        resource, number = name.split(".")
+        m.submodules.light_failed = light = io.Buffer("o", platform.request(resource, int(number), dir="-"))
+        m.d.comb += light.o.eq(value)
 
     def _lights(self) -> list[tuple[str, Value]]:
         """Return the lights and what they show."""

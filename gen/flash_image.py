@@ -203,9 +203,9 @@ def flash_image(run: FlashRun, data_at: int, room: int) -> bytes:
     rows_at = []
     for layer, values in zip(network.layers, run.weights, strict=True):
         rows_at.append(at + len(body))
-        for row in values:
-            body += block(row_payload(row, layer.weight_width))
-    places = {}
+        for weights in values:
+            body += block(row_payload(weights, layer.weight_width))
+    places: dict[str, list[int]] = {}
     for name, split in run.splits.items():
         places[name] = starts = []
         for image, label in zip(split.images, split.labels, strict=True):
@@ -219,7 +219,7 @@ def flash_image(run: FlashRun, data_at: int, room: int) -> bytes:
             f"{samples:,} samples of {network.name!r} take {end - data_at:,} bytes and the flash has {room:,} behind "
             f"the bitstream; write {fewer}"
         )
-    values = {
+    header = {
         "magic": int.from_bytes(MAGIC, "little"),
         "version": VERSION,
         "digest": int(network.digest, 16),
@@ -235,7 +235,7 @@ def flash_image(run: FlashRun, data_at: int, room: int) -> bytes:
         table.append({"kind": PassKind.WEIGHTS, "layer": number} | where)
     table += [_record(run, one, places[one.split]) for one in run.passes]
     table.append({"kind": PassKind.STOP})
-    out = bytearray(block(pack(HEADER, values)))
+    out = bytearray(block(pack(HEADER, header)))
     for number, record in enumerate(table, 1):
         out += block(pack(fields, record | {"next": data_at + head + number * each}))
     return bytes(out + body)
@@ -265,13 +265,13 @@ def _record(run: FlashRun, one: FlashPass, starts: Sequence[int]) -> dict[str, i
 class _Blocks:
     """Reads blocks out of the bytes of a flash."""
 
-    def __init__(self, octets: bytes, data_at: int) -> None:
-        self._octets, self._data_at = octets, data_at
-        self.at = data_at
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+        self.data_at = self.at = 0
 
     def take(self, what: str, fault: Fault = Fault.DAMAGED_BLOCK) -> bytes:
         """Return the next payload."""
-        start = self.at - self._data_at
+        start = self.at - self.data_at
         length = int.from_bytes(self._octets[start : start + LENGTH_BYTES], "little")
         body = self._octets[start : start + LENGTH_BYTES + length]
         crc = self._octets[start + LENGTH_BYTES + length :][:CRC_BYTES]
@@ -281,8 +281,8 @@ class _Blocks:
         return body[LENGTH_BYTES:]
 
 
-def read_image(octets: bytes, network: Network, data_at: int) -> FlashRun:
-    """Return the run that the bytes of a flash hold, from `data_at` on, checked as a chip checks it.
+def read_image(octets: bytes, network: Network) -> FlashRun:
+    """Return the run that the bytes of a flash hold, from where its data begin, checked as a chip checks it.
 
     Raises
     ------
@@ -295,7 +295,7 @@ def read_image(octets: bytes, network: Network, data_at: int) -> FlashRun:
             "there are no data of Erbium in the flash; write them with 'erbium flash BOARD NETWORK --data DATA'",
             Fault.NO_DATA,
         )
-    blocks = _Blocks(octets, data_at)
+    blocks = _Blocks(octets)
     head = unpack(HEADER, blocks.take("the header of the data", Fault.DAMAGED_HEADER))
     if head["version"] != VERSION:
         raise FlashError(
@@ -353,6 +353,9 @@ def _records(blocks: _Blocks, network: Network) -> Iterator[dict[str, int]]:
                 f"pass {number} is none of this network; write the data again", Fault.WRONG_BLOCK
             )
         record = unpack(fields, payload)
+        if number == 0:
+            # Addresses are those of the flash, of which only the data are at hand.
+            blocks.data_at = record["next"] - blocks.at
         yield record
         if record["kind"] == PassKind.STOP:
             return

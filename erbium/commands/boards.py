@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from erbium.commands import common
-from erbium.fpga.boards import BOARDS, CORE, Board, board
+from erbium.fpga.boards import BOARDS, CORE, Board, board, flash_of
 from erbium.gen.files import check_free
 from erbium.gen.presets import PRESETS
 from erbium.tables import PlainTable
@@ -252,6 +252,11 @@ def _show_plan(planned: Plan) -> None:
     metavar="DIR",
     help="Folder to write to; default is build/boards/BOARD/PRESET.",
 )
+@click.option(
+    "--from-flash",
+    is_flag=True,
+    help="A chip that learns from the data in its board's flash, too ('erbium flash --data').",
+)
 @common.overwrite_option
 @common.data_option
 def build(
@@ -262,6 +267,7 @@ def build(
     seed: int | None,
     baud: int | None,
     output: Path | None,
+    from_flash: bool,
     overwrite: bool,
     data: Path | None,
 ) -> None:
@@ -282,6 +288,12 @@ def build(
 
     if network == CORE and lanes is not None:
         raise click.UsageError(CORE_LANES)
+    if from_flash:
+        if network == CORE:
+            raise click.UsageError(
+                "a core does not learn from the flash; build a network, or leave --from-flash out"
+            )
+        flash_of(board(name))
     described, weights = (None, None) if network == CORE else common.network_or_trained(network)
     request = BuildRequest(
         board(name),
@@ -293,6 +305,7 @@ def build(
         output,
         None if weights is None else [values.tolist() for values in weights],
         network,
+        from_flash,
     )
     outputs = (request.folder / name for name in (REPORT, BITSTREAMS[request.board.family]))
     check_free(*outputs, overwrite=overwrite, make_folders=True)
@@ -317,14 +330,16 @@ def _usb_place(context: click.Context, parameter: click.Parameter, text: str | N
 
 
 @click.command(
-    short_help="Load a bitstream into a board.",
+    short_help="Load a bitstream into a board, or data into its flash.",
     epilog=common.examples(
         "erbium flash ulx3s-85f erbp-mnist-200",
         "erbium flash ulx3s-85f erbp-mnist-200 --usb 001:010",
         "erbium flash ulx3s-85f core",
+        "erbium flash ulx3s-85f erbp-mnist-200 --data mnist",
+        "erbium flash sim:ulx3s-85f erbp-digits --data digits --pixels runs --epochs 2",
     ),
 )
-@click.argument("name", metavar="BOARD", shell_complete=common.complete_board)
+@click.argument("name", metavar="BOARD|sim:BOARD", shell_complete=common.complete_board)
 @click.argument("network", metavar="PRESET|FILE|CHECKPOINT|core", shell_complete=common.complete_network)
 @click.option("--permanent", is_flag=True, help="Write it to the board's flash memory, where it stays.")
 @click.option(
@@ -341,14 +356,64 @@ def _usb_place(context: click.Context, parameter: click.Parameter, text: str | N
     callback=_usb_place,
     help="Which board, where several are plugged in, such as 001:010.",
 )
-def flash(name: str, network: str, permanent: bool, folder: Path | None, usb: str | None) -> None:
+@common.data_option
+@click.option(
+    "--pixels",
+    type=click.Choice(["bits", "runs"]),
+    help="With --data: pixels as bits, black below 128 (the default), or their eight bits as runs.",
+)
+@click.option(
+    "--images", type=int, metavar="N", help="With --data: the first N training images; default all."
+)
+@click.option(
+    "--test-images", type=int, metavar="N", help="With --data: the first N test images; default all."
+)
+@click.option(
+    "--epochs", type=int, help="With --data: passes over the training images; default the preset's."
+)
+@click.option("--shift", type=int, metavar="N", help="With --data: move images by up to N pixels.")
+@click.option(
+    "-o",
+    "--output",
+    type=common.FILE,
+    help="With --data: the file that is written, too; default build/flash/BOARD/NETWORK.bin.",
+)
+@click.option("--overwrite", is_flag=True, help="With --data: replace that file.")
+def flash(
+    name: str,
+    network: str,
+    permanent: bool,
+    folder: Path | None,
+    usb: str | None,
+    data: Path | None,
+    output: Path | None,
+    overwrite: bool,
+    **chosen_data: str | int | None,
+) -> None:
     """Load a bitstream that 'erbium build' has built into a board, with openFPGALoader.
 
     The board is the one that is plugged in; where several may be it, --usb chooses.
+
+    With --data: write a data set into the board's flash, behind the bitstream, with the network's first weights and the
+    run of its recipe. A chip that was built with --from-flash learns and tests from it by itself, when its button is
+    pressed or 'erbium run --from flash' starts it. What a simulated board, sim:BOARD, has in its flash is a file.
     """
     from erbium.fpga.build import folder_of
     from erbium.fpga.flash import flash as load
 
+    if data is not None:
+        if network == CORE or permanent or folder is not None:
+            raise click.UsageError(
+                "--data writes samples of a network; leave core, --permanent and --input out"
+            )
+        _flash_data(name, network, data, output, usb, overwrite=overwrite, **chosen_data)
+        return
+    if given := [
+        f"--{option.replace('_', '-')}" for option, value in chosen_data.items() if value is not None
+    ]:
+        raise click.UsageError(
+            f"{', '.join(given)} are for data; name the data with --data, or leave them out"
+        )
     described = board(name)
     chosen = None if network == CORE else common.network_or_trained(network)[0]
     where = folder or folder_of(described, CORE if chosen is None else chosen.name)
@@ -363,4 +428,66 @@ def flash(name: str, network: str, permanent: bool, folder: Path | None, usb: st
     common.say(
         f"{described.title} runs {report.preset} at {report.clock / MHZ:g} MHz; its serial port is at "
         f"{report.baud_rate:,} baud."
+    )
+
+
+def _flash_data(
+    name: str,
+    named: str,
+    data: Path,
+    output: Path | None,
+    usb: str | None,
+    *,
+    overwrite: bool,
+    **options: str | int | None,
+) -> None:
+    """Write a data set into the flash of a board, or into the file that a simulated one has for it."""
+    from erbium.flash_plan import flash_run
+    from erbium.fpga.driver_open import SIMULATED
+    from erbium.fpga.flash_data import file_of, write_data
+    from erbium.gen.files import replacing
+    from erbium.gen.flash_image import flash_image
+    from erbium.hdl.flash.layout import PixelKind
+    from erbium.sw_model import datasets
+
+    described = board(name.removeprefix(SIMULATED))
+    memory = flash_of(described)
+    chosen = common.named_network(named)
+    file = output or file_of(described, chosen.network.name)
+    check_free(file, overwrite=overwrite, make_folders=True)
+    recipe = chosen.recipe
+    shift = options.pop("shift")
+    if shift is not None:
+        recipe = replace(recipe, shift=int(shift))
+    dataset = recipe.view(
+        datasets.load(data, n_inputs=chosen.network.n_inputs), "name data of its size with --data"
+    )
+    if dataset.notice:
+        click.echo(dataset.notice, err=True)
+    epochs = options["epochs"]
+    run = flash_run(
+        chosen.network,
+        recipe,
+        dataset,
+        PixelKind.RUNS if options["pixels"] == "runs" else PixelKind.BITS,
+        epochs=recipe.epochs if epochs is None else int(epochs),
+        n_train=None if options["images"] is None else int(options["images"]),
+        n_test=None if options["test_images"] is None else int(options["test_images"]),
+    )
+    image = flash_image(run, memory.data_at, memory.room)
+    with replacing(file) as stream:
+        stream.write(image)
+    samples = sum(map(len, run.splits.values()))
+    common.say(
+        f"{file}: {samples:,} samples of {dataset.name} for {chosen.network.name}, {len(image):,} of "
+        f"{memory.room:,} bytes."
+    )
+    if not name.startswith(SIMULATED):
+        write_data(
+            described, file, usb=usb, tell=lambda text: click.echo(f"{text[0].upper()}{text[1:]}.", err=True)
+        )
+        common.say(f"They are in the flash of {described.title}, from byte {memory.data_at:,} on.")
+    common.say(
+        f"The board learns them when its button is pressed, or by 'erbium run "
+        f"{name if name.startswith(SIMULATED) else 'PORT'} {named} --from flash'."
     )

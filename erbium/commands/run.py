@@ -43,6 +43,7 @@ N_VALIDATION, VALIDATION_TICKS = 256, 8
         "erbium run /dev/ttyUSB0 erbp-mnist-200 --resume",
         "erbium run sim:ulx3s-85f:core erbp-digits",
         "erbium run /dev/ttyUSB0 graph.json",
+        "erbium run sim:ulx3s-85f erbp-digits --from flash",
     ),
 )
 @click.argument("target", metavar="PORT|auto|sim:BOARD[:core]")
@@ -71,6 +72,17 @@ N_VALIDATION, VALIDATION_TICKS = 256, 8
     metavar="SECONDS",
     help="Wait so long for a board that went away, and bring it back to where it stood.",
 )
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["flash"]),
+    help="Have the board learn by itself what 'erbium flash --data' wrote into its flash, and watch it.",
+)
+@click.option(
+    "--image",
+    type=common.FILE,
+    help="With --from flash: the file that was written, for the model to do the same; default that of sim:BOARD.",
+)
 @common.data_option
 @click.option("--checkpoint", type=common.FILE, help="Where to keep the state of the run; default NAME.npz.")
 @click.option("--resume", is_flag=True, help="Carry on from the checkpoint.")
@@ -85,6 +97,8 @@ def run(
     test_images: int | None,
     compare: bool | None,
     wait: float,
+    source: str | None,
+    image: Path | None,
     data: Path | None,
     checkpoint: Path | None,
     resume: bool,
@@ -103,8 +117,29 @@ def run(
     A board with a core ('erbium build BOARD core') takes any network that fits: it is loaded over the line, checked by
     its digest, and run. The file of a graph runs on a core only, on --images samples of random pixels, events and
     labels; nothing is kept of that.
+
+    With --from flash a board whose chip was built with --from-flash learns and tests by itself what is in its flash.
+    Its weights are read back, and kept if --checkpoint names a file.
     """
     where = Target.of(target)
+    if source is not None:
+        given = {
+            "--images": images,
+            "--epochs": epochs,
+            "--seed": seed,
+            "--test-images": test_images,
+            "--data": data,
+            "--resume": resume or None,
+        }
+        if unknown := [name for name, value in given.items() if value is not None]:
+            raise click.UsageError(
+                f"what is in the flash decides what is learned from it; leave {', '.join(unknown)} out"
+            )
+        sys.exit(
+            _from_flash(where, network, image, compare, checkpoint, overwrite=overwrite, as_json=as_json)
+        )
+    if image is not None:
+        raise click.UsageError("--image is what --from flash learns; leave it out, or say --from flash")
     graph = None if network in PRESETS else graph_file(Path(network))
     if graph is not None:
         given = {
@@ -167,6 +202,42 @@ def run(
         else:
             code = job.carry_out(common.console())
     sys.exit(code)
+
+
+def _from_flash(
+    where: Target,
+    named: str,
+    image: Path | None,
+    compare: bool | None,
+    checkpoint: Path | None,
+    *,
+    overwrite: bool,
+    as_json: bool,
+) -> int:
+    """Have a board learn what is in its flash, and return the exit code."""
+    from erbium.flash_run import FlashWatch
+    from erbium.fpga.boards import board, flash_of
+    from erbium.fpga.flash_data import file_of
+
+    network = common.named_network(named).network
+    if where.core:
+        raise click.UsageError("a core does not learn from the flash; leave :core or --from flash out")
+    if checkpoint is not None:
+        check_free(checkpoint, overwrite=overwrite)
+    name = where.name if where.simulated else "BOARD"
+    write = f"erbium flash {'sim:' if where.simulated else ''}{name} {named} --data DATA"
+    if image is not None and not image.is_file():
+        raise click.UsageError(f"there is no file {image}; name what 'erbium flash --data' wrote")
+    if where.simulated:
+        flash_of(board(where.name))
+        kept = file_of(board(where.name), network.name)
+        # A flash that nobody has written holds nothing that a chip would learn.
+        image = image or (kept if kept.is_file() else None)
+    octets = None if image is None else image.read_bytes()
+    watch = FlashWatch(where, network, octets, write, checkpoint, compare is not False)
+    if as_json:
+        return watch.carry_out(Console(stderr=True, highlight=False), common.say_json)
+    return watch.carry_out(common.console(), lambda facts: None)
 
 
 @click.command(
