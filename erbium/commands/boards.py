@@ -455,6 +455,7 @@ def _flash_data(
     chosen = common.named_network(named)
     file = output or file_of(described, chosen.network.name)
     check_free(file, overwrite=overwrite, make_folders=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     recipe = chosen.recipe
     shift = options.pop("shift")
     if shift is not None:
