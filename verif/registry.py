@@ -14,6 +14,7 @@ from typing import Any
 
 from amaranth.lib.wiring import Component
 
+from erbium.gen.flash_image import play
 from erbium.gen.presets import erbp_network, first_spike_network, preset
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.bus_chip import AxiChip, WishboneChip
@@ -29,6 +30,11 @@ from erbium.hdl.encoder import Encoder
 from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.feedback_port import FeedbackPort
 from erbium.hdl.first_spike_prediction import FirstSpikePrediction
+from erbium.hdl.flash.block_reader import BlockReader
+from erbium.hdl.flash.link import FlashLink, FlashPort
+from erbium.hdl.flash.reader import FlashReader
+from erbium.hdl.flash.sample_draw import SampleDraw
+from erbium.hdl.flash.sample_player import SamplePlayer
 from erbium.hdl.fork import Fork, Queue
 from erbium.hdl.frame import FrameReceiver, FrameSender
 from erbium.hdl.host_link import HostLink, MessageLink
@@ -51,6 +57,8 @@ from erbium.hdl.weight_access import WeightAccess
 from erbium.hdl.word_file import WordFile, WordRom
 from erbium.sw_model import first_spike, programs, rng
 from erbium.sw_model.array import ArrayModel
+from erbium.sw_model.constants import image_shifts
+from erbium.sw_model.datasets import shift_images
 from erbium.sw_model.description.chain import chain
 from erbium.sw_model.description.machine import CoreHardware
 from erbium.sw_model.encoder import encoder_of
@@ -63,6 +71,7 @@ from erbium.sw_model.neuron import Population
 from erbium.sw_model.programs import MAX_OPERATIONS, MAX_SHIFT, NeuronProgram, Operation, ResetMode
 from erbium.sw_model.rules import ErbpRule, ErrorNeurons, ThreeFactorRule
 from erbium.verif.bus_model import BusModel
+from erbium.verif.flash_model import FlashedChip, FlashedReader
 from erbium.verif.link_array import ModelledArray
 from erbium.verif.link_model import LinkModel
 from erbium.verif.machines import competing, rewarded
@@ -803,6 +812,41 @@ def _chips() -> Iterator[Case]:
     yield Case("tiny", options, BOTH, {"period": 4})
 
 
+def _flash_readers() -> Iterator[Case]:
+    """On one, two and four wires; the flash is Verilog with wires that nobody drives, which Icarus knows."""
+    for lanes in (1, 2, 4):
+        yield Case(f"lanes-{lanes}", {"lanes": lanes, "wake_clocks": 5 * lanes})
+
+
+def _block_readers() -> Iterator[Case]:
+    for most in (1, 5, 64, 100):
+        yield Case(f"length-{most}", {"max_length": most}, BOTH if most == 64 else ICARUS)
+
+
+def _sample_players() -> Iterator[Case]:
+    for height, width, n_classes in ((4, 4, 4), (5, 3, 2), (1, 17, 10), (12, 12, 10)):
+        options = {"n_inputs": height * width, "n_classes": n_classes, "address_bits": 8}
+        simulators = BOTH if height == 5 else ICARUS
+        yield Case(f"{height}-by-{width}", options, simulators, {"size": (height, width)})
+
+
+def _flash_links() -> Iterator[Case]:
+    """Whole chips, of both learners, of weights of one byte and of two, on two wires and on four."""
+    for name, network, lanes in (
+        ("tiny", preset("tiny").network, 2),
+        ("first-spike-tiny", preset("first-spike-tiny").network, 4),
+        ("wide-weights", _small((6,), weight_width=12), 2),
+    ):
+        options = {
+            "network": network,
+            "hardware": Hardware(lanes=4),
+            "clock_frequency": 12_000_000,
+            "baud_rate": 3_000_000,
+            "flash": FlashPort(lanes, 0x3000),
+        }
+        yield Case(name, options, ICARUS, {"period": 4})
+
+
 def _frame_chips() -> Iterator[Case]:
     for name, network in (("tiny", preset("tiny").network), ("wide-weights", _small((6,), weight_width=12))):
         registers = RegisterMap(network, Hardware(lanes=4), 12_000_000)
@@ -926,6 +970,11 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     MessageLink: (LinkModel, "message_link", _message_links(), None),
     ErbiumChip: (ModelledArray, "chip", _chips(), None),
     FrameChip: (ModelledArray, "chip", _frame_chips(), None),
+    FlashReader: (bytes, "flash_reader", _flash_readers(), FlashedReader),
+    BlockReader: (zlib.crc32, "flash_blocks", _block_readers(), None),
+    SampleDraw: (image_shifts, "flash_draw", iter([Case("draws", {}, BOTH)]), None),
+    SamplePlayer: (shift_images, "flash_player", _sample_players(), None),
+    FlashLink: (play, "flash_link", _flash_links(), FlashedChip),
     AxiChip: (BusModel, "bus", itertools.chain(_bus_chips(), _at_work("first-spike-tiny")), None),
     WishboneChip: (BusModel, "bus", itertools.chain(_wishbone_chips(), _at_work("tiny")), None),
     LayerEngine: (LayerModel, "layer", itertools.chain(_layers(), _first_spike_layers()), ProbedLayer),
@@ -935,7 +984,13 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
 }
 
 _HOSTS = ("cocotbext-axi", "cocotbext-wishbone")
-_PACKAGES: dict[type[Component], tuple[str, ...]] = {AxiChip: _HOSTS, WishboneChip: _HOSTS}
+_FLASH = ("cocotbext-qspi",)
+_PACKAGES: dict[type[Component], tuple[str, ...]] = {
+    AxiChip: _HOSTS,
+    WishboneChip: _HOSTS,
+    FlashReader: _FLASH,
+    FlashLink: _FLASH,
+}
 
 _MEASURED: dict[type[Component], tuple[Case, ...]] = {
     AxiChip: (*_at_work("tiny"), *_digits()),
@@ -988,6 +1043,7 @@ COVERED_BY = {
     "RowPairs": "LayerEngine",
     "PixelMemory": "Encoder",
     "EntryCursor": "MessageLink",
+    "FlashControl": "FlashLink",
     "AxiLite": "AxiChip",
     "BusFront": "AxiChip",
     "SampleWords": "AxiChip",

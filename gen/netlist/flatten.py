@@ -24,7 +24,11 @@ def set_outputs(modules: dict[str, Netlist]) -> None:
             if cell.kind in modules:
                 ports = modules[cell.kind].ports
                 cell.outputs = tuple(port[1:] for port, way in ports.items() if way == "output")
-            elif cell.kind.startswith("\\"):
+                driven |= {cell.wire(port) for port in cell.outputs if len(cell.ports.get(port, ())) == 1}
+        for cell in module.cells:
+            if cell.kind in modules:
+                continue
+            if cell.kind.startswith("\\"):
                 cell.outputs = tuple(
                     port
                     for port, sig in cell.ports.items()
