@@ -10,9 +10,11 @@ import pytest
 
 from erbium.fpga.boards import BOARDS, board
 from erbium.fpga.flash import flash
+from erbium.fpga.flash_data import write_data
 from erbium.fpga.placement import Timing
 from erbium.fpga.report import BuildReport
 from erbium.gen.presets import preset
+from erbium.sw_model.programs import DescriptionError
 from erbium.verif.simulators import ToolError
 
 TINY = preset("tiny").network
@@ -227,3 +229,18 @@ def test_a_loader_that_does_not_end(loader, tmp_path, monkeypatch):
     built(tmp_path / "built", ULX3S)
     with pytest.raises(ToolError, match=r"openFPGALoader was stopped after 0.3 s without an end"):
         flash(ULX3S, TINY, tmp_path / "built")
+
+
+def test_data_are_written_behind_the_bitstream(loader):
+    file = loader / "data.bin"
+    file.write_bytes(b"data")
+    write_data(ULX3S, file)
+    expected = f"--board ulx3s --write-flash --offset {1 << 20} {file}"
+    assert (loader / "arguments").read_text().strip() == expected
+    write_data(ICEBREAKER, file)
+    assert f"--write-flash --offset {1 << 20}" in (loader / "arguments").read_text()
+    with pytest.raises(DescriptionError, match="cannot learn from the flash of iCESugar"):
+        write_data(ICESUGAR, file)
+    (loader / "answer").write_text("echo 'no cable'\nexit 1\n")
+    with pytest.raises(ToolError, match="exit code 1 and says: no cable; check that ULX3S 25F is plugged in"):
+        write_data(ULX3S, file)
