@@ -107,11 +107,11 @@ def test_a_simulated_board_learns_from_its_flash(run):
     for name, says in (
         (
             "damaged.bin",
-            "a checksum in the flash of the simulated ULX3S 25F was wrong in pass 3, after 7 samples of it",
+            "a checksum in the flash of the simulated ULX3S 25F was wrong in pass",
         ),
         (
             "none.bin",
-            "there are no data of Erbium in the flash of the simulated ULX3S 25F; write them with 'erbium flash",
+            "there are no data of Erbium in the flash of the simulated ULX3S 25F; write them with",
         ),
         (
             "other.bin",

@@ -88,7 +88,7 @@ def test_a_wrong_bit_anywhere_is_noticed(pixels):
 
 def test_what_is_no_data_for_this_network_is_refused():
     _, octets = made()
-    with pytest.raises(FlashError, match="no data of Erbium .*erbium flash BOARD NETWORK --data") as error:
+    with pytest.raises(FlashError, match=r"no data of Erbium .*erbium flash BOARD NETWORK --data") as error:
         read_image(b"\xff" * 1000, TINY)
     assert error.value.fault is Fault.NO_DATA
     other = preset("first-spike-tiny").network
