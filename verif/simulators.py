@@ -35,6 +35,8 @@ VERILATOR_OLDEST = (5, 36)
 SimulatorName = Literal["icarus", "verilator"]
 
 _CELLS = Path(__file__).parent / "cells"
+FLASH_CELL = "JEDEC_FLASH"
+"""The one that is no cell of an FPGA, but the flash beside one."""
 
 _COMPILERS = ("c++", "g++", "clang++")
 
@@ -390,7 +392,7 @@ def cell_models(verilog: str) -> list[Path]:
     named = [name for name in cell_names() if re.search(rf"\b{name}\b", verilog)]
     described = [name for name in named if re.search(rf"^module {name}\b", verilog, re.MULTILINE)]
     files = [_CELLS / f"{name}.v" for name in named if name not in described]
-    if "JEDEC_FLASH" in named:
+    if FLASH_CELL in named:
         # The memory itself is that of a package, which only a bench needs.
         qspi = importlib.import_module("cocotbext.qspi")
         files.append(Path(qspi.__file__ or "").parent / "verilog" / "qspi_flash.v")

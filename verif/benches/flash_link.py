@@ -133,7 +133,7 @@ class TB:
                 start,
                 count,
                 first,
-                self.random.randint(network.n_ticks // 2, network.n_ticks),
+                self.random.randint(3, 6),
                 network.decide_after,
                 shift,
                 rates,
