@@ -11,6 +11,7 @@ from erbium.hdl.flash.layout import MAX_SHIFT, PixelKind
 from erbium.sw_model.datasets import Dataset, Split
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import check_range
+from erbium.sw_model.reach import check_long_enough
 from erbium.train import Plan, check_fits
 
 MAX_EPOCHS = 1_000
@@ -45,6 +46,9 @@ def flash_run(
     check_fits(network, dataset, "name data of its size with --data, or another network")
     check_range("--epochs", epochs, 1, MAX_EPOCHS)
     check_range("shift", recipe.shift, 0, MAX_SHIFT, " pixels")
+    most = network.n_ticks
+    check_range("learn_ticks", recipe.learn_ticks, 0, most, ", the network's longest presentation")
+    check_long_enough(network, recipe.learn_ticks or most)
     train = _first(dataset.train, "--images", n_train, pixels)
     test = _first(dataset.test, "--test-images", n_test, pixels)
     plan = Plan(recipe, epochs * len(train))

@@ -39,7 +39,7 @@ from erbium.sw_model import constants
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Split, shift_images
 from erbium.sw_model.network import Network
-from erbium.sw_model.programs import check_range
+from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.sw_model.results import Results
 
 THRESHOLD = 128
@@ -49,7 +49,7 @@ MAX_SIDE = 255
 """Pixels of the height and the width of an image, at most."""
 
 
-class FlashError(ValueError):
+class FlashError(DescriptionError):
     """Data that a flash cannot hold, or that a chip does not take; one sentence, and for the latter the chip's code.
 
     Attributes

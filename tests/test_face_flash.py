@@ -26,7 +26,7 @@ from erbium.sw_model.datasets.split import make_dataset
 from erbium.train import Plan, Trainer
 
 RECIPE = Recipe(
-    epochs=3, shift=1, shift_share=0.7, schedule=((0.4, 1.0), (0.8, 0.5), (1.0, 0.2)), learn_ticks=9
+    epochs=3, shift=1, shift_share=0.7, schedule=((0.4, 1.0), (0.8, 0.5), (1.0, 0.2)), learn_ticks=7
 )
 N_TRAIN, N_TEST = 40, 15
 
