@@ -141,7 +141,7 @@ class FlashRun:
                 f"the images have {self.height} x {self.width} pixels, and network {self.network.name!r} takes "
                 f"{self.network.n_inputs}; use another network or other data"
             )
-        check_range("passes", len(self.passes), 1, MAX_PASSES - 2 - len(self.weights))
+        check_range("passes", len(self.passes), 0, MAX_PASSES - 2 - len(self.weights))
         for split in self.splits.values():
             worst = int(split.labels.max(initial=0))
             if worst >= self.network.n_classes:

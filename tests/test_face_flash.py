@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,8 @@ def test_the_run_is_that_of_training(name, pixels):
     network = preset(name).network
     run = flash_run(network, RECIPE, load_tiny_digits(), pixels, epochs=3, n_train=N_TRAIN, n_test=N_TEST)
     with open_chip(network, "model") as model, open_chip(network, "model") as other:
-        rights = play(read_image(flash_image(run, 1 << 20, 1 << 20), network), model.engine)
+        engine: Any = model.engine
+        rights = play(read_image(flash_image(run, 1 << 20, 1 << 20), network), engine)
         data = first_images(pixels)
         for _ in Trainer(other, data, Plan(RECIPE, 3 * N_TRAIN)).run():
             pass
@@ -95,7 +97,8 @@ def test_a_simulated_board_learns_from_its_flash(run):
     file = Path("build/flash/ulx3s-25f/tiny.bin")
     network = preset("tiny").network
     with open_chip(network, "model") as model:
-        play(read_image(file.read_bytes(), network), model.engine)
+        engine: Any = model.engine
+        play(read_image(file.read_bytes(), network), engine)
         for mine, theirs in zip(model.weights, Checkpoint.load(Path("kept.npz")).weights, strict=True):
             np.testing.assert_array_equal(mine, theirs)
     # What is wrong is a sentence, and the code of the chip.
@@ -178,6 +181,7 @@ def test_a_board_is_joined_to_its_flash(name):
     made = chip(described, network, hardware, described.clock, described.baud_rate, from_flash=True)
     files = flow.prepare(described, BoardTop(described, made, described.clock), described.clock).files
     text = "".join(str(content) for content in files.values())
+    assert described.flash is not None
     pins = [described.flash.select, *described.flash.data, *described.flash.high]
     for pin in pins if described.family == "ice40" else []:
         assert f" {pin}\n" in text

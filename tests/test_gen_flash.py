@@ -120,7 +120,6 @@ def test_what_is_too_much_is_told():
         ({"height": 256}, "at most 255 x 255"),
         ({"splits": {"train": Split(np.ones((1, 16), np.uint8), np.zeros(1, np.uint8))}}, "are 0 or 255"),
         ({"splits": {"train": Split(np.zeros((1, 16), np.uint8), np.full(1, 4, np.uint8))}}, "a label 4,"),
-        ({"passes": ()}, "passes"),
     ],
 )
 def test_what_no_chip_takes_is_not_written(change, says):
