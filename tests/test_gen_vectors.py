@@ -15,11 +15,11 @@ from amaranth.lib import memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.sim import Simulator
 
-from erbium.gen.netlist.bits import width_of
+from erbium.gen.netlist.bits import joined, width_of
 from erbium.gen.netlist.module import Cell, Netlist
 from erbium.gen.netlist.statements import restricted
 from erbium.gen.presets import preset
-from erbium.gen.vectors import changes, graph, merge, operators, recognise, split
+from erbium.gen.vectors import activity, graph, merge, operators, recognise, source, split
 from erbium.gen.vectors.accept import UnknownCellError
 from erbium.gen.vectors.bdd import Functions
 from erbium.gen.vectors.classes import Classes
@@ -135,8 +135,13 @@ def _ports(component: Component) -> dict[str, Any]:
     return {path[0]: value for path, _, value in component.signature.flatten(component)}
 
 
-def differences(component: Component, compiled: Compiled, clocks: int = 60, seed: int = 1) -> list[str]:
-    """Return where Amaranth's simulator and the compiled design differ, given the same inputs."""
+def differences(
+    component: Component, compiled: Compiled, clocks: int = 60, seed: int = 1, held: float = 0
+) -> list[str]:
+    """Return where Amaranth's simulator and the compiled design differ, given the same inputs.
+
+    In a share `held` of the clocks an input stays what it was.
+    """
     draw, found = random.Random(seed), []
     ports = _ports(component)
     inputs = [name for name, member in component.signature.members.items() if member.flow == In]
@@ -145,6 +150,8 @@ def differences(component: Component, compiled: Compiled, clocks: int = 60, seed
         compiled.put("rst", 0)
         for clock in range(clocks):
             for name in inputs:
+                if held and clock and draw.random() < held:
+                    continue
                 width = len(ports[name])
                 value = draw.getrandbits(width) if width and draw.random() < 0.8 else 0
                 signed = ports[name].shape().signed and width and value >> width - 1
@@ -183,6 +190,18 @@ def test_random_hardware(seed: int, tmp_path: Path) -> None:
     assert differences(component, Compiled(Random(seed, widths=64), tmp_path), 40, seed) == []
 
 
+@pytest.mark.filterwarnings("ignore::Warning")
+@pytest.mark.parametrize("seed", range(10, 16))
+def test_hardware_that_often_stands_still(seed: int, tmp_path: Path) -> None:
+    component = Random(seed, widths=64)
+    compiled = Compiled(Random(seed, widths=64), tmp_path)
+    assert differences(component, compiled, 200, seed, held=0.9) == []
+
+
+def test_lanes_that_often_stand_still(tmp_path: Path) -> None:
+    assert differences(Lanes(), Compiled(Lanes(), tmp_path), 600, held=0.8) == []
+
+
 # --- a fault in a step is noticed
 
 
@@ -215,8 +234,16 @@ def test_a_fault_of_classes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 def test_a_fault_of_the_schedule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     backwards = lambda groups: [(group, False) for group, _ in reversed(in_order(groups))]  # noqa: E731
-    monkeypatch.setattr(changes, "in_order", backwards)
+    monkeypatch.setattr(source, "in_order", backwards)
     assert faulty(tmp_path)
+
+
+@pytest.mark.parametrize("forgotten", ["wire", "class", "rows"])
+def test_a_fault_of_the_activity(forgotten: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    words = activity.Wakes.words
+    asleep = lambda self, source: {} if source[0] == forgotten else words(self, source)  # noqa: E731
+    monkeypatch.setattr(activity.Wakes, "words", asleep)
+    assert differences(Lanes(), Compiled(Lanes(), tmp_path), 600, held=0.8) != []
 
 
 def test_a_fault_of_the_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -280,11 +307,12 @@ def test_the_order_of_changes() -> None:
 
 
 class Trees(Component):
-    """What the serializer finds in a word of bits, and something that is nearly the same."""
+    """What the serializer finds in a word of bits, how many there are, and what is nearly the same."""
 
     def __init__(self, width: int) -> None:
         self.width = width
-        super().__init__({"x": In(width), "few": Out(2), "nearly": Out(2), "found": Out(1), "low": Out(8)})
+        outputs = {"few": 2, "nearly": 2, "found": 1, "low": 8, "many": 7, "short": 3}
+        super().__init__({"x": In(width), **{name: Out(bits) for name, bits in outputs.items()}})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -293,6 +321,12 @@ class Trees(Component):
         m.d.comb += [self.few.eq(few), self.found.eq(found), self.low.eq(low)]
         # One pattern of all is counted wrongly.
         m.d.comb += self.nearly.eq(Mux(self.x == 5, 1, few))
+        # What has no room for all is not how many there are.
+        for name in ("many", "short"):
+            output, total = getattr(self, name), Const(0, 1)
+            for bit in self.x:
+                total = (total + bit)[: len(output)]
+            m.d.comb += output.eq(total)
         return m
 
 
@@ -300,6 +334,7 @@ SPECIFICATION = {
     recognise.LOWEST: "integer k; always @* begin y = ZERO; for (k = N - 1; k >= 0; k = k - 1) if (a[k]) y = k; end",
     recognise.FEW: "integer k; always @* begin y = 0; for (k = 0; k < N; k = k + 1) if (a[k] && y < 3) y = y + 1; end",
     recognise.ANY: "always @* y = |a;",
+    recognise.COUNT: "integer k; always @* begin y = 0; for (k = 0; k < N; k = k + 1) y = y + a[k]; end",
 }
 
 
@@ -310,15 +345,19 @@ def test_recognised_trees_are_proved_by_yosys_too(width: int, tmp_path: Path) ->
     merge.merge(module)
     trees = dict(graph.operators(module))
     found = recognise.recognise(module)
-    assert {new.kind for _, new in found} >= {recognise.LOWEST, recognise.FEW}
-    assert trees["\\nearly"].kind not in SPECIFICATION
+    assert {new.kind for _, new in found} >= {recognise.LOWEST, recognise.FEW, recognise.COUNT}
+    for name in ("\\short", "\\nearly"):
+        (driver,) = module.connections.get(name, module.whole(name))
+        assert driver.wire in trees
+        assert driver.wire not in {old.wire("Y") for old, _ in found}
     # What each tree was, cell by cell, beside what is said of it in other words.
     whole = verilog_from_rtlil(component_rtlil(Trees(width), "trees"), "trees", flat=True)
     (tmp_path / "trees.v").write_text(whole)
     for old, new in found:
-        ((source, first, count),) = [(bits.wire, bits.low, bits.width) for bits in new.ports["A"]]
+        (asked,) = joined(new.ports["A"])
+        source, first, count = asked.wire, asked.low, asked.width
         assert (source, first + count <= width) == ("\\x", True)
-        outputs = {recognise.FEW: "few", recognise.ANY: "found"}
+        outputs = {recognise.FEW: "few", recognise.ANY: "found", recognise.COUNT: "many"}
         if count != width or new.kind not in outputs:
             continue
         name, bits = outputs[new.kind], width_of(old.ports["Y"])

@@ -11,10 +11,13 @@ in a file of its own:
 `split`        registers, bitwise operators and memories that are used lane by lane become one per lane
 `classes`      what is alike but for the lane becomes a class
 `recognise`    trees of gates that count bits or find the lowest one are named, with proof
+`activity`     says what can be left out in a clock, as nothing that it reads has changed
 `guards`       says under which condition a value matters
 `schedule`     orders the registers of lanes so that each is read before it is written
-`scalars`      writes what there is once
-`lanes`        writes the classes
+`registers`    writes what there is once
+`lanes`        writes what the classes compute
+`changes`      writes what the classes keep
+`layout`       says where registers lie, and finds those that have changed
 `source`       puts it all together
 ============== =========================================================================================
 

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from erbium.gen.netlist.bits import Sig
-from erbium.gen.vectors.classes import Class, Gathered, Lanes, Operand, Same
+from erbium.gen.vectors.activity import Supports
+from erbium.gen.vectors.classes import Class, Operand, Same
 from erbium.gen.vectors.graph import Form
 from erbium.gen.vectors.lanes import Loop
-from erbium.gen.vectors.schedule import Group, Place, in_order
+from erbium.gen.vectors.schedule import Group, Place
 from erbium.gen.vectors.text import Text, mask
 
 
@@ -80,53 +81,18 @@ class Changes:
     Parameters
     ----------
     text : Text
+    supports : Supports
     numbers : dict
         See :class:`erbium.gen.vectors.lanes.Loop`.
     """
 
-    def __init__(self, text: Text, numbers: dict[tuple[int, ...], str]) -> None:
-        self._text, self._numbers = text, numbers
+    def __init__(self, text: Text, supports: Supports, numbers: dict[tuple[int, ...], str]) -> None:
+        self._text, self._supports, self._numbers = text, supports, numbers
         self._classes = text.classes.every
-        self._reads: dict[int, frozenset[Place]] = {}
+        self._n_late = 0
 
-    def lines(self) -> list[str]:
-        lines: list[str] = []
-        ends: list[str] = []
-        for group, cut in in_order(self._groups()):
-            if cut and group.apart is not None:
-                early, late = group.apart()
-                lines += early
-                ends += late
-            else:
-                lines += group.direct()
-        return lines + ends
-
-    # --- what is read
-
-    def _read_by(self, operands: Iterable[Operand]) -> frozenset[Place]:
-        """Return the classes with a state that operands depend on."""
-        result: set[Place] = set()
-        for operand in operands:
-            for part in operand:
-                if isinstance(part, Lanes):
-                    result |= self._behind(part.of)
-                elif isinstance(part, Gathered):
-                    places = {self._text.classes.place.get(str(bits.wire)) for bits in part.bits}
-                    for place in places:
-                        if place is not None:
-                            result |= self._behind(place[0])
-        return frozenset(result)
-
-    def _behind(self, index: int) -> frozenset[Place]:
-        if self._classes[index].is_state:
-            return frozenset([index])
-        if index not in self._reads:
-            self._reads[index] = self._read_by(self._classes[index].operands)
-        return self._reads[index]
-
-    # --- groups
-
-    def _groups(self) -> list[Group]:
+    def groups(self) -> list[Group]:
+        """Return what changes together."""
         alike: dict[object, list[tuple[int, Tree]]] = {}
         groups: list[Group] = []
         for index, one in enumerate(self._classes):
@@ -137,16 +103,15 @@ class Changes:
                 key = (_skeleton(tree), len(one.wires), joined_bits(one.operands[-1]))
                 alike.setdefault(key, []).append((index, tree))
         for members in alike.values():
-            reads = self._read_by(
-                operand for index, _ in members for operand in self._classes[index].operands
-            )
-            writes = frozenset(index for index, _ in members)
+            operands = [operand for index, _ in members for operand in self._classes[index].operands]
+            reads = self._read_by(operands)
+            writes: frozenset[Place] = frozenset(("class", index) for index, _ in members)
             groups.append(
                 Group(
                     reads,
                     writes,
-                    partial(self._registers, members, "v"),
-                    partial(self._registers_apart, members),
+                    partial(self._begun, operands, partial(self._registers, members)),
+                    partial(self._apart, operands, partial(self._registers_apart, members)),
                     len(members),
                     # A later assignment of the clock must not see what an earlier one has made.
                     _in_sequence(members[0][1]) and bool(reads & writes),
@@ -154,22 +119,64 @@ class Changes:
             )
         return groups
 
-    def _registers_apart(self, members: Sequence[tuple[int, Tree]]) -> tuple[list[str], list[str]]:
-        lanes = len(self._classes[members[0][0]].wires)
-        copies = [f"V{self._classes[index].element} c{index}[vectors({lanes})];" for index, _ in members]
-        return [*copies, *self._registers(members, "c", resets=False)], self._registers(
-            members, "v", moved=True
-        )
+    def _read_by(self, operands: Iterable[Operand]) -> frozenset[Place]:
+        """Return the sources that operands depend on."""
+        return frozenset(self._supports.listed(self._supports.of_lanes(operands)))
 
-    def _registers(
-        self, members: Sequence[tuple[int, Tree]], target: str, *, moved: bool = False, resets: bool = True
-    ) -> list[str]:
-        """Return the lines of registers, which go to the arrays called `target`; `moved` ones come from a copy."""
-        lines = self._trees(members, target, moved)
+    # --- what is computed first
+
+    def _begun(self, operands: Sequence[Operand], write: Callable[[], list[str]]) -> list[str]:
+        """Return lines behind what they need that is computed once."""
+        values = self._text.begin((sig, ()) for sig in self._supports.values.behind(operands)[0])
+        lines = write()
+        return values + lines
+
+    def _apart(
+        self, operands: Sequence[Operand], write: Callable[[], tuple[list[str], list[str]]]
+    ) -> tuple[list[str], list[str]]:
+        values = self._text.begin((sig, ()) for sig in self._supports.values.behind(operands)[0])
+        early, late = write()
+        return values + early, late
+
+    def _late(self, line: str) -> tuple[str, str]:
+        """Return a line that notes that something is to be done when all are through, and the one that does it then."""
+        name = f"late{self._n_late}"
+        self._n_late += 1
+        return f"{name} = true;", f"if ({name}) {{ {line} }}"
+
+    def late_names(self) -> list[str]:
+        """Return the notes of all that is done late."""
+        return [f"late{k}" for k in range(self._n_late)]
+
+    # --- registers
+
+    def _wake(self, indexes: Iterable[int]) -> str:
+        return self._text.wakes.text(*(("class", index) for index in indexes))
+
+    def copies(self, group: Group) -> list[str]:
+        """Return the lines that make room for copies of what a group changes."""
+        indexes = sorted(index for _, index in group.writes)
+        return [
+            f"V{self._classes[index].stored} c{index}[vectors({len(self._classes[index].wires)})];"
+            for index in indexes
+        ]
+
+    def _registers_apart(self, members: Sequence[tuple[int, Tree]]) -> tuple[list[str], list[str]]:
+        late: list[str] = []
+        return self._registers(members, late), late
+
+    def _registers(self, members: Sequence[tuple[int, Tree]], late: list[str] | None = None) -> list[str]:
+        """Return the lines of registers; with `late` they go to copies, and what moves those is appended to it."""
+        lines = self._trees(members, late)
         reset = joined_bits(self._classes[members[0][0]].operands[-1])
-        if not reset or not resets:
+        if not reset:
             return lines
         body = [line for index, _ in members for line in self.constant(index)]
+        body.append(self._wake(index for index, _ in members))
+        if late is not None:
+            note, done = self._late(" ".join(body))
+            late.append(done)
+            body = [note]
         return [
             *lines,
             f"if (__builtin_expect({self._text.value(reset)}, 0)) {{",
@@ -185,22 +192,22 @@ class Changes:
         if width == 1:
             value *= mask(16)
         put = f"v{index}[i] = all{one.element}({value:#x}u);"
-        return [f"for (int i = 0; i < vectors({len(one.wires)}); ++i) {put}"]
+        return [f"EACH_VECTOR({len(one.wires)}) {put}"]
 
-    def _trees(self, members: Sequence[tuple[int, Tree]], target: str, moved: bool) -> list[str]:
+    def _trees(self, members: Sequence[tuple[int, Tree]], late: list[str] | None) -> list[str]:
         lines: list[str] = []
         for place, item in enumerate(members[0][1]):
             here = [(index, tree[place]) for index, tree in members]
             if isinstance(item, Assigned):
                 lines += self._assigned(
-                    [(index, one.operand) for index, one in here if isinstance(one, Assigned)], target, moved
+                    [(index, one.operand) for index, one in here if isinstance(one, Assigned)], late
                 )
                 continue
             head = ""
             for number, (patterns, _) in enumerate(item.cases):
                 bodies = [(index, one.cases[number][1]) for index, one in here if isinstance(one, Chosen)]
                 condition = self._text.matches(item.selector, patterns) if patterns else ""
-                inner = self._trees(bodies, target, moved) if bodies[0][1] else []
+                inner = self._trees(bodies, late) if bodies[0][1] else []
                 start = f"if ({condition or 'true'}) {{" if condition or not head else "{"
                 lines += [f"{head}{start}", *(f"  {line}" for line in inner), "}"]
                 head = "else "
@@ -208,33 +215,41 @@ class Changes:
                     break
         return lines
 
-    def _assigned(self, members: Sequence[tuple[int, int]], target: str, moved: bool) -> list[str]:
+    def _assigned(self, members: Sequence[tuple[int, int]], late: list[str] | None) -> list[str]:
         loop = Loop(self._text, self._numbers)
         stores = {}
         for index, number in members:
             one = self._classes[index]
-            if moved:
-                stores[f"v{index}"] = f"c{index}[i]"
-                continue
             value = loop.operand(one.operands[number], one.element)
             loop.body.append(f"const V{one.element} y{index} = {value};")
-            stores[f"{target}{index}"] = f"y{index}"
-        return loop.lines(len(self._classes[members[0][0]].wires), stores)
+            stores[f"{'v' if late is None else 'c'}{index}"] = f"y{index}"
+        lanes = len(self._classes[members[0][0]].wires)
+        wake = self._wake(index for index, _ in members)
+        if late is None:
+            return [*loop.lines(lanes, stores), wake]
+        moves = " ".join(f"v{index}[i] = c{index}[i];" for index, _ in members)
+        note, done = self._late(f"EACH_VECTOR({lanes}) {{ {moves} }} {wake}")
+        late.append(done)
+        return [*loop.lines(lanes, stores), note]
 
     # --- memories
 
     def _memory(self, index: int) -> list[Group]:
         """Return the read of a row and the write of one."""
-        written = self._read_by(self._classes[index].operands[-1:])
-        rows = ("rows", index)
+        operands = self._classes[index].operands
+        rows: frozenset[Place] = frozenset([("rows", index)])
         return [
             Group(
-                frozenset([rows]),
-                frozenset([index]),
-                partial(self._read, index),
-                partial(self._read_apart, index),
+                self._read_by(operands[:2]) | rows,
+                frozenset([("class", index)]),
+                partial(self._begun, operands[:2], partial(self._read, index)),
+                partial(self._apart, operands[:2], partial(self._read_apart, index)),
             ),
-            Group(written, frozenset([rows]), partial(self._write, index)),
+            Group(
+                self._read_by(operands[2:]),
+                rows,
+                partial(self._begun, operands[2:], partial(self._write, index)),
+            ),
         ]
 
     def _row(self, index: int, address: Sig) -> tuple[str, str]:
@@ -245,22 +260,28 @@ class Changes:
         bits = sum(part.width for part in address)
         return f"m{index}[{at}]", "" if depth >= 1 << bits else f"{at} < {depth}"
 
-    def _read(self, index: int, target: str = "v") -> list[str]:
+    def _read(self, index: int, late: list[str] | None = None) -> list[str]:
         one = self._classes[index]
         address, enable = (joined_bits(operand) for operand in one.operands[:2])
         row, there = self._row(index, address)
-        each = f"for (int i = 0; i < vectors({len(one.wires)}); ++i) {target}{index}[i] ="
-        body = [f"{each} {row}[i];"]
+        each = f"EACH_VECTOR({len(one.wires)})"
+        target, wake = f"{'v' if late is None else 'c'}{index}[i]", self._wake([index])
+        body = [f"{each} {target} = {row}[i];"]
         if there:
-            body = [f"if ({there}) {body[0]}", f"else {each} V{one.stored}{{}};"]
-        return [f"if ({self._text.value(enable)}) {{", *(f"  {line}" for line in body), "}"]
+            body = [f"if ({there}) {body[0]}", f"else {each} {target} = V{one.stored}{{}};"]
+        if late is not None:
+            note, done = self._late(f"{each} v{index}[i] = c{index}[i]; {wake}")
+            late.append(done)
+        return [
+            f"if ({self._text.value(enable)}) {{",
+            *(f"  {line}" for line in body),
+            f"  {wake if late is None else note}",
+            "}",
+        ]
 
     def _read_apart(self, index: int) -> tuple[list[str], list[str]]:
-        one = self._classes[index]
-        enable = self._text.value(joined_bits(one.operands[1]))
-        lanes = len(one.wires)
-        early = [f"V{one.stored} c{index}[vectors({lanes})];", *self._read(index, "c")]
-        return early, [f"if ({enable}) for (int i = 0; i < vectors({lanes}); ++i) v{index}[i] = c{index}[i];"]
+        late: list[str] = []
+        return self._read(index, late), late
 
     def _write(self, index: int) -> list[str]:
         one = self._classes[index]
@@ -271,5 +292,5 @@ class Changes:
         if one.stored != one.element:
             value = f"as{one.stored}({value})"
         condition = " && ".join(text for text in (self._text.value(enable), there) if text)
-        lines = loop.lines(len(one.wires), {f"{row}": value})
+        lines = [*loop.lines(len(one.wires), {f"{row}": value}), self._text.wakes.text(("rows", index))]
         return [f"if ({condition}) {{", *(f"  {line}" for line in lines), "}"]

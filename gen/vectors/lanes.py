@@ -36,7 +36,7 @@ class Loop:
         """Return the loop; `stores` are places of arrays and what is put there at its end."""
         ends = [f"{place}[i] = {value};" for place, value in stores.items()]
         inner = [f"    {line}" for line in (*self.body, *ends)]
-        loop = [f"  for (int i = 0; i < vectors({lanes}); ++i) {{", *inner, "  }"]
+        loop = [f"  EACH_VECTOR({lanes}) {{", *inner, "  }"]
         return ["{", *(f"  {line}" for line in self.before), *loop, "}"]
 
     def load(self, index: int) -> str:

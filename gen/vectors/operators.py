@@ -6,7 +6,7 @@ from __future__ import annotations
 from erbium.gen.netlist.bits import Sig, width_of
 from erbium.gen.netlist.module import Cell
 from erbium.gen.vectors.graph import READ
-from erbium.gen.vectors.recognise import ANY, FEW, LOWEST
+from erbium.gen.vectors.recognise import ANY, COUNT, FEW, LOWEST
 from erbium.gen.vectors.text import WORD, Text, mask, number, words
 
 BITWISE = {"$and": "&", "$or": "|", "$xor": "^"}
@@ -23,7 +23,7 @@ def operator_lines(text: Text, cell: Cell) -> list[str]:
     name, width = text.local(wire), text.module.widths[wire]
     if cell.kind == "$mux" and wire in text.guards.branches:
         return _branches(text, cell, name, width)
-    if cell.kind in (LOWEST, FEW, ANY):
+    if cell.kind in (LOWEST, FEW, ANY, COUNT):
         return [f"const u64 {name} = {_counted(text, cell)} & {number(mask(width))};"]
     operands = [sig for port, sig in cell.ports.items() if port not in ("S", "Y")]
     if width <= WORD and all(width_of(sig) <= WORD for sig in operands):
@@ -154,9 +154,9 @@ def _counted(text: Text, cell: Cell) -> str:
     chunks = text.chunks(cell.ports["A"])
     if cell.kind == ANY:
         return f"u64(({' | '.join(chunks)}) != 0)"
-    if cell.kind == FEW:
+    if cell.kind in (FEW, COUNT):
         count = " + ".join(f"u64(__builtin_popcountll({chunk}))" for chunk in chunks)
-        return f"few({count})"
+        return f"few({count})" if cell.kind == FEW else f"({count})"
     result = number(int(cell.parameters["ZERO"]))
     for k, chunk in reversed(list(enumerate(chunks))):
         result = f"({chunk} ? {WORD * k} + u64(__builtin_ctzll({chunk})) : {result})"

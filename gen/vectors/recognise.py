@@ -8,7 +8,9 @@ a proof for every value of the wire, made anew for each netlist.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from erbium.gen.netlist.bits import Bits, Sig
 from erbium.gen.netlist.module import Cell, Netlist
@@ -16,8 +18,9 @@ from erbium.gen.netlist.statements import REDUCING
 from erbium.gen.vectors.bdd import Function, Functions, TooLargeError
 from erbium.gen.vectors.graph import operand_ports, operators, sweep
 
-LOWEST, FEW, ANY = "$lowest", "$few", "$any"
-"""Lower bits of the number of the lowest bit that is set, or ``ZERO``; how many are set, up to 3; whether one is."""
+LOWEST, FEW, ANY, COUNT = "$lowest", "$few", "$any", "$count"
+"""Lower bits of the number of the lowest bit that is set, or ``ZERO``; how many are set, up to 3; whether one is; how
+many are."""
 
 MIN_BITS = 8
 MAX_BITS = 512
@@ -41,14 +44,16 @@ _SYMBOLIC = (
 )
 
 
-def recognise(module: Netlist, apart: frozenset[str] = frozenset()) -> list[tuple[Cell, Cell]]:
+def recognise(
+    module: Netlist, apart: Mapping[str, tuple[int, int]] = MappingProxyType({})
+) -> list[tuple[Cell, Cell]]:
     """Replace trees of gates by the operators of this file.
 
     Parameters
     ----------
     module : Netlist
-    apart : frozenset of str
-        Wires that are left alone, as they are computed lane by lane.
+    apart : mapping of str to (int, int)
+        Wires that are left alone, as they are computed lane by lane, with their class and lane.
 
     Returns
     -------
@@ -56,13 +61,14 @@ def recognise(module: Netlist, apart: frozenset[str] = frozenset()) -> list[tupl
         The last gate of each tree, and what took its place.
     """
     cells = {wire: cell for wire, cell in operators(module).items() if wire not in apart}
+    sums = _sums(module, cells, lambda bit: (apart.get(str(bit.wire), (-1, 0)), bit.wire, bit.low))
     sources = _single_sources(module, cells)
     trees: dict[str, list[str]] = {}
     for wire in cells:
         source = sources[wire]
         if source is not None and MIN_BITS <= module.widths[source] <= MAX_BITS and source not in apart:
             trees.setdefault(source, []).append(wire)
-    found: list[tuple[Cell, Cell]] = []
+    found = [(cells[wire], cell) for wire, cell in sums.items()]
     for source, wires in trees.items():
         found += _of_one_wire(module, cells, source, wires)
     instead = {id(old): new for old, new in found}
@@ -70,6 +76,47 @@ def recognise(module: Netlist, apart: frozenset[str] = frozenset()) -> list[tupl
     sweep(module)
     left = {id(cell) for cell in module.cells}
     return [(old, new) for old, new in found if id(new) in left]
+
+
+def _sums(
+    module: Netlist, cells: dict[str, Cell], order: Callable[[Bits], tuple[Any, ...]]
+) -> dict[str, Cell]:
+    """Return what adders of adders of single bits add up, with the operator that counts them.
+
+    A sum that never carries out of an adder is the number of bits that are set, in whichever order they are added; it
+    does not where each has room for as many as there are below it.
+    """
+    adders = {wire: cell for wire, cell in cells.items() if cell.kind == "$add" and not cell.flag("SIGNED")}
+    added: dict[str, list[Bits] | None] = {}
+
+    def bits_of(sig: Sig) -> list[Bits] | None:
+        parts = [part for part in sig if part.wire is not None or part.low]
+        if not parts or parts != [sig[0]] or parts[0].wire is None:
+            return None if parts else []
+        (part,) = parts
+        if part.wire not in adders:
+            return [part] if part.width == 1 else None
+        return added[part.wire] if part.width == module.widths[part.wire] else None
+
+    for start in adders:
+        stack = [start]
+        while stack:
+            ports = [adders[stack[-1]].ports[port] for port in "AB"]
+            waiting = [
+                part.wire for sig in ports for part in sig if part.wire in adders and part.wire not in added
+            ]
+            if waiting and stack[-1] not in added:
+                stack += [str(wire) for wire in waiting]
+                continue
+            wire = stack.pop()
+            a, b = (bits_of(sig) for sig in ports)
+            fits = a is not None and b is not None and len(a) + len(b) < 1 << module.widths[wire]
+            added[wire] = [*(a or ()), *(b or ())] if fits else None
+    return {
+        wire: Cell(COUNT, wire, {}, {"A": tuple(sorted(bits, key=order)), "Y": module.whole(wire)})
+        for wire, bits in added.items()
+        if bits and len(bits) >= MIN_BITS
+    }
 
 
 def _single_sources(module: Netlist, cells: dict[str, Cell]) -> dict[str, str | None]:

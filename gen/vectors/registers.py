@@ -3,38 +3,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from erbium.gen.netlist.bits import Sig, value_of, width_of
 from erbium.gen.netlist.choices import Choice, Write, merged
 from erbium.gen.netlist.module import Cell, Register
+from erbium.gen.netlist.statements import sigs_of
+from erbium.gen.vectors.activity import Supports, Unit
 from erbium.gen.vectors.graph import Ports, memory_ports, single_enable
-from erbium.gen.vectors.guards import TRUE
+from erbium.gen.vectors.guards import (
+    TRUE,
+    Path,
+    Uses,
+    seen_writes,
+    uses_of_read,
+    uses_of_statements,
+    uses_of_write,
+)
 from erbium.gen.vectors.operators import address
+from erbium.gen.vectors.schedule import Group
 from erbium.gen.vectors.text import WORD, Text, mask, number, words
 
+Member = Register | Cell
+"""A register, or a clocked read of a memory."""
 
-def scalar_step(text: Text) -> list[str]:
-    """Return the lines of a clock for everything that is in no class."""
-    place = text.classes.place
-    memories = {
-        name: ports
-        for name, ports in memory_ports(text.module).items()
-        if ports.reads[0].wire("DATA") not in place
-    }
-    lines = []
-    for name, ports in memories.items():
+
+def scalar_units(text: Text, supports: Supports) -> list[Unit]:
+    """Return what there is once and has a state, each register and each read as a unit of its own."""
+    place, every = text.classes.place, memory_ports(text.module)
+    units = []
+    for name, ports in every.items():
         for read in ports.reads:
-            if read.flag("CLK_ENABLE"):
-                lines += _read(text, name, ports, read)
-    registers = [register for register in text.module.registers if register.wire not in place]
+            if read.flag("CLK_ENABLE") and read.wire("DATA") not in place:
+                reads, work = supports.of(sig for sig, _ in uses_of_read(read, ports.writes))
+                mine = supports.bit(("wire", read.wire("DATA")))
+                units.append(Unit(reads | supports.bit(("memory", name)), mine, work, [read]))
+    for register in text.module.registers:
+        if register.wire not in place:
+            reads, work = supports.of([*sigs_of(register.statements), register.reset])
+            units.append(Unit(reads, supports.bit(("wire", register.wire)), work, [register]))
+    return units
+
+
+def unit_lines(text: Text, unit: Unit) -> list[str]:
+    """Return the lines of a clock of what a unit has."""
+    ports = memory_ports(text.module) if any(isinstance(one, Cell) for one in unit.members) else {}
+    registers = [one for one in unit.members if isinstance(one, Register)]
+    reads = [(str(one.parameters["MEMID"]), one) for one in unit.members if isinstance(one, Cell)]
+    uses: list[tuple[Sig, Path]] = [(register.reset, ()) for register in registers]
+    for register in registers:
+        uses += uses_of_statements(register.statements)
+    for name, read in reads:
+        uses += uses_of_read(read, ports[name].writes)
+    values, lines = text.begin(uses), []
+    for name, read in reads:
+        lines += _read(text, name, ports[name], read)
     lines += _nodes(text, merged([(register.wire, register.statements) for register in registers]))
     lines += _resets(text, registers)
-    # Last, as registers may read memories without a clock.
-    for name, ports in memories.items():
-        for write in ports.writes:
-            lines += _write(text, name, write)
-    return lines
+    return values + lines
 
 
 def _indented(lines: Iterable[str]) -> list[str]:
@@ -110,6 +137,7 @@ def _read(text: Text, name: str, ports: Ports, read: Cell) -> list[str]:
     """Return a clocked read, which comes before all writes."""
     wire, enable = read.wire("DATA"), read.ports["EN"]
     width, memory, target = text.module.widths[wire], text.memories[name], f"state_.{text.names[wire]}"
+    seen = list(seen_writes(read, ports.writes))
     condition = text.value(enable)
     with text.inside((enable, TRUE)) as inner:
         at, there = address(text, read)
@@ -117,11 +145,10 @@ def _read(text: Text, name: str, ports: Ports, read: Cell) -> list[str]:
         places = [f"{memory}[{at}]" if width <= WORD else f"{memory}[{at}][{k}]" for k in range(words(width))]
         for one, place in zip(targets, places, strict=True):
             inner.append(f"{one} = {f'{there} ? {place} : 0' if there else place};")
-        for write in ports.writes:
-            if int(read.parameters.get("TRANSPARENCY_MASK", 0)) >> int(write.parameters["PORTID"]) & 1:
-                inner.append(f"if ({at} == {address(text, write)[0]}) {{")
-                inner += _indented(_masked(text, targets, write))
-                inner.append("}")
+        for write in seen:
+            inner.append(f"if ({at} == {address(text, write)[0]}) {{")
+            inner += _indented(_masked(text, targets, write))
+            inner.append("}")
     return [f"if ({condition}) {{", *_indented(inner), "}"]
 
 
@@ -132,6 +159,44 @@ def _masked(text: Text, places: list[str], write: Cell) -> list[str]:
         enable, data = text.chunk(write.ports["EN"], k), text.chunk(write.ports["DATA"], k)
         lines.append(f"{{ const u64 e = {enable}; {place} = ({place} & ~e) | ({data} & e); }}")
     return lines
+
+
+def write_groups(text: Text, supports: Supports) -> list[Group]:
+    """Return the writes of the memories that are in no class.
+
+    Those of memories that are read without a clock are one group, so that all of them see what was there before.
+    """
+    memories = {
+        name: ports
+        for name, ports in memory_ports(text.module).items()
+        if ports.reads[0].wire("DATA") not in text.classes.place
+    }
+    early = [
+        name for name, ports in memories.items() if not all(read.flag("CLK_ENABLE") for read in ports.reads)
+    ]
+    groups = [early, *([name] for name in memories if name not in early)]
+    result = []
+    for names in groups:
+        writes = [(name, write) for name in names for write in memories[name].writes]
+        if not writes:
+            continue
+        uses = [use for _, write in writes for use in uses_of_write(write, early=names == early)]
+        reads, _ = supports.of(sig for sig, _ in uses)
+        result.append(
+            Group(
+                frozenset(supports.listed(reads)),
+                frozenset(("memory", name) for name in names),
+                partial(_writes, text, writes, uses),
+            )
+        )
+    return result
+
+
+def _writes(text: Text, writes: Sequence[tuple[str, Cell]], uses: Uses) -> list[str]:
+    values, lines = text.begin(uses), []
+    for name, write in writes:
+        lines += _write(text, name, write)
+    return values + lines
 
 
 def _write(text: Text, name: str, write: Cell) -> list[str]:
@@ -148,6 +213,7 @@ def _write(text: Text, name: str, write: Cell) -> list[str]:
             body = _masked(text, places, write)
         else:
             body = [f"{place} = {text.chunk(data, k)};" for k, place in enumerate(places)]
+        body.append(text.wakes.text(("memory", name)))
         inner += [f"if ({there}) {{", *_indented(body), "}"] if there else body
     return [f"if ({condition}) {{", *_indented(inner), "}"]
 

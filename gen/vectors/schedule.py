@@ -7,11 +7,12 @@ other in a ring, one of them is computed early into a copy, and put in its place
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-Place = Hashable
-"""What is read and written: the values of a class, or the memory of one."""
+Place = Any
+"""What is read and written: registers, the lanes of a class, rows or words of a memory."""
 
 
 @dataclass(frozen=True)

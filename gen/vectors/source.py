@@ -8,19 +8,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from erbium.gen.netlist.bits import Sig
 from erbium.gen.netlist.loops import take_loops_apart
 from erbium.gen.netlist.module import Netlist
 from erbium.gen.vectors.accept import UnknownCellError, check, check_loops
+from erbium.gen.vectors.activity import Supports, Unit, Wakes, shared
 from erbium.gen.vectors.changes import Changes
 from erbium.gen.vectors.classes import Classes
 from erbium.gen.vectors.graph import READ
-from erbium.gen.vectors.guards import Guards, Value
+from erbium.gen.vectors.guards import Value, Values
 from erbium.gen.vectors.lanes import computed_class, packed_class, table
+from erbium.gen.vectors.layout import Layout
 from erbium.gen.vectors.merge import merge
 from erbium.gen.vectors.operators import operator_lines
 from erbium.gen.vectors.primitives import replace_primitives
 from erbium.gen.vectors.recognise import recognise
-from erbium.gen.vectors.registers import scalar_step, set_lines, words_of_memory
+from erbium.gen.vectors.registers import scalar_units, set_lines, unit_lines, words_of_memory, write_groups
+from erbium.gen.vectors.schedule import in_order
 from erbium.gen.vectors.split import split
 from erbium.gen.vectors.text import WORD, Text, mask, number, unsigned, words
 from erbium.gen.verilog import cleaned
@@ -82,7 +86,7 @@ def source_of(module: Netlist, name: str) -> Source:
     origin = split(module)
     merge(module)
     check_loops(module)
-    recognise(module, frozenset(Classes(module, origin).place))
+    recognise(module, Classes(module, origin).place)
     return _Source(module, Classes(module, origin), name).write()
 
 
@@ -90,10 +94,14 @@ class _Source:
     def __init__(self, module: Netlist, classes: Classes, name: str) -> None:
         self._module, self._classes, self._name = module, classes, name
         self._numbers: dict[tuple[int, ...], str] = {}
-        self._text = Text(module, classes, Guards(module, classes), self._compute)
+        self._values = Values(module, classes)
+        self._supports = Supports(self._values)
+        self._text = Text(module, classes, self._values, self._compute)
         self._cells = {cell.wire("Y"): cell for cell in module.cells if "Y" in cell.ports}
         self._cells |= {cell.wire("DATA"): cell for cell in module.cells if cell.kind == READ}
-        self._changes = Changes(self._text, self._numbers)
+        self._changes = Changes(self._text, self._supports, self._numbers)
+        self._layout: Layout
+        self._units = 0
 
     def _compute(self, value: Value) -> list[str]:
         """Return the lines that compute a value."""
@@ -107,38 +115,71 @@ class _Source:
         return computed_class(self._text, self._numbers, index)
 
     def write(self) -> Source:
-        # In the order of the text: what is computed once, then registers and memories, then lanes in place.
-        step = self._text.begin()
-        lanes = self._changes.lines()
-        scalars = scalar_step(self._text)
-        step += [*scalars, *lanes]
-        settle = self._text.begin()
-        settle += [f"this->{wire[1:]} = {value};" for wire, value in self._outputs()]
-        return Source(self._header(), self._body(step, settle), self._facts())
+        """Return the class: first all units are known, then what wakes them, then their text is written."""
+        supports, text = self._supports, self._text
+        scalars = shared(scalar_units(text, supports), supports)
+        groups = in_order([*self._changes.groups(), *write_groups(text, supports)])
+        formed = [(wire, sig, *supports.of([sig])) for wire, sig in self._outputs()]
+        outputs = shared([Unit(reads, 0, work, [(wire, sig)]) for wire, sig, reads, work in formed], supports)
+        reads = [unit.reads for unit in scalars]
+        reads += [sum(supports.bit(source) for source in group.reads) for group, _ in groups]
+        text.wakes = Wakes(supports, reads, [unit.reads for unit in outputs])
+        # In the order of the text: registers, of which there is a copy from before, then lanes in place, and memories.
+        step: list[str] = []
+        for place, unit in enumerate(scalars):
+            step += self._when_awake(place, unit_lines(text, unit))
+        self._layout = Layout(text)
+        copies: list[str] = []
+        ends: list[str] = []
+        for place, (group, cut) in enumerate(groups, len(scalars)):
+            if cut and group.apart is not None:
+                copies += self._changes.copies(group)
+                early, late = group.apart()
+                step += self._when_awake(place, early)
+                ends += late
+            else:
+                step += self._when_awake(place, group.direct())
+        copies += [f"bool {name} = false;" for name in self._changes.late_names()]
+        settle: list[str] = []
+        for place, unit in enumerate(outputs, WORD * text.wakes.n_steps):
+            values = text.begin((sig, ()) for _, sig in unit.members)
+            lines = [f"this->{wire[1:]} = {text.value(sig)};" for wire, sig in unit.members]
+            settle += self._when_awake(place, values + lines)
+        self._units = len(reads) + len(outputs)
+        return Source(self._header(), self._body([*copies, *step, *ends], settle), self._facts())
+
+    def _when_awake(self, unit: int, lines: list[str]) -> list[str]:
+        """Return the lines of a unit, which are left out where nothing that it reads has changed."""
+        return [f"if ({self._text.wakes.condition(unit)}) {{", *(f"  {line}" for line in lines), "}"]
 
     def _ports(self, way: str) -> list[str]:
         return [wire for wire, direction in self._module.ports.items() if direction == way]
 
-    def _outputs(self) -> Iterable[tuple[str, str]]:
+    def _outputs(self) -> Iterable[tuple[str, Sig]]:
         for wire in self._ports("output"):
             sig = self._module.connections.get(wire)
             driven = wire in self._cells or wire in self._text.names or wire in self._classes.place
             if sig is not None or driven:
-                yield wire, self._text.value(sig if sig is not None else self._module.whole(wire))
+                yield wire, sig if sig is not None else self._module.whole(wire)
 
-    def _field(self, wire: str, name: str) -> str:
-        width = self._module.widths[wire]
-        return f"{unsigned(width)} {name};" if width <= WORD else f"u64 {name}[{words(width)}];"
+    def _inputs(self) -> list[str]:
+        """Return the inputs but for the clock, the widest first, so that nothing lies between them."""
+        inputs = [wire for wire in self._ports("input") if wire != CLOCK]
+        return sorted(inputs, key=lambda wire: -int(unsigned(self._module.widths[wire])[1:]))
 
     def _header(self) -> str:
         module, name = self._module, self._name
-        text = self._text
-        # The widest first, so that nothing lies across its own size.
-        scalars = sorted(text.names.items(), key=lambda item: -min(module.widths[item[0]], WORD))
-        state = [f"    {self._field(wire, one)}  // {wire[1:]}" for wire, one in scalars]
-        inputs = [wire for wire in self._ports("input") if wire != CLOCK]
-        members = [f"  {unsigned(module.widths[wire])} {wire[1:]} = 0;" for wire in module.ports]
-        members += [f"  {unsigned(module.widths[wire])} last_{wire[1:]} = 0;" for wire in inputs]
+        state = [f"    {line}" for line in self._layout.fields()]
+        inputs = self._inputs()
+        fields = [f"  {unsigned(module.widths[wire])} {wire[1:]} = 0;" for wire in inputs]
+        size = sum(int(unsigned(module.widths[wire])[1:]) // 8 for wire in inputs)
+        if size % 8:
+            fields.append(f"  u8 rest_[{-size % 8}] = {{}};")
+        members = [
+            f"  {unsigned(module.widths[wire])} {wire[1:]} = 0;"
+            for wire in module.ports
+            if wire not in inputs
+        ]
         for index, one in enumerate(self._classes.every):
             lanes = len(one.wires)
             if one.is_state:
@@ -153,30 +194,38 @@ class _Source:
             members.append(
                 f"  {unsigned(it.width) if it.width <= WORD else 'u64'} {place}[{it.depth}]{end};  // {memory[1:]}"
             )
-        changed = " || ".join(f"{wire[1:]} != last_{wire[1:]}" for wire in inputs) or "false"
+        wakes = self._text.wakes
+        asleep = " | ".join(f"awake_[{k}]" for k in range(wakes.n_steps, wakes.n_words)) or "0"
         return "\n".join(
             [
                 "#pragma once",
                 '#include "vectors.h"',
                 *(line for values, table_name in self._numbers.items() for line in table(table_name, values)),
-                f"struct {name} {{",
-                "  struct State {",
+                f"struct alignas(8) {name}Inputs {{",
+                *fields,
+                "};",
+                f"struct {name} : {name}Inputs {{",
+                "  struct alignas(BLOCK) State {",
                 *state,
                 "  };",
                 *members,
-                "  alignas(64) State state_;",
-                "  alignas(64) State old_;",
+                f"  {name}Inputs last_;",
+                "  State state_;",
+                "  State old_;",
+                f"  u64 awake_[{max(wakes.n_words, 1)}];",
                 "  u8 clock_ = 0;",
                 f"  explicit {name}(VerilatedContext*) {{ start(); settle(); }}",
                 "  void start();",
+                "  void notice();",
                 "  void settle();",
                 "  void step();",
                 "  void final() {}",
                 "  void eval() {",
                 "    const bool rises = clk && !clock_;",
                 "    clock_ = clk;",
+                f"    if (!same<sizeof({name}Inputs)>(static_cast<{name}Inputs*>(this), &last_)) notice();",
                 "    if (rises) step();",
-                f"    if (rises || {changed}) settle();",
+                f"    if ({asleep}) settle();",
                 "  }",
                 "};",
                 "",
@@ -195,15 +244,30 @@ class _Source:
         return {memory: k for k, memory in enumerate(self._module.memories)}
 
     def _body(self, step: list[str], settle: list[str]) -> str:
-        inputs = [wire[1:] for wire in self._ports("input") if wire != CLOCK]
+        wakes = self._text.wakes
+        steps, outputs = range(wakes.n_steps), range(wakes.n_steps, wakes.n_words)
+        notice = [f"u64 wake{k} = 0;" for k in range(wakes.n_words)]
+        for wire in self._inputs():
+            notice.append(f"if ({wire[1:]} != last_.{wire[1:]}) {{ {wakes.text(('wire', wire))} }}")
+        notice += [f"awake_[{k}] |= wake{k};" for k in range(wakes.n_words)]
         functions = {
             "start": self._start(),
+            "notice": [*notice, "last_ = *this;"],
             "settle": [
                 "const State& was_ = state_;",
-                *(f"last_{wire} = {wire};" for wire in inputs),
+                *(f"const u64 run{k} = awake_[{k}];" for k in outputs),
+                *(f"awake_[{k}] = 0;" for k in outputs),
                 *settle,
             ],
-            "step": ["memcpy(&old_, &state_, sizeof state_);", "const State& was_ = old_;", *step],
+            "step": [
+                "const State& was_ = old_;",
+                *(f"const u64 run{k} = awake_[{k}];" for k in steps),
+                *(f"u64 wake{k} = 0;" for k in range(wakes.n_words)),
+                *step,
+                *self._layout.changes(),
+                *(f"awake_[{k}] = wake{k};" for k in steps),
+                *(f"awake_[{k}] |= wake{k};" for k in outputs),
+            ],
         }
         lines = [f'#include "{self._name}.h"']
         for function, body in functions.items():
@@ -213,7 +277,7 @@ class _Source:
     def _start(self) -> list[str]:
         """Return the lines that give everything its first value."""
         module, text = self._module, self._text
-        lines = ["memset(&state_, 0, sizeof state_);"]
+        lines = ["memset(&state_, 0, sizeof state_);", "memset(awake_, 0xff, sizeof awake_);"]
         for wire, name in text.names.items():
             if value := module.initial.get(wire, 0):
                 lines += set_lines(f"state_.{name}", value, module.widths[wire])
@@ -228,7 +292,7 @@ class _Source:
             lines.append(f"memset({place}, 0, sizeof {place});")
             for at, value in words_of_memory(it.contents, it.width, it.depth):
                 lines += set_lines(f"{place}[{at}]", value, it.width)
-        return lines
+        return [*lines, "old_ = state_;"]
 
     def _lane_contents(self, index: int) -> Iterable[str]:
         one = self._classes.every[index]
@@ -245,4 +309,5 @@ class _Source:
             "registers": kinds["register"],
             "classes": len(self._classes.every),
             "wires in classes": len(self._classes.place),
+            "units": self._units,
         }

@@ -6,12 +6,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from erbium.gen.netlist.bits import Bits, Sig, cut, width_of
 from erbium.gen.netlist.module import Netlist
 from erbium.gen.vectors.classes import Classes
 from erbium.gen.vectors.graph import READ, operators
-from erbium.gen.vectors.guards import Guards, Path, Step, Value
+from erbium.gen.vectors.guards import Guards, Path, Step, Uses, Value, Values
+
+if TYPE_CHECKING:
+    from erbium.gen.vectors.activity import Wakes
 
 WORD = 64
 
@@ -55,7 +59,7 @@ class Text:
     ----------
     module : Netlist
     classes : Classes
-    guards : Guards
+    values : Values
     compute : callable
         Returns the lines that compute a value.
 
@@ -63,10 +67,16 @@ class Text:
     ----------
     names : dict of str to str
         Of everything that keeps its value from clock to clock.
+    guards : Guards
+        Of the unit that is being written.
+    wakes : Wakes
+        What a change wakes; set when all units are known.
     """
 
-    def __init__(self, module: Netlist, classes: Classes, guards: Guards, compute: Compute) -> None:
-        self.module, self.classes, self.guards = module, classes, guards
+    def __init__(self, module: Netlist, classes: Classes, values: Values, compute: Compute) -> None:
+        self.module, self.classes, self._values = module, classes, values
+        self.guards = Guards(values)
+        self.wakes: Wakes
         self._compute = compute
         self._blocks: list[Block] = [Block(())]
         self.names = {
@@ -80,14 +90,15 @@ class Text:
             for index, cell in enumerate(reads)
             if cell.flag("CLK_ENABLE") and cell.wire("DATA") not in classes.place
         }
-        values = [*operators(module), *(cell.wire("DATA") for cell in reads if not cell.flag("CLK_ENABLE"))]
-        self._local = {wire: f"n{index}" for index, wire in enumerate(values)}
+        wires = [*operators(module), *(cell.wire("DATA") for cell in reads if not cell.flag("CLK_ENABLE"))]
+        self._local = {wire: f"n{index}" for index, wire in enumerate(wires)}
         self.memories = {name: f"q{index}" for index, name in enumerate(module.memories)}
 
     # --- blocks
 
-    def begin(self) -> list[str]:
-        """Begin a function; return its lines, to which everything that is computed unconditionally goes."""
+    def begin(self, uses: Uses) -> list[str]:
+        """Begin a unit that reads signals; return its lines, to which what is computed unconditionally goes."""
+        self.guards = Guards(self._values, uses)
         self._blocks = [Block(())]
         return self._blocks[0].lines
 

@@ -28,6 +28,14 @@ typedef int16_t S16 __attribute__((vector_size(2 * VL)));
 typedef u32 V32 __attribute__((vector_size(4 * VL)));
 typedef int32_t S32 __attribute__((vector_size(4 * VL)));
 
+// Loops over lanes are short, so that their ends cost more than their text.
+#if defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll_count(16)")
+#else
+#define UNROLLED _Pragma("GCC unroll 16")
+#endif
+#define EACH_VECTOR(lanes) UNROLLED for (int i = 0; i < vectors(lanes); ++i)
+
 constexpr int vectors(int lanes) { return (lanes + VL - 1) / VL; }
 
 static inline V16 all16(u64 x) { return V16{} + u16(x); }
@@ -91,12 +99,6 @@ static inline void put(u64* b, int low, int n, u64 value) {
     const u64 m = n < 64 ? (u64(1) << n) - 1 : ~u64(0);
     b[k] = (b[k] & ~(m << off)) | (value & m) << off;
     if (off + n > 64) b[k + 1] = (b[k + 1] & ~(m >> (64 - off))) | (value & m) >> (64 - off);
-}
-
-static inline u64 count(const u64* b, int low, int n) {
-    u64 sum = 0;
-    for (; n > 0; low += 64, n -= 64) sum += u64(__builtin_popcountll(cut(b, low, n < 64 ? n : 64)));
-    return sum;
 }
 
 static inline u64 few(u64 count) { return count > 3 ? 3 : count; }
@@ -166,6 +168,41 @@ static inline void sshr(const u64* a, u64 distance, u64* y, int n, int width) {
     for (int k = 0; k < n; ++k)
         if (u64(64) * k >= kept) y[k] = ~u64(0);
         else if (kept - u64(64) * k < 64) y[k] |= ~u64(0) << (kept - u64(64) * k);
+}
+
+// Whether memory is equal, of a size in whole words that the compiler knows.
+template <int size>
+static inline bool same(const void* a, const void* b) {
+    u64 differs = 0;
+    for (int k = 0; k < size; k += 8) {
+        u64 x, y;
+        memcpy(&x, (const char*)a + k, 8);
+        memcpy(&y, (const char*)b + k, 8);
+        differs |= x ^ y;
+    }
+    return !differs;
+}
+
+// Words of registers, as many as the machine compares at once.
+typedef u64 Words __attribute__((vector_size(2 * VL)));
+constexpr int BLOCK = 64;
+#define EACH_PART UNROLLED for (int j = 0; j < BLOCK / int(sizeof(Words)); ++j)
+
+// Part `j` of a block of registers, all ones in the words that are not what they were; from then on they were it.
+static inline Words changed(const void* now, void* was, int block, int j) {
+    const Words x = ((const Words*)((const char*)now + BLOCK * block))[j];
+    Words* const place = (Words*)((char*)was + BLOCK * block) + j;
+    const Words differs = (Words)(x != *place);
+    *place = x;
+    return differs;
+}
+
+static inline Words part(const u64* table, int j) { return ((const Words*)table)[j]; }
+
+static inline u64 together(Words x) {
+    u64 sum = 0;
+    for (int k = 0; k < int(sizeof(Words) / 8); ++k) sum |= x[k];
+    return sum;
 }
 
 struct VerilatedContext {};
