@@ -74,6 +74,22 @@ def joined(values: Iterable[Value]) -> Value:
     return level[0]
 
 
+def sum_with_carry(a: Value, b: Value, carry: Value) -> Value:
+    """Return ``a + b + carry`` of two signed values and a bit, with a single carry chain."""
+    width = max(len(a), len(b)) + 1
+    total = Cat(Const(1, 1), extended(a, width)) + Cat(carry, extended(b, width))
+    return total[1 : width + 1].as_signed()
+
+
+def shifted_up(value: Value, amount: Value, most: int, fill: Value) -> Value:
+    """Return a signed value shifted up by 0 ... `most`; `fill` takes the places that become free."""
+    full = len(value) + most
+    for bit in range(most.bit_length()):
+        width = min(len(value) + (1 << bit), full)
+        value = Mux(amount[bit], Cat(fill.replicate(1 << bit), value)[:width], extended(value, width))
+    return value.as_signed()
+
+
 def reversed_bits(value: Value) -> Value:
     """Return the bits of a value in reversed order."""
     return Cat(*reversed([value[bit] for bit in range(len(value))]))

@@ -677,8 +677,8 @@ MUTANTS = [
     Mutant(
         "core-causal-zone",
         "core.row_lanes",
-        "late1 & ~late2",
-        "late1",
+        "seen & ~late2",
+        "seen",
         "CoreEngine",
         "machine",
         "learning/stall=1",
@@ -712,9 +712,9 @@ MUTANTS = [
     ),
     Mutant(
         "core-plastic-state",
-        "core.micro_unit",
-        "Mux(self.kept[number], x[number], clipped)",
-        "clipped",
+        "core.sweeper",
+        "self.kept.bit_select(stored_code.destination, 1)",
+        "0 & self.kept.bit_select(stored_code.destination, 1)",
         "CoreEngine",
         "passes",
         "learning/stall=1",

@@ -84,12 +84,14 @@ class NeuronMemories(Signature):
     -------
     port_word, trace_word, constant_word : Out, port : Out(1), port_read, trace_read : Out(1)
         What is read; `constant_word` is counted from the first one of a population.
-    port_data : In(16 * lanes), trace_data : In, constant_data : In(16 * lanes)
+    port_data : In(16 * lanes), trace_data : In
         A clock later, until the next read.
     port_write : Out(1), port_write_word : Out, port_write_port : Out(1), port_write_data : Out(16)
         Sets the ports of all neurons of a word.
     trace_write : Out(parts), trace_write_word : Out, trace_write_data : Out
         Words and histories, of each part of a word with an enable of its own.
+    draw : Out(32), keep : Out(9), quiet : In(lanes)
+        Neurons of the constants of two clocks before that this draw leaves out: each is kept with `keep` of 256.
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
@@ -104,7 +106,6 @@ class NeuronMemories(Signature):
                 "trace_read": Out(1),
                 "trace_data": In(traces),
                 "constant_word": Out(word),
-                "constant_data": In(16 * hardware.lanes),
                 "port_write": Out(1),
                 "port_write_word": Out(word),
                 "port_write_port": Out(1),
@@ -112,6 +113,9 @@ class NeuronMemories(Signature):
                 "trace_write": Out(hardware.parts),
                 "trace_write_word": Out(word),
                 "trace_write_data": Out(traces),
+                "draw": Out(32),
+                "keep": Out(9),
+                "quiet": In(hardware.lanes),
             }
         )
 

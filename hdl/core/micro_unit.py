@@ -6,7 +6,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.core.layouts import layout_of
-from erbium.hdl.fixed import reversed_bits, saturated, saturated_sum
+from erbium.hdl.fixed import reversed_bits, saturated, saturated_sum, sum_with_carry
 from erbium.hdl.neuron_unit import NOISE_WIDTH
 from erbium.sw_model.description.machine import OPERATION, POPULATION, Operand
 from erbium.sw_model.programs import FRACTION_BITS, MAX_STATES, RESET_MODES
@@ -51,7 +51,9 @@ class MicroUnit(wiring.Component):
     dither : In(8)
         Low bits of the tick.
     kept : In(4)
-        States that neither an operation nor a reset changes.
+        States that no reset changes. That no operation does either is up to what comes as `operation`.
+    idle : In(1)
+        There is no neuron: word and spike are 0.
     wants : Out(1), blocked : In(1)
         At stage 5: it would spike; it must not.
     neuron_o : Out(NeuronPlace), spike_o : Out(1), word_o : Out(16, signed)
@@ -77,6 +79,7 @@ class MicroUnit(wiring.Component):
                 "final": In(1),
                 "dither": In(8),
                 "kept": In(MAX_STATES),
+                "idle": In(1),
                 "wants": Out(1),
                 "blocked": In(1),
                 "neuron_o": Out(NeuronPlace()),
@@ -107,7 +110,9 @@ class MicroUnit(wiring.Component):
                 with m.Case(code):
                     m.d.comb += operand.eq(source)
         term = Signal(Shape(16 + FRACTION_BITS, signed=True), reset_less=True)
-        m.d.sync += term.eq((operand << FRACTION_BITS) >> operation.shift)
+        # -x is ~x and a carry of 1.
+        shifted_term = (operand << FRACTION_BITS) >> operation.shift
+        m.d.sync += term.eq(shifted_term ^ operation.negative.replicate(len(term)))
         second = Signal(layout_of(OPERATION), reset_less=True)
         valid_2, final_2 = Signal(), Signal()
         m.d.sync += [second.eq(operation), valid_2.eq(self.valid), final_2.eq(self.valid & self.final)]
@@ -117,7 +122,7 @@ class MicroUnit(wiring.Component):
         start = (Array(x)[second.destination] + second.bias) << FRACTION_BITS
         before = Mux(second.first, start, total)
         with m.If(valid_2):
-            m.d.sync += total.eq(Mux(second.negative, before - term, before + term))
+            m.d.sync += total.eq(sum_with_carry(before, term, second.negative))
         third = Signal(layout_of(OPERATION), reset_less=True)
         last_3, final_3 = Signal(), Signal()
         m.d.sync += [third.eq(second), last_3.eq(valid_2 & second.last), final_3.eq(final_2)]
@@ -125,12 +130,21 @@ class MicroUnit(wiring.Component):
         # Stage 3.
         new = [Signal(S16, name=f"new{state}", reset_less=True) for state in range(MAX_STATES)]
         exact = (total + reversed_bits(self.dither)) >> FRACTION_BITS
-        clipped = Mux(exact < third.lower, third.lower, Mux(exact > third.upper, third.upper, exact))
+        clipped = Signal(S16)
+        m.d.comb += clipped.eq(
+            Mux(exact < third.lower, third.lower, Mux(exact > third.upper, third.upper, exact))
+        )
+        # What the plasticity word looks at is kept when it comes by.
+        gated, modulating = Signal(S16, reset_less=True), Signal(S16, reset_less=True)
         with m.If(last_3):
             with m.Switch(third.destination):
                 for number, state in enumerate(new):
                     with m.Case(number):
-                        m.d.sync += state.eq(Mux(self.kept[number], x[number], clipped))
+                        m.d.sync += state.eq(clipped)
+            with m.If(third.destination == population.gate):
+                m.d.sync += gated.eq(clipped)
+            with m.If(third.destination == population.state):
+                m.d.sync += modulating.eq(clipped)
         rest, mute = Signal(16, reset_less=True), Signal(reset_less=True)
         with m.If(final_3):
             m.d.sync += [rest.eq(refractory), mute.eq(silent)]
@@ -143,14 +157,13 @@ class MicroUnit(wiring.Component):
         )
         opened, shifted = Signal(reset_less=True), Signal(S16, reset_less=True)
         rest_5 = Signal(16, reset_less=True)
-        gated = Array(new)[population.gate]
         m.d.sync += [
             wants.eq((new[0] >= threshold) & ~resting & ~mute),
             resting_5.eq(resting),
             mute_5.eq(mute),
             rest_5.eq(rest - resting),
             opened.eq((gated >= population.lower) & (gated < population.upper)),
-            shifted.eq(Array(new)[population.state] >> population.word_shift),
+            shifted.eq(modulating >> population.word_shift),
         ]
 
         # Stage 5.
@@ -164,34 +177,36 @@ class MicroUnit(wiring.Component):
             self.spike_o.eq(spike),
             self.word_o.eq(Mux(mute_5, 0, self._word(opened, shifted))),
         ]
+        with m.If(self.idle):
+            m.d.sync += [self.spike_o.eq(0), self.word_o.eq(0)]
         return m
 
     def _reset(self, m: Module, number: int, state: Value, spike: Value, resting: Value) -> Value:
-        """Return a state after what a spike, or the rest after one, does to it."""
-        value = self.population[f"reset{number}"]
-        after = Signal(S16, name=f"after{number}")
-        m.d.comb += after.eq(state)
-        with m.If(spike):
-            with m.Switch(self.population[f"mode{number}"]):
-                with m.Case(RESET_MODES.index("set")):
-                    m.d.comb += after.eq(value)
-                with m.Case(RESET_MODES.index("add")):
-                    m.d.comb += after.eq(saturated_sum(state, value))
-                with m.Case(RESET_MODES.index("max")):
-                    m.d.comb += after.eq(Mux(state < value, value, state))
+        """Return a state after what a spike, or the rest after one, does to it.
+
+        It is a sum of the state, or 0, and of the value, or 0.
+        """
+        value, mode = self.population[f"reset{number}"], self.population[f"mode{number}"]
+        changes = ~self.kept[number]
+        sets, adds, raises = (changes & (mode == RESET_MODES.index(name)) for name in ("set", "add", "max"))
+        replaced, added = Signal(name=f"replaced{number}"), Signal(name=f"added{number}")
+        m.d.comb += replaced.eq(spike & (sets | (raises & (state < value))))
         if number == 0:
-            with m.If(resting & self.population.hold):
-                m.d.comb += after.eq(value)
-        with m.If(self.kept[number]):
-            m.d.comb += after.eq(state)
-        return after
+            with m.If(resting & self.population.hold & changes):
+                m.d.comb += replaced.eq(1)
+        m.d.comb += added.eq(replaced | (spike & adds))
+        return saturated_sum(
+            (state.as_unsigned() & (~replaced).replicate(16)).as_signed(),
+            (value.as_unsigned() & added.replicate(16)).as_signed(),
+        )
 
     def _word(self, opened: Value, shifted: Value) -> Value:
         """Return the plasticity word."""
         population = self.population
-        base = Mux(opened, population.inside, population.outside)
-        term = population.term
-        added = (term == TERMS.index("state")) | ((term == TERMS.index("gated")) & opened)
-        below = term == TERMS.index("below")
-        total = base + Mux(added, shifted, 0) + Mux(below, population.offset - shifted, 0)
-        return saturated(total, 16)
+        below = population.term == TERMS.index("below")
+        offset = Mux(below, population.offset, 0)
+        base = Mux(opened, population.inside + offset, population.outside + offset)
+        has_term = (population.term == TERMS.index("state")) | below
+        has_term |= (population.term == TERMS.index("gated")) & opened
+        term = (shifted.as_unsigned() & has_term.replicate(16)) ^ below.replicate(16)
+        return saturated(sum_with_carry(base, term.as_signed(), below), 16)

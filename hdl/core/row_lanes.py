@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,7 +16,7 @@ from erbium.hdl.core.layouts import (
     layout_of,
     trace_layout,
 )
-from erbium.hdl.core.synapse_lane import LEARNED, SynapseLane
+from erbium.hdl.core.synapse_lane import LEARNED, N_COARSE, N_FINE, SENT_WIDTH, SynapseLane, scalings
 from erbium.hdl.core.window_memory import WindowMemory
 from erbium.hdl.fixed import delayed, total_of
 from erbium.hdl.marks import COLLISION_FREE
@@ -137,7 +137,6 @@ class RowLanes(wiring.Component):
         m.submodules.constant_memory = rom = WordRom(words, 16 * lanes)
         m.d.comb += [
             rom.address.eq(Mux(self.sweeping, memories.constant_word, slots[0].word)),
-            memories.constant_data.eq(rom.data),
         ]
         constant = delayed(m, rom.data, 1, "constant", cleared=False)
 
@@ -156,18 +155,35 @@ class RowLanes(wiring.Component):
 
         # --- what the rows share ---------------------------------------------------------------------------
         zones = self._zones(m, slots[1])
-        heights = Signal(36)
-        codes = [HEIGHT_LAYOUT(Signal(6, name=f"code_{name}")) for name in HEIGHT_NAMES]
-        for code, name in zip(codes, HEIGHT_NAMES, strict=True):
-            m.d.comb += [
-                code.eq(population[name]),
-                code.negative.eq(HEIGHT_LAYOUT(population[name]).negative ^ self.reversed),
-            ]
-        m.d.comb += heights.eq(Cat(*(code.as_value() for code in codes[:6])))
-        by_word = Cat(population.causal_by_word, population.acausal_by_word, population.presynaptic_by_word)
+        codes, by_word = self._heights(slots)
         rounding_mask = Signal(16)
         m.d.comb += rounding_mask.eq((1 << population.rounding) - 1)
         tail = ((2 << population.last_lane) - 1)[:lanes]
+        # Bounds of weights are within the width of the lanes: other projections do not fit.
+        lowest, highest = (projection[name][:width].as_signed() for name in ("lowest", "highest"))
+        triple = Signal(Shape(SENT_WIDTH, signed=True), reset_less=True)
+        scale = Signal(scalings(width), reset_less=True)
+        coarse, fine = Signal(N_COARSE, reset_less=True), Signal(N_FINE, reset_less=True)
+        m.d.sync += [
+            triple.eq((projection.weight << 1) + projection.weight),
+            scale.eq(Cat(*(projection.width == each + 4 for each in range(len(scale))))),
+            coarse.eq(Cat(*(population.rounding[2:] == each for each in range(N_COARSE)))),
+            fine.eq(Cat(*(population.rounding[:2] == each for each in range(N_FINE)))),
+        ]
+        # The sweep asks which neurons are silent in a sample, the rows which synapses.
+        blank, keep = Signal(32, reset_less=True), Signal(9, reset_less=True)
+        m.d.sync += [
+            blank.eq(Mux(self.sweeping, memories.draw, slots[1].blank)),
+            keep.eq(Mux(self.sweeping, memories.keep, projection.keep)),
+        ]
+        # Where steps are taken from the weight (eRBP), -((e + r) >> R) is (-e + 2^R - 1 - r) >> R.
+        random = Signal(16, reset_less=True)
+        m.d.sync += random.eq((slots[6].draw[:16] ^ self._negative().replicate(16)) & rounding_mask)
+        # With soft bounds a step is dropped from these weights on.
+        edge = Shape(width + 1, signed=True)
+        soft_lowest, soft_highest = Signal(edge, reset_less=True), Signal(edge, reset_less=True)
+        room = slots[7].draw[25:]
+        m.d.sync += [soft_lowest.eq(lowest + room), soft_highest.eq(highest - room)]
 
         # --- lanes -----------------------------------------------------------------------------------------
         # A port that is still under way: of the slot before (stage 5 to 4), and of the two before that.
@@ -193,29 +209,30 @@ class RowLanes(wiring.Component):
                 unit.constant.eq(constant.word_select(lane, 16)),
                 unit.mask.eq(slots[2].mask[lane]),
                 unit.zones.eq(zones),
-                unit.keep.eq(projection.keep),
-                unit.blank.eq(slots[2].blank),
+                unit.keep.eq(keep),
+                unit.blank.eq(blank),
+                memories.quiet[lane].eq(unit.quiet),
                 unit.transmit.eq(slots[2].transmit),
                 unit.fixed.eq(projection.fixed),
-                unit.width.eq(projection.width),
+                unit.scale.eq(scale),
                 unit.amplitude.eq(projection.weight),
+                unit.triple.eq(triple),
                 unit.old.eq(Mux(from_next, unit.total, old.as_signed())),
-                unit.heights.eq(heights),
+                unit.heights.eq(Cat(*codes[:6])),
                 unit.presynaptic.eq(codes[6]),
-                unit.spiked.eq(slots[3].transmit),
                 unit.by_word.eq(by_word),
-                unit.negative.eq(population.rule == RuleKind.ERBP),
                 unit.finish.eq(self.finish),
-                unit.bound.eq(Mux(slots[2].causal, projection.highest, projection.lowest)),
+                unit.bound.eq(Mux(slots[2].causal, highest, lowest)),
                 unit.reversed.eq(self.reversed),
-                unit.finish_shift.eq(END_ROUNDING - Mux(slots[3].causal, population.up, population.down)),
-                unit.learn.eq(slots[10].learn),
-                unit.random.eq(slots[7].draw[:16] & rounding_mask),
-                unit.rounding.eq(population.rounding),
+                unit.learn.eq(slots[9].learn),
+                unit.random.eq(random),
+                unit.coarse.eq(coarse),
+                unit.fine.eq(fine),
                 unit.soft.eq(population.soft),
-                unit.soft_random.eq(slots[9].draw[25:]),
-                unit.lowest.eq(projection.lowest),
-                unit.highest.eq(projection.highest),
+                unit.soft_lowest.eq(soft_lowest),
+                unit.soft_highest.eq(soft_highest),
+                unit.lowest.eq(lowest),
+                unit.highest.eq(highest),
                 some[lane].eq(unit.some & (~slots[8].last_word | tail[lane])),
                 changed[lane].eq(unit.changed),
             ]
@@ -240,7 +257,7 @@ class RowLanes(wiring.Component):
         return m
 
     def _zones(self, m: Module, slot: data.View) -> Value:
-        """Return masks over a history for a slot at stage 1: they are there at stage 2.
+        """Return the masks of :class:`SynapseLane` for a slot at stage 1: they are there at stage 2.
 
         Bit j of a history is j + 1 ticks old. After the row's spike, ``age - 1 - j`` ticks later, it is causal; before
         the present event, by j ticks, acausal.
@@ -256,15 +273,39 @@ class RowLanes(wiring.Component):
         seen = below(slot.age)
         late1, late2 = below(since(population.zone1)), below(since(population.zone2))
         near1, near2 = below(population.zone1), below(population.zone2)
-        causal = [seen & ~late1, late1 & ~late2, late2]
-        acausal = [seen & near1, seen & near2 & ~near1, seen & ~near2]
+        # The first zone that is met counts, so each mask may have the zones before in it.
+        masks = [seen & ~late1, seen & ~late2, seen & near1, seen & near2, seen]
         result = []
-        for name, group, part in (("causal", causal, slot.causal), ("acausal", acausal, slot.transmit)):
-            for zone, mask in enumerate(group):
-                register = Signal(window, name=f"{name}_zone_{zone}", reset_less=True)
-                m.d.sync += register.eq(Mux(part, mask, 0))
-                result.append(register)
+        for number, mask in enumerate(masks):
+            register = Signal(window, name=f"zone_{number}", reset_less=True)
+            m.d.sync += register.eq(mask)
+            result.append(register)
         return Cat(*result)
+
+    def _negative(self) -> Value:
+        """Whether steps are taken from the weight and not added."""
+        return self.population.rule == RuleKind.ERBP
+
+    def _heights(self, slots: list[data.View]) -> tuple[list[Value], Value]:
+        """Return the codes of the heights for a slot at stage 3, and which are times the word.
+
+        A pass at the end has a single term, in place of the presynaptic one: the way to a bound, shifted.
+        """
+        population, slot = self.population, slots[3]
+        codes: list[Value] = []
+        for number, name in enumerate(HEIGHT_NAMES):
+            code = HEIGHT_LAYOUT(population[name])
+            part = slot.causal if number < 3 else slot.transmit
+            negative = code.negative ^ self.reversed ^ self._negative()
+            codes.append(Cat(code.zero | ~part, negative, code.shift))
+        way = (END_ROUNDING - Mux(slot.causal, population.up, population.down))[:4]
+        codes[-1] = Mux(self.finish, Cat(Const(0, 2), way), codes[-1])
+        by_word = Cat(
+            population.causal_by_word,
+            population.acausal_by_word,
+            population.presynaptic_by_word | self.finish,
+        )
+        return codes, by_word
 
     def _count(
         self, m: Module, slots: list[data.View], valids: list[Value], some: Value, changed: Value

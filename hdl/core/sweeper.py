@@ -12,17 +12,21 @@ from erbium.hdl.core.micro_unit import STAGES, MicroUnit, NeuronPlace
 from erbium.hdl.core.noise_source import NoiseSource
 from erbium.hdl.core.window_memory import WindowMemory
 from erbium.hdl.fixed import delayed, total_of
-from erbium.hdl.rng import mixed_byte
 from erbium.sw_model.description.machine import (
     BEGINNING,
     OPERATION,
+    PLACE_WIDTH,
     POPULATION,
     SPIKE_WIDTH,
     CoreHardware,
+    Operand,
     Window,
     window_shapes,
 )
-from erbium.sw_model.programs import MAX_STATES
+from erbium.sw_model.programs import MAX_STATES, STATE_MAX, STATE_MIN
+
+STATE_WIDTH = 16
+"""Bits of a field of what is stored of a neuron."""
 
 
 class Sweeper(wiring.Component):
@@ -117,7 +121,9 @@ class Sweeper(wiring.Component):
         first_word = population.neuron_first
         first_part = (first_word << bits)[: self._part_width]
 
-        m.submodules.state_memory = states = WindowMemory(*window_shapes(hw)[Window.STATES])
+        m.submodules.state_memory = states = WindowMemory(
+            *window_shapes(hw)[Window.STATES], period=PLACE_WIDTH, granularity=STATE_WIDTH
+        )
         wiring.connect(m, states.host, wiring.flipped(self.states))
         m.submodules.operation_memory = program = WindowMemory(*window_shapes(hw)[Window.OPERATIONS])
         wiring.connect(m, program.host, wiring.flipped(self.operations))
@@ -141,11 +147,12 @@ class Sweeper(wiring.Component):
         sub_fetched = fetched[:bits]
         last_fetched = fetched == population.part_last
         busy = Signal()
+        clearing, clear_write = Signal(), Signal()
         m.d.comb += [
             self.busy.eq(busy),
             memories.port_word.eq(fetched_word),
             memories.trace_word.eq(fetched_word),
-            memories.constant_word.eq(fetched >> bits),
+            memories.constant_word.eq(Mux(clear_write, fetched + 1, fetched) >> bits),
             memories.port_write_word.eq(fetched_word),
         ]
 
@@ -161,9 +168,23 @@ class Sweeper(wiring.Component):
         history_loaded = Signal(history_width * units, reset_less=True)
         with m.If(load):
             m.d.sync += history_loaded.eq(all_histories.word_select(sub, history_width * units))
-        code = layout_of(OPERATION)(program.read_data)
+        # Operations wait in a register on their way to all units, and are read as many clocks ahead. Those of a state
+        # that is kept leave it as it is.
+        stored_code, code = (
+            layout_of(OPERATION)(program.read_data),
+            Signal(layout_of(OPERATION), reset_less=True),
+        )
         next_operation = Signal(5)
         m.d.comb += program.read_address.eq(Cat(next_operation, population.group))
+        m.d.sync += code.eq(stored_code)
+        with m.If(self.kept.bit_select(stored_code.destination, 1)):
+            m.d.sync += [
+                code.source.eq(Operand.ZERO),
+                code.negative.eq(0),
+                code.bias.eq(0),
+                code.lower.eq(STATE_MIN),
+                code.upper.eq(STATE_MAX),
+            ]
         unit_list = []
         for number in range(units):
             m.submodules[f"unit_{number}"] = unit = MicroUnit()
@@ -180,6 +201,7 @@ class Sweeper(wiring.Component):
                 unit.final.eq(final),
                 unit.dither.eq(self.tick),
                 unit.kept.eq(self.kept),
+                unit.idle.eq(clearing),
             ]
         # Stage 3: what the unit that is loaded next would overwrite.
         third = delayed(m, valid & final, 2, "final")
@@ -187,6 +209,8 @@ class Sweeper(wiring.Component):
         written, histories = Signal(16), Signal(history_width * units, reset_less=True)
         with m.If(third):
             m.d.sync += [written.eq(worked), histories.eq(history_loaded)]
+        with m.If(clearing):
+            m.d.sync += histories.eq(0)
 
         last_written = written == population.part_last
         there = Mux(last_written, (2 << population.last_unit) - 1, (1 << units) - 1)[:units]
@@ -211,13 +235,16 @@ class Sweeper(wiring.Component):
         ends_word = last_written | (place == per_word - 1)
         some = Cat(*(unit.word_o.any() for unit in unit_list)) & there
         written_word = (first_word + (written >> bits))[: len(memories.port_word)]
-        clearing, clear_write = Signal(), Signal()
-        beginning = Signal(self.place)
+        written_places = Signal(self.place)
         m.d.comb += [
             states.read_address.eq(first_part + fetched),
             states.write_address.eq(first_part + Mux(clearing, fetched, written)),
-            states.write_data.eq(Mux(clearing, beginning, Cat(*(unit.neuron_o for unit in unit_list)))),
-            states.write_enable.eq(done | clear_write),
+            states.write_data.eq(written_places),
+            states.write_enable.eq(
+                Mux(done, -1, Mux(clear_write, Cat(~population.lasting, Const(0b11, 2)), 0))
+            ),
+            states.fill.eq(Mux(clearing, (1 << (MAX_STATES + 1)) - 1, 0)),
+            states.fill_data.eq(Cat(*(self.beginning[f"initial{state}"] for state in range(MAX_STATES)))),
             self.spikes_address.eq(self.slot + population.spike_first + spike_word),
             self.spikes_data.eq(with_new),
             self.spikes_enable.eq(done & ends_word),
@@ -235,8 +262,8 @@ class Sweeper(wiring.Component):
             old = histories.word_select(lane % units, history_width)
             shifted = Cat(unit.spike_o, old)[:history_width]
             m.d.comb += [
-                new_traces[lane].word.eq(Mux(clearing, 0, unit.word_o)),
-                new_traces[lane].history.eq(Mux(clearing, 0, shifted)),
+                new_traces[lane].word.eq(unit.word_o),
+                new_traces[lane].history.eq(shifted),
             ]
         write_sub = Mux(clearing, sub_fetched, written[:bits]) if bits else Const(0, 1)
         m.d.comb += memories.trace_write.eq(Mux(clear_write | (done & self.form), 1 << write_sub, 0))
@@ -249,14 +276,13 @@ class Sweeper(wiring.Component):
             ]
 
         # --- clearing --------------------------------------------------------------------------------------
-        constants = memories.constant_data.word_select(sub, 16 * units)
-        for number in range(units):
-            quiet = mixed_byte(self.silence_draw, constants.word_select(number, 16)) >= population.keep[:8]
-            m.d.comb += beginning[number].silent.eq(self.silence & ~population.keep[8] & quiet)
-            for state in range(MAX_STATES):
-                initial = self.beginning[f"initial{state}"]
-                kept = stored[number][f"x{state}"]
-                m.d.comb += beginning[number][f"x{state}"].eq(Mux(population.lasting[state], kept, initial))
+        # The places of all neurons are filled with the same, but for whether they are silent: the lanes know that.
+        quiet = memories.quiet.word_select(sub, units)
+        m.d.comb += [memories.draw.eq(self.silence_draw), memories.keep.eq(population.keep)]
+        for number, unit in enumerate(unit_list):
+            m.d.comb += written_places[number].eq(unit.neuron_o)
+            with m.If(clearing):
+                m.d.comb += written_places[number].silent.eq(self.silence & quiet[number])
 
         # --- control ---------------------------------------------------------------------------------------
         draw = Signal()
@@ -294,7 +320,7 @@ class Sweeper(wiring.Component):
             with m.State("WORK"):
                 m.d.comb += valid.eq(phase <= population.last_operation)
                 with m.If(valid):
-                    m.d.comb += next_operation.eq(operation + 1)
+                    m.d.comb += next_operation.eq(operation + 2)
                     m.d.sync += operation.eq(operation + 1)
                 with m.If(more):
                     self._fetch(m, phase, new_word, port0)
@@ -342,7 +368,7 @@ class Sweeper(wiring.Component):
                 fetched.eq(fetched + 1),
                 more.eq(~last_fetched),
             ]
-            m.d.comb += next_operation.eq(0)
+            m.d.comb += next_operation.eq(1)
         return m
 
     def _fetch(self, m: Module, phase: Value, new_word: Value, port0: Signal) -> None:

@@ -19,12 +19,18 @@ class WindowMemory(wiring.Component):
     ----------
     depth, width : int
         Words, and bits of a word.
+    period, granularity : int, optional
+        A word is the same group of fields over and over, of `period` bits; each `granularity` bits of it are a field.
+        Without them a word is one field.
 
     Members
     -------
     read_address : In, read_enable : In(1), read_data : Out(width)
         `read_data` belongs to the address of the last clock in which reading was enabled.
-    write_enable : In(1), write_address : In, write_data : In(width)
+    write_enable : In(fields), write_address : In, write_data : In(width)
+        Which fields are written, in each group.
+    fill : In(fields), fill_data : In(period)
+        Fields that are the same in each group: they take these data, on the way of those of the host, and cost nothing.
     host : In(HostAccess)
         A word has :func:`erbium.sw_model.description.machine.pieces_of` places.
 
@@ -33,17 +39,22 @@ class WindowMemory(wiring.Component):
     Latency of a read: one clock.
     """
 
-    def __init__(self, depth: int, width: int) -> None:
+    def __init__(
+        self, depth: int, width: int, *, period: int | None = None, granularity: int | None = None
+    ) -> None:
         self.depth, self.width = depth, width
-        address = index(depth)
+        self._period, self._granularity = period or width, granularity or width
+        address, fields = index(depth), self._period // self._granularity
         super().__init__(
             {
                 "read_address": In(address),
                 "read_enable": In(1, init=1),
                 "read_data": Out(width),
-                "write_enable": In(1),
+                "write_enable": In(fields),
                 "write_address": In(address),
                 "write_data": In(width),
+                "fill": In(fields),
+                "fill_data": In(self._period),
                 "host": In(HostAccess()),
             }
         )
@@ -62,17 +73,29 @@ class WindowMemory(wiring.Component):
             m.submodules[f"piece_{number}"] = store = memory.Memory(
                 shape=size, depth=self.depth, init=[], attrs=COLLISION_FREE
             )
-            read, write = store.read_port(), store.write_port()
+            field_size = min(self._granularity, size)
+            read, write = store.read_port(), store.write_port(granularity=field_size)
             mine = piece == number if shift else 1
             m.d.comb += [
                 read.addr.eq(Mux(self.host.valid, word, self.read_address)),
                 read.en.eq(self.read_enable | self.host.valid),
                 write.addr.eq(Mux(self.host.valid, word, self.write_address)),
-                write.data.eq(
-                    Mux(self.host.valid, self.host.write_data, self.write_data[start : start + size])
-                ),
-                write.en.eq(Mux(self.host.valid, self.host.write & mine, self.write_enable)),
             ]
+            for at in range(0, size, field_size):
+                first = (start + at) % self._period
+                field = first // self._granularity
+                shared = Mux(
+                    self.host.valid,
+                    self.host.write_data[at : at + field_size],
+                    self.fill_data[first : first + field_size],
+                )
+                own = self.write_data[start + at : start + at + field_size]
+                m.d.comb += [
+                    write.data[at : at + field_size].eq(Mux(self.host.valid | self.fill[field], shared, own)),
+                    write.en[at // field_size].eq(
+                        Mux(self.host.valid, self.host.write & mine, self.write_enable[field])
+                    ),
+                ]
             parts.append(read.data)
         m.d.comb += self.read_data.eq(Cat(parts))
         if read_piece is None:
