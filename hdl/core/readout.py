@@ -31,7 +31,7 @@ class CoreReadout(wiring.Component):
         and two for each word.
     search : In(1)
         Look for the best: most spikes; of those with as many the one with the larger state 0, then the first one. A
-        clock for each class and three more.
+        clock for each class and four more.
     busy : Out(1)
         From the clock after one of these until it is done.
     most : Out(13), best : Out(12)
@@ -87,13 +87,16 @@ class CoreReadout(wiring.Component):
             write.addr.eq(at),
             self.state_word.eq(place >> unit_bits),
         ]
-        looking = Signal()
+        # What the memories say is compared a clock later.
+        looking, seen, compared = Signal(), Signal(), Signal(13)
+        seen_count, seen_state = Signal(COUNT_WIDTH), Signal(Shape(16, signed=True))
         m.d.sync += [looked.eq(at), looked_place.eq(place)]
+        m.d.sync += [compared.eq(looked), seen_count.eq(read.data), seen_state.eq(state)]
         more = read.data + 1
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.busy.eq(0)
-                m.d.sync += [at.eq(0), word.eq(0), looking.eq(0)]
+                m.d.sync += [at.eq(0), word.eq(0), looking.eq(0), seen.eq(0)]
                 with m.If(self.clear):
                     m.d.sync += self.most.eq(0)
                     m.next = "CLEAR"
@@ -127,10 +130,10 @@ class CoreReadout(wiring.Component):
                     m.d.sync += self.most.eq(more)
                 m.next = "SPIKE"
             with m.State("SEARCH"):
-                m.d.sync += [at.eq(at + 1), looking.eq(1)]
-                ahead = (read.data > best_count) | ((read.data == best_count) & (state > best_state))
-                with m.If(looking & ((looked == 0) | ahead)):
-                    m.d.sync += [best_count.eq(read.data), best_state.eq(state), self.best.eq(looked)]
-                with m.If(looking & (looked + 1 == self.n_classes)):
+                m.d.sync += [at.eq(at + 1), looking.eq(1), seen.eq(looking)]
+                ahead = (seen_count > best_count) | ((seen_count == best_count) & (seen_state > best_state))
+                with m.If(seen & ((compared == 0) | ahead)):
+                    m.d.sync += [best_count.eq(seen_count), best_state.eq(seen_state), self.best.eq(compared)]
+                with m.If(seen & (compared + 1 == self.n_classes)):
                     m.next = "IDLE"
         return m

@@ -186,16 +186,17 @@ class RowLanes(wiring.Component):
         m.d.sync += [soft_lowest.eq(lowest + room), soft_highest.eq(highest - room)]
 
         # --- lanes -----------------------------------------------------------------------------------------
-        # A port that is still under way: of the slot before (stage 5 to 4), and of the two before that.
-        def same(older: int, younger: int) -> Value:
-            met = slots[older].word == slots[younger].word
-            return valids[older] & slots[older].transmit & met
+        # A port that is still under way: of the slot before (stage 5 to 4), and of the two before that. All lanes are
+        # told by registers, so this looks at the slots a clock before.
+        def same(older: int, younger: int, name: str) -> Value:
+            met = slots[older - 1].word == slots[younger - 1].word
+            return delayed(m, valids[older - 1] & slots[older - 1].transmit & met, 1, name)
 
         totals: list[Value] = []
         afters: list[Value] = []
         some, changed = Signal(lanes), Signal(lanes)
-        from_5, from_6, from_next = Signal(), Signal(), Signal()
-        m.d.comb += [from_5.eq(same(5, 3)), from_6.eq(same(6, 3)), from_next.eq(same(5, 4))]
+        from_5, from_6 = same(5, 3, "from_5"), same(6, 3, "from_6")
+        from_next = same(5, 4, "from_next")
         for lane in range(lanes):
             m.submodules[f"lane_{lane}"] = unit = SynapseLane(width, hw.window)
             old = Signal(16, name=f"old_{lane}", reset_less=True)

@@ -290,6 +290,8 @@ class RowWalker(wiring.Component):
         m.d.comb += entries.read_address.eq(entry)
         valid, first, last = Signal(), Signal(), Signal()
         place, stored = Signal.like(base), Signal(12)
+        moves, placed = Signal(), Signal.like(base)
+        m.d.comb += placed.eq(place + moves)
         dense_word = Signal(12)
         staged = {name: Signal.like(signal, name=f"staged_{name}") for name, signal in current.items()}
         draws = Signal(32), Signal(32)
@@ -297,7 +299,12 @@ class RowWalker(wiring.Component):
         with m.If(going):
             m.d.sync += dense_word.eq(Mux(opening, 0, dense_word + 1))
             with m.If(opening):
-                m.d.sync += [place.eq(begin), draws[0].eq(self.plasticity), draws[1].eq(self.blank)]
+                m.d.sync += [
+                    place.eq(begin),
+                    moves.eq(0),
+                    draws[0].eq(self.plasticity),
+                    draws[1].eq(self.blank),
+                ]
                 m.d.sync += [staged[name].eq(signal) for name, signal in current.items()]
         found_entry = lane_mask_layout(hw)(entries.read_data)
         tail = ((2 << population.last_lane) - 1)[: hw.lanes]
@@ -305,12 +312,13 @@ class RowWalker(wiring.Component):
         m.d.comb += stored.eq(Mux(projection.headed, found_entry.word, dense_word))
         ends = stored == population.neuron_last
         mask = Mux(projection.headed, found_entry.mask, Mux(ends, tail, full))
+        # Whether the word before has weights of its own is known a clock later than which one it is.
         with m.If(valid & ~(going & opening)):
-            m.d.sync += place.eq(place + mask.any())
+            m.d.sync += [place.eq(placed), moves.eq(mask.any())]
         slot = self.slot
         m.d.sync += [
             self.slot_valid.eq(valid),
-            slot.weights.eq(place),
+            slot.weights.eq(placed),
             slot.word.eq(stored),
             slot.last_word.eq(ends),
             slot.first.eq(first),

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from erbium.hdl.core.counters import AMOUNT_WIDTH, ROW
 from erbium.hdl.core.layouts import HostAccess, index, layout_of
 from erbium.hdl.core.window_memory import WindowMemory
-from erbium.hdl.fixed import saturated, saturated_sum
+from erbium.hdl.fixed import saturated, saturated_sum, sum_with_carry
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.rng import seeded, xorshift32
 from erbium.sw_model.description.machine import (
@@ -264,7 +264,8 @@ class Sequencer(wiring.Component):
             m.d.sync += Array(self.draws[k] for k in range(N_DRAWS))[draw_read].eq(read_draw.data)
         salts = [self.beginning[f"salt{stream}"] for stream in (1, 2, 4, 3)]
         salt = Array(salts)[draw_at]
-        first_state = seeded(sample.seed, salt)
+        first_state, silence_state = seeded(sample.seed, salt), Signal(32)
+        m.d.comb += self.silence_draw.eq(xorshift32(silence_state))
 
         # --- modulators ------------------------------------------------------------------------------------
         m.submodules.value_memory = values = memory.Memory(
@@ -288,11 +289,17 @@ class Sequencer(wiring.Component):
             write_heard.data.eq(self.n_spikes),
         ]
         present = Array(level)[modulator.port]
-        with_value = saturated_sum(present, Mux(number == 0, value, Const(0, S16)).as_signed())
+        # What is given waits in registers while the spikes that were heard are multiplied.
+        with_value, gains, takes = Signal(S16), Signal(), Signal()
+        m.d.sync += [
+            with_value.eq(saturated_sum(present, Mux(number == 0, value, Const(0, S16)).as_signed())),
+            gains.eq(gain != 0),
+            takes.eq(gain < 0),
+        ]
         large = product[17:].any()
-        brought = Mux(large, (1 << 17) - 1, product[:17])
-        exact = with_value + Mux(gain == 0, 0, Mux(gain < 0, -brought, brought))
-        raised = saturated(exact, 16)
+        brought = (product[:17] | large.replicate(17)) & gains.replicate(17)
+        signed = Cat(brought ^ takes.replicate(17), takes).as_signed()
+        raised = saturated(sum_with_carry(with_value, signed, takes), 16)
 
         # --- counters --------------------------------------------------------------------------------------
         hits = Signal(32)
@@ -354,7 +361,7 @@ class Sequencer(wiring.Component):
                     m.d.comb += [write_draw.en.eq(1), write_draw.data.eq(first_state)]
                     m.d.sync += draw_at.eq(draw_at + 1)
                     with m.If(draw_at == N_DRAWS):
-                        m.d.sync += self.silence_draw.eq(xorshift32(first_state))
+                        m.d.sync += silence_state.eq(first_state)
                         m.next = "CLEAR_NEURONS"
             with m.State("CLEAR_NEURONS"):
                 m.d.comb += [self.sweep_clear.eq(1), self.sweeping.eq(1)]
