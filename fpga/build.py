@@ -238,7 +238,8 @@ def _prepare(request: BuildRequest, subject: _Subject, clock: int) -> flow.Flow:
             core = core_chip(board, clock, baud_rate)
     except ValueError as error:
         raise DescriptionError(f"{error}; choose another --baud or --clock") from None
-    return flow.prepare(board, BoardTop(board, core, request.clock or board.clock), clock)
+    top = BoardTop(board, core, request.clock or board.clock)
+    return flow.prepare(board, top, clock, saves_logic=request.network is None)
 
 
 def _report(

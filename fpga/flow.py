@@ -41,6 +41,10 @@ _FEW_CONTROL_SETS = (
 """The eight flip-flops of a tile share two resets and two enables. Yosys finds hundreds of resets for a few flip-flops
 each in clamped values: that takes neurons apart, and costs more time on the way than the logic would."""
 
+LOGIC_SHARE = 0.48
+"""Share of a clock that a chain of look-up tables may take where a synthesis is to save them. Their way to each other
+takes the rest: abc9 counts 0.3 ns for each, and a full FPGA three times as much."""
+
 _SYNTHESIS_OPTIONS: dict[Family, str] = {"ecp5": "-nodsp -run map_ffs:", "ice40": "", "gowin": ""}
 _PREPARATION: dict[Family, tuple[str, ...]] = {
     "ecp5": (*MARKS_ARE_THERE, *PREPARATION, *SHORT_MEMORIES_OF_LOGIC, *_FEW_CONTROL_SETS),
@@ -86,7 +90,15 @@ def check_tools(board: Board) -> dict[str, str]:
     return {name: tool.version or "unknown" for name, tool in found.items()}
 
 
-def prepare(board: Board, design: Any, clock: int) -> Flow:
+def _saving(board: Board, clock: int) -> tuple[str, ...]:
+    """Return what tells abc9 how much time logic has: without it, it makes all of it as fast as it can.
+
+    It knows delays in picoseconds of an ECP5 only.
+    """
+    return (f"scratchpad -set abc9.D {round(LOGIC_SHARE * 1e12 / clock)}",) if board.family == "ecp5" else ()
+
+
+def prepare(board: Board, design: Any, clock: int, *, saves_logic: bool = False) -> Flow:
     """Elaborate a design for a board; nothing is run yet.
 
     Parameters
@@ -96,6 +108,8 @@ def prepare(board: Board, design: Any, clock: int) -> Flow:
         The top, with the array at ``chip.array``.
     clock : int
         Frequency in Hz that the design has to reach.
+    saves_logic : bool
+        Logic that has time is made small and not fast: for a design that is large, and whose longest paths are few.
     """
     options = [
         "--report",
@@ -112,7 +126,9 @@ def prepare(board: Board, design: Any, clock: int) -> Flow:
             NAME,
             # Where a line stands in the sources says nothing to who reads a bitstream's report.
             emit_src=False,
-            script_after_read="\n".join(_PREPARATION[board.family]),
+            script_after_read="\n".join(
+                (*_PREPARATION[board.family], *(_saving(board, clock) if saves_logic else ()))
+            ),
             synth_opts=_SYNTHESIS_OPTIONS[board.family],
             nextpnr_opts=" ".join(options),
         )
