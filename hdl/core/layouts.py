@@ -85,7 +85,7 @@ class NeuronMemories(Signature):
     port_word, trace_word, constant_word : Out, port : Out(1), port_read, trace_read : Out(1)
         What is read; `constant_word` is counted from the first one of a population.
     port_data : In(16 * lanes), trace_data : In
-        A clock later, until the next read.
+        A clock later, and two clocks later, until the next read.
     port_write : Out(1), port_write_word : Out, port_write_port : Out(1), port_write_data : Out(16)
         Sets the ports of all neurons of a word.
     trace_write : Out(parts), trace_write_word : Out, trace_write_data : Out

@@ -92,7 +92,10 @@ class CoreReadout(wiring.Component):
         seen_count, seen_state = Signal(COUNT_WIDTH), Signal(Shape(16, signed=True))
         m.d.sync += [looked.eq(at), looked_place.eq(place)]
         m.d.sync += [compared.eq(looked), seen_count.eq(read.data), seen_state.eq(state)]
-        more = read.data + 1
+        more, had_more, counted = read.data + 1, Signal(COUNT_WIDTH), Signal()
+        m.d.sync += [had_more.eq(more), counted.eq(0)]
+        with m.If(counted & (had_more > self.most)):
+            m.d.sync += self.most.eq(had_more)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.busy.eq(0)
@@ -126,8 +129,7 @@ class CoreReadout(wiring.Component):
                     m.next = "TAKE"
             with m.State("ADD"):
                 m.d.comb += [write.en.eq(1), write.data.eq(more)]
-                with m.If(more > self.most):
-                    m.d.sync += self.most.eq(more)
+                m.d.sync += counted.eq(1)
                 m.next = "SPIKE"
             with m.State("SEARCH"):
                 m.d.sync += [at.eq(at + 1), looking.eq(1), seen.eq(looking)]

@@ -118,16 +118,21 @@ class RowLanes(wiring.Component):
             shape=trace_layout(hw), depth=hw.neuron_words, init=[], attrs=COLLISION_FREE
         )
         read_trace, write_trace = traces.read_port(), traces.write_port(granularity=hw.units)
+        # Addresses of wide memories in logic wait in registers; a word is at the output at stage 2.
+        trace_word, trace_read = Signal.like(memories.trace_word, reset_less=True), Signal()
+        m.d.sync += [
+            trace_word.eq(Mux(self.sweeping, memories.trace_word, first + slots[0].word)),
+            trace_read.eq(Mux(self.sweeping, memories.trace_read, 1)),
+        ]
         m.d.comb += [
-            read_trace.addr.eq(Mux(self.sweeping, memories.trace_word, first + slots[0].word)),
-            read_trace.en.eq(Mux(self.sweeping, memories.trace_read, 1)),
+            read_trace.addr.eq(trace_word),
+            read_trace.en.eq(trace_read),
             write_trace.addr.eq(memories.trace_write_word),
             write_trace.data.eq(memories.trace_write_data),
             write_trace.en.eq(memories.trace_write),
             memories.trace_data.eq(read_trace.data),
         ]
-        trace = Signal(trace_layout(hw), name="trace", reset_less=True)
-        m.d.sync += trace.eq(read_trace.data)
+        trace = read_trace.data
 
         values = [constants.neuron_constant(neuron) for neuron in range(hw.neurons)]
         words = [
@@ -135,10 +140,10 @@ class RowLanes(wiring.Component):
             for start in range(0, hw.neurons, lanes)
         ]
         m.submodules.constant_memory = rom = WordRom(words, 16 * lanes)
-        m.d.comb += [
-            rom.address.eq(Mux(self.sweeping, memories.constant_word, slots[0].word)),
-        ]
-        constant = delayed(m, rom.data, 1, "constant", cleared=False)
+        constant_word = Signal.like(rom.address, name="constant_word", reset_less=True)
+        m.d.sync += constant_word.eq(Mux(self.sweeping, memories.constant_word, slots[0].word))
+        m.d.comb += rom.address.eq(constant_word)
+        constant = rom.data
 
         m.submodules.port_memory = ports = memory.Memory(
             shape=16 * lanes, depth=2 * hw.neuron_words, init=[], attrs=COLLISION_FREE
@@ -317,13 +322,14 @@ class RowLanes(wiring.Component):
         )
         new = Signal(range(len(changed) + 1), reset_less=True)
         m.d.sync += new.eq(Mux(valids[LEARNED] & slots[LEARNED].learn, total_of(changed), 0))
-        row_some = Signal()
+        row_some, lane_some = Signal(), Signal()
+        m.d.sync += lane_some.eq(some.any())
         any_some = (
-            (row_some & ~slots[8].first) | some.any() | (self.population.rule == RuleKind.ERBP) | self.finish
+            (row_some & ~slots[9].first) | lane_some | (self.population.rule == RuleKind.ERBP) | self.finish
         )
         counted = Signal()
-        m.d.comb += counted.eq(valids[8] & slots[8].learn & slots[8].last & any_some)
-        with m.If(valids[8]):
+        m.d.comb += counted.eq(valids[9] & slots[9].learn & slots[9].last & any_some)
+        with m.If(valids[9]):
             m.d.sync += row_some.eq(any_some)
         m.d.sync += [
             self.operations.eq(self.operations + sent),

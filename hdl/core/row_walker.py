@@ -118,14 +118,21 @@ class RowWalker(wiring.Component):
         ]
         window = Mux(population.long_window, 32, 16)
         low_mask = Cat(Const(0xF, 4), population.long_window)
-        spiked = Mux(self.silent | self.finish, 0, self.spike_data)
+        # A word waits in registers while the next one is at the outputs of the memories.
+        advances = Signal()
+        spiked, timers_here = Signal(SPIKE_WIDTH), Signal(TIMERS)
+        with m.If(advances):
+            m.d.sync += [
+                spiked.eq(Mux(self.silent | self.finish, 0, self.spike_data)),
+                timers_here.eq(read.data),
+            ]
         expired, marked, existing = Signal(SPIKE_WIDTH), Signal(SPIKE_WIDTH), Signal(SPIKE_WIDTH)
         by_history = population.rule == RuleKind.HISTORY
         marks = by_history | self.learn
         m.d.comb += existing.eq(Mux(word == projection.spike_last, (2 << projection.last_bits) - 1, -1))
         written = TIMERS(write.data)
         for row in range(SPIKE_WIDTH):
-            timer = read.data[row]
+            timer = timers_here[row]
             same = ((timer.tick ^ self.tick) & low_mask) == 0
             m.d.comb += [
                 expired[row].eq(timed & by_history & ~self.finish & timer.pending & same),
@@ -143,6 +150,8 @@ class RowWalker(wiring.Component):
         was, had = Signal(TIMERS), Signal(SPIKE_WIDTH)
         base = Signal(index(hw.weight_words))
         first_row = Signal(16)
+        # Of the word whose rows are on; the others are already those of the next word.
+        base_here, first_row_here = Signal.like(base), Signal.like(first_row)
         n_words = population.neuron_last + 1
         both = spikes | expiries
         chosen = Signal(4)
@@ -152,15 +161,15 @@ class RowWalker(wiring.Component):
         found, expires_now = Signal(), Signal()
         m.d.comb += [found.eq(both.any()), expires_now.eq(expiries.bit_select(chosen, 1))]
         timer = was[chosen]
-        age = Mux(timer.pending, (self.tick - timer.tick) & low_mask, window)
 
         # What is known of the next row (A), and what is known of the one that waits for its turn (B).
         row_valid, row_taken = Signal(), Signal()
         row_in_word = Signal(4)
         row = {
             name: Signal(width, name=f"row_{name}")
-            for name, width in (("transmit", 1), ("causal", 1), ("age", 6), ("again", 1))
+            for name, width in (("transmit", 1), ("causal", 1), ("pending", 1), ("tick", 5), ("again", 1))
         }
+        age = Mux(row["transmit"] & row["pending"], (self.tick - row["tick"]) & low_mask, window)
         row_base, row_number = Signal.like(base), Signal.like(first_row)
         row_free = ~row_valid | row_taken
         with m.If(row_taken):
@@ -184,23 +193,28 @@ class RowWalker(wiring.Component):
                 with m.If(word + 1 == self.timer_words):
                     m.next = "IDLE"
             with m.State("READ"):
+                m.next = "LOAD"
+            with m.State("LOAD"):
+                m.d.comb += [after.eq(word + 1), advances.eq(1)]
                 m.next = "TAKE"
             with m.State("TAKE"):
-                m.d.comb += [after.eq(word + 1), write.en.eq(timed)]
-                m.d.sync += [word.eq(after), spikes.eq(spiked), expiries.eq(expires), had.eq(expires)]
-                m.d.sync += was.eq(read.data)
+                m.d.comb += [after.eq(word + 2), advances.eq(1), write.en.eq(timed)]
+                m.d.sync += [word.eq(word + 1), spikes.eq(spiked), expiries.eq(expires), had.eq(expires)]
+                m.d.sync += was.eq(timers_here)
                 for k in range(SPIKE_WIDTH):
-                    m.d.sync += was[k].pending.eq(read.data[k].pending & ~expired[k])
+                    m.d.sync += was[k].pending.eq(timers_here[k].pending & ~expired[k])
+                m.d.sync += [
+                    base_here.eq(base),
+                    base.eq(base + (n_words << 4)),
+                    first_row_here.eq(first_row),
+                    first_row.eq(first_row + SPIKE_WIDTH),
+                ]
                 with m.If((spiked | expires).any()):
                     m.next = "ROWS"
-                with m.Else():
-                    m.d.sync += [
-                        base.eq(base + (n_words << 4)),
-                        first_row.eq(first_row + SPIKE_WIDTH),
-                    ]
-                    with m.If(word == projection.spike_last):
-                        m.next = "IDLE"
+                with m.Elif(word == projection.spike_last):
+                    m.next = "IDLE"
             with m.State("ROWS"):
+                m.d.comb += after.eq(word + 1)
                 with m.If(row_free):
                     one = Signal(SPIKE_WIDTH)
                     m.d.comb += one.eq(1 << chosen)
@@ -214,19 +228,16 @@ class RowWalker(wiring.Component):
                         row_in_word.eq(chosen),
                         row["transmit"].eq(~expires_now),
                         row["causal"].eq((expires_now & ~self.finish) | timer.pending),
-                        row["age"].eq(Mux(expires_now, window, age)),
-                        row_base.eq(base),
-                        row_number.eq(first_row),
+                        row["pending"].eq(timer.pending),
+                        row["tick"].eq(timer.tick),
+                        row_base.eq(base_here),
+                        row_number.eq(first_row_here),
                         expiries.eq(rest_expiries),
                         spikes.eq(rest_spikes),
                         # The spike of a row that has just expired reads weights that are being written.
                         row["again"].eq(~expires_now & had.bit_select(chosen, 1)),
                     ]
                     with m.If(~(rest_spikes | rest_expiries).any()):
-                        m.d.sync += [
-                            base.eq(base + (n_words << 4)),
-                            first_row.eq(first_row + SPIKE_WIDTH),
-                        ]
                         m.next = "TAKE"
                         with m.If(word == projection.spike_last + 1):
                             m.next = "IDLE"
@@ -275,7 +286,9 @@ class RowWalker(wiring.Component):
                 left.eq(Mux(projection.headed, head.last, population.neuron_last)),
                 begin.eq(Mux(projection.headed, head.first_word, row_base + dense)),
                 entry.eq(head.first_entry),
-                *(signal.eq(row[name]) for name, signal in current.items()),
+                current["transmit"].eq(row["transmit"]),
+                current["causal"].eq(row["causal"]),
+                current["age"].eq(age),
             ]
             with m.If(~row["transmit"]):
                 m.d.sync += hold.eq(self._learn_latency + 1)

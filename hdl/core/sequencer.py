@@ -66,7 +66,7 @@ class Sequencer(wiring.Component):
         A sample, see :class:`erbium.sw_model.description.machine.TokenKind`.
     result_o : Out(stream of SampleOutcome)
     idle : Out(1)
-        Between two samples: the host may reach the memories.
+        Between two samples: the host may reach the memories while no token comes.
     loaded : In(1)
         Without it samples are dropped.
     tables : In(HostAccess)
@@ -255,17 +255,25 @@ class Sequencer(wiring.Component):
         )
         read_draw, write_draw = kept.read_port(), kept.write_port()
         draw_at, draw_read, draw_valid = Signal(2), Signal(2), Signal()
+        # A first state is written a clock after it is made.
+        begins, began = Signal(), Signal()
+        first_state, silence_state = Signal(32), Signal(32)
+        m.d.sync += began.eq(begins)
         m.d.comb += [
             read_draw.addr.eq(Cat(draw_at, which_population)),
-            write_draw.addr.eq(Cat(draw_at, which_population)),
+            write_draw.addr.eq(Cat(Mux(began, draw_read, draw_at), which_population)),
+            write_draw.data.eq(first_state),
+            write_draw.en.eq(began),
+            self.silence_draw.eq(xorshift32(silence_state)),
         ]
+        with m.If(began):
+            m.d.sync += silence_state.eq(first_state)
         m.d.sync += draw_read.eq(draw_at)
         with m.If(draw_valid):
             m.d.sync += Array(self.draws[k] for k in range(N_DRAWS))[draw_read].eq(read_draw.data)
         salts = [self.beginning[f"salt{stream}"] for stream in (1, 2, 4, 3)]
         salt = Array(salts)[draw_at]
-        first_state, silence_state = seeded(sample.seed, salt), Signal(32)
-        m.d.comb += self.silence_draw.eq(xorshift32(silence_state))
+        m.d.sync += first_state.eq(seeded(sample.seed, salt))
 
         # --- modulators ------------------------------------------------------------------------------------
         m.submodules.value_memory = values = memory.Memory(
@@ -327,9 +335,12 @@ class Sequencer(wiring.Component):
             outcome.decision.eq(Mux(decided, decision, number + 1)),
         ]
 
+        # All memories hang on this, so it is a register; who looks at it looks at tokens that come, too.
+        m.d.sync += self.idle.eq(0)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += [token_ready.eq(1), self.idle.eq(~self.count_busy)]
+                m.d.comb += token_ready.eq(1)
+                m.d.sync += self.idle.eq(~self.count_busy & ~self.sample_i.valid)
                 m.d.sync += [at.eq(0), number.eq(0), stops.eq(0), quiet.eq(0), decided.eq(0)]
                 with m.If(self.sample_i.valid & self.loaded & (kind == TokenKind.BEGIN)):
                     m.d.sync += sample.eq(begin)
@@ -358,10 +369,9 @@ class Sequencer(wiring.Component):
                     m.next = "CLEAR_DRAWS"
             with m.State("CLEAR_DRAWS"):
                 with m.If(~fetching):
-                    m.d.comb += [write_draw.en.eq(1), write_draw.data.eq(first_state)]
+                    m.d.comb += begins.eq(1)
                     m.d.sync += draw_at.eq(draw_at + 1)
                     with m.If(draw_at == N_DRAWS):
-                        m.d.sync += silence_state.eq(first_state)
                         m.next = "CLEAR_NEURONS"
             with m.State("CLEAR_NEURONS"):
                 m.d.comb += [self.sweep_clear.eq(1), self.sweeping.eq(1)]

@@ -105,13 +105,22 @@ class SourceUnit(wiring.Component):
         m.submodules.phases = phases = memory.Memory(shape=8, depth=depth, init=[], attrs=COLLISION_FREE)
         read, write = places.read_port(), places.write_port()
         read_phase, write_phase = phases.read_port(), phases.write_port()
-        at, after = Signal(range(depth)), Signal(range(depth))
+        # The place that is looked at lies in registers, and the next one is at the memories' outputs. Before the first
+        # one that is number -1.
+        width = (depth - 1).bit_length()
+        begins = (1 << width) - 1
+        at, after = Signal(width, init=begins), Signal(width)
+        primed = Signal()
         filled = Signal(range(depth))
         pixel = layout_of(PIXEL_TOKEN)(self.token)
         low = pixel.address[:8]
         start_phase = (reversed_bits(low) ^ (pixel.address >> 3) ^ (low << 2))[:8]
-        place, phase = PLACE(read.data), read_phase.data
-        m.d.comb += [read.addr.eq(after), read_phase.addr.eq(after), after.eq(at)]
+        place, phase = Signal(PLACE, reset_less=True), Signal(8, reset_less=True)
+        steps = Signal()
+        m.d.comb += [read.addr.eq(after + 1), read_phase.addr.eq(after + 1), after.eq(at + steps)]
+        m.d.sync += at.eq(after)
+        with m.If(steps):
+            m.d.sync += [place.eq(read.data), phase.eq(read_phase.data)]
         m.d.comb += [
             write.en.eq(self.store),
             write.addr.eq(filled),
@@ -140,7 +149,8 @@ class SourceUnit(wiring.Component):
         slot, tick = Signal.like(self.slot), Signal.like(self.tick)
         moved = Signal(9)
         m.d.comb += moved.eq(phase + place.value[:8])
-        hit = Signal()
+        hit, hits = Signal(), Signal()
+        m.d.sync += [hits.eq(0), self.n_hits.eq(self.n_hits + hits)]
         with m.Switch(kind):
             with m.Case(SourceKind.BERNOULLI):
                 m.d.comb += hit.eq(byte < place.value)
@@ -181,7 +191,7 @@ class SourceUnit(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.busy.eq(0)
-                m.d.sync += [number.eq(0), at.eq(0), word.eq(0), bits.eq(0), group.eq(0)]
+                m.d.sync += [number.eq(0), primed.eq(0), word.eq(0), bits.eq(0), group.eq(0)]
                 with m.If(self.reseed):
                     m.d.sync += second.eq(1)
                     m.next = "SALT"
@@ -198,6 +208,8 @@ class SourceUnit(wiring.Component):
                     m.d.sync += second.eq(0)
                     m.next = "IDLE"
             with m.State("FETCH"):
+                m.d.comb += steps.eq(~primed)
+                m.d.sync += primed.eq(1)
                 m.next = "TAKE"
             with m.State("TAKE"):
                 m.d.sync += [
@@ -216,19 +228,17 @@ class SourceUnit(wiring.Component):
                     m.next = "REST"
             with m.State("PIXELS"):
                 with m.If(place.stop):
-                    m.d.comb += after.eq(at + 1)
-                    m.d.sync += at.eq(after)
+                    m.d.comb += steps.eq(1)
                     m.next = "REST"
                 with m.Elif(place.address[4:] != word):
                     write_word()
                 with m.Else():
-                    m.d.comb += after.eq(at + 1)
+                    m.d.comb += steps.eq(1)
                     m.d.sync += [
-                        at.eq(after),
                         bits.eq(bits | (hit << place.address[:4])),
                         group.eq(group + 1),
+                        hits.eq(hit),
                     ]
-                    m.d.sync += self.n_hits.eq(self.n_hits + hit)
                     with m.If(kind == SourceKind.BERNOULLI):
                         m.d.sync += draw.eq(drawn)
                     m.d.comb += write_phase.en.eq(kind == SourceKind.PHASE)
@@ -249,5 +259,6 @@ class SourceUnit(wiring.Component):
                     m.d.sync += number.eq(number + 1)
                     m.next = "FETCH"
                     with m.If(last_source):
+                        m.d.sync += at.eq(begins)
                         m.next = "IDLE"
         return m

@@ -207,13 +207,15 @@ class Sweeper(wiring.Component):
         third = delayed(m, valid & final, 2, "final")
         done = delayed(m, third, STAGES - 2, "done")
         written, histories = Signal(16), Signal(history_width * units, reset_less=True)
+        last_written, last_units = Signal(), Signal(units, reset_less=True)
+        m.d.sync += last_units.eq((2 << population.last_unit) - 1)
         with m.If(third):
             m.d.sync += [written.eq(worked), histories.eq(history_loaded)]
+            m.d.sync += last_written.eq(worked == population.part_last)
         with m.If(clearing):
             m.d.sync += histories.eq(0)
 
-        last_written = written == population.part_last
-        there = Mux(last_written, (2 << population.last_unit) - 1, (1 << units) - 1)[:units]
+        there = Mux(last_written, last_units, (1 << units) - 1)[:units]
         # Of a population whose spikes exclude each other, the first one that wants to spike does.
         fifth, taken = delayed(m, third, 2, "fifth"), Signal()
         wants = Cat(*(unit.wants for unit in unit_list)) & there
