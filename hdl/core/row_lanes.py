@@ -33,6 +33,12 @@ from erbium.sw_model.description.machine import (
 )
 from erbium.sw_model.rules.end import END_ROUNDING
 
+SENT = 5
+"""Stage at which a port's new sum is written."""
+
+START_DELAY = 4
+"""Clocks from the start of a projection until the lanes take what they need of it: all older words have been sent."""
+
 LEARN_LATENCY = LEARNED + 1
 """Clocks after a slot until a read sees its new weights."""
 
@@ -48,15 +54,18 @@ class RowLanes(wiring.Component):
 
     Members
     -------
-    population, projection : In(record)
+    population : In(record)
         Constant while busy.
+    projection : In(record), start : In(1)
+        A projection begins: constant for the five clocks behind `start`. Its first slot comes 8 clocks after `start` at
+        the earliest, and the last one of the projection before is two clocks older than `start` at least.
     reversed : In(1)
         The factor g is -1.
     finish : In(1)
         A pass at the end of a sample.
     slot_valid : In(1), slot : In(RowSlot)
-    busy : Out(1)
-        Words are under way.
+    busy : Out(1), sending : Out(1)
+        Words are under way; some of them to the ports.
     clear_counts : In(1)
     operations, changed : Out(24), learned : Out(16)
         Synapses that transmitted, weights that changed, rows that learned since the counts were cleared.
@@ -78,11 +87,13 @@ class RowLanes(wiring.Component):
             {
                 "population": In(layout_of(POPULATION)),
                 "projection": In(layout_of(PROJECTION)),
+                "start": In(1),
                 "reversed": In(1),
                 "finish": In(1),
                 "slot_valid": In(1),
                 "slot": In(RowSlot(hardware)),
                 "busy": Out(1),
+                "sending": Out(1),
                 "clear_counts": In(1),
                 "operations": Out(24),
                 "changed": Out(24),
@@ -96,7 +107,11 @@ class RowLanes(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         memories = self.memories
-        hw, population, projection = self.hardware, self.population, self.projection
+        hw, population = self.hardware, self.population
+        # Words of the projection before are still under way when the next one is known.
+        projection = Signal(layout_of(PROJECTION), reset_less=True)
+        with m.If(delayed(m, self.start, START_DELAY, "start")):
+            m.d.sync += projection.eq(self.projection)
         lanes, width = hw.lanes, hw.weight_width
         # Slots of all stages, each field only as far as something reads it.
         slots, valids = [self.slot], [self.slot_valid]
@@ -105,7 +120,7 @@ class RowLanes(wiring.Component):
             m.d.sync += after.eq(slots[-1])
             slots.append(after)
             valids.append(delayed(m, valids[-1], 1, f"valid_{stage + 1}"))
-        m.d.comb += self.busy.eq(Cat(valids).any())
+        m.d.comb += [self.busy.eq(Cat(valids).any()), self.sending.eq(Cat(valids[: SENT + 1]).any())]
 
         first = population.neuron_first
         # --- memories --------------------------------------------------------------------------------------
@@ -166,6 +181,11 @@ class RowLanes(wiring.Component):
         tail = ((2 << population.last_lane) - 1)[:lanes]
         # Bounds of weights are within the width of the lanes: other projections do not fit.
         lowest, highest = (projection[name][:width].as_signed() for name in ("lowest", "highest"))
+        low, high = (
+            Signal(Shape(width, signed=True), name=name, reset_less=True) for name in ("low", "high")
+        )
+        with m.If(valids[6]):
+            m.d.sync += [low.eq(lowest), high.eq(highest)]
         triple = Signal(Shape(SENT_WIDTH, signed=True), reset_less=True)
         scale = Signal(scalings(width), reset_less=True)
         coarse, fine = Signal(N_COARSE, reset_less=True), Signal(N_FINE, reset_less=True)
@@ -188,7 +208,7 @@ class RowLanes(wiring.Component):
         edge = Shape(width + 1, signed=True)
         soft_lowest, soft_highest = Signal(edge, reset_less=True), Signal(edge, reset_less=True)
         room = slots[7].draw[25:]
-        m.d.sync += [soft_lowest.eq(lowest + room), soft_highest.eq(highest - room)]
+        m.d.sync += [soft_lowest.eq(low + room), soft_highest.eq(high - room)]
 
         # --- lanes -----------------------------------------------------------------------------------------
         # A port that is still under way: of the slot before (stage 5 to 4), and of the two before that. All lanes are
@@ -237,8 +257,8 @@ class RowLanes(wiring.Component):
                 unit.soft.eq(population.soft),
                 unit.soft_lowest.eq(soft_lowest),
                 unit.soft_highest.eq(soft_highest),
-                unit.lowest.eq(lowest),
-                unit.highest.eq(highest),
+                unit.lowest.eq(low),
+                unit.highest.eq(high),
                 some[lane].eq(unit.some & (~slots[8].last_word | tail[lane])),
                 changed[lane].eq(unit.changed),
             ]
@@ -259,7 +279,7 @@ class RowLanes(wiring.Component):
             weights.write_data.eq(Cat(afters)),
             weights.write_enable.eq(valids[LEARNED] & slots[LEARNED].learn & slots[LEARNED].mask.any()),
         ]
-        self._count(m, slots, valids, some, changed)
+        self._count(m, slots, valids, projection.fixed, some, changed)
         return m
 
     def _zones(self, m: Module, slot: data.View) -> Value:
@@ -314,12 +334,16 @@ class RowLanes(wiring.Component):
         return codes, by_word
 
     def _count(
-        self, m: Module, slots: list[data.View], valids: list[Value], some: Value, changed: Value
+        self,
+        m: Module,
+        slots: list[data.View],
+        valids: list[Value],
+        fixed: Value,
+        some: Value,
+        changed: Value,
     ) -> None:
         sent = Signal(range(len(some) + 1), reset_less=True)
-        m.d.sync += sent.eq(
-            Mux(valids[2] & slots[2].transmit & ~self.projection.fixed, total_of(slots[2].mask), 0)
-        )
+        m.d.sync += sent.eq(Mux(valids[2] & slots[2].transmit & ~fixed, total_of(slots[2].mask), 0))
         new = Signal(range(len(changed) + 1), reset_less=True)
         m.d.sync += new.eq(Mux(valids[LEARNED] & slots[LEARNED].learn, total_of(changed), 0))
         row_some, lane_some = Signal(), Signal()

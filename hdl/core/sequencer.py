@@ -78,7 +78,8 @@ class Sequencer(wiring.Component):
     -----
     Before a sample that clears: two clocks for each part of a word of neurons and one for each word of timers. In a
     tick a population costs 10 clocks beside its rows and its sweep, a modulator 4, and 14 more if it heard spikes; a
-    projection 5 and what the lanes need to run empty.
+    projection 9 from the last word of the one before to its first word, the first one 5 more; the last one 7 until the
+    sweep.
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
@@ -125,6 +126,7 @@ class Sequencer(wiring.Component):
                 "draws": Out(data.ArrayLayout(32, N_DRAWS)),
                 "drawn": In(data.ArrayLayout(32, N_DRAWS)),
                 "lanes_busy": In(1),
+                "lanes_sending": In(1),
                 "sweeping": Out(1),
                 "clear_counts": Out(1),
                 # Sweeps.
@@ -163,7 +165,8 @@ class Sequencer(wiring.Component):
         m.submodules.table_memory = table = WindowMemory(*window_shapes(hw)[Window.TABLES])
         wiring.connect(m, table.host, wiring.flipped(self.tables))
         network, population, projection = self.network, self.population, self.projection
-        modulator = Signal(layout_of(MODULATOR))
+        # The next projection is read while the rows of one are on.
+        modulator, coming = Signal(layout_of(MODULATOR)), Signal(layout_of(PROJECTION))
 
         # --- records ---------------------------------------------------------------------------------------
         at = Signal(index(hw.table_words))
@@ -173,7 +176,7 @@ class Sequencer(wiring.Component):
             (POPULATION, population),
             (BEGINNING, self.beginning),
             (MODULATOR, modulator),
-            (PROJECTION, projection),
+            (PROJECTION, coming),
         )
         which = Signal(range(len(records)))
         m.d.comb += table.read_address.eq(at)
@@ -476,21 +479,34 @@ class Sequencer(wiring.Component):
             with m.State("PROJECT"):
                 with m.If(to_go != 0):
                     m.d.sync += fetch(PROJECTION)
-                    m.next = "ROWS"
+                    m.next = "PROJECT_READ"
                 with m.Else():
-                    m.next = "SWEEP"
-                    with m.If(finishing):
-                        m.next = "FINISH"
-            with m.State("ROWS"):
+                    m.next = "EMPTY"
+            with m.State("PROJECT_READ"):
                 with m.If(~fetching):
-                    m.d.comb += self.walker_start.eq(~finishing | (by_end & projection.learns))
-                    m.d.sync += to_go.eq(to_go - 1)
-                    m.next = "ROWS_BEGIN"
+                    m.d.sync += projection.eq(coming)
+                    m.next = "ROWS"
+            with m.State("ROWS"):
+                m.d.comb += self.walker_start.eq(~finishing | (by_end & projection.learns))
+                m.d.sync += to_go.eq(to_go - 1)
+                with m.If(to_go != 1):
+                    m.d.sync += fetch(PROJECTION)
+                m.next = "ROWS_BEGIN"
             with m.State("ROWS_BEGIN"):
                 m.next = "ROWS_WAIT"
             with m.State("ROWS_WAIT"):
-                with m.If(~self.walker_busy & ~self.lanes_busy):
-                    m.next = "PROJECT"
+                # The walker is empty, and what the lanes need of this projection they have taken.
+                with m.If(~self.walker_busy & ~fetching):
+                    m.d.sync += projection.eq(coming)
+                    m.next = "ROWS"
+                    with m.If(to_go == 0):
+                        m.next = "EMPTY"
+            with m.State("EMPTY"):
+                with m.If(finishing):
+                    with m.If(~self.lanes_busy):
+                        m.next = "FINISH"
+                with m.Elif(~self.lanes_sending):
+                    m.next = "SWEEP"
             with m.State("SWEEP"):
                 m.d.comb += [self.sweeping.eq(1), self.sweep_start.eq(1)]
                 m.d.sync += draw_at.eq(0)
