@@ -54,6 +54,8 @@ class MicroUnit(wiring.Component):
         States that no reset changes. That no operation does either is up to what comes as `operation`.
     idle : In(1)
         There is no neuron: word and spike are 0.
+    present : In(1)
+        At stage 4: there is such a neuron.
     wants : Out(1), blocked : In(1)
         At stage 5: it would spike; it must not.
     neuron_o : Out(NeuronPlace), spike_o : Out(1), word_o : Out(16, signed)
@@ -80,6 +82,7 @@ class MicroUnit(wiring.Component):
                 "dither": In(8),
                 "kept": In(MAX_STATES),
                 "idle": In(1),
+                "present": In(1),
                 "wants": Out(1),
                 "blocked": In(1),
                 "neuron_o": Out(NeuronPlace()),
@@ -158,7 +161,7 @@ class MicroUnit(wiring.Component):
         opened, shifted = Signal(reset_less=True), Signal(S16, reset_less=True)
         rest_5 = Signal(16, reset_less=True)
         m.d.sync += [
-            wants.eq((new[0] >= threshold) & ~resting & ~mute),
+            wants.eq((new[0] >= threshold) & ~resting & ~mute & self.present),
             resting_5.eq(resting),
             mute_5.eq(mute),
             rest_5.eq(rest - resting),

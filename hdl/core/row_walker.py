@@ -5,9 +5,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.core.layouts import TIMERS, HostAccess, RowSlot, index, lane_mask_layout, layout_of
+from erbium.hdl.core.layouts import TIMERS, HostAccess, RowSlot, Timer, index, lane_mask_layout, layout_of
 from erbium.hdl.core.window_memory import WindowMemory
-from erbium.hdl.fixed import total_of
+from erbium.hdl.fixed import joined, total_of
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.rng import xorshift32
 from erbium.sw_model.description.machine import (
@@ -154,13 +154,16 @@ class RowWalker(wiring.Component):
         base_here, first_row_here = Signal.like(base), Signal.like(first_row)
         n_words = population.neuron_last + 1
         both = spikes | expiries
-        chosen = Signal(4)
-        for row in reversed(range(SPIKE_WIDTH)):
-            with m.If(both[row]):
-                m.d.comb += chosen.eq(row)
+        # The first row with an event, as one bit of 16.
+        one = Signal(SPIKE_WIDTH)
+        m.d.comb += one.eq(both & ~(both - 1))
         found, expires_now = Signal(), Signal()
-        m.d.comb += [found.eq(both.any()), expires_now.eq(expiries.bit_select(chosen, 1))]
-        timer = was[chosen]
+        m.d.comb += [found.eq(both.any()), expires_now.eq((expiries & one).any())]
+        chosen = Cat(
+            Cat(one[row] for row in range(SPIKE_WIDTH) if row >> bit & 1).any()
+            for bit in range((SPIKE_WIDTH - 1).bit_length())
+        )
+        timer = Timer()(joined(Mux(one[row], was[row].as_value(), 0) for row in range(SPIKE_WIDTH)))
 
         # What is known of the next row (A), and what is known of the one that waits for its turn (B).
         row_valid, row_taken = Signal(), Signal()
@@ -216,8 +219,6 @@ class RowWalker(wiring.Component):
             with m.State("ROWS"):
                 m.d.comb += after.eq(word + 1)
                 with m.If(row_free):
-                    one = Signal(SPIKE_WIDTH)
-                    m.d.comb += one.eq(1 << chosen)
                     rest_spikes, rest_expiries = Signal(SPIKE_WIDTH), Signal(SPIKE_WIDTH)
                     m.d.comb += [
                         rest_expiries.eq(expiries & ~one),
@@ -235,9 +236,10 @@ class RowWalker(wiring.Component):
                         expiries.eq(rest_expiries),
                         spikes.eq(rest_spikes),
                         # The spike of a row that has just expired reads weights that are being written.
-                        row["again"].eq(~expires_now & had.bit_select(chosen, 1)),
+                        row["again"].eq(~expires_now & (had & one).any()),
                     ]
-                    with m.If(~(rest_spikes | rest_expiries).any()):
+                    # Nothing is left if that was the only row, and it does not both expire and spike.
+                    with m.If(~((both & (both - 1)).any() | (spikes & expiries).any())):
                         m.next = "TAKE"
                         with m.If(word == projection.spike_last + 1):
                             m.next = "IDLE"
@@ -303,8 +305,7 @@ class RowWalker(wiring.Component):
         m.d.comb += entries.read_address.eq(entry)
         valid, first, last = Signal(), Signal(), Signal()
         place, stored = Signal.like(base), Signal(12)
-        moves, placed = Signal(), Signal.like(base)
-        m.d.comb += placed.eq(place + moves)
+        moving, placed = Signal(), Signal.like(base)
         dense_word = Signal(12)
         staged = {name: Signal.like(signal, name=f"staged_{name}") for name, signal in current.items()}
         draws = Signal(32), Signal(32)
@@ -314,7 +315,7 @@ class RowWalker(wiring.Component):
             with m.If(opening):
                 m.d.sync += [
                     place.eq(begin),
-                    moves.eq(0),
+                    moving.eq(0),
                     draws[0].eq(self.plasticity),
                     draws[1].eq(self.blank),
                 ]
@@ -325,10 +326,11 @@ class RowWalker(wiring.Component):
         m.d.comb += stored.eq(Mux(projection.headed, found_entry.word, dense_word))
         ends = stored == population.neuron_last
         mask = Mux(projection.headed, found_entry.mask, Mux(ends, tail, full))
-        # Whether the word before has weights of its own is known a clock later than which one it is.
-        with m.If(valid & ~(going & opening)):
-            m.d.sync += [place.eq(placed), moves.eq(mask.any())]
         slot = self.slot
+        # The words of a row follow each other, so the one before is in the slot: it has weights of its own, or none.
+        m.d.comb += placed.eq(place + (moving & slot.mask.any()))
+        with m.If(valid & ~(going & opening)):
+            m.d.sync += [place.eq(placed), moving.eq(1)]
         m.d.sync += [
             self.slot_valid.eq(valid),
             slot.weights.eq(placed),

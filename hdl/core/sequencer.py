@@ -338,7 +338,10 @@ class Sequencer(wiring.Component):
             outcome.decision.eq(Mux(decided, decision, number + 1)),
         ]
 
-        # All memories hang on this, so it is a register; who looks at it looks at tokens that come, too.
+        # All memories of neurons hang on this: it is a register, and set a clock before anything is done with them.
+        sweeps = Signal()
+        m.d.sync += self.sweeping.eq(sweeps)
+        # All memories of the host hang on this, so it is a register; who looks at it looks at tokens that come, too.
         m.d.sync += self.idle.eq(0)
         with m.FSM():
             with m.State("IDLE"):
@@ -371,19 +374,20 @@ class Sequencer(wiring.Component):
                     m.d.sync += draw_at.eq(0)
                     m.next = "CLEAR_DRAWS"
             with m.State("CLEAR_DRAWS"):
+                m.d.comb += sweeps.eq(1)
                 with m.If(~fetching):
                     m.d.comb += begins.eq(1)
                     m.d.sync += draw_at.eq(draw_at + 1)
                     with m.If(draw_at == N_DRAWS):
                         m.next = "CLEAR_NEURONS"
             with m.State("CLEAR_NEURONS"):
-                m.d.comb += [self.sweep_clear.eq(1), self.sweeping.eq(1)]
+                m.d.comb += [self.sweep_clear.eq(1), sweeps.eq(1)]
                 m.d.sync += at.eq(
                     at + population.n_modulators + (population.n_projections << 1) + population.n_projections
                 )
                 m.next = "CLEAR_WAIT"
             with m.State("CLEAR_WAIT"):
-                m.d.comb += self.sweeping.eq(1)
+                m.d.comb += sweeps.eq(1)
                 with m.If(~self.sweep_busy & ~self.source_busy & ~self.walker_busy):
                     m.d.sync += which_population.eq(which_population + 1)
                     m.next = "CLEAR"
@@ -459,7 +463,7 @@ class Sequencer(wiring.Component):
             for port in range(2):
                 with m.State(f"FILL_{port}"):
                     m.d.comb += [
-                        self.sweeping.eq(1),
+                        sweeps.eq(1),
                         self.sweep_fill.eq(1),
                         self.fill_port.eq(port),
                         self.fill_value.eq(level[port]),
@@ -467,7 +471,7 @@ class Sequencer(wiring.Component):
                     m.next = f"FILL_{port}_WAIT"
                 with m.State(f"FILL_{port}_WAIT"):
                     m.d.comb += [
-                        self.sweeping.eq(1),
+                        sweeps.eq(1),
                         self.fill_port.eq(port),
                         self.fill_value.eq(level[port]),
                     ]
@@ -508,11 +512,11 @@ class Sequencer(wiring.Component):
                 with m.Elif(~self.lanes_sending):
                     m.next = "SWEEP"
             with m.State("SWEEP"):
-                m.d.comb += [self.sweeping.eq(1), self.sweep_start.eq(1)]
+                m.d.comb += [sweeps.eq(1), self.sweep_start.eq(1)]
                 m.d.sync += draw_at.eq(0)
                 m.next = "SWEEP_WAIT"
             with m.State("SWEEP_WAIT"):
-                m.d.comb += self.sweeping.eq(1)
+                m.d.comb += sweeps.eq(1)
                 # Rows draw no more numbers; the noise is stored when the sweep is done.
                 m.d.comb += write_draw.data.eq(Array(self.drawn[k] for k in range(N_DRAWS))[draw_at])
                 with m.If(draw_at != N_DRAWS - 1):

@@ -218,8 +218,9 @@ class Sweeper(wiring.Component):
         there = Mux(last_written, last_units, (1 << units) - 1)[:units]
         # Of a population whose spikes exclude each other, the first one that wants to spike does.
         fifth, taken = delayed(m, third, 2, "fifth"), Signal()
-        wants = Cat(*(unit.wants for unit in unit_list)) & there
+        wants = Cat(*(unit.wants for unit in unit_list))
         for number, unit in enumerate(unit_list):
+            m.d.comb += unit.present.eq(there[number])
             m.d.comb += unit.blocked.eq(population.exclusive & (taken | wants[:number].any()))
         with m.If(self.start):
             m.d.sync += taken.eq(0)
@@ -228,7 +229,7 @@ class Sweeper(wiring.Component):
 
         # --- writing ---------------------------------------------------------------------------------------
         spikes = Signal(units)
-        m.d.comb += spikes.eq(Cat(*(unit.spike_o for unit in unit_list)) & there)
+        m.d.comb += spikes.eq(Cat(*(unit.spike_o for unit in unit_list)))
         collected, spike_word = Signal(SPIKE_WIDTH), Signal(12)
         per_word = SPIKE_WIDTH // units
         place_bits = (per_word - 1).bit_length()
