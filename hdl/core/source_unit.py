@@ -138,7 +138,7 @@ class SourceUnit(wiring.Component):
         first = Signal(64)
         record = layout_of(SOURCE)(Cat(first, Const(0, 64)))
         kind = record.kind
-        second = Signal()
+        second, last_mask = Signal(), Signal(SPIKE_WIDTH)
         m.d.comb += [table.read_address.eq(Cat(second, number)), read_draw.addr.eq(number)]
         salt = source.salt
         total = (self.seed + salt)[:32]
@@ -149,8 +149,10 @@ class SourceUnit(wiring.Component):
         slot, tick = Signal.like(self.slot), Signal.like(self.tick)
         moved = Signal(9)
         m.d.comb += moved.eq(phase + place.value[:8])
-        hit, hits = Signal(), Signal()
-        m.d.sync += [hits.eq(0), self.n_hits.eq(self.n_hits + hits)]
+        # A spike joins its word, and is counted, a clock after it is found.
+        hit, hits, hit_place, joined_bits = Signal(), Signal(), Signal(4), Signal(SPIKE_WIDTH)
+        m.d.comb += joined_bits.eq(bits | (hits << hit_place))
+        m.d.sync += [hits.eq(0), self.n_hits.eq(self.n_hits + hits), bits.eq(joined_bits)]
         with m.Switch(kind):
             with m.Case(SourceKind.BERNOULLI):
                 m.d.comb += hit.eq(byte < place.value)
@@ -164,14 +166,12 @@ class SourceUnit(wiring.Component):
         filling = Signal(SPIKE_WIDTH)
         with m.Switch(kind):
             with m.Case(SourceKind.CONSTANT):
-                m.d.comb += filling.eq(
-                    Mux(word == record.spike_last, (2 << record.last_bits) - 1, (1 << SPIKE_WIDTH) - 1)
-                )
+                m.d.comb += filling.eq(Mux(word == record.spike_last, last_mask, (1 << SPIKE_WIDTH) - 1))
             with m.Case(SourceKind.LABEL):
                 with m.If(self.has_label & (self.label[4:] == word)):
                     m.d.comb += filling.eq(1 << self.label[:4])
             with m.Default():
-                m.d.comb += filling.eq(bits)
+                m.d.comb += filling.eq(joined_bits)
         m.d.comb += [
             self.spikes_address.eq(slot + record.spike_first + word),
             self.spikes_data.eq(filling),
@@ -219,10 +219,11 @@ class SourceUnit(wiring.Component):
                     bits.eq(0),
                     group.eq(0),
                 ]
-                of_record = layout_of(SOURCE)(Cat(table.read_data, Const(0, 64))).kind
-                with m.If(of_record <= SourceKind.LATENCY):
+                taken = layout_of(SOURCE)(Cat(table.read_data, Const(0, 64)))
+                m.d.sync += last_mask.eq((2 << taken.last_bits) - 1)
+                with m.If(taken.kind <= SourceKind.LATENCY):
                     m.next = "PIXELS"
-                with m.Elif(of_record == SourceKind.EVENTS):
+                with m.Elif(taken.kind == SourceKind.EVENTS):
                     m.next = "EVENTS"
                 with m.Else():
                     m.next = "REST"
@@ -235,9 +236,9 @@ class SourceUnit(wiring.Component):
                 with m.Else():
                     m.d.comb += steps.eq(1)
                     m.d.sync += [
-                        bits.eq(bits | (hit << place.address[:4])),
                         group.eq(group + 1),
                         hits.eq(hit),
+                        hit_place.eq(place.address[:4]),
                     ]
                     with m.If(kind == SourceKind.BERNOULLI):
                         m.d.sync += draw.eq(drawn)
