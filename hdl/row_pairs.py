@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from erbium.hdl.plan import LayerPlan
 
 SURE_ROWS = 255
-"""So many rows of a tick cannot saturate port 0, whatever their weights: each adds at most 128."""
+"""So many rows of a tick cannot saturate port 0, whatever their weights: each adds at most 128. Two rows of a clock
+before, and two of this one, may not be counted yet."""
 
 
 class RowToken(data.StructLayout):
@@ -71,10 +72,10 @@ class RowPairs(wiring.Component):
     event_i : In(stream of EventToken), row_o : Out(stream of RowToken)
         A tick goes on, and the end of a sample, when the plasticity words of the last sweep are known.
     opens : In(1)
-        The control has passed a token on that is not a spike: what comes after it may be looked at from the next clock
-        on.
+        The control has passed a token on that is not a spike: what comes after it may be looked at from the clock after
+        the next one on.
     armed : In(1)
-        Rows that are looked at in this clock learn, if there is a plasticity word.
+        Rows that are looked at in the next clock learn, if there is a plasticity word.
     reserved : In(1)
         A row that is given out in the next clock goes without a second one: the memory is written when it is read.
     seed : In(32), load : In(1)
@@ -132,7 +133,10 @@ class RowPairs(wiring.Component):
         next_row = Mux(is_spike, head, plan.n_inputs) if plan.has_bias else head
         first, second = Mux(has_left, left, next_row), Mux(has_left, next_row, second_of_head)
         is_row, two = has_left | is_spike | with_bias, Mux(has_left, is_spike | with_bias, has_second)
-        may = [self.armed & change for change in self.changes]
+        # The state of the control is far from here, and much waits for it.
+        armed, opened = Signal(), Signal()
+        m.d.sync += [armed.eq(self.armed), opened.eq(self.opens)]
+        may = [armed & change for change in self.changes]
         pair, goes = Signal(), Signal()
         m.d.comb += [
             pair.eq(two & ~(may[0] & may[1]) & ~self.reserved & sure),
@@ -144,6 +148,7 @@ class RowPairs(wiring.Component):
             # The token goes unless the row that was left goes by itself.
             self.event_i.ready.eq(goes & self.event_i.valid & (~has_left | pair)),
         ]
+        m.d.sync += sure.eq(n_rows < SURE_ROWS - 3)
         with m.If(moves):
             m.d.sync += valid.eq(goes)
         with m.If(goes):
@@ -162,13 +167,13 @@ class RowPairs(wiring.Component):
                 closed.eq(self.event_i.ready & ~is_spike),
             ]
             with m.If(is_row & sure):
-                m.d.sync += [n_rows.eq(n_rows + 1 + pair), sure.eq(n_rows + 1 + pair < SURE_ROWS - 1)]
-            m.d.comb += steps.eq(Mux(is_row & self.armed & self.consumes, 1 + pair, 0))
+                m.d.sync += n_rows.eq(n_rows + 1 + pair)
+            m.d.comb += steps.eq(Mux(is_row & armed & self.consumes, 1 + pair, 0))
             with m.If(self.event_i.ready & (event.kind == Kind.BEGIN)):
                 m.d.sync += begins.eq(1)
         with m.If(self.load):
             m.d.sync += begins.eq(0)
-        with m.If(self.opens):
+        with m.If(opened):
             m.d.sync += [closed.eq(0), n_rows.eq(0), sure.eq(1)]
         if self._learns:
             with m.If(self.known):

@@ -219,8 +219,10 @@ def pair_clocks(plan: LayerPlan, ticks: list[list[Token]], draws: list[int], tea
     for number, tokens in enumerate(ticks[1:], 1):
         armed = bool(draws) and number >= plan.rule.rule.first_tick
         known_at = swept + stages["E"] + 3
-        looked, free = swept + 2, swept + 2 + plan.settle
-        queue, left, taken, n_rows = list(tokens), False, 0, 0
+        looked, free = swept + 3, swept + 2 + plan.settle
+        queue, left, taken = list(tokens), False, 0
+        # So many rows were looked at in a clock; they are counted two clocks later.
+        rows_at: dict[int, int] = {}
         while True:
             known = looked >= known_at or not learns
             if not queue and not left and not known:
@@ -233,7 +235,8 @@ def pair_clocks(plan: LayerPlan, ticks: list[list[Token]], draws: list[int], tea
                 for r in (draw & (1 << shift) - 1 for draw in draws[taken : taken + 2])
             ] or [False, False]
             two = bool(of_head) if left else of_head == 2
-            pair = two and not all(change) and looked + 1 - apart not in written and n_rows < SURE_ROWS - 1
+            n_rows = sum(rows for at, rows in rows_at.items() if at + 2 <= looked)
+            pair = two and not all(change) and looked + 1 - apart not in written and n_rows < SURE_ROWS - 3
             rows = 1 + pair if left or of_head else 0
             clock = max(looked + 1, free)
             for _ in range(plan.words if rows else 0):
@@ -242,7 +245,8 @@ def pair_clocks(plan: LayerPlan, ticks: list[list[Token]], draws: list[int], tea
                 if any(change[: 1 + pair]):
                     written.add(clock)
                 clock += 1
-            looked, free, n_rows = clock - 1, clock, n_rows + rows
+            rows_at[looked] = rows
+            looked, free = clock - 1, clock
             taken += rows if armed and looked < known_at else 0
             if left and not pair:
                 left = False
