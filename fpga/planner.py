@@ -24,9 +24,6 @@ BEGIN_PIECES_SMALL, FIFO_DEPTH_SMALL = 4, 16
 SWEEP_PARTS, LOGIC_RAM_WORDS = 4, 16
 """Parts in which a sweep takes a word of neurons, at most; words of a RAM that a device makes of its logic."""
 
-WIDE_SWEEP_PARTS = 2
-"""The same of a layer with many lanes that is swept in one word: each part is a clock in the way through the loop."""
-
 WIDE_LANES = 64
 """With more lanes a row of one word is swept in parts, too, and two rows are done in a clock: a unit in each lane would
 be half of the logic, and the row passes are what takes the time."""
@@ -166,16 +163,13 @@ def _hardware(board: Board, network: Network, lanes: int) -> Hardware:
 def neuron_units(network: Network, hardware: Hardware) -> tuple[int, ...]:
     """Return the neuron units of each layer: a quarter of its lanes, or as many as keep its states in RAM of logic.
 
-    A layer that is swept in one word has more: one in each lane if those are few, else one for two. There the way
-    through the loop counts.
+    A layer of few lanes that is swept in one word keeps a unit in each lane: there the way through the loop counts.
     """
     units = []
     for number in range(len(network.layers)):
         words, lanes = hardware.words_of(network, number), hardware.lanes_of(network, number)
-        if words == 1:
-            parts = 1 if lanes <= WIDE_LANES else WIDE_SWEEP_PARTS
-        else:
-            parts = max(1, min(SWEEP_PARTS, LOGIC_RAM_WORDS // words))
+        at_once = words == 1 and lanes <= WIDE_LANES
+        parts = 1 if at_once else max(1, min(SWEEP_PARTS, LOGIC_RAM_WORDS // words))
         units.append(-(-lanes // parts))
     return tuple(units)
 

@@ -42,7 +42,7 @@ def test_the_demo_on_a_large_board():
 def test_a_word_for_each_row_of_many_lanes():
     planned = plan(ULX3S_85F, network("erbp-mnist-200"), 200)
     assert planned.fits
-    assert (planned.hardware.rows_per_clock, planned.hardware.layer_neuron_units) == (2, (100, 10))
+    assert (planned.hardware.rows_per_clock, planned.hardware.layer_neuron_units) == (2, (50, 10))
     assert plan(ULX3S_85F, network("erbp-mnist-200"), 64).hardware.rows_per_clock == 1
 
 
