@@ -153,7 +153,8 @@ class PredictionUnit(wiring.Component):
             m.submodules.errors = unit
             pushes = []
             for k in range(at_once):
-                is_label = begin.label == at[latency] * at_once + k
+                number = Cat(Const(k, 1), at[latency]) if at_once > 1 else at[latency]
+                is_label = begin.label == number
                 push = Signal(Shape(error_width, signed=True), name=f"push_{k}")
                 m.d.comb += push.eq(Mux(now_spike[k], Mux(is_label, 0, weight), Mux(is_label, -weight, 0)))
                 pushes += [push, (-push)[:error_width]]
