@@ -375,7 +375,7 @@ MUTANTS = [
         "n_scanned.eq(len(levels))",
         "Encoder",
         "latency-late-pixels",
-        ONE_STALL,
+        "samples.*",
     ),
     Mutant(
         "level-bound",
