@@ -1039,6 +1039,7 @@ COVERED_BY = {
     "SynapseLane": "CoreEngine",
     "WindowMemory": "CoreEngine",
     "LayerControl": "LayerEngine",
+    "ErrorSpikes": "PredictionUnit",
     "LayerPipeline": "LayerEngine",
     "LaneGroup": "LayerEngine",
     "RowPairs": "LayerEngine",

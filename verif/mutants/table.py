@@ -91,6 +91,9 @@ OTHERS = {
     "WordRom": "a table of constants",
     "CoreEngine": "new; not sampled yet",
     "FrameCore": "MessageLink and CoreEngine, joined",
+    **dict.fromkeys(
+        ("BlockReader", "FlashLink", "FlashReader", "SampleDraw", "SamplePlayer"), "new; not sampled yet"
+    ),
     "Generator": "proved, and within Encoder and LayerEngine",
     "ErbiumChip": "HostLink and ErbiumArray, joined",
     "FrameChip": "MessageLink and ErbiumArray, joined",
