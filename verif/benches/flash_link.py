@@ -17,6 +17,7 @@ from erbium.gen.flash_image import FlashPass, FlashRun, block, flash_image, play
 from erbium.hdl.flash.layout import (
     HEADER,
     LENGTH_BYTES,
+    RUN_LIMIT,
     Fault,
     PixelKind,
     RunState,
@@ -322,3 +323,32 @@ async def damaged(dut: Any) -> None:
             last = replace(run, passes=(replace(first, count=samples),) if samples else ())
         # Those of data that are none at all leave what there was; after the last of them all of it is looked at.
         await tb.check(last, fault, number, samples, weights=fault >= Fault.DAMAGED_BLOCK)
+
+
+@cocotb.test()
+async def wrong_within_a_sample(dut: Any) -> None:
+    """A sample whose pixels are too many, or end too early, as the array has its first ones; the next run is right."""
+    tb = TB(dut)
+    await tb.harness.reset()
+    whole = tb.make(PixelKind.RUNS)
+    layers, n_inputs = len(whole.weights), tb.network.n_inputs
+    image = flash_image(whole, tb.data_at, ROOM)
+    sample = block(
+        sample_payload(whole.splits["train"].images[1], int(whole.splits["train"].labels[1]), whole.pixels)
+    )
+    at = image.index(sample)
+    for pixels in (
+        bytes([RUN_LIMIT + n_inputs]) + bytes([200] * (n_inputs + 1)),
+        bytes([RUN_LIMIT + 7]) + bytes([200] * 3),
+        bytes([RUN_LIMIT + n_inputs - 1]) + bytes([200] * n_inputs) + bytes([0]),
+    ):
+        # What follows it lies elsewhere then, and is not come to.
+        tb.fill(image[:at] + block(b"\0" + pixels))
+        await tb.start()
+        await tb.until_over()
+        learned = replace(whole, passes=(replace(whole.passes[0], count=1),))
+        await tb.check(learned, Fault.WRONG_BLOCK, layers, 1)
+    tb.fill(image)
+    await tb.start()
+    await tb.until_over()
+    await tb.check(whole, Fault.NONE, layers + len(whole.passes), whole.passes[-1].count)
