@@ -255,18 +255,6 @@ class Chip:
         return self._engine
 
 
-class _Reference(ArrayModel):
-    """The reference model with the one setting that a chip can change between samples."""
-
-    @property
-    def decide_after(self) -> int:
-        return self.prediction.decide_after
-
-    @decide_after.setter
-    def decide_after(self, n_spikes: int) -> None:
-        self.prediction.decide_after = n_spikes
-
-
 def backend_named(name: str) -> str:
     """Return what a backend is called in :data:`BACKENDS`.
 
@@ -336,14 +324,14 @@ def open_chip(
             f"there are faults and backend {backend!r} has none of its own making; take 'model' or 'reference'"
         )
     if name == "reference":
-        engine = _Reference(network, faults)
+        engine = ArrayModel(network, faults)
     elif name == "model":
         # The compiler behind it takes a second to import; the reference and `--help` do without.
         from erbium.sw_model.fast import FastArray
         from erbium.sw_model.fast_learners import compiles
 
         # A rule of one's own is in the model as NumPy spells it out before, or without ever, being compiled.
-        engine = FastArray(network, faults=faults) if compiles(network) else _Reference(network, faults)
+        engine = FastArray(network, faults=faults) if compiles(network) else ArrayModel(network, faults)
     elif name == "rtl":
         from erbium.verif.library import ARRAY_SIMULATORS, RtlArray
 

@@ -18,7 +18,7 @@ import numpy as np
 from erbium.gen.presets import Recipe
 from erbium.sw_model import constants
 from erbium.sw_model.constants import Array
-from erbium.sw_model.datasets import Dataset, DatasetError, shift_images
+from erbium.sw_model.datasets import Dataset, DatasetError, move_images
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.sw_model.reach import check_long_enough
@@ -216,11 +216,7 @@ def training_batch(
     index = np.arange(first, first + count) % len(dataset.train)
     images: Array = dataset.train.images[index]
     dy, dx = constants.image_shifts(network.seed, first, count, shift)
-    for _ in range(shift):
-        # One pixel at a time, which is as far as shift_images goes.
-        step_y, step_x = np.clip(dy, -1, 1), np.clip(dx, -1, 1)
-        images = shift_images(images, dataset.height, dataset.width, step_y, step_x)
-        dy, dx = dy - step_y, dx - step_x
+    images = move_images(images, dataset.height, dataset.width, dy, dx, shift)
     return images, dataset.train.labels[index]
 
 

@@ -37,7 +37,7 @@ from erbium.hdl.flash.layout import (
 from erbium.hdl.registers import weight_bytes
 from erbium.sw_model import constants
 from erbium.sw_model.constants import Array
-from erbium.sw_model.datasets import Split, shift_images
+from erbium.sw_model.datasets import Split, move_images
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import DescriptionError, check_range
 from erbium.sw_model.results import Results
@@ -409,11 +409,7 @@ def samples_of(run: FlashRun, one: FlashPass) -> tuple[Array, Array, Array]:
     index = np.arange(one.start, one.start + one.count) % len(split)
     images: Array = split.images[index]
     down, right = constants.image_shifts(run.network.seed, one.first, one.count, one.shift)
-    for _ in range(one.shift):
-        # One pixel at a time, which is as far as shift_images goes.
-        step_down, step_right = np.clip(down, -1, 1), np.clip(right, -1, 1)
-        images = shift_images(images, run.height, run.width, step_down, step_right)
-        down, right = down - step_down, right - step_right
+    images = move_images(images, run.height, run.width, down, right, one.shift)
     seeds = constants.sample_seeds(run.network.seed, one.learn, one.first, one.count)
     return images, split.labels[index], seeds
 

@@ -80,6 +80,15 @@ class ArrayModel(SampleModel):
         self.prediction: PredictionModel = learner.prediction(network)
         self.samples = self.ticks = self.input_spikes = 0
 
+    @property
+    def decide_after(self) -> int:
+        """Output spikes that settle an inference, 0 for none; may be set between samples."""
+        return self.prediction.decide_after
+
+    @decide_after.setter
+    def decide_after(self, n_spikes: int) -> None:
+        self.prediction.decide_after = n_spikes
+
     def set_rates(self, rates: Sequence[int]) -> None:
         """Set the learning rate of each layer, 0 ... its full rate."""
         for layer, rate in zip(self.layers, rates, strict=True):

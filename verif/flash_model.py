@@ -13,7 +13,6 @@ from erbium.hdl.chip import ErbiumChip
 from erbium.hdl.flash.link import FlashPort
 from erbium.hdl.flash.reader import READ_COMMANDS, FlashReader
 from erbium.hdl.ports import pass_through
-from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.network import Hardware, Network
 
 FLASH_OCTETS = 1 << 16
@@ -102,16 +101,3 @@ def write_flash(dut: Any, address: int, octets: bytes) -> None:
     memory = dut.memory.flash.memory
     for place, octet in enumerate(octets, address):
         memory[place].value = octet
-
-
-class FlashEngine(ArrayModel):
-    """The reference model, for :func:`erbium.gen.flash_image.play`."""
-
-    @property
-    def decide_after(self) -> int:
-        """Output spikes that settle an inference."""
-        return self.prediction.decide_after
-
-    @decide_after.setter
-    def decide_after(self, n_spikes: int) -> None:
-        self.prediction.decide_after = n_spikes

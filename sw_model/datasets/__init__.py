@@ -5,7 +5,7 @@
 them anew, ``shift_images`` augments a batch, and ``write_idx`` turns arrays into files that ``load`` reads.
 """
 
-from erbium.sw_model.datasets.augment import shift_images
+from erbium.sw_model.datasets.augment import move_images, shift_images
 from erbium.sw_model.datasets.crop import middle
 from erbium.sw_model.datasets.download import FASHION_MNIST, MNIST, Remote
 from erbium.sw_model.datasets.hold_out import hold_out
@@ -23,6 +23,7 @@ __all__ = [
     "hold_out",
     "load",
     "middle",
+    "move_images",
     "read_idx",
     "shift_images",
     "write_idx",

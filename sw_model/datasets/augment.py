@@ -17,6 +17,26 @@ def _check_offsets(name: str, offsets: NDArray[Any], n: int) -> None:
             raise ValueError(f"{name}: found {value}, expected -1, 0 or 1")
 
 
+def move_images(
+    images: NDArray[np.uint8], height: int, width: int, dy: NDArray[Any], dx: NDArray[Any], most: int
+) -> NDArray[np.uint8]:
+    """Shift each image as :func:`shift_images`, by up to `most` pixels.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, height * width)
+    height, width : int
+    dy, dx : ndarray of integers, shape (n,)
+        Pixels to move down and right, -`most` to `most`.
+    most : int
+    """
+    for _ in range(most):
+        step_y, step_x = np.clip(dy, -1, 1), np.clip(dx, -1, 1)
+        images = shift_images(images, height, width, step_y, step_x)
+        dy, dx = dy - step_y, dx - step_x
+    return images
+
+
 def shift_images(
     images: NDArray[np.uint8], height: int, width: int, dy: NDArray[Any], dx: NDArray[Any]
 ) -> NDArray[np.uint8]:
