@@ -55,7 +55,7 @@ class Lights:
     learning, active : str, optional
         A sample is being learned; a sample is in the array.
     digit : tuple of str
-        The last answer in binary, its lowest bit first; behind a test from the flash its error in percent.
+        The last answer in binary, its lowest bit first; after a test from the flash its error in percent.
     failed : str, optional
         A run from the flash was stopped by what it found there.
     """

@@ -185,7 +185,7 @@ class FlashArray(BoardArray):
 
     @property
     def weights(self) -> list[Array]:
-        """Weights of each layer, int16 of shape ``(n_rows, n_neurons)``, read back from the board behind a run."""
+        """Weights of each layer, int16 of shape ``(n_rows, n_neurons)``, read back from the board after a run."""
         with self._guarded():
             self._wait_until_idle()
             return [self._read_layer(number) for number in range(len(self.populations))]

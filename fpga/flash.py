@@ -63,7 +63,19 @@ def flash(
     # An iCE40 board is programmed through its flash memory in any case.
     if permanent and board.family != "ice40":
         command.append("--write-flash")
-    done = run_within(FLASH_SECONDS, [*command, str(file)])
+    load(board, [*command, str(file)], FLASH_SECONDS)
+    return report
+
+
+def load(board: Board, command: list[str], seconds: float) -> None:
+    """Call openFPGALoader for a board, for so long at most.
+
+    Raises
+    ------
+    ToolError
+        If it fails, or takes longer.
+    """
+    done = run_within(seconds, command)
     if done.returncode:
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         says = lines[-1].rstrip(".") if lines else "nothing"
@@ -71,7 +83,6 @@ def flash(
             f"openFPGALoader stopped with exit code {done.returncode} and says: {says}; check that {board.title} is "
             "plugged in and that you may use its USB device"
         )
-    return report
 
 
 def loader_command(board: Board, file: Path, usb: str | None, tell: Callable[[str], None]) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Writes data into the flash of a board, behind its bitstream, by openFPGALoader."""
+"""Writes data into the flash of a board, after its bitstream, by openFPGALoader."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from erbium.fpga.boards import Board, flash_of
-from erbium.fpga.flash import FLASH_SECONDS, loader_command
-from erbium.verif.processes import run_within
-from erbium.verif.simulators import ToolError
+from erbium.fpga.flash import FLASH_SECONDS, load, loader_command
 
 DEFAULT_FOLDER = Path("build/flash")
 
@@ -49,11 +47,4 @@ def write_data(
     command = loader_command(board, file, usb, tell)
     command += ["--write-flash", "--offset", str(memory.data_at), str(file)]
     # What is erased and written takes longer than a bitstream.
-    done = run_within(4 * FLASH_SECONDS, command)
-    if done.returncode:
-        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        says = lines[-1].rstrip(".") if lines else "nothing"
-        raise ToolError(
-            f"openFPGALoader stopped with exit code {done.returncode} and says: {says}; check that {board.title} is "
-            "plugged in and that you may use its USB device"
-        )
+    load(board, command, 4 * FLASH_SECONDS)
