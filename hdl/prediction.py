@@ -8,12 +8,13 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from erbium.hdl.fixed import delayed, joined, total_of
+from erbium.hdl.fixed import delayed, total_of
 from erbium.hdl.fork import Fork
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.neuron_unit import LATENCY, NeuronUnit
 from erbium.hdl.plan import read_plan
 from erbium.hdl.population import error_population, longest_delay
+from erbium.hdl.serializer import lowest_bit
 from erbium.hdl.tokens import NO_ANSWER, BeginRegister, FeedbackToken, Kind, Result
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.parts import SpikeCount
@@ -130,11 +131,12 @@ class PredictionUnit(wiring.Component):
         for clock in range(ends):
             at.append(delayed(m, at[-1], 1, f"class_{clock}", cleared=False))
         m.d.comb += [read.addr.eq(here), read.en.eq(active)]
-        now = delayed(m, active, latency, "active")
+        now_there = [delayed(m, one, latency, f"there_{k}") for k, one in enumerate(there)]
         now_spike = [delayed(m, one, latency, f"spike_{k}") for k, one in enumerate(spike)]
+        # The first class of a place is there if any is.
+        now = now_there[0]
         candidates, counts, silent = [], [], []
-        for k in range(at_once):
-            exists = delayed(m, there[k], latency, f"there_{k}")
+        for k, exists in enumerate(now_there):
             membrane = delayed(m, membranes.word_select(k, 16), latency, f"membrane_{k}", cleared=False)
             count = Signal(count_width, name=f"count_{k}")
             m.d.comb += count.eq(
@@ -153,8 +155,7 @@ class PredictionUnit(wiring.Component):
             m.submodules.errors = unit
             pushes = []
             for k in range(at_once):
-                number = Cat(Const(k, 1), at[latency]) if at_once > 1 else at[latency]
-                is_label = begin.label == number
+                is_label = begin.label == Cat(Const(k, at_once - 1), at[latency])
                 push = Signal(Shape(error_width, signed=True), name=f"push_{k}")
                 m.d.comb += push.eq(Mux(now_spike[k], Mux(is_label, 0, weight), Mux(is_label, -weight, 0)))
                 pushes += [push, (-push)[:error_width]]
@@ -293,7 +294,7 @@ class PredictionUnit(wiring.Component):
         self.best_count = Signal(count_width)
         best_key = Signal(len(key))
         with m.If(valid & ((place == 0) | (key > best_key))):
-            m.d.sync += [best_key.eq(key), self.best.eq(Cat(which, place) if at_once > 1 else place)]
+            m.d.sync += [best_key.eq(key), self.best.eq(Cat(which, place))]
         m.d.comb += self.best_count.eq(best_key[16:])
 
     def _decide(self, m: Module, begin, tick, any_error) -> None:
@@ -356,16 +357,14 @@ class ErrorSpikes(wiring.Component):
             m.d.comb += [self.says.eq(self.errors.any()), self.address.eq(Cat(self.errors[1], self.place))]
             return m
         pending, which = Signal(self._classes), Signal(self._classes)
-        lowest = Signal(self._classes)
+        found, first = lowest_bit(m, pending)
         m.d.comb += [
-            lowest.eq(pending & -pending),
-            self.says.eq(pending.any()),
-            self.waits.eq(self.says),
-            self.address.eq(
-                Cat((which & lowest).any(), joined(Mux(bit, n, 0) for n, bit in enumerate(lowest)))
-            ),
+            self.says.eq(found),
+            self.waits.eq(found),
+            self.address.eq(Cat(which.bit_select(first, 1), first)),
         ]
-        m.d.sync += pending.eq(pending & ~lowest)
+        # Clearing the lowest set bit: x & (x - 1).
+        m.d.sync += pending.eq(pending & (pending - 1))
         for number in range(self._classes):
             place, k = divmod(number, self._at_once)
             neurons = self.errors[2 * k : 2 * k + 2]

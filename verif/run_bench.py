@@ -39,8 +39,8 @@ _VERILATOR_FLAGS = (
     *("--output-split", "0"),
 )
 
-# Cocotb asks for everything to be visible; a bench looks at ports alone.
-_PORTS_ALONE = ("--no-public-flat-rw", "--public-depth", "1")
+# Cocotb asks for everything to be visible; a bench looks only at ports.
+_ONLY_PORTS = ("--no-public-flat-rw", "--public-depth", "1")
 
 # But into a flash it puts what is there; that is never written or erased, which takes its time.
 _WITH_FLASH = ("--no-timing",)
@@ -204,7 +204,7 @@ def _build(run: Run, folder: Path, *, waves: bool) -> None:
 def _compile(run: Run, source: Path, *, waves: bool = False, runtime: Path | None = None) -> None:
     """Compile; take Verilator's compiled run time from a folder, or keep it there for the builds to come."""
     folder, make = source.parent, dict(_MAKE)
-    further = _WITH_FLASH if simulators.FLASH_CELL in source.read_text() else _PORTS_ALONE
+    further = _WITH_FLASH if simulators.FLASH_CELL in source.read_text() else _ONLY_PORTS
     flags = (*_VERILATOR_FLAGS, *further, *(_COVERAGE_FLAGS if run.coverage else ()))
     if ready := runtime is not None and runtime.exists():
         objects = [f"../{runtime.name}/{path.name}" for path in sorted(runtime.glob(_RUNTIME))]

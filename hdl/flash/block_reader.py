@@ -27,7 +27,7 @@ class BlockReader(wiring.Component):
     Members
     -------
     byte_i : In(stream of 8)
-        Blocks, one behind the other; a byte is taken when it is in the CRC.
+        Blocks, one after the other; a byte is taken when it is in the CRC.
     restart : In(1)
         Forget all blocks: the bytes that come next begin one.
     fetch : In(1)
@@ -47,7 +47,7 @@ class BlockReader(wiring.Component):
     Notes
     -----
     Four clocks per byte, those of the CRC, and two more per block. A block that is longer than what fits cannot be
-    skipped: what comes behind it is not read as a block, until a restart.
+    skipped: what comes after it is not read as a block, until a restart.
     """
 
     def __init__(self, max_length: int) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -196,14 +196,14 @@ class FlashControl(wiring.Component):
                     self._until_base.eq(self._said("until_base")),
                     self._number.eq(self._said("first")),
                     self._row.eq(0),
-                    self.samples.eq(0),
-                    self.right.eq(0),
                 ]
                 self._seek(self._said("start"))
+                # What is over at the end stays to be read.
+                with m.If(kind != PassKind.STOP):
+                    m.d.sync += [self.samples.eq(0), self.right.eq(0)]
                 with m.Switch(kind):
                     with m.Case(PassKind.STOP):
                         m.d.sync += [self._to_fetch.eq(0), self._seeks.eq(0), self.state.eq(RunState.DONE)]
-                        m.d.sync += [self.samples.eq(self.samples), self.right.eq(self.right)]
                         m.next = "REST"
                     with m.Case(PassKind.WEIGHTS):
                         m.d.sync += self.state.eq(RunState.LOADS)
@@ -261,8 +261,17 @@ class FlashControl(wiring.Component):
         self._m.d.sync += self.fault.eq(fault)
         self._m.next = "DRAIN"
 
+    def _accept(self, then: str, length: ValueLike | None = None) -> None:
+        """Go on with the block that is there, unless its checksum is wrong, or its length is another one."""
+        self._m.next = then
+        with self._m.If(~self.good):
+            self._stop(Fault.DAMAGED_BLOCK)
+        if length is not None:
+            with self._m.Elif(self.length != length):
+                self._stop(Fault.WRONG_BLOCK)
+
     def _fetch_blocks(self) -> None:
-        """Ask for blocks as long as there are some to come, and go back to the first sample behind the last one."""
+        """Ask for blocks as long as there are some to come, and go back to the first sample after the last one."""
         m = self._m
         more = Signal()
         m.d.comb += [
@@ -357,11 +366,7 @@ class FlashControl(wiring.Component):
         """Read what is to be done next."""
         m, at, size = self._m, self._at, octets_of(self._fields)
         with m.State("AWAIT PASS"), m.If(self.available):
-            m.next = "READ PASS"
-            with m.If(~self.good):
-                self._stop(Fault.DAMAGED_BLOCK)
-            with m.Elif(self.length != size):
-                self._stop(Fault.WRONG_BLOCK)
+            self._accept("READ PASS", size)
         with m.State("READ PASS"):
             m.d.comb += self.reads.eq(1)
             m.next = "TAKE PASS"
@@ -401,11 +406,7 @@ class FlashControl(wiring.Component):
                 m.d.sync += row.eq(0)
                 m.next = "FLUSH"
             with m.Elif(self.available):
-                m.next = "SEEK ROW"
-                with m.If(~self.good):
-                    self._stop(Fault.DAMAGED_BLOCK)
-                with m.Elif(self.length != Array(Const(length, 16) for length in lengths)[layer]):
-                    self._stop(Fault.WRONG_BLOCK)
+                self._accept("SEEK ROW", Array(Const(length, 16) for length in lengths)[layer])
         with m.State("SEEK ROW"):
             m.d.comb += self.reads.eq(1)
             m.d.sync += second.eq(0)
@@ -440,9 +441,8 @@ class FlashControl(wiring.Component):
             with m.If(self._left == 0):
                 m.next = "OVER"
             with m.Elif(self.available):
-                m.next = "SAMPLE"
-                with m.If(~self.good):
-                    self._stop(Fault.DAMAGED_BLOCK)
+                # How long its pixels are is found out as they are played.
+                self._accept("SAMPLE")
         with m.State("SAMPLE"):
             m.d.comb += self.play.eq(~self.wrong)
             with m.If(self.done):

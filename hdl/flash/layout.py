@@ -4,7 +4,7 @@
 The gateware, the writer, the driver, the simulated board and the tests all read it from here, so this module knows
 nothing of any of them, and needs no hardware library.
 
-The data are blocks, one behind the other. A block is the number of bytes of its payload (2 bytes), the payload, and
+The data are blocks, one after the other. A block is the number of bytes of its payload (2 bytes), the payload, and
 the CRC-32 of both (that of ``zlib.crc32``). All numbers are little endian. The first block is the header, then one for
 each pass, the last of which ends the run; then come rows of weights and samples, wherever the passes say.
 """
@@ -22,7 +22,7 @@ VERSION = 1
 """Of this layout; a chip takes no other one."""
 
 LENGTH_BYTES, CRC_BYTES = 2, 4
-"""Of a block, before and behind its payload."""
+"""Of a block, before and after its payload."""
 
 MAX_PASSES = 1 << 16
 MAX_SHIFT = 4
@@ -76,7 +76,7 @@ class Field:
 
     @property
     def end(self) -> int:
-        """The byte behind it."""
+        """The byte after it."""
         return self.at + self.octets
 
 
@@ -99,9 +99,9 @@ _PASS = (
     ("n_ticks", 2),  # longest presentation
     ("decide_after", 2),  # output spikes that settle an inference
     ("shift", 1),  # images are moved by up to so many pixels
-    ("next", 4),  # address of the pass behind this one
+    ("next", 4),  # address of the pass after this one
     ("start", 4),  # address of the first block
-    ("base", 4),  # address to which it goes back behind the last sample of the split
+    ("base", 4),  # address to which it goes back after the last sample of the split
     ("until_base", 4),  # samples until then
     ("size", 4),  # samples of the split
     ("count", 4),  # samples, or rows, of this pass

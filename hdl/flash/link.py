@@ -44,7 +44,7 @@ class FlashPort:
     lanes : int
         Wires that carry data, 1, 2 or 4; see :data:`erbium.hdl.flash.reader.READ_COMMANDS`.
     data_at : int
-        Address at which the data begin, behind the bitstream.
+        Address at which the data begin, after the bitstream.
     """
 
     lanes: int
@@ -136,12 +136,10 @@ class FlashLink(wiring.Component):
         control = self._control
         self._play(flash)
         self._share(m, link, control)
-        starts = Signal()
         command = getattr(link, self.registers.commands[0])
         before = Signal()
         flash.d.sync += before.eq(command)
-        m.d.comb += starts.eq(command & ~before | self._pressed(button))
-        m.d.comb += control.start.eq(starts)
+        m.d.comb += control.start.eq(command & ~before | self._pressed(button))
         self._tell(m, link, control)
         return m
 

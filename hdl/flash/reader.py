@@ -66,7 +66,7 @@ class FlashReader(wiring.Component):
     Notes
     -----
     SPI mode 0: the clock of the flash is half of the chip's and stands still while a byte waits. What the flash sends
-    is taken as its clock falls, a whole period behind the fall that made the flash send it. A byte takes
+    is taken as its clock falls, a whole period after the fall that made the flash send it. A byte takes
     ``16 / lanes`` clocks; from an address to the first byte it is at most ``REST + 2 * (8 + 32 / lanes + dummy) + 8``
     clocks and those of that byte.
     """

@@ -144,6 +144,6 @@ def _bit_of(constant: int, place: Signal) -> Value:
 
 
 def _rest(rest: Value, bit: Value, span: Value) -> Value:
-    """Return the rest of a number with one bit more behind it."""
+    """Return the rest of a number with one bit more after it."""
     twice = (rest << 1) | bit
     return Mux(twice >= span, twice - span, twice)[:_SPAN_BITS]

@@ -23,7 +23,7 @@ _SIGNED = Shape(SIDE_BITS + 2, signed=True)
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a pixel goes: its row, its column, its address; and what these are behind the last pixel of each."""
+    """Where a pixel goes: its row, its column, its address; and what these are after the last pixel of each."""
 
     row: Signal
     column: Signal

@@ -104,7 +104,7 @@ async def two_are_kept(dut: Any) -> None:
 
 @cocotb.test()
 async def lengths_that_do_not_fit(dut: Any) -> None:
-    """A length of 0 or beyond the largest is told, nothing is read behind it, and a restart begins anew."""
+    """A length of 0 or beyond the largest is told, nothing is read after it, and a restart begins anew."""
     tb = TB(dut, "0.3")
     await tb.harness.reset()
     await tb.set(fetch=1)

@@ -122,7 +122,7 @@ async def samples(dut: Any, stall: str) -> None:
 
 @cocotb.test()
 async def wrong_blocks(dut: Any) -> None:
-    """Labels that are no class, and more or fewer pixels than there are; a right block behind each."""
+    """Labels that are no class, and more or fewer pixels than there are; a right block after each."""
     tb = TB(dut, "0.3")
     await tb.harness.reset()
     n = tb.n_inputs

@@ -66,7 +66,7 @@ class TB:
 @cocotb.test()
 @cocotb.parametrize(stall=STALLS)
 async def reads(dut: Any, stall: str) -> None:
-    """Reads from any address on, of any length, one behind the other, while bytes are taken at random."""
+    """Reads from any address on, of any length, one after the other, while bytes are taken at random."""
     tb = TB(dut, stall)
     await tb.begin()
     for count in (1, 3, 40, 2, 1, 17):
