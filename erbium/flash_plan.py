@@ -27,7 +27,7 @@ def flash_run(
     n_train: int | None = None,
     n_test: int | None = None,
 ) -> FlashRun:
-    """Return the run of a recipe on the first samples of a data set, with a test behind each epoch.
+    """Return the run of a recipe on the first samples of a data set, with a test after each epoch.
 
     It is the run of :class:`erbium.train.Trainer` on these samples: order, seeds, shifts, rates and lengths are the
     same, so the weights are, too; with bits as pixels, those of the binarised images.
@@ -66,7 +66,7 @@ def _first(split: Split, option: str, count: int | None, pixels: PixelKind) -> S
 
 
 def _passes(network: Network, plan: Plan, n_train: int, n_test: int) -> Iterator[FlashPass]:
-    """Yield a pass for each part of an epoch in which rate and shift stay, and a test behind each epoch."""
+    """Yield a pass for each part of an epoch in which rate and shift stay, and a test after each epoch."""
     ticks = plan.recipe.learn_ticks or network.n_ticks
     position = 0
     while position < plan.total:

@@ -394,7 +394,7 @@ def flash(
 
     The board is the one that is plugged in; where several may be it, --usb chooses.
 
-    With --data: write a data set into the board's flash, behind the bitstream, with the network's first weights and the
+    With --data: write a data set into the board's flash, after the bitstream, with the network's first weights and the
     run of its recipe. A chip that was built with --from-flash learns and tests from it by itself, when its button is
     pressed or 'erbium run --from flash' starts it. What a simulated board, sim:BOARD, has in its flash is a file.
     """

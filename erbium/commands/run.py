@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -131,10 +132,7 @@ def run(
             "--data": data,
             "--resume": resume or None,
         }
-        if unknown := [name for name, value in given.items() if value is not None]:
-            raise click.UsageError(
-                f"what is in the flash decides what is learned from it; leave {', '.join(unknown)} out"
-            )
+        _refuse(given, "what is in the flash decides what is learned from it")
         sys.exit(
             _from_flash(where, network, image, compare, checkpoint, overwrite=overwrite, as_json=as_json)
         )
@@ -150,8 +148,7 @@ def run(
             "--resume": resume or None,
             "--overwrite": overwrite or None,
         }
-        if unknown := [name for name, value in given.items() if value is not None]:
-            raise click.UsageError(f"a graph runs on random samples; leave {', '.join(unknown)} out")
+        _refuse(given, "a graph runs on random samples")
         check_range("--images", n_samples := N_SAMPLES if images is None else images, 1, MAX_IMAGES)
         work = CoreRun(where, graph, n_samples, seed or 0, compare is not False)
         console = Console(stderr=True, highlight=False) if as_json else common.console()
@@ -202,6 +199,12 @@ def run(
         else:
             code = job.carry_out(common.console())
     sys.exit(code)
+
+
+def _refuse(given: Mapping[str, object], why: str) -> None:
+    """Raise :class:`click.UsageError` if any of these options was given."""
+    if unknown := [name for name, value in given.items() if value is not None]:
+        raise click.UsageError(f"{why}; leave {', '.join(unknown)} out")
 
 
 def _from_flash(

@@ -126,7 +126,7 @@ class Changes:
     # --- what is computed first
 
     def _begun(self, operands: Sequence[Operand], write: Callable[[], list[str]]) -> list[str]:
-        """Return lines behind what they need that is computed once."""
+        """Return lines after what they need that is computed once."""
         values = self._text.begin((sig, ()) for sig in self._supports.values.behind(operands)[0])
         lines = write()
         return values + lines
