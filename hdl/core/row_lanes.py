@@ -57,7 +57,7 @@ class RowLanes(wiring.Component):
     population : In(record)
         Constant while busy.
     projection : In(record), start : In(1)
-        A projection begins: constant for the five clocks behind `start`. Its first slot comes 8 clocks after `start` at
+        A projection begins: constant for the five clocks after `start`. Its first slot comes 8 clocks after `start` at
         the earliest, and the last one of the projection before is two clocks older than `start` at least.
     reversed : In(1)
         The factor g is -1.

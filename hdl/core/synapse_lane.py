@@ -191,7 +191,7 @@ class SynapseLane(wiring.Component):
         away = delayed(m, self.finish & (self.word[-1] ^ self.reversed), 1, "away", cleared=False)
 
         # Stage 3: the height of each term, as an operand and a shift. -x is ~x and a carry of 1: a shift fills up
-        # with ones, and the carries of the three terms go into the three sums behind.
+        # with ones, and the carries of the three terms go into the three sums that follow.
         seen = met[N_MASKS - 1]
         terms, carries = [], []
         for term in range(3):
