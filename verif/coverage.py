@@ -35,6 +35,11 @@ CONFIGURATIONS: dict[str, tuple[str, ...]] = {
     "FrameReceiver": ("length-24",),
     "FrameSender": ("frames",),
     "MessageLink": ("small",),
+    # Samples beside the chip.
+    "FlashReader": ("lanes-2",),
+    "BlockReader": ("length-64",),
+    "SampleDraw": ("draws",),
+    "SamplePlayer": ("5-by-3",),
     # Input.
     "SampleBuffer": ("inputs-21",),
     "Encoder": ("bernoulli", "phase", "latency"),

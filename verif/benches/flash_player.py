@@ -94,6 +94,7 @@ class TB:
         end = self.codec.encode(("END",))
         if right:
             expect_equal("label", label, self.harness.get("label"))
+            expect_equal("draws left", 0, self.draws.left)
             expect_equal("tokens", [self.codec.encode(token) for token in tokens], self.tokens)
         elif end in self.tokens:
             expect_equal("END of a wrong block", "none", "one", payload=payload.hex())
