@@ -31,6 +31,15 @@ def start_phase(address: Value) -> Value:
     return (reverse ^ (address >> 3) ^ (low << 2))[:8]
 
 
+def _registered(m: Module, out: stream.Interface) -> stream.Interface:
+    """Return a stream whose tokens leave `out` a clock after they are taken, one per clock."""
+    before = out.signature.create(path=("before_register",))
+    m.d.comb += before.ready.eq(~out.valid | out.ready)
+    with m.If(before.ready):
+        m.d.sync += [out.valid.eq(before.valid), Value.cast(out.payload).eq(Value.cast(before.payload))]
+    return before
+
+
 class Encoder(wiring.Component):
     """Presents one sample after the other, each for as many ticks as it takes.
 
@@ -62,7 +71,8 @@ class Encoder(wiring.Component):
     -----
     One clock per spike, or per group of four nonzero pixels that has none unless it is the last; 3 clocks more per
     tick, in which the reader still has spikes in its queue. To a layer that does two rows in a clock, two spikes leave
-    in a clock, of one group or of two that follow each other, and one group is looked at. With one encoder pixel one
+    in a clock, of one group or of two that follow each other, and one group is looked at; every token comes a clock
+    later. With one encoder pixel one
     clock per pixel, 2 more, and 1 if the last one spikes. A tick of a dark sample takes 2, unless all pixels are looked
     at, and so does one without a level. Latency from the end of a sample to its ``BEGIN``: 2 clocks. A replay takes the
     clocks of its ticks with a level, 2 more, and ``feedback_delay`` to drop what is left of the feedback.
@@ -109,7 +119,10 @@ class Encoder(wiring.Component):
         connect(m, flipped(self.feedback_i), gate.feedback_i)
         m.d.comb += gate.spike_o.ready.eq(1)
 
-        out = self.event_o.payload
+        pairs = self.spikes_at_once == 2
+        # Finding two spikes takes most of a clock, so a register is between that and the queue that takes them.
+        self._sent = sent = _registered(m, self.event_o) if pairs else self.event_o
+        out = sent.payload
         tick = Signal(range(self._n_ticks + 1))
         next_tick = (tick + 1)[: len(tick)]
         begins, restart, taken = Signal(), Signal(), Signal()
@@ -131,7 +144,7 @@ class Encoder(wiring.Component):
             spikes = self._phase(m, buffer, taken, tick == 0)
 
         # The spikes of the group in hand leave one per clock, or two; the next group follows without a bubble.
-        event, pairs = self._token.spike_in(out), self.spikes_at_once == 2
+        event = self._token.spike_in(out)
         addresses = Signal(data.ArrayLayout(buffer.entry["address"].shape, n_group), reset_less=True)
         in_group = Cat(*[buffer.group[place].address for place in range(n_group)])
         moving = Signal()
@@ -157,10 +170,10 @@ class Encoder(wiring.Component):
             with m.State("IDLE"), m.If(has_begin & had_begin):
                 width, said = piece_width(pieces), buffer.begin.as_value()
                 piece = Array(said[width * k : width * (k + 1)] for k in range(pieces))[n_sent]
-                m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.BEGIN), out.data.eq(piece)]
-                with m.If(self.event_o.ready):
+                m.d.comb += [sent.valid.eq(1), out.kind.eq(Kind.BEGIN), out.data.eq(piece)]
+                with m.If(sent.ready):
                     m.d.sync += n_sent.eq(n_sent + 1)
-                with m.If(self.event_o.ready & (n_sent == pieces - 1)):
+                with m.If(sent.ready & (n_sent == pieces - 1)):
                     m.d.sync += n_sent.eq(0)
                     m.d.sync += [level.eq(0), replaying.eq(0), learns.eq(buffer.begin.learn)]
                     set_tick(Const(0))
@@ -175,16 +188,16 @@ class Encoder(wiring.Component):
                     m.d.comb += moving.eq(window.room)
                 else:
                     last_of_group = pending == lowest
-                    m.d.comb += moving.eq(self.event_o.ready & last_of_group | (pending == 0))
+                    m.d.comb += moving.eq(sent.ready & last_of_group | (pending == 0))
                     for place in reversed(range(n_group)):
                         with m.If(pending[place]):
                             m.d.comb += event.address.eq(addresses[place])
                 with m.If(pending.any()):
-                    m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.SPIKE)]
+                    m.d.comb += [sent.valid.eq(1), out.kind.eq(Kind.SPIKE)]
                     if self._replays:
                         m.d.comb += event.tick.eq(tick_of_level)
                     if not pairs:
-                        with m.If(self.event_o.ready):
+                        with m.If(sent.ready):
                             m.d.comb += self.input_spikes.eq(~replaying)
                             m.d.sync += pending.eq(pending & ~lowest)
                 with m.If(moving & there & scans):
@@ -204,11 +217,11 @@ class Encoder(wiring.Component):
                             m.next = "END"
                     with m.Else():
                         m.d.comb += [
-                            self.event_o.valid.eq(1),
+                            sent.valid.eq(1),
                             out.kind.eq(Kind.TICK),
-                            ends.eq(self.event_o.ready),
+                            ends.eq(sent.ready),
                         ]
-                        with m.If(self.event_o.ready):
+                        with m.If(sent.ready):
                             m.d.comb += self.ticks.eq(1)
                             m.next = "DECIDE"
                     with m.If(ends & scans):
@@ -223,8 +236,8 @@ class Encoder(wiring.Component):
                     set_tick(next_tick)
                     m.next = "TICK"
             with m.State("END"), m.If(~gate.draining):
-                m.d.comb += [self.event_o.valid.eq(1), out.kind.eq(Kind.END)]
-                with m.If(self.event_o.ready):
+                m.d.comb += [sent.valid.eq(1), out.kind.eq(Kind.END)]
+                with m.If(sent.ready):
                     if self._listens:
                         m.d.comb += gate.finish.eq(~replaying)
                     m.d.comb += buffer.release.eq(1)
@@ -249,14 +262,15 @@ class Encoder(wiring.Component):
 
     def _show_two(self, m: Module, window: SpikeWindow) -> None:
         """Show the next spikes of a window, one or two, and take them out of it."""
-        token, out = self._token, self.event_o.payload
+        token, sent = self._token, self._sent
+        out = sent.payload
         shown = (token.spike_in(out).address, token.second_in(out).address)
         for address, (_, place, addresses) in zip(shown, (window.lowest, window.above), strict=True):
             parts = [Mux(bit, addresses.word_select(k, len(address)), 0) for k, bit in enumerate(place)]
             m.d.comb += address.eq(joined(parts))
         second = window.above[0]
         m.d.comb += token.has_second(out).eq(second)
-        with m.If(window.any & self.event_o.ready):
+        with m.If(window.any & sent.ready):
             m.d.comb += [window.moves.eq(1), self.input_spikes.eq(1 + second)]
 
     def _read(

@@ -151,16 +151,24 @@ class RowPairs(wiring.Component):
         m.d.sync += sure.eq(n_rows < SURE_ROWS - 3)
         with m.If(moves):
             m.d.sync += valid.eq(goes)
+        # Which of two rows may change is known late, so they are exchanged when they leave.
+        rows = [Signal.like(out.row, name=f"row_{k}", reset_less=True) for k in range(2)]
+        randoms = [Signal.like(out.random, name=f"random_{k}", reset_less=True) for k in range(2)]
+        swaps = Signal()
+        m.d.comb += [
+            out.row.eq(Mux(swaps, rows[1], rows[0])),
+            out.second.eq(Mux(swaps, rows[0], rows[1])),
+            out.random.eq(Mux(swaps, randoms[1], randoms[0])),
+        ]
         with m.If(goes):
-            swaps = pair & may[1]
             m.d.sync += [
                 out.kind.eq(Mux(self.event_i.ready, event.kind, Kind.SPIKE)),
                 out.data.eq(event.data),
-                out.row.eq(Mux(swaps, second, first)),
-                out.second.eq(Mux(swaps, first, second)),
+                swaps.eq(pair & may[1]),
+                *(row.eq(looked) for row, looked in zip(rows, (first, second), strict=True)),
+                *(number.eq(drawn) for number, drawn in zip(randoms, self.randoms, strict=True)),
                 out.pair.eq(pair),
-                out.may_change.eq(may[0] | swaps),
-                out.random.eq(Mux(swaps, self.randoms[1], self.randoms[0])),
+                out.may_change.eq(may[0] | (pair & may[1])),
                 # What is left: the second row of a token, unless it went along; a pair takes the first at least.
                 left.eq(second_of_head),
                 has_left.eq(has_second & (has_left | ~pair) & self.event_i.ready),
