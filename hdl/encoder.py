@@ -72,10 +72,10 @@ class Encoder(wiring.Component):
     One clock per spike, or per group of four nonzero pixels that has none unless it is the last; 3 clocks more per
     tick, in which the reader still has spikes in its queue. To a layer that does two rows in a clock, two spikes leave
     in a clock, of one group or of two that follow each other, and one group is looked at; every token comes a clock
-    later. With one encoder pixel one
-    clock per pixel, 2 more, and 1 if the last one spikes. A tick of a dark sample takes 2, unless all pixels are looked
-    at, and so does one without a level. Latency from the end of a sample to its ``BEGIN``: 2 clocks. A replay takes the
-    clocks of its ticks with a level, 2 more, and ``feedback_delay`` to drop what is left of the feedback.
+    later. With one encoder pixel one clock per pixel, 2 more, and 1 if the last one spikes. A tick of a dark sample
+    takes 2, unless all pixels are looked at, and so does one without a level. Latency from the end of a sample to its
+    ``BEGIN``: 2 clocks. A replay takes the clocks of its ticks with a level, 2 more, and ``feedback_delay`` to drop
+    what is left of the feedback.
     """
 
     def __init__(self, network: Network | Graph, hardware: Hardware, source: str = "") -> None:
