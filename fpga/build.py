@@ -215,7 +215,7 @@ def _subject(request: BuildRequest) -> _Subject:
     if request.network is None:
         hardware = core_of(request.board)
         return _Subject(core_digest(hardware), (), hardware.lanes, hardware)
-    planned = plan(request.board, request.network, request.lanes).require()
+    planned = plan(request.board, request.network, request.lanes, from_flash=request.from_flash).require()
     return _Subject(request.network.digest, request.network.shape, planned.lanes, planned.hardware)
 
 

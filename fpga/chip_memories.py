@@ -18,13 +18,16 @@ from erbium.hdl.cobs import BANK
 from erbium.hdl.counter_bank import PIECE_WIDTH
 from erbium.hdl.csr import STORE_BYTES
 from erbium.hdl.feedback_port import ROM_BITS
+from erbium.hdl.flash.block_reader import SLOTS
+from erbium.hdl.flash.control import LABELS
+from erbium.hdl.flash.link import longest_payload
 from erbium.hdl.frame import CRC_BYTES, SPARE
 from erbium.hdl.neuron_unit import PORT_WIDTH
 from erbium.hdl.plan import LayerPlan
 from erbium.hdl.registers import RegisterMap, counter_names, performance_names
 from erbium.hdl.rules.first_spike import vote_room
 from erbium.hdl.sample_buffer import GROUP, PixelEntry, sample_words
-from erbium.hdl.tokens import Begin, ErrorToken
+from erbium.hdl.tokens import LABEL_WIDTH, Begin, ErrorToken
 from erbium.hdl.word_file import LOGIC_UP_TO, REGISTERS_UP_TO
 from erbium.sw_model.description.chain import graph_of
 from erbium.sw_model.network import Hardware, Network
@@ -47,7 +50,9 @@ def synapse_memories(network: Network, hardware: Hardware) -> list[Memory]:
     ]
 
 
-def chip_memories(board: Board, network: Network, hardware: Hardware) -> list[Memory]:
+def chip_memories(
+    board: Board, network: Network, hardware: Hardware, *, from_flash: bool = False
+) -> list[Memory]:
     """Return all memories of the chip of a board but those of the weights, in the order of the design.
 
     Parameters
@@ -55,9 +60,11 @@ def chip_memories(board: Board, network: Network, hardware: Hardware) -> list[Me
     board : Board
     network : Network
     hardware : Hardware
+    from_flash : bool
+        Of a chip that learns from its flash, too.
     """
     return [
-        *_link(board, network, hardware),
+        *_link(board, network, hardware, plays=from_flash),
         *_encoder(network, hardware),
         *readout_memories(graph_of(network).readout, network, hardware),
         *(memory for number in range(len(network.layers)) for memory in _layer(network, hardware, number)),
@@ -88,13 +95,19 @@ def _rom(name: str, depth: int, width: int) -> Iterator[Memory]:
         yield Memory(f"{name}.memory", depth, width, "rom")
 
 
-def _link(board: Board, network: Network, hardware: Hardware) -> Iterator[Memory]:
-    registers = RegisterMap(network, hardware, board.clock, board.buffer_bytes)
-    yield Memory("link.link.receiver.memory", 1 << ceil_log2(registers.max_message + CRC_BYTES + SPARE), 8)
-    yield Memory("link.link.sender.encoder.memory", 2 * BANK, 8)
-    yield Memory("link.link.csr.store", STORE_BYTES, 8)
+def _link(board: Board, network: Network, hardware: Hardware, *, plays: bool) -> Iterator[Memory]:
+    registers = RegisterMap(network, hardware, board.clock, board.buffer_bytes, plays=plays)
+    # A chip that plays samples has its host link beside what plays them.
+    link = "link.link" if plays else "link"
+    yield Memory(f"{link}.link.receiver.memory", 1 << ceil_log2(registers.max_message + CRC_BYTES + SPARE), 8)
+    yield Memory(f"{link}.link.sender.encoder.memory", 2 * BANK, 8)
+    yield Memory(f"{link}.link.csr.store", STORE_BYTES, 8)
     if board.buffer_bytes:
-        yield fork_memory("link.buffer.fork", 8, board.buffer_bytes)
+        yield fork_memory(f"{link}.buffer.fork", 8, board.buffer_bytes)
+    if plays:
+        payload = longest_payload(registers)
+        yield Memory("link.flash.blocks.memory", SLOTS << max(ceil_log2(payload), 1), 8)
+        yield fork_memory("link.flash.control.labels.fork", LABEL_WIDTH, LABELS)
 
 
 def _encoder(network: Network, hardware: Hardware) -> Iterator[Memory]:

@@ -41,8 +41,16 @@ _LINES: dict[Family, _Line] = {
 }
 
 
-def logic_of(family: Family, network: Network, hardware: Hardware) -> Logic:
-    """Estimate the logic of a chip, without what its memories take.
+_FLASH: dict[Family, Logic] = {
+    "ecp5": Logic(2_600, 1_330),
+    "ice40": Logic(2_900, 1_250),
+    "gowin": Logic(2_600, 1_330),
+}
+"""What reads a flash and learns from it, as it was synthesized for an ECP5 and an iCE40."""
+
+
+def logic_of(family: Family, network: Network, hardware: Hardware, *, from_flash: bool = False) -> Logic:
+    """Estimate the logic of a chip, without what its memories take; one that learns `from_flash` has more.
 
     Notes
     -----
@@ -56,12 +64,15 @@ def logic_of(family: Family, network: Network, hardware: Hardware) -> Logic:
         -(-count // hardware.parts_for(count, number)) for number, count in zip(numbers, lanes, strict=True)
     ]
     pairs = sum(lanes) if hardware.rows_per_clock == 2 else 0
+    flash = _FLASH[family] if from_flash else Logic(0, 0)
     return Logic(
         line.luts
+        + flash.luts
         + line.luts_per_lane * sum(lanes)
         + line.luts_per_unit * sum(units)
         + line.luts_per_pair * pairs,
         line.ffs
+        + flash.ffs
         + line.ffs_per_lane * sum(lanes)
         + line.ffs_per_unit * sum(units)
         + line.ffs_per_pair * pairs,

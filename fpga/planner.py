@@ -89,6 +89,8 @@ class Plan:
         The synapse memories in the order of the layers, then all others.
     logic : Logic
         LUTs and flip-flops, estimated.
+    from_flash : bool
+        Whether it learns from the flash of the board, too.
     """
 
     board: Board
@@ -96,6 +98,7 @@ class Plan:
     hardware: Hardware
     memories: tuple[MemoryPlan, ...]
     logic: Logic
+    from_flash: bool = False
 
     def count(self, resource: Resource) -> int:
         """Return how many of a resource the memories take."""
@@ -134,9 +137,10 @@ class Plan:
         if self.fits:
             return self
         worst = max(self.needs, key=lambda need: need.share)
+        parts = _lanes(self.lanes) + (" and what reads the flash" if self.from_flash else "")
         raise DescriptionError(
-            f"{self.network.name} with {_lanes(self.lanes)} needs {worst.need:,} {worst.name} and {self.board.title} "
-            f"has {worst.limit:,}; {_way_out(self)}"
+            f"{self.network.name} with {parts} needs {worst.need:,} {worst.name} and {self.board.title} has "
+            f"{worst.limit:,}; {_way_out(self)}"
         )
 
 
@@ -174,13 +178,16 @@ def neuron_units(network: Network, hardware: Hardware) -> tuple[int, ...]:
     return tuple(units)
 
 
-def _plan(board: Board, network: Network, lanes: int) -> Plan:
+def _plan(board: Board, network: Network, lanes: int, *, from_flash: bool = False) -> Plan:
     """Return the plan for a number of lanes, whether it fits or not."""
     hardware = _hardware(board, network, lanes)
     synapses = synapse_memories(network, hardware)
     uses = [_use(board, memory, hardware.words_of(network, number)) for number, memory in enumerate(synapses)]
-    uses += [_use(board, memory, 0) for memory in chip_memories(board, network, hardware)]
-    return Plan(board, network, hardware, tuple(uses), logic_of(board.family, network, hardware))
+    uses += [
+        _use(board, memory, 0) for memory in chip_memories(board, network, hardware, from_flash=from_flash)
+    ]
+    logic = logic_of(board.family, network, hardware, from_flash=from_flash)
+    return Plan(board, network, hardware, tuple(uses), logic, from_flash)
 
 
 def _use(board: Board, memory: Memory, words: int) -> MemoryPlan:
@@ -205,7 +212,7 @@ def _lane_counts(board: Board, network: Network) -> Iterator[int]:
         words = max(words + 1, words * 11 // 10)
 
 
-def plan(board: Board, network: Network, lanes: int | None = None) -> Plan:
+def plan(board: Board, network: Network, lanes: int | None = None, *, from_flash: bool = False) -> Plan:
     """Plan a network on a board.
 
     Parameters
@@ -214,6 +221,8 @@ def plan(board: Board, network: Network, lanes: int | None = None) -> Plan:
     network : Network
     lanes : int, optional
         Of the first layer; by default the most that fit, up to the board's usual number.
+    from_flash : bool
+        Of a chip that learns from the flash of the board, too.
 
     Returns
     -------
@@ -227,11 +236,11 @@ def plan(board: Board, network: Network, lanes: int | None = None) -> Plan:
     """
     if lanes is not None:
         check_range("--lanes", lanes, 1, MAX_NEURONS)
-        return _plan(board, network, lanes)
+        return _plan(board, network, lanes, from_flash=from_flash)
     found = None
     for count in _lane_counts(board, network):
         if found is None or _synapses_fit(board, network, count):
-            found = _plan(board, network, count)
+            found = _plan(board, network, count, from_flash=from_flash)
             if found.fits:
                 return found
     assert found is not None
@@ -256,7 +265,7 @@ def with_hidden(network: Network, size: int) -> Network:
     return replace(network, layers=(*layers, output))
 
 
-def largest_hidden(board: Board, network: Network, lanes: int) -> int:
+def largest_hidden(board: Board, network: Network, lanes: int, *, from_flash: bool = False) -> int:
     """Return the largest size of the hidden layers with which a network fits; 0 if none does.
 
     Parameters
@@ -266,6 +275,8 @@ def largest_hidden(board: Board, network: Network, lanes: int) -> int:
         Its hidden layers are the largest that are tried.
     lanes : int
         Of the first layer.
+    from_flash : bool
+        Of a chip that learns from the flash of the board, too.
     """
     sizes = range(max((layer.n_neurons for layer in network.layers[:-1]), default=0) + 1)
 
@@ -273,13 +284,13 @@ def largest_hidden(board: Board, network: Network, lanes: int) -> int:
         return size > 0 and not _synapses_fit(board, with_hidden(network, size), lanes, spare)
 
     def fits(size: int) -> bool:
-        return size == 0 or _plan(board, with_hidden(network, size), lanes).fits
+        return size == 0 or _plan(board, with_hidden(network, size), lanes, from_flash=from_flash).fits
 
     # Whole plans take their time: begin where the weights and what is beside them would fit.
     size = bisect_left(sizes, True, key=lambda size: quick(size, 0)) - 1
     if fits(size):
         return size
-    planned = _plan(board, with_hidden(network, size), lanes)
+    planned = _plan(board, with_hidden(network, size), lanes, from_flash=from_flash)
     beside = planned.count("block RAM") - sum(
         use.count for use in planned.memories[: len(network.layers)] if use.resource == "block RAM"
     )
@@ -299,15 +310,16 @@ def _lanes(count: int) -> str:
 
 def _way_out(refused: Plan) -> str:
     """Say what fits instead."""
-    board, network = refused.board, refused.network
-    if (usual := plan(board, network)).fits:
+    board, network, from_flash = refused.board, refused.network, refused.from_flash
+    if (usual := plan(board, network, from_flash=from_flash)).fits:
         return f"with {_lanes(usual.lanes)} it fits"
+    command = f"erbium plan {board.name}" + (" --from-flash" if from_flash else "")
     lanes = min(board.lanes_for(network.name), network.layers[0].n_neurons)
     while lanes >= MIN_LANES:
-        if size := largest_hidden(board, network, lanes):
+        if size := largest_hidden(board, network, lanes, from_flash=from_flash):
             return (
                 f"the largest hidden layer that fits has {size} neurons, with {_lanes(min(lanes, size))}; "
-                f"'erbium plan {board.name}' lists the presets that fit"
+                f"'{command}' lists the presets that fit"
             )
         lanes //= 2
-    return f"no hidden layer of such a network fits; 'erbium plan {board.name}' lists the presets that do"
+    return f"no hidden layer of such a network fits; '{command}' lists the presets that do"

@@ -122,7 +122,7 @@ def simulated_board(
     which = board(name)
     return simulated_chip(
         network,
-        plan(which, network).require().hardware,
+        plan(which, network, from_flash=from_flash).require().hardware,
         clock_frequency=which.clock,
         baud_rate=which.baud_rate,
         buffer_bytes=which.buffer_bytes,

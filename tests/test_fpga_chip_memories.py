@@ -29,12 +29,11 @@ SEVERAL = (
 )
 
 
-def compare(described, network, hardware):
-    design = chip(described, network, hardware, described.clock, described.baud_rate)
+def compare(described, network, hardware, *, from_flash=False):
+    design = chip(described, network, hardware, described.clock, described.baud_rate, from_flash=from_flash)
+    planned = chip_memories(described, network, hardware, from_flash=from_flash)
     # The order in which parts are made says nothing.
-    assert sorted(chip_memories(described, network, hardware), key=str) == sorted(
-        other_memories(design), key=str
-    )
+    assert sorted(planned, key=str) == sorted(other_memories(design), key=str)
 
 
 @pytest.mark.parametrize("described", BOARDS.values(), ids=BOARDS)
@@ -42,6 +41,15 @@ def compare(described, network, hardware):
 def test_cheap_presets_on_every_board(described, name):
     planned = plan(described, preset(name).network)
     compare(described, planned.network, planned.hardware)
+
+
+@pytest.mark.parametrize("name", ["tiny", "first-spike-mnist-24x24-640"])
+def test_a_chip_that_reads_its_flash(name):
+    described = board("ulx3s-85f")
+    planned = plan(described, preset(name).network, from_flash=True)
+    compare(described, planned.network, planned.hardware, from_flash=True)
+    beside = plan(described, preset(name).network, planned.lanes)
+    assert planned.logic.luts - beside.logic.luts == 2_600
 
 
 @pytest.mark.parametrize(("where", "name"), SEVERAL)

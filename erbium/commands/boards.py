@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MHZ = 1_000_000
 
 CORE_LANES = "the lanes of a core are those of its board; leave --lanes out"
+CORE_FLASH = "a core does not learn from the flash; name a network, or leave --from-flash out"
 
 
 @click.command(short_help="List the boards.")
@@ -107,6 +108,13 @@ def _list_boards() -> None:
     common.console().print(table)
 
 
+_flash_option = click.option(
+    "--from-flash",
+    is_flag=True,
+    help="A chip that learns from the data in its board's flash, too ('erbium flash --data').",
+)
+
+
 @click.command(
     short_help="Show what fits on a board, and where it goes.",
     epilog=common.examples(
@@ -121,8 +129,11 @@ def _list_boards() -> None:
 )
 @click.argument("graph", metavar="[PRESET|FILE]", shell_complete=common.complete_network, required=False)
 @click.option("--lanes", type=int, metavar="N", help="Lanes of layer 1; default is the most that fit.")
+@_flash_option
 @common.json_option
-def plan(name: str, network: str | None, graph: str | None, lanes: int | None, as_json: bool) -> None:
+def plan(
+    name: str, network: str | None, graph: str | None, lanes: int | None, from_flash: bool, as_json: bool
+) -> None:
     """Show which memories of a network go where on a board; without a network, which presets fit.
 
     Nothing is built. LUTs and flip-flops are estimates; block RAMs are counted as Yosys does it. The exit code is 2
@@ -137,21 +148,28 @@ def plan(name: str, network: str | None, graph: str | None, lanes: int | None, a
     if network == CORE:
         if lanes is not None:
             raise click.UsageError(CORE_LANES)
+        if from_flash:
+            raise click.UsageError(CORE_FLASH)
         _plan_core(described, graph, as_json=as_json)
         return
     if graph is not None:
         raise click.UsageError(f"there are two networks, {network!r} and {graph!r}; give one")
+    if from_flash:
+        flash_of(described)
     networks = [common.named_network(network)] if network else list(PRESETS.values())
     if as_json:
-        plans = [make_plan(described, each.network, lanes) for each in networks]
+        plans = [make_plan(described, each.network, lanes, from_flash=from_flash) for each in networks]
         common.say_json({"board": described.name, "plans": [_plan_facts(planned) for planned in plans]})
         if network:
             plans[0].require()
         return
     if network is None:
-        _show_presets(described, (make_plan(described, preset.network, lanes) for preset in PRESETS.values()))
+        plans_of = (
+            make_plan(described, each.network, lanes, from_flash=from_flash) for each in PRESETS.values()
+        )
+        _show_presets(described, plans_of)
         return
-    planned = make_plan(described, common.named_network(network).network, lanes)
+    planned = make_plan(described, common.named_network(network).network, lanes, from_flash=from_flash)
     _show_plan(planned)
     planned.require()
 
@@ -252,11 +270,7 @@ def _show_plan(planned: Plan) -> None:
     metavar="DIR",
     help="Folder to write to; default is build/boards/BOARD/PRESET.",
 )
-@click.option(
-    "--from-flash",
-    is_flag=True,
-    help="A chip that learns from the data in its board's flash, too ('erbium flash --data').",
-)
+@_flash_option
 @common.overwrite_option
 @common.data_option
 def build(
@@ -290,9 +304,7 @@ def build(
         raise click.UsageError(CORE_LANES)
     if from_flash:
         if network == CORE:
-            raise click.UsageError(
-                "a core does not learn from the flash; build a network, or leave --from-flash out"
-            )
+            raise click.UsageError(CORE_FLASH)
         flash_of(board(name))
     described, weights = (None, None) if network == CORE else common.network_or_trained(network)
     request = BuildRequest(
