@@ -14,6 +14,7 @@ from erbium.hdl.pixel_memory import PixelMemory
 from erbium.hdl.plan import channel_spikes
 from erbium.hdl.rng import Generator
 from erbium.hdl.sample_buffer import SampleBuffer
+from erbium.hdl.skid import Skid
 from erbium.hdl.spike_window import SpikeWindow
 from erbium.hdl.tokens import EventToken, FeedbackToken, Kind, SampleToken, piece_width
 from erbium.sw_model.constants import STREAM_ENCODER, salt
@@ -29,15 +30,6 @@ def start_phase(address: Value) -> Value:
     low = Cat(address, 0, 0, 0, 0, 0, 0, 0, 0)[:8]
     reverse = Cat(*[low[7 - bit] for bit in range(8)])
     return (reverse ^ (address >> 3) ^ (low << 2))[:8]
-
-
-def _registered(m: Module, out: stream.Interface) -> stream.Interface:
-    """Return a stream whose tokens leave `out` a clock after they are taken, one per clock."""
-    before = out.signature.create(path=("before_register",))
-    m.d.comb += before.ready.eq(~out.valid | out.ready)
-    with m.If(before.ready):
-        m.d.sync += [out.valid.eq(before.valid), Value.cast(out.payload).eq(Value.cast(before.payload))]
-    return before
 
 
 class Encoder(wiring.Component):
@@ -121,7 +113,11 @@ class Encoder(wiring.Component):
 
         pairs = self.spikes_at_once == 2
         # Finding two spikes takes most of a clock, so a register is between that and the queue that takes them.
-        self._sent = sent = _registered(m, self.event_o) if pairs else self.event_o
+        self._sent = sent = self.event_o
+        if pairs:
+            m.submodules.skid = skid = Skid(self._token)
+            connect(m, skid.token_o, flipped(self.event_o))
+            self._sent = sent = skid.token_i
         out = sent.payload
         tick = Signal(range(self._n_ticks + 1))
         next_tick = (tick + 1)[: len(tick)]

@@ -164,7 +164,7 @@ class FirstSpikePrediction(wiring.Component):
     def _answer(self, m: Module, takes: Value, starts: Value) -> tuple[Value, Value, Value, Value]:
         """Look for the answer, lane by lane; return it, its tick count, whether it is final, whether a look is on."""
         classes, lanes, token = self._classes, self._lanes, self.sweep_i.payload
-        spikes, membranes = Signal(lanes), Signal(STATE_WIDTH * lanes)
+        spikes, membranes = Signal(lanes), Signal(STATE_WIDTH * lanes, reset_less=True)
         left = Signal(range(lanes + 1))
         here = Signal(range(classes + lanes))
         best, best_key, found = Signal(range(classes)), Signal(STATE_WIDTH + 1), Signal()

@@ -99,9 +99,8 @@ class Fork(wiring.Component):
             port.en.eq(self._waits(m, place, at) & (~out.valid | out.ready)),
             out.payload.eq(port.data),
         ]
-        m.d.sync += at.eq(at + port.en)
         with m.If(port.en):
-            m.d.sync += out.valid.eq(1)
+            m.d.sync += [at.eq(at + 1), out.valid.eq(1)]
         with m.Elif(out.ready):
             m.d.sync += out.valid.eq(0)
 

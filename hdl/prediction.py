@@ -91,7 +91,7 @@ class PredictionUnit(wiring.Component):
         at_once = self._plan.classes_at_once
         steps, places = -(-lanes // at_once), -(-classes // at_once)
         spikes = Signal(lanes)
-        membranes = Signal(16 * lanes)
+        membranes = Signal(16 * lanes, reset_less=True)
         left = Signal(range(steps + 1))
         here = Signal(range(places + 1))
         active, starts = Signal(), Signal()

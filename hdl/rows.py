@@ -159,8 +159,12 @@ class TwoRows(OneRow):
         wiring.connect(m, wiring.flipped(control.event_i), pairs.event_i)
         row = pairs.row_o.payload
         # What is issued now reads in stage A; what was issued so many clocks ago is written then.
-        writes = (slot.work == Work.ROW) & slot.armed & slot.may_change | (slot.work == Work.STORE)
-        ahead = delayed(m, control.issue & writes, plan.stages["X"] + 1 - plan.stages["A"], "writes")
+        # What the issue is made of is looked at a clock later: much waits for it already.
+        clocks = plan.stages["X"] + 1 - plan.stages["A"]
+        row_writes = delayed(m, slot.armed & slot.may_change, 1, "row_writes", cleared=False)
+        work = delayed(m, slot.work, 1, "work_issued", cleared=False)
+        writes = (work == Work.ROW) & row_writes | (work == Work.STORE)
+        ahead = delayed(m, delayed(m, control.issue, 1, "issued") & writes, clocks - 1, "writes")
         self._written = Signal(name="written")
         m.d.sync += self._written.eq(ahead)
         m.d.comb += [
@@ -239,10 +243,12 @@ class TwoRows(OneRow):
         above = joined(Mux(word[-1], 0, word[: width - 1]) for word in words)
         below = joined(Mux(word[-1], ~word[: width - 1], 0) for word in words)
         first = group.pipe["E"].first
-        with m.If(unit.valid_o):
-            for port, here in (
-                (group.words_above, above),
-                (group.words_below, below),
-                (group.words_differ, unit.words_o.any()),
-            ):
-                m.d.sync += port.eq(here | Mux(first, 0, port))
+        for port, here in (
+            (group.words_above, above),
+            (group.words_below, below),
+            (group.words_differ, unit.words_o.any()),
+        ):
+            so_far = Signal.like(port, name=f"{port.name}_so_far", reset_less=True)
+            m.d.comb += port.eq(so_far)
+            with m.If(unit.valid_o):
+                m.d.sync += so_far.eq(here | Mux(first, 0, so_far))

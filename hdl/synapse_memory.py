@@ -230,9 +230,12 @@ class SynapseMemory(wiring.Component):
                     second_parts.append(second[: len(part)])
             outputs.append(Cat(*parts))
             seconds.append(Cat(*second_parts))
-        m.d.sync += self.read_data.eq(self._of_bank(m, outputs, self._read_address[low:], ""))
+        ports = [(self.read_data, outputs, self._read_address, "")]
         if self.two_reads:
-            m.d.sync += self.second_data.eq(self._of_bank(m, seconds, self._write_address[low:], "second_"))
+            ports.append((self.second_data, seconds, self._write_address, "second_"))
+        for port, read, address, prefix in ports:
+            word = self._of_bank(m, read, address[low:], prefix)
+            m.d.comb += port.eq(delayed(m, word, 1, f"{prefix}word", cleared=False))
 
     def _of_bank(self, m: Module, outputs: list[Value], number: Value, prefix: str) -> Value:
         """Return the output of the bank whose number was part of the address two clocks ago."""

@@ -49,6 +49,7 @@ CONFIGURATIONS: dict[str, tuple[str, ...]] = {
     "WordFile": ("depth-9",),
     "SynapseMemory": ("latency-3",),
     "Queue": ("depth-5",),
+    "Skid": ("width-9",),
     "Fork": ("readers-3",),
     "CounterBank": ("five",),
     "WeightAccess": ("7-neurons-3-lanes-8-bits",),

@@ -606,6 +606,7 @@ CORNERS: dict[str, Corner] = {
     "WordFile": _word_file,
     "SynapseMemory": _synapse_memory,
     "Queue": _queue,
+    "Skid": _queue,
     "Fork": _fork,
     "CounterBank": _counter_bank,
     "WeightAccess": _weight_access,

@@ -49,6 +49,7 @@ from erbium.hdl.sample_count import SampleCount
 from erbium.hdl.sample_split import SampleSplit
 from erbium.hdl.serializer import SpikeSerializer
 from erbium.hdl.sign_popcount import SignPopcount
+from erbium.hdl.skid import Skid
 from erbium.hdl.synapse_memory import SynapseMemory
 from erbium.hdl.tick_merge import MergeInput, TickMerge
 from erbium.hdl.tokens import EventToken
@@ -957,6 +958,7 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
         iter([Case("depth-2", {"shape": 9, "depth": 2}), Case("depth-5", {"shape": 9, "depth": 5}, BOTH)]),
         None,
     ),
+    Skid: (list, "fork", iter([Case("width-9", {"shape": 9}, BOTH, {"latency": 1})]), None),
     SampleSplit: (list, "sample_split", _sample_splits(), None),
     SampleCount: (list, "sample_count", iter([Case("five", {"token": EventToken(5)}, BOTH)]), None),
     TickMerge: (merged, "tick_merge", _tick_merges(), None),

@@ -22,7 +22,7 @@ class TB:
         self.harness = Harness(dut, stall)
         self.input = self.harness.drive("token_i")
         names = ["token_o"] if self.readers is None else [f"token_o_{k}" for k in range(self.readers)]
-        self.depth, self.taken, self.pausing = options["depth"], set[int](), ""
+        self.depth, self.taken, self.pausing = options.get("depth", 1), set[int](), ""
         self.outputs = [self._output(name) for name in names]
 
     def _output(self, name: str) -> StreamMonitor:
@@ -98,7 +98,7 @@ async def latency(dut: Any) -> None:
             await tb.harness.clock()
         taken.append(tb.harness.clocks)
     await tb.harness.finish()
-    expected = 1 if current().options.get("prompt") else 2
+    expected = current().stimuli.get("latency", 1 if current().options.get("prompt") else 2)
     for output in tb.outputs:
         steps = [after - before for before, after in zip(taken, output.clocks, strict=True)]
         expect_equal(f"clocks to {output.name}", [expected] * 5, steps)

@@ -55,6 +55,7 @@ SUBJECTS = tuple(
         ("WordFile", "depth-9", 12),
         ("SynapseMemory", "latency-3", 12),
         ("Queue", "depth-5", 16),
+        ("Skid", "width-9", 12),
         ("Fork", "readers-3", 24),
         ("CounterBank", "five", 30),
         ("WeightAccess", "7-neurons-3-lanes-8-bits", 24),

@@ -7,6 +7,7 @@ from amaranth.hdl import Mux, Value
 
 from erbium.hdl.causal_fifo import CausalFifo
 from erbium.hdl.fork import Fork, Queue
+from erbium.hdl.skid import Skid
 from erbium.verif.formal.claim import Claim
 from erbium.verif.formal.opened import Opened
 from erbium.verif.formal.proof import Proof
@@ -87,6 +88,25 @@ def prompt_fork() -> Claim:
     return claim
 
 
+def skid() -> Claim:
+    """Follow a token through a register and its spare one."""
+    claim = Claim()
+    part = claim.component(Skid(WIDTH))
+    token, out, waits = part.token_i, part.token_o, part["waits"]
+    takes, gives = token.valid & token.ready, out.valid & out.ready
+    watch = Watch(claim, takes, token.payload, gives, out.payload, 2)
+    claim.holds(watch.inside == out.valid + waits)
+    claim.holds(~waits | out.valid)
+    held = Mux(watch.ahead == 0, out.payload, part["spare"])
+    claim.holds(~watch.picked | (held == watch.token))
+    steady(claim, out)
+    # One is offered in the clock after it came, and one is taken if there was room for two.
+    claim.holds(~claim.past(takes) | out.valid)
+    claim.holds(claim.past(out.valid, init=0) | token.ready)
+    claim.reached(gives & watch.picked & (watch.ahead == 0) & waits)
+    return claim
+
+
 INPUTS = 3
 
 
@@ -144,6 +164,15 @@ PROOFS = (
         "never read where it is written",
         "induction",
         Fault("fork", "one[-1] | one[ceil_log2(room) : -1].all()", "one[-1]"),
+        "the followed token leaves with another one after it",
+    ),
+    Proof(
+        "Skid",
+        "two-tokens",
+        skid,
+        f"{_NOTHING}; what is offered stays; a token is offered a clock after it came; one is taken unless two wait",
+        "induction",
+        Fault("skid", "shown.eq(Mux(waits, spare, token))", "shown.eq(token)"),
         "the followed token leaves with another one after it",
     ),
     Proof(
