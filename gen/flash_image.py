@@ -30,11 +30,10 @@ from erbium.hdl.flash.layout import (
     octets_of,
     pack,
     pass_fields,
-    pixels_of,
-    run_octets,
     unpack,
 )
 from erbium.hdl.registers import weight_bytes
+from erbium.hdl.runs import pixels_of, run_octets
 from erbium.sw_model import constants
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Split, move_images
@@ -170,7 +169,7 @@ def sample_payload(image: Array, label: int, pixels: PixelKind) -> bytes:
     """Return the payload of a sample: its label and its pixels."""
     if pixels is PixelKind.BITS:
         return bytes([label]) + np.packbits(image > 0, bitorder="little").tobytes()
-    return bytes([label]) + run_octets(image.tobytes())
+    return bytes([label]) + run_octets(image.tobytes().rstrip(b"\0"))
 
 
 def row_payload(row: Array, weight_width: int) -> bytes:

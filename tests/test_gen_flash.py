@@ -29,10 +29,9 @@ from erbium.hdl.flash.layout import (
     most_sample_octets,
     octets_of,
     pass_fields,
-    pixels_of,
-    run_octets,
 )
 from erbium.hdl.registers import flash_registers
+from erbium.hdl.runs import pixels_of, run_octets
 from erbium.sw_model.datasets import Split
 from erbium.sw_model.datasets.sources import load_tiny_digits
 from erbium.sw_model.programs import DescriptionError
@@ -139,6 +138,7 @@ def test_a_pass_that_no_chip_can_do(change):
 def test_runs_of_any_pixels(pixels):
     octets = run_octets(bytes(pixels))
     assert pixels_of(octets, len(pixels)) == bytes(pixels)
+    assert pixels_of(octets, len(pixels) + 9) == bytes(pixels) + bytes(9)
     assert 1 + len(octets) <= most_sample_octets(len(pixels), PixelKind.RUNS)
 
 

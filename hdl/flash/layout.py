@@ -12,8 +12,10 @@ each pass, the last of which ends the run; then come rows of weights and samples
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from erbium.hdl.runs import RUN_LIMIT
 
 MAGIC = b"ERBF"
 """First bytes of the header: tells Erbium's data from whatever else a flash holds."""
@@ -31,9 +33,6 @@ MAX_SHIFT = 4
 COUNT_BITS, ADDRESS_BITS = 24, 24
 """Bits of a number of samples in a pass, and of an address in the flash."""
 
-RUN_LIMIT = 128
-"""Pixels of one run, at most: its first byte says which kind, and how many."""
-
 
 class PixelKind(enum.IntEnum):
     """How the pixels of a sample are kept.
@@ -41,8 +40,7 @@ class PixelKind(enum.IntEnum):
     Members
     -------
     BITS : one bit per pixel, the lowest first; a set bit stands for the value 255
-    RUNS : a byte n below 128 stands for n + 1 black pixels; one from 128 on for n - 127 pixels whose values follow, a
-        byte each; what is missing at the end is black
+    RUNS : runs (:mod:`erbium.hdl.runs`); what is missing at the end is black
     """
 
     BITS = 0
@@ -187,54 +185,3 @@ class RunState(enum.IntEnum):
     TESTS = 4
     DONE = 5
     STOPPED = 6
-
-
-def run_octets(pixels: bytes) -> bytes:
-    """Return pixels as runs (:attr:`PixelKind.RUNS`), without the black ones at the end.
-
-    A lone black pixel between two others stays within their run, where two runs more would be no shorter.
-    """
-    out = bytearray()
-    for black, run in _runs(pixels.rstrip(b"\0")):
-        for start in range(0, len(run), RUN_LIMIT):
-            part = run[start : start + RUN_LIMIT]
-            out.append(len(part) - 1 if black else len(part) - 1 + RUN_LIMIT)
-            out += b"" if black else part
-    return bytes(out)
-
-
-def _runs(pixels: bytes) -> Iterator[tuple[bool, bytes]]:
-    """Yield runs of black pixels and of others."""
-    at = 0
-    while at < len(pixels):
-        start, black = at, not pixels[at]
-        while at < len(pixels) and (not pixels[at]) == black:
-            at += 1
-            if not black and pixels[at : at + 1] == b"\0" and any(pixels[at + 1 : at + 2]):
-                at += 1
-        yield black, pixels[start:at]
-
-
-def pixels_of(octets: bytes, n_inputs: int) -> bytes:
-    """Return the pixels of runs.
-
-    Raises
-    ------
-    ValueError
-        If they are more than `n_inputs`, or end within a run.
-    """
-    out, at = bytearray(), 0
-    while at < len(octets):
-        head = octets[at]
-        count = head % RUN_LIMIT + 1
-        at += 1
-        if head < RUN_LIMIT:
-            out += bytes(count)
-        else:
-            if at + count > len(octets):
-                raise ValueError("the runs of a sample end within a run")
-            out += octets[at : at + count]
-            at += count
-        if len(out) > n_inputs:
-            raise ValueError(f"the runs of a sample have more than {n_inputs} pixels")
-    return bytes(out) + bytes(n_inputs - len(out))

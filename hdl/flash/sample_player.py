@@ -10,8 +10,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.bounds import exceeds
-from erbium.hdl.flash.layout import MAX_SHIFT, RUN_LIMIT, PixelKind, most_sample_octets
+from erbium.hdl.flash.layout import MAX_SHIFT, PixelKind, most_sample_octets
 from erbium.hdl.flash.sample_draw import Draw
+from erbium.hdl.runs import RUN_LIMIT
 from erbium.hdl.tokens import ADDRESS_WIDTH, LABEL_WIDTH, Begin, Pixel, SampleKind, SampleToken
 
 SIDE_BITS = 8

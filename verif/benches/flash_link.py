@@ -17,7 +17,6 @@ from erbium.gen.flash_image import FlashPass, FlashRun, block, flash_image, play
 from erbium.hdl.flash.layout import (
     HEADER,
     LENGTH_BYTES,
-    RUN_LIMIT,
     Fault,
     PixelKind,
     RunState,
@@ -27,6 +26,7 @@ from erbium.hdl.flash.layout import (
 )
 from erbium.hdl.flash.link import DEBOUNCE_SECONDS
 from erbium.hdl.registers import ErrorCode, RegisterMap, WindowNumber, weight_bytes
+from erbium.hdl.runs import RUN_LIMIT
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.datasets import Split
 from erbium.sw_model.network import Network
