@@ -11,19 +11,17 @@ import numpy as np
 from erbium.bench.learning import Stopwatch, infer, learn, weights_after_an_epoch
 from erbium.bench.request import load_named
 from erbium.chip import open_chip
+from erbium.fpga.driver_protocol import frame, sample_message
+from erbium.fpga.driver_samples import TURNS
 from erbium.fpga.report import Cycles
 from erbium.gen.presets import PRESETS, preset
-from erbium.hdl.registers import EVENT_BYTES
 from erbium.sw_model.constants import Array
 from erbium.sw_model.datasets import Dataset
+from erbium.sw_model.description.chain import graph_of
 from erbium.sw_model.network import Hardware, Network
-from erbium.sw_model.rules import LatencyEncoder
 
 SAMPLES = 300
 """Samples of each kind: their mean is good to a few percent."""
-
-_FRAME_BYTES = 9 + 4 + 1
-"""Of a sample besides its pixels: type, tag, turn, flags, label and seed; CRC; the byte that ends the frame."""
 
 
 def measure_cycles(network: Network, hardware: Hardware, data: Path | None = None) -> Cycles | None:
@@ -104,13 +102,11 @@ def count_cycles(
 
 
 def _link_bytes(network: Network, images: Array) -> float:
-    """Return the mean length of the frame that brings an image, in the shortest of the pixel formats."""
-    lowest = network.lowest_pixel
-    events = EVENT_BYTES * np.count_nonzero(images >= lowest, axis=1)
-    shortest = np.minimum(events, network.n_inputs)
-    encoder = network.encoder
-    if isinstance(encoder, LatencyEncoder) and len(encoder.levels) == 1:
-        # A pixel either spikes or does not: one bit says it.
-        shortest = np.minimum(shortest, -(-network.n_inputs // 8))
-    # Byte stuffing adds one byte to each 254.
-    return float(np.mean(shortest + _FRAME_BYTES + np.ceil((shortest + _FRAME_BYTES) / 254)))
+    """Return the mean length of the frame that brings an image, as the driver makes it."""
+    graph = graph_of(network)
+    lowest, one_bit = graph.lowest_pixel, graph.one_bit_pixels
+    sizes = [
+        len(frame(sample_message(1, number % TURNS, number, None, image, lowest, one_bit=one_bit)))
+        for number, image in enumerate(images)
+    ]
+    return float(np.mean(sizes))

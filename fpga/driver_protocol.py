@@ -19,6 +19,7 @@ from erbium.hdl.registers import (
     Request,
     weight_bytes,
 )
+from erbium.hdl.runs import run_octets
 from erbium.sw_model.constants import Array
 
 CRC_BYTES = 4
@@ -173,7 +174,16 @@ def entry_body(entry: bytes) -> bytes:
     return entry[:1] + entry[2:6]
 
 
-def sample_message(tag: int, turn: int, seed: int, label: int | None, image: Array, lowest: int = 1) -> bytes:
+def sample_message(
+    tag: int,
+    turn: int,
+    seed: int,
+    label: int | None,
+    image: Array,
+    lowest: int = 1,
+    *,
+    one_bit: bool = False,
+) -> bytes:
     """Return the message of one sample.
 
     Parameters
@@ -187,30 +197,32 @@ def sample_message(tag: int, turn: int, seed: int, label: int | None, image: Arr
     image : ndarray of uint8, shape (n_inputs,)
     lowest : int
         Smallest value that can spike; pixels below it are sent as 0.
+    one_bit : bool
+        Whether all other values are one to the chip; they are sent as 255.
     """
-    pixels, data = pack_pixels(image, lowest)
+    pixels, data = pack_pixels(image, lowest, one_bit=one_bit)
     flags = (label is not None) | pixels << 1
     return bytes([Request.SAMPLE, tag, turn, flags, label or 0]) + seed.to_bytes(4, "little") + data
 
 
-def pack_pixels(image: Array, lowest: int = 1) -> tuple[PixelFormat, bytes]:
-    """Return the pixels of a sample in the format that takes the fewest bytes.
+def pack_pixels(image: Array, lowest: int = 1, *, one_bit: bool = False) -> tuple[PixelFormat, bytes]:
+    """Return the pixels of a sample in the format that takes the fewest bytes; see :func:`sample_message`.
 
-    Bits are taken wherever they can stand for the image: they are never longer than bytes, and events are
-    shorter only where hardly a pixel is set.
+    Byte stuffing makes none of them longer than another.
     """
-    image = np.where(image >= lowest, image, 0).astype(np.uint8)
+    image = np.where(image >= lowest, 255 if one_bit else image, 0).astype(np.uint8)
     places = np.flatnonzero(image)
-    event_bytes = EVENT_BYTES * len(places)
-    if (image[places] == 255).all():
-        bits = np.packbits(image == 255, bitorder="little").tobytes()
-        if len(bits) <= event_bytes or not len(places):
-            return PixelFormat.BITS, bits
-    if event_bytes >= len(image):
-        return PixelFormat.BYTES, image.tobytes()
+    octets = image.tobytes()
     events = np.zeros((len(places), EVENT_BYTES), dtype=np.uint8)
     events[:, 0], events[:, 1], events[:, 2] = places & 0xFF, places >> 8, image[places]
-    return PixelFormat.EVENTS, events.tobytes()
+    ways = [
+        (PixelFormat.EVENTS, events.tobytes()),
+        (PixelFormat.RUNS, run_octets(octets)),
+        (PixelFormat.BYTES, octets),
+    ]
+    if (image[places] == 255).all():
+        ways.insert(0, (PixelFormat.BITS, np.packbits(image == 255, bitorder="little").tobytes()))
+    return min(ways, key=lambda way: len(way[1]))
 
 
 def pack_weights(rows: Array, weight_width: int) -> bytes:

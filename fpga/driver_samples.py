@@ -234,10 +234,13 @@ class SampleBatch(Batch[Outcome]):
         seeds: Array,
         labels: Array | None,
     ) -> None:
+        lowest, one_bit = registers.graph.lowest_pixel, registers.graph.one_bit_pixels
+
         def encode(number: int, tag: int, turn: int) -> bytes:
             label = None if labels is None else int(labels[number])
-            lowest = registers.graph.lowest_pixel
-            return sample_message(tag, turn, int(seeds[number]), label, images[number], lowest)
+            return sample_message(
+                tag, turn, int(seeds[number]), label, images[number], lowest, one_bit=one_bit
+            )
 
         super().__init__(link, registers, first_turn, len(images), encode, Outcome.of)
 

@@ -20,7 +20,9 @@ from erbium.sw_model.network import Hardware, Network
 MAGIC = int.from_bytes(b"ERBM", "little")
 """First register: tells an Erbium chip from whatever else answers on a serial port."""
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+"""Of the messages; it moves when a host may send, or a chip answer, what one of the version before does not know.
+Version 2 has runs of pixels."""
 
 WORD_BYTES = 4
 REPLY_BIT = 0x80
@@ -63,11 +65,14 @@ class PixelFormat(enum.IntEnum):
     BYTES : one byte per pixel, all of them
     BITS : one bit per pixel, the lowest first; a set bit stands for the value 255
     EVENTS : address and value of each pixel that is not 0, addresses ascending
+    RUNS : a byte n below 128 stands for n + 1 pixels of 0; one from 128 on for n - 127 pixels whose values follow, one
+        byte each; up to the last pixel
     """
 
     BYTES = 0
     BITS = 1
     EVENTS = 2
+    RUNS = 3
 
 
 class ErrorCode(enum.IntEnum):
@@ -86,7 +91,7 @@ class ErrorCode(enum.IntEnum):
     OUT_OF_WINDOW : an entry is not within the window
     READ_ONLY : the window or register cannot be written
     BAD_VALUE : a register does not take the value
-    BAD_FORMAT : no pixel format has this number, or a reserved flag is set
+    BAD_FORMAT : a reserved flag of the sample is set
     BAD_LABEL : the label names no class
     BAD_EVENT : the address of an event is outside of the input or does not ascend
     OUT_OF_TURN : the sample is not the next one; the register ``next_turn`` holds the number of that
@@ -350,7 +355,7 @@ def weight_bytes(weight_width: int) -> int:
 
 def pixel_bytes(pixels: PixelFormat, n_inputs: int) -> int:
     """Return the bytes of a sample's pixels; 0 if that depends on the sample."""
-    return {PixelFormat.BYTES: n_inputs, PixelFormat.BITS: -(-n_inputs // 8), PixelFormat.EVENTS: 0}[pixels]
+    return {PixelFormat.BYTES: n_inputs, PixelFormat.BITS: -(-n_inputs // 8)}.get(pixels, 0)
 
 
 def _windows(network: Network | Graph) -> Iterator[Window]:

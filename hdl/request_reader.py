@@ -17,6 +17,7 @@ from erbium.hdl.csr_registers import CODE_WIDTH
 from erbium.hdl.frame import FrameOutcome, FrameStatus
 from erbium.hdl.one_hot import OneHot
 from erbium.hdl.registers import ErrorCode, PixelFormat, RegisterMap, Request, weight_bytes
+from erbium.hdl.runs import RUN_LIMIT
 from erbium.hdl.tokens import AccessKind, Begin, Pixel, SampleKind, SampleToken
 from erbium.hdl.weight_access import AccessRequest
 
@@ -88,7 +89,8 @@ class RequestReader(wiring.Component):
     Notes
     -----
     A byte as it comes, and a clock per step of what is checked. Pixels take two clocks each, those that are not 0
-    three. What is written is measured before, one byte per clock.
+    three, and events seven; of runs black pixels take one each, and the first byte of a run one, or two if values
+    follow. What is written is measured before, one byte per clock.
     """
 
     def __init__(self, registers: RegisterMap) -> None:
@@ -225,11 +227,10 @@ class RequestReader(wiring.Component):
                 m.d.sync += found.wrong_turn.eq(wrong_turn | self.playing if self._plays else wrong_turn)
                 self._after_turn(m, final)
             with m.Case(_FLAGS):
-                pixels = byte[1:3]
                 m.d.sync += [
                     self.learns.eq(byte[0]),
-                    found.format.eq(pixels),
-                    found.wrong_flags.eq(byte[3:].any() | exceeds(pixels, max(PixelFormat))),
+                    found.format.eq(byte[1:3]),
+                    found.wrong_flags.eq(byte[3:].any()),
                 ]
             with m.Case(_FIRST_OR_LABEL):
                 m.d.comb += [
@@ -379,6 +380,8 @@ class RequestReader(wiring.Component):
                     self._fsm.go("KEEP")
                 with m.Elif(found.format == PixelFormat.EVENTS):
                     self._fsm.go("LOW")
+                with m.Elif(found.format == PixelFormat.RUNS):
+                    self._fsm.go("RUN")
                 with m.Else():
                     self._fsm.go("PIXELS")
         with self._fsm.state("KEEP"):
@@ -411,8 +414,22 @@ class RequestReader(wiring.Component):
                 self._refuse(m, ErrorCode.BAD_EVENT)
             with m.Else():
                 self._fsm.go("PIXELS")
-        passes, ends = Signal(), Signal()
-        is_bits, is_events = found.format == PixelFormat.BITS, found.format == PixelFormat.EVENTS
+        is_bits, is_events, is_runs = (
+            found.format == each for each in (PixelFormat.BITS, PixelFormat.EVENTS, PixelFormat.RUNS)
+        )
+        black, left = Signal(), Signal(range(RUN_LIMIT))
+        with self._fsm.state("RUN"), m.If(message.valid):
+            # The byte of black pixels stays until the last of them, as one of bits does.
+            is_black = ~self.byte[-1]
+            m.d.comb += message.ready.eq(~is_black)
+            m.d.sync += [black.eq(is_black), left.eq(self.byte), found.spikes.eq(0)]
+            with m.If(is_black):
+                self._fsm.go("PIXEL")
+            with m.Elif(last):
+                self._refuse(m, ErrorCode.BAD_LENGTH)
+            with m.Else():
+                self._fsm.go("PIXELS")
+        passes, ends, over, stays = Signal(), Signal(), Signal(), Signal()
         bit = self.byte.bit_select(self.entry[:3], 1)
         with self._fsm.state("PIXELS"), m.If(message.valid):
             # A register: the array does much with a pixel.
@@ -429,13 +446,19 @@ class RequestReader(wiring.Component):
                 passes.eq(~found.spikes | sample.ready),
                 self.next_entry.eq(passes),
                 ends.eq(self.entry == n_inputs - 1),
-                message.ready.eq(passes & (~is_bits | ends | self.entry[:3].all())),
+                over.eq(~is_runs | (left == 0)),
+                stays.eq(is_bits & ~self.entry[:3].all() | black & ~over),
+                message.ready.eq(passes & (~stays | ends)),
             ]
-            with m.If(message.ready & last & (is_events | ends)):
+            with m.If(passes):
+                m.d.sync += left.eq(left - 1)
+            with m.If(message.ready & last & (is_events | ends & over)):
                 self._fsm.go("KEEP")
             with m.Elif(message.ready & is_events):
                 self._fsm.go("LOW")
             with m.Elif(message.ready & (last | ends)):
                 self._refuse(m, ErrorCode.BAD_LENGTH)
-            with m.Elif(passes):
+            with m.Elif(passes & is_runs & over):
+                self._fsm.go("RUN")
+            with m.Elif(passes & (~is_runs | ~black)):
                 self._fsm.go("PIXELS")

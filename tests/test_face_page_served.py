@@ -118,6 +118,9 @@ def test_frames_are_those_of_the_driver(page):
         np.where(np.arange(64) % 3, 255, 0).astype(np.uint8),
         np.where(np.arange(64) == 9, 17, 0).astype(np.uint8),
         rng.integers(0, 256, 64, dtype=np.uint8),
+        np.arange(64, dtype=np.uint8) // 8 % 3,
+        np.tile(np.array([0, 0, 9, 0, 9, 9, 0, 0], dtype=np.uint8), 60),
+        np.repeat(np.array([0, 7, 0, 0], dtype=np.uint8), 200),
     ):
         form, data = pack_pixels(image)
         formats = "erbium.facts.link.formats"
@@ -225,7 +228,7 @@ def test_what_cannot_be_connected_is_a_sentence(page):
             "The board holds tiny, and",
         ),
         ("facts.link.magic = 7", "facts.link.magic = 0x4d425245", "is no Erbium chip"),
-        ("facts.link.protocol = 9", "facts.link.protocol = 1", "speaks version 1"),
+        ("facts.link.protocol = 9", "facts.link.protocol = 2", "speaks version 2"),
     ):
         page.run(f"erbium.{change}")
         assert words in connected(page)

@@ -19,6 +19,7 @@ from erbium.fpga.driver_protocol import (
     frame,
     pack_pixels,
     pack_weights,
+    sample_message,
     unpack_weights,
 )
 from erbium.fpga.transport import BoardLostError, BoardMismatchError, LineLostError, LinkError, NoAnswerError
@@ -26,6 +27,7 @@ from erbium.gen.presets import erbp_network, preset
 from erbium.hdl.registers import ErrorCode, PixelFormat
 from erbium.sw_model.array import ArrayModel
 from erbium.sw_model.constants import Array, sample_seeds
+from erbium.sw_model.datasets.mnist_part import load_part
 from erbium.sw_model.network import Network
 from erbium.verif.equality import assert_same_results, assert_same_state
 from erbium.verif.model_board import Fault, ModelBoard
@@ -213,7 +215,7 @@ def test_noise_answers() -> None:
     ("register", "value", "text"),
     [
         ("magic", 7, "what answers on the model board is no Erbium chip: .* 0x00000007 and not 0x4d425245"),
-        ("protocol", 99, "speaks version 99 of the host link and this Erbium version 1"),
+        ("protocol", 99, "speaks version 99 of the host link and this Erbium version 2"),
         ("digest", 5, "holds a network with digest 0000000000000005, no preset, and 'tiny' has digest"),
         (
             "digest",
@@ -246,17 +248,36 @@ def test_a_collision_is_a_defect() -> None:
 
 def test_the_shortest_format_is_taken() -> None:
     image = np.zeros(784, dtype=np.uint8)
-    assert pack_pixels(image) == (PixelFormat.BITS, bytes(98))
+    assert pack_pixels(image) == (PixelFormat.EVENTS, b"")
     image[5] = 3
     assert pack_pixels(image) == (PixelFormat.EVENTS, bytes([5, 0, 3]))
-    assert pack_pixels(image, lowest=4) == (PixelFormat.BITS, bytes(98))
+    assert pack_pixels(image, lowest=4) == (PixelFormat.EVENTS, b"")
     image[5] = 255
     image[700] = 255
     assert pack_pixels(image) == (PixelFormat.EVENTS, bytes([5, 0, 255, 188, 2, 255]))
     image[300:400] = 255
     assert pack_pixels(image)[0] is PixelFormat.BITS
     image[:300] = 9
+    assert pack_pixels(image)[0] is PixelFormat.RUNS
+    ones = b"\xff" * 50 + bytes(37) + b"\x10" + bytes(10)
+    assert pack_pixels(image, one_bit=True) == (PixelFormat.BITS, ones)
+    image[:] = 9
     assert pack_pixels(image) == (PixelFormat.BYTES, image.tobytes())
+
+
+def test_runs_of_a_digit() -> None:
+    row = [0] * 6 + [30, 255, 0, 200, 7] + [0] * 17
+    image = np.array([[0] * 28] * 5 + [row] * 20 + [[0] * 28] * 3, dtype=np.uint8).reshape(-1)
+    runs = b"\x7f\x11" + b"\x16".join([b"\x84\x1e\xff\0\xc8\7"] * 20) + b"\x64"
+    assert pack_pixels(image) == (PixelFormat.RUNS, runs)
+    # Header 9, CRC 4, the end 1, and a byte of stuffing: 157 in place of 255 as events.
+    assert len(frame(sample_message(1, 0, 0x01010101, 3, image))) == len(runs) + 15 == 157
+
+
+def test_bytes_of_an_image_of_mnist() -> None:
+    images = load_part().validation.images[:300].reshape(300, -1)
+    assert np.minimum(3 * np.count_nonzero(images, axis=1), 784).sum() == 130_131
+    assert sum(len(pack_pixels(image)[1]) for image in images) == 59_112
 
 
 @given(st.binary(min_size=1, max_size=1000), st.binary(max_size=20), st.integers(1, 40))
@@ -299,5 +320,5 @@ def test_patience_grows_with_a_slow_line_and_not_with_a_bad_one() -> None:
 def test_the_chip_says_why_it_refuses() -> None:
     line = ModelBoard(TINY)
     line.write(frame(bytes([9, 1])))
-    line.write(frame(bytes([3, 1, 0, 6, 0, 0, 0, 0, 0])))
+    line.write(frame(bytes([3, 1, 0, 8, 0, 0, 0, 0, 0])))
     assert line.refusals == [ErrorCode.UNKNOWN_REQUEST, ErrorCode.BAD_FORMAT]

@@ -22,7 +22,7 @@ from erbium.sw_model.graph_model.array import GraphModel, GraphTick
 from erbium.sw_model.graph_model.readout import NO_ANSWER
 from erbium.sw_model.network import Network
 from erbium.sw_model.programs import NeuronProgram, Operation
-from erbium.sw_model.rules import ErbpRule
+from erbium.sw_model.rules import ErbpRule, LatencyEncoder
 from erbium.verif.graphs import graphs, recurrent
 
 COUNTER = NeuronProgram(
@@ -226,11 +226,28 @@ def test_two_sources_share_the_pixels_of_a_sample() -> None:
         n_ticks=8,
     )
     assert graph.n_pixels == 5
+    assert not graph.one_bit_pixels
     model = GraphModel(graph)
     model.sample(np.array([0, 0, 255, 255, 255], dtype=np.uint8), seed=4)
     left, right = model.populations["cells"].counters.spikes, model.populations["cells"].neurons.x[0]
     assert right[0] == 0
     assert left >= 1
+
+
+def test_one_bit_says_whether_a_pixel_spikes() -> None:
+    def graph(*levels: tuple[tuple[int, int], ...]) -> Graph:
+        base = chain(PRESETS["first-spike-tiny"].network)
+        source = next(one for one in base.sources if isinstance(one.encoder, LatencyEncoder))
+        others = tuple(one for one in base.sources if one is not source)
+        more = [
+            replace(source, name=f"eye{k}", encoder=LatencyEncoder(one)) for k, one in enumerate(levels[1:])
+        ]
+        return replace(base, sources=(replace(source, encoder=LatencyEncoder(levels[0])), *more, *others))
+
+    assert graph(((128, 0),)).one_bit_pixels
+    assert graph(((90, 1),), ((90, 0),)).one_bit_pixels
+    assert not graph(((128, 0),), ((90, 0),)).one_bit_pixels
+    assert not graph(((128, 0), (64, 1))).one_bit_pixels
 
 
 def test_a_recurrent_population_may_learn() -> None:

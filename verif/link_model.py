@@ -339,11 +339,27 @@ class LinkModel:
         n_inputs = self.registers.n_inputs
         if pixels == PixelFormat.EVENTS:
             return self._events(octets)
-        if len(octets) != (n_inputs if pixels == PixelFormat.BYTES else (n_inputs + 7) // 8):
+        if pixels == PixelFormat.RUNS:
+            octets = self._run_values(octets)
+        if len(octets) != ((n_inputs + 7) // 8 if pixels == PixelFormat.BITS else n_inputs):
             raise _RefusedError(ErrorCode.BAD_LENGTH)
         if pixels == PixelFormat.BITS:
             octets = bytes(255 * (octets[k // 8] >> k % 8 & 1) for k in range(n_inputs))
         return [(address, value) for address, value in enumerate(octets) if value]
+
+    def _run_values(self, octets: bytes) -> bytes:
+        """Return the values of all pixels; where runs are cut short or too long, they are not as many as there are."""
+        found = b""
+        while octets:
+            head, octets = octets[0], octets[1:]
+            if head < 128:
+                found += bytes(head + 1)
+                continue
+            values, octets = octets[: head - 127], octets[head - 127 :]
+            if len(values) < head - 127:
+                raise _RefusedError(ErrorCode.BAD_LENGTH)
+            found += values
+        return found
 
     def _events(self, octets: bytes) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 
 from erbium.hdl.registers import Control, PixelFormat, RegisterMap, Request, Window, WindowNumber, pixel_bytes
+from erbium.hdl.runs import RUN_LIMIT
 from erbium.verif.link_model import LinkModel, frame_of
 
 _MOST_ROWS = 6
@@ -112,6 +113,8 @@ class Traffic:
             pixels = events(
                 [(address, draw.choice((0, 1, 255, draw.randrange(256)))) for address in addresses]
             )
+        elif kind == PixelFormat.RUNS:
+            pixels = self._runs()
         else:
             pixels = bytes(
                 draw.randrange(256) if draw.random() < 0.5 else 0 for _ in range(pixel_bytes(kind, n_inputs))
@@ -120,6 +123,22 @@ class Traffic:
         label = draw.randrange(self.registers.n_classes)
         flags = kind << 1 | draw.randrange(2)
         return sample(draw.randrange(256), turn, flags, label, draw.getrandbits(32), pixels)
+
+    def _runs(self) -> bytes:
+        """Return the runs of a sample, of any length; now and then they are a few pixels too many or too few."""
+        draw, found = self._draw, b""
+        left = self.registers.n_inputs
+        if draw.random() < 0.1:
+            left = max(1, left + draw.randint(-3, 3))
+        while left:
+            count = draw.randint(1, min(left, draw.choice((1, 4, RUN_LIMIT))))
+            if draw.random() < 0.5:
+                found += bytes([count - 1])
+            else:
+                values = bytes(draw.choice((0, 1, 255, draw.randrange(256))) for _ in range(count))
+                found += bytes([RUN_LIMIT + count - 1]) + values
+            left -= count
+        return found
 
     def wrong(self) -> bytes:
         """Return a message that was damaged before its CRC was taken, or one that was never right."""

@@ -337,7 +337,9 @@ class ModelBoard:
                     raise _RefusedError(ErrorCode.BAD_EVENT)
                 image[place], before = value, place
             return image
-        if len(data) != pixel_bytes(pixels, n):
+        if pixels is PixelFormat.RUNS:
+            data = _unpacked_runs(data, n)
+        elif len(data) != pixel_bytes(pixels, n):
             raise _RefusedError(ErrorCode.BAD_LENGTH)
         values = np.frombuffer(data, dtype=np.uint8)
         if pixels is PixelFormat.BITS:
@@ -361,6 +363,18 @@ class ModelBoard:
         self._history[turn % HISTORY] = bytes([answer, 0]) + ticks + bytes(2)
         self._turns_done = (turn + 1) % 256
         self._send(bytes([Request.SAMPLE | REPLY_BIT, tag, turn, answer]) + ticks)
+
+
+def _unpacked_runs(data: bytes, n_pixels: int) -> bytes:
+    """Return a value for each pixel of runs."""
+    values, at = bytearray(), 0
+    while at < len(data):
+        count = data[at] % 128 + 1
+        values += bytes(count) if data[at] < 128 else data[at + 1 :][:count]
+        at += 1 if data[at] < 128 else 1 + count
+    if at != len(data) or len(values) != n_pixels:
+        raise _RefusedError(ErrorCode.BAD_LENGTH)
+    return bytes(values)
 
 
 def _damaged(data: bytes, place: int) -> bytes:

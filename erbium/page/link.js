@@ -45,17 +45,32 @@ function unframed(frame) {
   return message.length && crc32(message) === number(whole.slice(-4)) ? message : null;
 }
 
+// Pixels as runs of black ones and of others, of at most 128; a lone black one between two others stays within their run.
+function runs(pixels) {
+  const bytes = [];
+  for (let at = 0, end = 0; at < pixels.length; at = end) {
+    const black = !pixels[at];
+    while (end < pixels.length && (black ? !pixels[end] : pixels[end] || end > at && pixels[end - 1] && pixels[end + 1])) ++end;
+    for (let from = at; from < end; from += 128) {
+      const part = pixels.subarray(from, Math.min(from + 128, end));
+      bytes.push(part.length - 1 + (black ? 0 : 128), ...black ? [] : part);
+    }
+  }
+  return bytes;
+}
+
 // The pixels of a sample in the format that takes the fewest bytes.
 function packedPixels(pixels, formats) {
   const places = [...pixels.keys()].filter(k => pixels[k]);
-  const bits = Math.ceil(pixels.length / 8), events = 3 * places.length;
-  if (places.every(k => pixels[k] === 255) && (bits <= events || !places.length)) {
-    const bytes = new Array(bits).fill(0);
+  const ways = [
+    [formats.events, places.flatMap(k => [...little(k, 2), pixels[k]])], [formats.runs, runs(pixels)], [formats.bytes, [...pixels]],
+  ];
+  if (places.every(k => pixels[k] === 255)) {
+    const bytes = new Array(Math.ceil(pixels.length / 8)).fill(0);
     for (const k of places) bytes[k >> 3] |= 1 << (k & 7);
-    return [formats.bits, bytes];
+    ways.unshift([formats.bits, bytes]);
   }
-  if (events >= pixels.length) return [formats.bytes, [...pixels]];
-  return [formats.events, places.flatMap(k => [...little(k, 2), pixels[k]])];
+  return ways.reduce((best, way) => way[1].length < best[1].length ? way : best);
 }
 
 // An open port: bytes out, messages in.

@@ -20,7 +20,7 @@
 #include "erbium.h"
 
 #define MAGIC 0x4d425245u
-#define PROTOCOL 1u
+#define PROTOCOL 2u
 #define LARGEST (1 << 17) /* bytes of the longest frame */
 #define ATTEMPTS 8
 #define PATIENCE 2.0 /* seconds until a reply counts as lost */
@@ -298,7 +298,7 @@ static void connect_chip(void)
     read_entries(ERBIUM_WINDOW_REGISTERS, ERBIUM_REGISTER_MAGIC, 4);
     const uint64_t digest = word(2) | (uint64_t)word(3) << 32;
     if (word(0) != MAGIC || word(1) != PROTOCOL)
-        give_up("what answers is no Erbium chip of protocol 1; name its port", "");
+        give_up("what answers is no Erbium chip of protocol 2; name its port", "");
     if (digest != ERBIUM_DIGEST) {
         char text[120];
         snprintf(text, sizeof text, "%016" PRIx64 " and the network %016" PRIx64 "; compile with the header of its network",

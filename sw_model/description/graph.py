@@ -129,6 +129,15 @@ class Graph:
         return min((e.lowest if isinstance(e, LatencyEncoder) else 1 for e in encoders), default=1)
 
     @property
+    def one_bit_pixels(self) -> bool:
+        """Whether all pixels from :attr:`lowest_pixel` on do the same in every source, so that one bit says it."""
+        encoders = [source.encoder for source in self.sources if isinstance(source.encoder, LOADED)]
+        return all(
+            isinstance(e, LatencyEncoder) and len(e.levels) == 1 and e.lowest == self.lowest_pixel
+            for e in encoders
+        )
+
+    @property
     def decide_after(self) -> int:
         """Spikes of a class that settle an inference, 0 for never."""
         return self.readout.decide_after if self.readout is not None else 0

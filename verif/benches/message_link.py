@@ -20,6 +20,7 @@ from erbium.hdl.registers import (
     counter_names,
     performance_names,
 )
+from erbium.hdl.runs import RUN_LIMIT, run_octets
 from erbium.hdl.tokens import AccessKind, AccessToken, Begin, Pixel, Result, SampleKind, SampleToken
 from erbium.verif.codecs import Packer, signed
 from erbium.verif.link_model import SAMPLE_REPLY, LinkModel, Reply, Sample, frame_of, message_of
@@ -98,7 +99,7 @@ class ArraySide:
         self._at: tuple[int, int, int] = (0, 0, 0)
         self._held: dict[str, int] = {}
         self.delays: tuple[int, ...] = (0, 3, 40, 400)
-        harness.monitor("sample_o", self._sample, lambda: len(self.inside) >= MOST_SAMPLES)
+        self.passed = harness.monitor("sample_o", self._sample, lambda: len(self.inside) >= MOST_SAMPLES)
         harness.monitor("access_o", self._access)
         harness.monitor("counter_o", lambda number: self._counter.send(self.array.counter(number)))
         self._counter = harness.drive("counter_i")
@@ -369,6 +370,7 @@ async def every_error(dut: Any) -> None:
                 *(sample(3, 0, 0, 0, 0, octets) for octets in (full[1:], full + b"\1", b"")),
                 *(sample(3, 0, 2, 0, 0, bytes(-(-registers.n_inputs // 8) + n)) for n in (-1, 1)),
                 *(sample(3, 0, 4, 0, 0, events([(0, 9)]) + bytes(n)) for n in (1, 2)),
+                *(sample(3, 0, 6, 0, 0, octets) for octets in _wrong_runs(registers.n_inputs)),
             ],
         ),
         (
@@ -415,8 +417,8 @@ async def every_error(dut: Any) -> None:
         ),
         (
             ErrorCode.BAD_FORMAT,
-            [sample(3, 0, flags, 0, 0, full) for flags in (6, 8, 16, 32, 64, 128)]
-            + [sample(3, 9, 7, 255, 0, b"")],
+            [sample(3, 0, flags, 0, 0, full) for flags in (8, 14, 16, 32, 64, 128)]
+            + [sample(3, 9, 9, 255, 0, b"")],
         ),
         (
             ErrorCode.BAD_LABEL,
@@ -457,6 +459,60 @@ async def every_error(dut: Any) -> None:
     for name in ("last_error", "refused", "next_turn"):
         expect_equal(name, 0, await tb.register(name))
     expect_equal("samples", [], tb.side.array.samples)
+    await tb.finish()
+
+
+def _wrong_runs(n_inputs: int) -> list[bytes]:
+    """Return runs that are not those of all pixels."""
+    black, values = bytes(n_inputs), bytes([9]) * n_inputs
+    found = [b"", run_octets(black) + b"\0", run_octets(values) + b"\0", run_octets(values) + b"\x80\1"]
+    for pixels in (black, values):
+        # Runs that end before the last pixel, and that go beyond it.
+        found += [run_octets(pixels[1:]), run_octets(pixels + pixels[:1]), run_octets(pixels * 2)]
+    # The message ends within a run, where pixels are missing and where none are; or after the byte that begins one.
+    found += [run_octets(values)[:-1], run_octets(values + values[:1])[:-1]]
+    found += [
+        run_octets(black[1:]) + octets for octets in (b"\x80", b"\x81\1", b"\x81\1\1", b"\x81\0\0", b"\1")
+    ]
+    return found
+
+
+@cocotb.test()
+async def pixels_of_each_format(dut: Any) -> None:
+    """The same pixels in every format are the same sample, each in its clocks from ``BEGIN`` to ``END``."""
+    tb = TB(dut, "0")
+    await tb.harness.reset()
+    tb.side.delays = (0,)
+    image = bytearray(tb.registers.n_inputs)
+    for address in (0, 1, 5, 6, 8, 15):
+        image[address] = 255
+    places = [address for address, value in enumerate(image) if value]
+    # Two clocks, three where the pixel is not 0, and three to end the sample.
+    each = 2 * len(image) + len(places) + 3
+    # Of runs a black pixel takes one, but for the lone one, and their bytes: 1 for those of black ones, 2 for others.
+    black = len(image) - len(places) - 1
+    heads = 2 + -(-(len(image) - 16) // RUN_LIMIT) + 2 * 3 - 1  # the first byte comes meanwhile
+    ways = {
+        PixelFormat.BYTES: (bytes(image), each),
+        PixelFormat.BITS: (
+            sum(1 << address for address in places).to_bytes(-(-len(image) // 8), "little"),
+            each,
+        ),
+        PixelFormat.EVENTS: (events([(address, image[address]) for address in places]), 7 * len(places) + 2),
+        PixelFormat.RUNS: (run_octets(bytes(image)), black + 2 + 3 * len(places) + heads + 3),
+    }
+    turn = 0
+    for pixels, (octets, clocks) in ways.items():
+        message = sample(1, turn, pixels << 1, 0, 7, octets)
+        if len(message) > tb.registers.max_message:
+            continue
+        before = len(tb.side.passed.clocks)
+        await tb.ask(message)
+        begin, *_, end = tb.side.passed.clocks[before:]
+        expect_equal("clocks", clocks, end - begin, format=pixels.name)
+        turn += 1
+    (expected,) = {given.pixels for given in tb.side.array.samples}
+    expect_equal("pixels", tuple((address, 255) for address in places), expected)
     await tb.finish()
 
 
