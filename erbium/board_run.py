@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -17,11 +17,12 @@ from erbium import summary
 from erbium.checkpoint import Checkpoint
 from erbium.chip import Chip, open_chip
 from erbium.exact import Lockstep, MismatchError, Verdict
-from erbium.facts import comparison_facts, run_facts, test_facts
+from erbium.facts import comparison_facts, limit_facts, run_facts, test_facts
 from erbium.fpga.driver_open import Target, open_board
 from erbium.fpga.driver_resume import ResumingBoard
 from erbium.fpga.transport import BoardLostError
 from erbium.interrupt import Interruption, StoppedError
+from erbium.limits import Limit
 from erbium.progress import TrainingDisplay, doing
 from erbium.silence import Silence, silence
 from erbium.sw_model.datasets import Dataset
@@ -124,8 +125,10 @@ class BoardRun:
             pair = trainer.chip
             if isinstance(pair, Lockstep):
                 pair.verify()
+            before = pair.performance
             with console.status("Testing."):
                 answers = summary.ask(pair, self.dataset.test, 0, self.n_test) if self.n_test else None
+            testing = summary.effort(before, pair.performance, self.n_test)
             if isinstance(pair, Lockstep):
                 pair.verify()
                 verdict = pair.verdict()
@@ -140,9 +143,20 @@ class BoardRun:
         silent = None
         if answers is not None:
             silent = silence(self.network, trainer.chip.weights, self.dataset.test, self.n_test)
-        tell(self._facts(trainer, board, verdict) | {"test": test_facts(answers, silent)})
+        limits = {
+            "learning": self._limit(board, trainer.effort, trainer.n_learned),
+            "testing": self._limit(board, testing, self.n_test),
+        }
+        known = {"test": test_facts(answers, silent), "limits": limit_facts(limits)}
+        tell(self._facts(trainer, board, verdict) | known)
         _show(console, trainer, board, answers, silent, self.target.simulated)
+        for work, limit in limits.items():
+            if limit is not None:
+                _say(console, limit.sentence(work.capitalize(), board.baud_rate, board.facts.clock_frequency))
         return 0 if silent is None else silent.exit_code(trainer.chip.position, len(self.dataset.train))
+
+    def _limit(self, board: ResumingBoard, effort: Mapping[str, int], n_images: int) -> Limit | None:
+        return Limit.of(effort, n_images, board.baud_rate, board.facts.clock_frequency)
 
     def _trainer(self, chip: Chip, model: Chip | None) -> Trainer:
         """Bring the board, and the model beside it, to where the run stands."""
@@ -187,6 +201,7 @@ class BoardRun:
             "resumed": board.resumed,
             "comparison": comparison_facts(found),
             "test": None,
+            "limits": limit_facts({}),
         }
 
     def _rescue(self) -> str:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from erbium import summary
 from erbium.answers import Answers
 from erbium.exact import MismatchError, Verdict
+from erbium.limits import Limit
 from erbium.silence import Silence
 from erbium.train import Trainer
 
@@ -45,6 +47,14 @@ def test_facts(answers: Answers | None, silent: Silence | None) -> dict[str, obj
         "wrong": None if silent.dead else answers.n_wrong,
         "error": None if silent.dead else answers.error,
         **silent.facts(),
+    }
+
+
+def limit_facts(limits: Mapping[str, Limit | None]) -> dict[str, object]:
+    """Return what limited a board, by what it did; nothing where it has not done that."""
+    return {
+        work: None if (limit := limits.get(work)) is None else limit.facts()
+        for work in ("learning", "testing")
     }
 
 

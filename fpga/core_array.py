@@ -63,6 +63,11 @@ class CoreArray:
         return self.core.name
 
     @property
+    def baud_rate(self) -> int:
+        """Bits per second of the line."""
+        return self.core.port.link.transport.baud_rate
+
+    @property
     def retries(self) -> int:
         """Frames that had to be sent again."""
         return self.core.retries
@@ -97,8 +102,8 @@ class CoreArray:
         return {name: counted[name] for name in counter_names(self.network)}
 
     def performance(self) -> dict[str, int]:
-        """Return nothing: a core counts no clocks."""
-        return {}
+        """Return the bytes of all frames that brought samples, ``line_bytes``: a core counts no clocks."""
+        return {"line_bytes": self.core.port.link.sample_bytes}
 
     @property
     def weights(self) -> list[Array]:

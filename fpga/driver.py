@@ -179,6 +179,11 @@ class BoardArray:
         return self._link.transport.name
 
     @property
+    def baud_rate(self) -> int:
+        """Bits per second of the line."""
+        return self._link.transport.baud_rate
+
+    @property
     def retries(self) -> int:
         """Frames that had to be sent again."""
         return self._link.retries
@@ -227,9 +232,13 @@ class BoardArray:
         return {name: every[name] for name in counter_names(self.network)}
 
     def performance(self) -> dict[str, int]:
-        """Return the clock cycles in which the array was busy, and those in which lanes did a row word."""
+        """Return the clock cycles in which the array was busy, and those in which lanes did a row word.
+
+        The bytes of all frames that brought samples are ``line_bytes``.
+        """
         every = self._all_counters()
-        return {name: every[name] for name in performance_names(self.network)}
+        counted = {name: every[name] for name in performance_names(self.network)}
+        return counted | {"line_bytes": self._link.sample_bytes}
 
     @property
     def weights(self) -> list[Array]:

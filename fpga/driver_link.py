@@ -137,6 +137,8 @@ class Link:
         Frames that were sent again.
     heard : int
         Bytes that came since one was of use.
+    sample_bytes : int
+        Bytes of all frames with samples that were sent.
     """
 
     def __init__(
@@ -145,7 +147,7 @@ class Link:
         self.transport = transport
         self._attempts, self._stall_seconds = attempts, stall_seconds
         self.window, self.patience = Window(), Patience()
-        self.retries = self.heard = 0
+        self.retries = self.heard = self.sample_bytes = 0
         self._last_use = transport.now()
         self._splitter = FrameSplitter()
         self._waiting: deque[Reply | Nothing] = deque()

@@ -122,6 +122,11 @@ class ResumingBoard:
         return self._board.facts
 
     @property
+    def baud_rate(self) -> int:
+        """Bits per second of the line."""
+        return self._board.baud_rate
+
+    @property
     def retries(self) -> int:
         """Frames that had to be sent again."""
         return self._retries + self._board.retries
@@ -163,7 +168,7 @@ class ResumingBoard:
         return self._sound(self._counted)
 
     def performance(self) -> dict[str, int]:
-        """Return the clock cycles in which the array was busy, and those in which lanes did a row word."""
+        """Return what the board counts; see :meth:`BoardArray.performance`."""
         return self._sound(lambda: _sum(self._performance, self._board.performance()))
 
     @property

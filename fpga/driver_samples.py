@@ -128,6 +128,7 @@ class Batch(Generic[T]):
             self._link.retries += self._next <= self._most_sent
             self._most_sent = max(self._most_sent, self._next)
             self._frame = None
+            self._link.sample_bytes += len(data)
             self._link.send(tag, data)
 
     def _encoded(self, number: int) -> tuple[int, bytes]:

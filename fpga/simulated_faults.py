@@ -151,7 +151,7 @@ class TroubledLine:
 
     def __init__(self, board: TroubledBoard) -> None:
         self._board = board
-        self.name = board.chip.name
+        self.name, self.baud_rate = board.chip.name, board.chip.baud_rate
 
     def read(self, timeout: float) -> bytes:
         """Return what comes within so many seconds of the chip, or until it certainly has nothing more to say."""

@@ -253,7 +253,7 @@ class Recorder:
 
     def __init__(self, line: SimulatedLine) -> None:
         self._line = line
-        self.name = line.name
+        self.name, self.baud_rate = line.name, line.baud_rate
         self.steps: list[int] = []
         self.received = bytearray()
 

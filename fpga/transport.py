@@ -59,6 +59,10 @@ class Transport(Protocol):
     def name(self) -> str:
         """What people call it, such as ``/dev/ttyUSB0``."""
 
+    @property
+    def baud_rate(self) -> int:
+        """Bits per second."""
+
     def read(self, timeout: float) -> bytes:
         """Return the bytes that have come, at once if there are any; none only if none came within `timeout` seconds.
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from erbium.fpga import driver_open
 from erbium.fpga.driver_open import Target
 from erbium.fpga.transport import LineLostError
 from erbium.gen.presets import preset
+from erbium.limits import Limit
 from erbium.sw_model.constants import sample_seeds
 from erbium.sw_model.programs import DescriptionError
 from erbium.train import Trainer
@@ -43,6 +45,7 @@ def plug(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModelBoard], list[tuple[s
     def plug(board: ModelBoard) -> list[tuple[str, int]]:
         def open_port(port: str, baud_rate: int) -> ModelBoard:
             opened.append((port, baud_rate))
+            board.baud_rate = baud_rate
             return board
 
         monkeypatch.setattr(driver_open, "SerialTransport", open_port)
@@ -81,7 +84,27 @@ def test_a_run_beside_the_model(run: Run, plug: Any, network: Any) -> None:
     assert "beside the model" in out
     assert " % of 20 test images, inferred on the board" in " ".join(out.split())
     assert "retries 0 frames sent again" in " ".join(out.split())
+    octets = {"tiny": r"\d\d\.\d", "first-spike-tiny": r"17\.0"}[network.name]
+    line = rf"over the line: an image takes {octets} bytes, of which 9,600 baud carry \d\d images/s; the board counts"
+    assert re.findall(rf"^(\w+) {line} no clocks", out, re.MULTILINE) == ["Learning", "Testing"]
     check_against_the_model(f"{network.name}.npz", 60)
+
+
+def test_the_slower_of_line_and_array_limits() -> None:
+    counted = {"line_bytes": 2_000, "cycles": 80_000}
+    limit = Limit.of(counted, 10, 1_000_000, 80_000_000)
+    assert limit == Limit(200.0, 500.0, 10_000.0)
+    assert limit.sentence("Learning", 1_000_000, 80_000_000) == (
+        "Learning is limited by the line: an image takes 200.0 bytes, of which 1,000,000 baud carry 500 images/s, and "
+        "the array does 10,000 images/s at 80 MHz."
+    )
+    slow = Limit.of(counted | {"cycles": 8_000_000}, 10, 1_000_000, 80_000_000)
+    assert slow is not None
+    assert (slow.array_images_per_second, slow.limited_by) == (100.0, "array")
+    assert Limit.of({"line_bytes": 0, "cycles": 7}, 0, 1_000_000, 80_000_000) is None
+    uncounted = Limit.of({"line_bytes": 5}, 1, 1_000_000, 80_000_000)
+    assert uncounted is not None
+    assert uncounted.facts()["limited_by"] is None
 
 
 def test_a_difference_is_found(run: Run, plug: Any) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -76,6 +77,7 @@ def test_noise_on_the_line_changes_nothing() -> None:
         """Damages a frame of the host, and a reply, now and then."""
 
         name = "the noisy line"
+        baud_rate = 9_600
 
         def __init__(self) -> None:
             self.count = 0
@@ -189,6 +191,10 @@ def test_a_run_on_a_simulated_board(run: Callable[[str], tuple[int, str, str]], 
     assert "on the simulated ULX3S 85F, " in out
     assert "bit-exact: " in out
     assert "retries 0 frames sent again" in " ".join(out.split())
+    limits = re.findall(
+        r"^(\w+) is limited by the (line|array): an image takes [\d.]+ bytes, of which", out, re.MULTILINE
+    )
+    assert [work for work, _ in limits] == ["Learning", "Testing"]
 
 
 def test_the_bench(run: Callable[[str], tuple[int, str, str]]) -> None:

@@ -56,6 +56,7 @@ class Kept:
         self, line: SimulatedLine, happens: Callable[[bytes, int], bytes] = lambda data, n: data
     ) -> None:
         self._line, self._happens, self.name, self.now = line, happens, line.name, line.now
+        self.baud_rate = line.baud_rate
         self.written = self.got = 0
 
     def write(self, data: bytes) -> None:

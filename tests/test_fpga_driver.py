@@ -174,6 +174,7 @@ def test_a_board_that_is_reset_in_between() -> None:
 
 class Silent:
     name = "the line"
+    baud_rate = 9_600
 
     def __init__(self, answer: bytes = b"") -> None:
         self.answer = answer

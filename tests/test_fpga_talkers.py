@@ -48,6 +48,7 @@ class Talker:
     """A line on a clock of its own: a chip, until it is gone after some frames, and somebody else all the time."""
 
     name = "the line"
+    baud_rate = 9_600
 
     def __init__(self, text: bytes, period: float, frames: int) -> None:
         self.board = ModelBoard(TINY, buffer_bytes=256)

@@ -85,6 +85,7 @@ class ModelBoard:
     """
 
     name = "the model board"
+    baud_rate = 1_000_000
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ class Counting:
     """
 
     def __init__(self, line: Transport) -> None:
-        self._line, self.sent = line, 0
+        self._line, self.sent, self.baud_rate = line, 0, line.baud_rate
         self.read, self.now, self.close = line.read, line.now, line.close
 
     @property
