@@ -78,8 +78,12 @@ class Patience:
         self.seconds = min(2 * self.seconds, self._most)
 
 
+TAGS = 255
+"""Frames have tags from 1 to this; 0 is that of frames whose own could not be read."""
+
+
 class Window:
-    """Frames that the chip has not answered, and whether it has room for another one.
+    """Frames that the chip has not answered, and whether it has room for another one with a tag of its own.
 
     Attributes
     ----------
@@ -97,7 +101,12 @@ class Window:
     def has_room(self, size: int) -> bool:
         """Whether a frame of `size` bytes may be sent now."""
         n_frames = len(self._sizes)
+        if n_frames >= TAGS:
+            return False
         return n_frames < FRAMES_OF_ANY_LENGTH or sum(self._sizes.values()) + size <= self.buffer_bytes
+
+    def __contains__(self, tag: int) -> bool:
+        return tag in self._sizes
 
     def sent(self, tag: int, size: int) -> None:
         """Note a frame that was sent."""
@@ -154,8 +163,11 @@ class Link:
         self._tag = 0
 
     def new_tag(self) -> int:
-        """Return the next tag. 0 is that of frames whose own could not be read."""
-        self._tag = self._tag % 255 + 1
+        """Return the next tag that no frame has which is under way; there is one as long as the window has room."""
+        for _ in range(TAGS):
+            self._tag = self._tag % TAGS + 1
+            if self._tag not in self.window:
+                break
         return self._tag
 
     def wake(self) -> None:

@@ -106,6 +106,19 @@ def test_weights_of_all_widths(width: int) -> None:
         np.testing.assert_array_equal(got, expected)
 
 
+def test_more_rows_than_there_are_tags() -> None:
+    # A row fills a reply, and the chip has room for the requests for all of them.
+    network = replace(preset("first-spike-mnist-24x24-640").network, name="wide")
+    board = BoardArray(network, ModelBoard(network, buffer_bytes=8192))
+    model = ArrayModel(network)
+    assert_same_state(board, model)
+    random = np.random.default_rng(1)
+    weights = [random.integers(-9, 10, one.shape).astype(np.int16) for one in model.weights]
+    board.load(weights)
+    for got, expected in zip(board.weights, weights, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
 FAULTS = st.dictionaries(st.integers(0, 90), st.sampled_from(Fault), max_size=12)
 
 
