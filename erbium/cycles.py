@@ -104,9 +104,10 @@ def count_cycles(
 def _link_bytes(network: Network, images: Array) -> float:
     """Return the mean length of the frame that brings an image, as the driver makes it."""
     graph = graph_of(network)
-    lowest, one_bit = graph.lowest_pixel, graph.one_bit_pixels
-    sizes = [
-        len(frame(sample_message(1, number % TURNS, number, None, image, lowest, one_bit=one_bit)))
+    lowest, one_bit, nibbles = graph.lowest_pixel, graph.one_bit_pixels, graph.pixel_bits == 4
+    messages = (
+        sample_message(1, number % TURNS, number, None, image, lowest, one_bit=one_bit, nibbles=nibbles)
         for number, image in enumerate(images)
-    ]
+    )
+    sizes = [len(frame(message)) for message in messages]
     return float(np.mean(sizes))

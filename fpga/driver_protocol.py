@@ -12,6 +12,7 @@ from cobs import cobs
 from erbium.hdl.registers import (
     ERROR_REPLY,
     EVENT_BYTES,
+    NIBBLES,
     REPLY_BIT,
     RESULT_BYTES,
     ErrorCode,
@@ -19,7 +20,7 @@ from erbium.hdl.registers import (
     Request,
     weight_bytes,
 )
-from erbium.hdl.runs import run_octets
+from erbium.hdl.runs import nibble_octets, run_octets
 from erbium.sw_model.constants import Array
 
 CRC_BYTES = 4
@@ -183,6 +184,7 @@ def sample_message(
     lowest: int = 1,
     *,
     one_bit: bool = False,
+    nibbles: bool = False,
 ) -> bytes:
     """Return the message of one sample.
 
@@ -199,26 +201,34 @@ def sample_message(
         Smallest value that can spike; pixels below it are sent as 0.
     one_bit : bool
         Whether all other values are one to the chip; they are sent as 255.
+    nibbles : bool
+        Whether the chip sees the upper half of a pixel only; two are sent in a byte.
     """
-    pixels, data = pack_pixels(image, lowest, one_bit=one_bit)
+    pixels, data = pack_pixels(image, lowest, one_bit=one_bit, nibbles=nibbles)
     flags = (label is not None) | pixels << 1
+    if nibbles and pixels in (PixelFormat.RUNS, PixelFormat.BYTES):
+        flags |= NIBBLES
     return bytes([Request.SAMPLE, tag, turn, flags, label or 0]) + seed.to_bytes(4, "little") + data
 
 
-def pack_pixels(image: Array, lowest: int = 1, *, one_bit: bool = False) -> tuple[PixelFormat, bytes]:
+def pack_pixels(
+    image: Array, lowest: int = 1, *, one_bit: bool = False, nibbles: bool = False
+) -> tuple[PixelFormat, bytes]:
     """Return the pixels of a sample in the format that takes the fewest bytes; see :func:`sample_message`.
 
     Byte stuffing makes none of them longer than another.
     """
     image = np.where(image >= lowest, 255 if one_bit else image, 0).astype(np.uint8)
+    if nibbles:
+        image = (image >> 4) * 17
     places = np.flatnonzero(image)
-    octets = image.tobytes()
+    octets = (image >> 4 if nibbles else image).tobytes()
     events = np.zeros((len(places), EVENT_BYTES), dtype=np.uint8)
     events[:, 0], events[:, 1], events[:, 2] = places & 0xFF, places >> 8, image[places]
     ways = [
         (PixelFormat.EVENTS, events.tobytes()),
-        (PixelFormat.RUNS, run_octets(octets)),
-        (PixelFormat.BYTES, octets),
+        (PixelFormat.RUNS, run_octets(octets, nibbles=nibbles)),
+        (PixelFormat.BYTES, nibble_octets(octets) if nibbles else octets),
     ]
     if (image[places] == 255).all():
         ways.insert(0, (PixelFormat.BITS, np.packbits(image == 255, bitorder="little").tobytes()))

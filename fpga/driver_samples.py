@@ -236,11 +236,19 @@ class SampleBatch(Batch[Outcome]):
         labels: Array | None,
     ) -> None:
         lowest, one_bit = registers.graph.lowest_pixel, registers.graph.one_bit_pixels
+        nibbles = registers.takes_nibbles
 
         def encode(number: int, tag: int, turn: int) -> bytes:
             label = None if labels is None else int(labels[number])
             return sample_message(
-                tag, turn, int(seeds[number]), label, images[number], lowest, one_bit=one_bit
+                tag,
+                turn,
+                int(seeds[number]),
+                label,
+                images[number],
+                lowest,
+                one_bit=one_bit,
+                nibbles=nibbles,
             )
 
         super().__init__(link, registers, first_turn, len(images), encode, Outcome.of)

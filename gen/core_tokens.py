@@ -11,6 +11,7 @@ from erbium.sw_model.description.machine import BEGIN_TOKEN, PIXEL_TOKEN, VALUE_
 from erbium.sw_model.description.parts import LOADED, Source
 from erbium.sw_model.graph_model.drive import Drive
 from erbium.sw_model.rules import LatencyEncoder
+from erbium.sw_model.rules.pixels import rounded
 
 
 def sample_tokens(
@@ -50,7 +51,8 @@ def sample_tokens(
     at = 0
     for source in graph.sources:
         if isinstance(source.encoder, LOADED):
-            tokens += _pixels(source, image[at : at + source.size].astype(np.uint64))
+            seen = rounded(image[at : at + source.size], source.pixel_bits)
+            tokens += _pixels(source, seen.astype(np.uint64))
             at += source.size
     tokens.append(_token(TokenKind.GO))
     if drive.events:

@@ -10,6 +10,7 @@ from erbium.hdl.registers import (
     ERROR_REPLY,
     EVENT_BYTES,
     HISTORY,
+    NIBBLES,
     REPLY_BIT,
     Control,
     ErrorCode,
@@ -38,6 +39,7 @@ def link_manifest(registers: RegisterMap) -> dict[str, Any]:
         "error_reply": ERROR_REPLY,
         "history": HISTORY,
         "event_bytes": EVENT_BYTES,
+        "nibbles": NIBBLES if registers.takes_nibbles else 0,
         "max_message": registers.max_message,
         "windows": [
             {
@@ -75,6 +77,8 @@ def link_header(registers: RegisterMap, prefix: str) -> list[str]:
         f"#define {prefix}_LINK_ERROR_REPLY {ERROR_REPLY:#x}",
         f"#define {prefix}_LINK_HISTORY {HISTORY} /* results that window 1 holds */",
         f"#define {prefix}_LINK_EVENT_BYTES {EVENT_BYTES}",
+        f"#define {prefix}_LINK_NIBBLES {NIBBLES if registers.takes_nibbles else 0} "
+        "/* flag of a sample with two pixels in a byte; 0 if the chip takes none */",
         f"#define {prefix}_LINK_MAX_MESSAGE {registers.max_message} /* bytes of the longest message of the host */",
     ]
     for name, members in _ENUMS.items():

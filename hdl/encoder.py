@@ -104,7 +104,7 @@ class Encoder(wiring.Component):
         levels = encoder.levels if isinstance(encoder, LatencyEncoder) else ()
         draws = isinstance(encoder, Bernoulli)
         kind = PixelMemory if self._raw else SampleBuffer
-        m.submodules.buffer = buffer = kind(self._source.size, levels)
+        m.submodules.buffer = buffer = kind(self._source.size, levels, self._source.pixel_bits)
         n_group = len(buffer.group)
         m.submodules.gate = gate = FeedbackGate(self._n_addresses)
         connect(m, flipped(self.sample_i), buffer.sample_i)

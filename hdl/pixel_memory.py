@@ -18,6 +18,8 @@ class PixelMemory(wiring.Component):
     n_inputs : int
     levels : tuple of (int, int)
         Of the latency encoder; empty for another one.
+    pixel_bits : int
+        Of 4 the upper half of a pixel is seen, as both halves.
 
     Members
     -------
@@ -47,8 +49,8 @@ class PixelMemory(wiring.Component):
         Pixels.
     """
 
-    def __init__(self, n_inputs: int, levels: Levels = ()) -> None:
-        self.depth, self._levels = n_inputs, levels
+    def __init__(self, n_inputs: int, levels: Levels = (), pixel_bits: int = 8) -> None:
+        self.depth, self._levels, self._pixel_bits = n_inputs, levels, pixel_bits
         self.entry = PixelEntry(n_inputs, levels)
         super().__init__(
             {
@@ -88,7 +90,7 @@ class PixelMemory(wiring.Component):
             fetches.eq(self.available & ~whole & (~self.there | self.taken)),
             self.sample_i.ready.eq(~self.available & (is_begin | here | whole)),
             *(write.addr.eq(place), write.en.eq(fills)),
-            write.data.eq(Mux(here, kept_value(self._levels, pixel.value), 0)),
+            write.data.eq(Mux(here, kept_value(self._levels, self._pixel_bits, pixel.value), 0)),
             *(self.read_address.eq(place), self.read_enable.eq(fetches)),
             *(read.addr.eq(place), read.en.eq(fetches)),
             *(self.group[0].value.eq(read.data), self.group[0].address.eq(at)),

@@ -75,6 +75,10 @@ class PixelFormat(enum.IntEnum):
     RUNS = 3
 
 
+NIBBLES = 8
+"""Flag of a sample for a chip whose encoders see four bits of a pixel: BYTES and RUNS have two pixels in a byte."""
+
+
 class ErrorCode(enum.IntEnum):
     """Why a frame was refused. Nothing was changed by it.
 
@@ -91,7 +95,7 @@ class ErrorCode(enum.IntEnum):
     OUT_OF_WINDOW : an entry is not within the window
     READ_ONLY : the window or register cannot be written
     BAD_VALUE : a register does not take the value
-    BAD_FORMAT : a reserved flag of the sample is set
+    BAD_FORMAT : a reserved flag of the sample is set, or nibbles are said where there are none
     BAD_LABEL : the label names no class
     BAD_EVENT : the address of an event is outside of the input or does not ascend
     OUT_OF_TURN : the sample is not the next one; the register ``next_turn`` holds the number of that
@@ -272,6 +276,11 @@ class LinkMap:
         return 1
 
     @property
+    def takes_nibbles(self) -> bool:
+        """Whether a sample may have two pixels in a byte."""
+        return False
+
+    @property
     def n_words(self) -> int:
         """Words of the register window, those between registers counted; they read as 0."""
         last = self.registers[-1]
@@ -347,15 +356,21 @@ class RegisterMap(LinkMap):
         """Classes that a label can name; of a graph that has none, label 0 is all there is."""
         return max(self.graph.n_classes, 1)
 
+    @property
+    def takes_nibbles(self) -> bool:
+        """Whether a sample may have two pixels in a byte: no encoder sees more than four bits of one."""
+        return self.graph.pixel_bits == 4
+
 
 def weight_bytes(weight_width: int) -> int:
     """Return the bytes that a weight takes on the link, two's complement, the low byte first."""
     return 1 if weight_width <= 8 else 2
 
 
-def pixel_bytes(pixels: PixelFormat, n_inputs: int) -> int:
+def pixel_bytes(pixels: PixelFormat, n_inputs: int, *, nibbles: bool = False) -> int:
     """Return the bytes of a sample's pixels; 0 if that depends on the sample."""
-    return {PixelFormat.BYTES: n_inputs, PixelFormat.BITS: -(-n_inputs // 8)}.get(pixels, 0)
+    in_bytes = -(-n_inputs // 2) if nibbles else n_inputs
+    return {PixelFormat.BYTES: in_bytes, PixelFormat.BITS: -(-n_inputs // 8)}.get(pixels, 0)
 
 
 def _windows(network: Network | Graph) -> Iterator[Window]:

@@ -42,6 +42,7 @@ class _Found(NamedTuple):
     pixel: Signal
     spikes: Signal
     ended: Signal
+    nibbles: Signal
 
 
 class RequestReader(wiring.Component):
@@ -161,6 +162,7 @@ class RequestReader(wiring.Component):
             pixel=Signal(8),
             spikes=Signal(),
             ended=Signal(),
+            nibbles=Signal(),
         )
         m.d.comb += [self.byte.eq(byte), self.pair.eq(Cat(self.value[24:], byte))]
         with m.If(message.valid & message.ready):
@@ -227,10 +229,15 @@ class RequestReader(wiring.Component):
                 m.d.sync += found.wrong_turn.eq(wrong_turn | self.playing if self._plays else wrong_turn)
                 self._after_turn(m, final)
             with m.Case(_FLAGS):
+                wrong = byte[3:].any()
+                if self._registers.takes_nibbles:
+                    # Only bytes and runs have them, whose two bits are equal.
+                    wrong = byte[4:].any() | byte[3] & (byte[1] ^ byte[2])
+                    m.d.sync += found.nibbles.eq(byte[3])
                 m.d.sync += [
                     self.learns.eq(byte[0]),
                     found.format.eq(byte[1:3]),
-                    found.wrong_flags.eq(byte[3:].any()),
+                    found.wrong_flags.eq(wrong),
                 ]
             with m.Case(_FIRST_OR_LABEL):
                 m.d.comb += [
@@ -430,12 +437,21 @@ class RequestReader(wiring.Component):
             with m.Else():
                 self._fsm.go("PIXELS")
         passes, ends, over, stays = Signal(), Signal(), Signal(), Signal()
+        upper = Signal()  # nibble of a byte
+        if self._registers.takes_nibbles:
+            with self._fsm.state("BEGIN"):
+                m.d.sync += upper.eq(0)
+            with self._fsm.state("RUN"):
+                m.d.sync += upper.eq(0)
+            with self._fsm.state("PIXEL"), m.If(passes):
+                m.d.sync += upper.eq(~upper)
         bit = self.byte.bit_select(self.entry[:3], 1)
+        value = Mux(found.nibbles, self.byte.word_select(upper, 4).replicate(2), self.byte)
         with self._fsm.state("PIXELS"), m.If(message.valid):
             # A register: the array does much with a pixel.
             m.d.sync += [
-                found.pixel.eq(Mux(is_bits, bit.replicate(8), self.byte)),
-                found.spikes.eq(Mux(is_bits, bit, self.byte.any())),
+                found.pixel.eq(Mux(is_bits, bit.replicate(8), value)),
+                found.spikes.eq(Mux(is_bits, bit, value.any())),
             ]
             self._fsm.go("PIXEL")
         with self._fsm.state("PIXEL"):
@@ -447,7 +463,13 @@ class RequestReader(wiring.Component):
                 self.next_entry.eq(passes),
                 ends.eq(self.entry == n_inputs - 1),
                 over.eq(~is_runs | (left == 0)),
-                stays.eq(is_bits & ~self.entry[:3].all() | black & ~over),
+                stays.eq(
+                    Mux(
+                        found.nibbles & ~(is_runs & black),
+                        ~upper & ~(is_runs & over),
+                        is_bits & ~self.entry[:3].all() | black & ~over,
+                    )
+                ),
                 message.ready.eq(passes & (~stays | ends)),
             ]
             with m.If(passes):

@@ -8,6 +8,7 @@ Needs no hardware library.
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 
 RUN_LIMIT = 128
 """Pixels of one run, at most: its first byte says which kind, and how many."""
@@ -16,18 +17,28 @@ _RUNS = re.compile(rb"\0+|[^\0]+(?:\0[^\0]+)*")
 """Black pixels, or others. A lone black pixel between two others stays within their run, where two runs more would be
 no shorter."""
 
+_RUNS_OF_NIBBLES = re.compile(rb"\0+|[^\0]+(?:\0{1,3}[^\0]+)*")
+"""The same where two values are a byte: up to three black pixels take no more than two runs and the half byte that is
+lost with them."""
 
-def run_octets(pixels: bytes) -> bytes:
-    """Return pixels as runs."""
+
+def run_octets(pixels: bytes, *, nibbles: bool = False) -> bytes:
+    """Return pixels as runs; with `nibbles` two values of 0 ... 15 in a byte, the first one in its lower half."""
     out = bytearray()
-    for found in _RUNS.finditer(pixels):
+    for found in (_RUNS_OF_NIBBLES if nibbles else _RUNS).finditer(pixels):
         run = found[0]
         black = not run[0]
         for start in range(0, len(run), RUN_LIMIT):
             part = run[start : start + RUN_LIMIT]
             out.append(len(part) - 1 if black else len(part) - 1 + RUN_LIMIT)
-            out += b"" if black else part
+            if not black:
+                out += nibble_octets(part) if nibbles else part
     return bytes(out)
+
+
+def nibble_octets(values: bytes) -> bytes:
+    """Return values of 0 ... 15 as nibbles, two in a byte, the first one in its lower half; a spare one is 0."""
+    return bytes(low | high << 4 for low, high in zip_longest(values[::2], values[1::2], fillvalue=0))
 
 
 def pixels_of(octets: bytes, n_inputs: int) -> bytes:

@@ -15,6 +15,9 @@ LEAST_WORDS = 256
 GROUP = 4
 """Pixels of one word: as many as one 32-bit draw has bytes."""
 
+NIBBLE = 4
+"""Bits of half a byte, which may be all that is seen of a pixel."""
+
 Levels = tuple[tuple[int, int], ...]
 
 
@@ -28,8 +31,11 @@ class PixelEntry(data.StructLayout):
         super().__init__({"value": bits_for(len(levels)) if levels else 8, "address": bits_for(n_inputs - 1)})
 
 
-def kept_value(levels: Levels, pixel: Value) -> Value:
+def kept_value(levels: Levels, pixel_bits: int, pixel: Value) -> Value:
     """Return what is kept of a pixel's value; 0 if it cannot spike."""
+    if pixel_bits == NIBBLE:
+        # Times 17.
+        pixel = pixel[NIBBLE:].replicate(2)
     if not levels:
         return pixel
     level: Value = Const(0)
@@ -51,6 +57,8 @@ class SampleBuffer(wiring.Component):
     n_inputs : int
     levels : tuple of (int, int)
         Of the latency encoder, see :class:`erbium.sw_model.rules.LatencyEncoder`; empty for another one.
+    pixel_bits : int
+        Of 4 the upper half of a pixel is seen, as both halves.
 
     Members
     -------
@@ -79,8 +87,8 @@ class SampleBuffer(wiring.Component):
         Words: a power of two, at least 256, more than those of the largest sample.
     """
 
-    def __init__(self, n_inputs: int, levels: Levels = ()) -> None:
-        self._n_inputs, self._levels = n_inputs, levels
+    def __init__(self, n_inputs: int, levels: Levels = (), pixel_bits: int = 8) -> None:
+        self._n_inputs, self._levels, self._pixel_bits = n_inputs, levels, pixel_bits
         self.depth = sample_words(n_inputs)
         self.entry = PixelEntry(n_inputs, levels)
         super().__init__(
@@ -119,7 +127,7 @@ class SampleBuffer(wiring.Component):
         # known before the token is.
         full = (complete != 0) & ((base == self.start) | (at == self.start))
         m.d.comb += [
-            value.eq(kept_value(self._levels, pixel.value)),
+            value.eq(kept_value(self._levels, self._pixel_bits, pixel.value)),
             begins.eq(token.kind == SampleKind.BEGIN),
             self.sample_i.ready.eq(~complete[1] & ~full),
             takes.eq(self.sample_i.valid & self.sample_i.ready),

@@ -9,6 +9,7 @@ from erbium.sw_model.constants import STREAM_ENCODER, Array, salt
 from erbium.sw_model.network import Network
 from erbium.sw_model.rng import Generator
 from erbium.sw_model.rules import LatencyEncoder
+from erbium.sw_model.rules.pixels import rounded
 
 GROUP = 4
 """Nonzero pixels that share one 32-bit draw, a byte each, lowest byte first."""
@@ -87,8 +88,29 @@ class LatencyModel:
         return np.flatnonzero(self.tick_of == self.tick_number - 1)
 
 
-def encoder_of(network: Network) -> BernoulliEncoder | PhaseEncoder | LatencyModel:
+class RoundedEncoder:
+    """An encoder that sees pixels of fewer bits."""
+
+    def __init__(self, encoder: EncoderModel, pixel_bits: int) -> None:
+        self._encoder, self._pixel_bits = encoder, pixel_bits
+
+    def begin(self, image: Array, seed: int | None) -> None:
+        """Take a sample: uint8 of shape (n_inputs,)."""
+        self._encoder.begin(rounded(image, self._pixel_bits), seed)
+
+    def tick(self) -> Array:
+        """Return the addresses of the pixels that spike in this tick, ascending."""
+        return self._encoder.tick()
+
+
+EncoderModel = BernoulliEncoder | PhaseEncoder | LatencyModel | RoundedEncoder
+
+
+def encoder_of(network: Network) -> EncoderModel:
     """Return the encoder that a network asks for."""
+    encoder: EncoderModel
     if isinstance(network.encoder, LatencyEncoder):
-        return LatencyModel(network.encoder)
-    return BernoulliEncoder() if network.encoder == "bernoulli" else PhaseEncoder()
+        encoder = LatencyModel(network.encoder)
+    else:
+        encoder = BernoulliEncoder() if network.encoder == "bernoulli" else PhaseEncoder()
+    return encoder if network.pixel_bits == 8 else RoundedEncoder(encoder, network.pixel_bits)

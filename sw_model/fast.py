@@ -19,6 +19,7 @@ from erbium.sw_model.fast_learners import fast_learner
 from erbium.sw_model.faults import Faults
 from erbium.sw_model.network import Network
 from erbium.sw_model.results import Results
+from erbium.sw_model.rules.pixels import rounded
 
 announce()
 
@@ -171,7 +172,7 @@ class FastArray:
             raise ValueError(f"n_ticks is {n_ticks}; it must be at least 1")
         self._learner.check_ticks(ticks)
         # Numba compiles once more for read-only arrays, such as memory maps: let all be read-only.
-        images = np.ascontiguousarray(images).view()
+        images = np.ascontiguousarray(rounded(images, self.network.pixel_bits)).view()
         images.flags.writeable = False
         return Batch(images, seeds, targets, learn, ticks)
 

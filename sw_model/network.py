@@ -38,6 +38,7 @@ from erbium.sw_model.rules import (
     OutputErrors,
     Rule,
 )
+from erbium.sw_model.rules.pixels import check_pixel_bits, lowest_seen
 
 MAX_INPUTS = 65_534
 MAX_NEURONS = 4_096
@@ -178,6 +179,8 @@ class Network:
         Ticks from an error spike, or the decision to stop, to the sweep in which it takes effect. At least 1.
     seed : int
         Seed of initial weights, feedback weights and all random numbers.
+    pixel_bits : int
+        8, or 4 for an encoder that sees only the upper four bits of each pixel, times 17.
     """
 
     name: str
@@ -191,9 +194,11 @@ class Network:
     decide_after: int = 0
     feedback_delay: int = 1
     seed: int = 1
+    pixel_bits: int = 8
 
     def __post_init__(self) -> None:
         check_name("the network", self.name)
+        check_pixel_bits(self.pixel_bits)
         check_range("n_inputs", self.n_inputs, 1, MAX_INPUTS)
         check_range("number of layers", len(self.layers), 1, MAX_LAYERS)
         if not isinstance(self.encoder, LatencyEncoder):
@@ -238,7 +243,8 @@ class Network:
     @property
     def lowest_pixel(self) -> int:
         """Smallest pixel value that can spike; darker pixels need not be sent."""
-        return self.encoder.lowest if isinstance(self.encoder, LatencyEncoder) else 1
+        lowest = self.encoder.lowest if isinstance(self.encoder, LatencyEncoder) else 1
+        return lowest_seen(lowest, self.pixel_bits)
 
     @property
     def n_classes(self) -> int:
@@ -306,14 +312,21 @@ class Network:
     @property
     def digest(self) -> str:
         """64-bit hexadecimal digest of everything but the name."""
-        content = asdict(self) | {"name": ""}
+        content = self._content() | {"name": ""}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
         """Return the description as JSON, indented for people."""
         head: dict[str, Any] = {"format": FORMAT, "version": FORMAT_VERSION, "digest": self.digest}
-        return json.dumps(head | asdict(self), indent=2) + "\n"
+        return json.dumps(head | self._content(), indent=2) + "\n"
+
+    def _content(self) -> dict[str, Any]:
+        """Return what is described; the bits of pixels, which were always eight once, only where they are not."""
+        content = asdict(self)
+        if self.pixel_bits == 8:
+            del content["pixel_bits"]
+        return content
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the network in a line, and a row for each layer."""

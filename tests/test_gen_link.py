@@ -4,6 +4,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from erbium.gen.c_header import c_header
 from erbium.gen.link_export import link_manifest
 from erbium.gen.presets import preset
 from erbium.gen.register_page import PAGE, meanings, rendered, tables
-from erbium.hdl.registers import Control, ErrorCode, PixelFormat, RegisterMap, Request, Status
+from erbium.hdl.registers import NIBBLES, Control, ErrorCode, PixelFormat, RegisterMap, Request, Status
 from erbium.sw_model.network import Hardware
 
 ROOT = Path(__file__).parent.parent
@@ -84,3 +85,7 @@ def test_the_manifest_has_the_link(name):
     assert [w["number"] for w in link["windows"]] == [w.number for w in registers.windows]
     assert link["codes"]["error"]["BAD_EVENT"] == ErrorCode.BAD_EVENT
     assert link["max_message"] == registers.max_message
+    assert (link["nibbles"], registers.takes_nibbles) == (0, False)
+    halved = replace(network, pixel_bits=4)
+    assert link_manifest(RegisterMap(halved, Hardware()))["nibbles"] == NIBBLES
+    assert "#define ERBIUM_LINK_NIBBLES 8 " in c_header(halved, "erbium")

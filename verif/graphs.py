@@ -57,7 +57,8 @@ def graphs(draw: st.DrawFn, *, built: bool = False) -> Graph:
         [Bernoulli(), Phase(), LatencyEncoder(((128, 0), (1, 3)))]
     )
     sources = [
-        Source(f"in{k}", draw(st.integers(1, 9)), draw(encoders)) for k in range(draw(st.integers(1, 2)))
+        Source(f"in{k}", draw(st.integers(1, 9)), draw(encoders), pixel_bits=draw(st.sampled_from((8, 8, 4))))
+        for k in range(draw(st.integers(1, 2)))
     ]
     sources += [Source("bias", 1, Constant()), Source("label", n_classes, Label())]
     programs = st.sampled_from(

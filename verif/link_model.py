@@ -16,6 +16,7 @@ from erbium.hdl.registers import (
     ERROR_REPLY,
     EVENT_BYTES,
     HISTORY,
+    NIBBLES,
     REPLY_BIT,
     Control,
     ErrorCode,
@@ -319,35 +320,45 @@ class LinkModel:
         if len(rest) < 7:
             raise _RefusedError(ErrorCode.BAD_LENGTH)
         turn, flags, label = rest[:3]
-        if flags >> 1 not in list(PixelFormat):
+        pixels, nibbles = PixelFormat(flags >> 1 & 3), bool(flags & NIBBLES)
+        full = pixels in (PixelFormat.BYTES, PixelFormat.RUNS)
+        if flags >> 4 or (nibbles and not (self.registers.takes_nibbles and full)):
             raise _RefusedError(ErrorCode.BAD_FORMAT)
         if label >= network.n_classes:
             raise _RefusedError(ErrorCode.BAD_LABEL)
         if turn != self.next_turn:
             raise _RefusedError(ErrorCode.OUT_OF_TURN)
-        pixels = self._pixels(PixelFormat(flags >> 1), rest[7:])
+        found = self._pixels(pixels, rest[7:], nibbles)
         settings = tuple(self.settings.items())
-        sample = Sample(_number(rest[3:7]), label, flags & 1, tuple(pixels), settings)
+        sample = Sample(_number(rest[3:7]), label, flags & 1, tuple(found), settings)
         answer, ticks, decision = self.array.run(sample)
         result = bytes([answer]) + ticks.to_bytes(2, "little") + decision.to_bytes(2, "little")
         self._results[turn % HISTORY] = result
         self.next_turn = (turn + 1) % 256
         return (turn, *result)
 
-    def _pixels(self, pixels: PixelFormat, octets: bytes) -> list[tuple[int, int]]:
+    def _pixels(self, pixels: PixelFormat, octets: bytes, nibbles: bool) -> list[tuple[int, int]]:
         """Return address and value of the pixels that are not 0."""
         n_inputs = self.registers.n_inputs
         if pixels == PixelFormat.EVENTS:
             return self._events(octets)
         if pixels == PixelFormat.RUNS:
-            octets = self._run_values(octets)
+            octets = self._run_values(octets, nibbles)
+        elif nibbles:
+            if len(octets) != (n_inputs + 1) // 2:
+                raise _RefusedError(ErrorCode.BAD_LENGTH)
+            octets = self._halves(octets, n_inputs)
         if len(octets) != ((n_inputs + 7) // 8 if pixels == PixelFormat.BITS else n_inputs):
             raise _RefusedError(ErrorCode.BAD_LENGTH)
         if pixels == PixelFormat.BITS:
             octets = bytes(255 * (octets[k // 8] >> k % 8 & 1) for k in range(n_inputs))
         return [(address, value) for address, value in enumerate(octets) if value]
 
-    def _run_values(self, octets: bytes) -> bytes:
+    def _halves(self, octets: bytes, count: int) -> bytes:
+        """Return the values of nibbles, the lower one of a byte first; a spare one is ignored."""
+        return bytes(17 * (octets[k // 2] >> 4 * (k % 2) & 15) for k in range(count))
+
+    def _run_values(self, octets: bytes, nibbles: bool) -> bytes:
         """Return the values of all pixels; where runs are cut short or too long, they are not as many as there are."""
         found = b""
         while octets:
@@ -355,10 +366,12 @@ class LinkModel:
             if head < 128:
                 found += bytes(head + 1)
                 continue
-            values, octets = octets[: head - 127], octets[head - 127 :]
-            if len(values) < head - 127:
+            count = head - 127
+            size = (count + 1) // 2 if nibbles else count
+            values, octets = octets[:size], octets[size:]
+            if len(values) < size:
                 raise _RefusedError(ErrorCode.BAD_LENGTH)
-            found += values
+            found += self._halves(values, count) if nibbles else values
         return found
 
     def _events(self, octets: bytes) -> list[tuple[int, int]]:

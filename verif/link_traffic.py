@@ -7,7 +7,16 @@ import random
 import struct
 from collections.abc import Callable
 
-from erbium.hdl.registers import Control, PixelFormat, RegisterMap, Request, Window, WindowNumber, pixel_bytes
+from erbium.hdl.registers import (
+    NIBBLES,
+    Control,
+    PixelFormat,
+    RegisterMap,
+    Request,
+    Window,
+    WindowNumber,
+    pixel_bytes,
+)
 from erbium.hdl.runs import RUN_LIMIT
 from erbium.verif.link_model import LinkModel, frame_of
 
@@ -106,6 +115,8 @@ class Traffic:
     def _sample(self) -> bytes:
         draw, n_inputs = self._draw, self.registers.n_inputs
         kind = draw.choice(list(PixelFormat))
+        may_halve = self.registers.takes_nibbles and kind in (PixelFormat.BYTES, PixelFormat.RUNS)
+        nibbles = may_halve and draw.random() < 0.5
         if kind == PixelFormat.EVENTS:
             addresses = sorted(
                 draw.sample(range(n_inputs), draw.randint(0, min(n_inputs, n_inputs // 3 + 1)))
@@ -114,17 +125,16 @@ class Traffic:
                 [(address, draw.choice((0, 1, 255, draw.randrange(256)))) for address in addresses]
             )
         elif kind == PixelFormat.RUNS:
-            pixels = self._runs()
+            pixels = self._runs(nibbles)
         else:
-            pixels = bytes(
-                draw.randrange(256) if draw.random() < 0.5 else 0 for _ in range(pixel_bytes(kind, n_inputs))
-            )
+            count = pixel_bytes(kind, n_inputs, nibbles=nibbles)
+            pixels = bytes(draw.randrange(256) if draw.random() < 0.5 else 0 for _ in range(count))
         turn = self._model.next_turn if draw.random() < 0.9 else draw.randrange(256)
         label = draw.randrange(self.registers.n_classes)
-        flags = kind << 1 | draw.randrange(2)
+        flags = NIBBLES * nibbles | kind << 1 | draw.randrange(2)
         return sample(draw.randrange(256), turn, flags, label, draw.getrandbits(32), pixels)
 
-    def _runs(self) -> bytes:
+    def _runs(self, nibbles: bool) -> bytes:
         """Return the runs of a sample, of any length; now and then they are a few pixels too many or too few."""
         draw, found = self._draw, b""
         left = self.registers.n_inputs
@@ -135,7 +145,8 @@ class Traffic:
             if draw.random() < 0.5:
                 found += bytes([count - 1])
             else:
-                values = bytes(draw.choice((0, 1, 255, draw.randrange(256))) for _ in range(count))
+                size = -(-count // 2) if nibbles else count
+                values = bytes(draw.choice((0, 1, 255, draw.randrange(256))) for _ in range(size))
                 found += bytes([RUN_LIMIT + count - 1]) + values
             left -= count
         return found

@@ -314,9 +314,11 @@ class ModelBoard:
         if len(rest) < 7:
             raise _RefusedError(ErrorCode.BAD_LENGTH)
         turn, flags, label, seed, pixels = rest[0], rest[1], rest[2], rest[3:7], rest[7:]
-        if flags >> 3 or flags >> 1 not in PixelFormat.__members__.values():
+        form, nibbles = PixelFormat(flags >> 1 & 3), flags >> 3
+        with_nibbles = (PixelFormat.BYTES, PixelFormat.RUNS) if self.network.pixel_bits == 4 else ()
+        if nibbles > 1 or (nibbles and form not in with_nibbles):
             raise _RefusedError(ErrorCode.BAD_FORMAT)
-        image = self._image(PixelFormat(flags >> 1), pixels)
+        image = self._image(form, pixels, 2 if nibbles else 1)
         if label >= self.network.n_classes:
             raise _RefusedError(ErrorCode.BAD_LABEL)
         if turn != self._next_turn:
@@ -326,7 +328,7 @@ class ModelBoard:
         self._samples.append((tag, turn, learned, image, int.from_bytes(seed, "little")))
         self._room.append(size)
 
-    def _image(self, pixels: PixelFormat, data: bytes) -> np.ndarray:
+    def _image(self, pixels: PixelFormat, data: bytes, pixels_of_a_byte: int) -> np.ndarray:
         n = self.network.n_inputs
         if pixels is PixelFormat.EVENTS:
             if len(data) % 3:
@@ -339,9 +341,11 @@ class ModelBoard:
                 image[place], before = value, place
             return image
         if pixels is PixelFormat.RUNS:
-            data = _unpacked_runs(data, n)
-        elif len(data) != pixel_bytes(pixels, n):
+            data = _unpacked_runs(data, n, pixels_of_a_byte)
+        elif len(data) != pixel_bytes(pixels, n, nibbles=pixels_of_a_byte == 2):
             raise _RefusedError(ErrorCode.BAD_LENGTH)
+        elif pixels_of_a_byte == 2:
+            data = _whole(data, n)
         values = np.frombuffer(data, dtype=np.uint8)
         if pixels is PixelFormat.BITS:
             values = 255 * np.unpackbits(values, bitorder="little")[:n]
@@ -366,13 +370,24 @@ class ModelBoard:
         self._send(bytes([Request.SAMPLE | REPLY_BIT, tag, turn, answer]) + ticks)
 
 
-def _unpacked_runs(data: bytes, n_pixels: int) -> bytes:
+def _whole(nibbles: bytes, n_pixels: int) -> bytes:
+    """Return a value for each of two pixels in a byte."""
+    return bytes(half * 17 for byte in nibbles for half in (byte & 15, byte >> 4))[:n_pixels]
+
+
+def _unpacked_runs(data: bytes, n_pixels: int, pixels_of_a_byte: int) -> bytes:
     """Return a value for each pixel of runs."""
     values, at = bytearray(), 0
     while at < len(data):
         count = data[at] % 128 + 1
-        values += bytes(count) if data[at] < 128 else data[at + 1 :][:count]
-        at += 1 if data[at] < 128 else 1 + count
+        if data[at] < 128:
+            values += bytes(count)
+            at += 1
+            continue
+        size = -(-count // pixels_of_a_byte)
+        run = data[at + 1 :][:size]
+        values += run if pixels_of_a_byte == 1 else _whole(run, count)
+        at += 1 + size
     if at != len(data) or len(values) != n_pixels:
         raise _RefusedError(ErrorCode.BAD_LENGTH)
     return bytes(values)

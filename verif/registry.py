@@ -409,6 +409,16 @@ def _encoders() -> Iterator[Case]:
     yield case("one-pixel-phase", _small(n_inputs=22, n_ticks=9, encoder="phase"), pixels=1)
     yield case("one-pixel-latency", _first(n_inputs=32), BOTH, begin_pieces=4, pixels=1)
     yield case("one-pixel-late-pixels", late, pixels=1)
+    for name, network in (
+        ("bernoulli", _small(n_inputs=21, n_ticks=9)),
+        ("phase", _small(n_inputs=22, n_ticks=9, encoder="phase")),
+        ("latency", _first(n_inputs=22, levels=((200, 0), (100, 2), (17, 5)), margin=4, feedback_delay=3)),
+    ):
+        for pixels in (1, 4):
+            seen = replace(network, pixel_bits=4)
+            yield case(
+                f"nibbles-{name}-{pixels}", seen, BOTH if name == "bernoulli" else ICARUS, pixels=pixels
+            )
     yield case("two-spikes-bernoulli", _small(n_inputs=45, n_ticks=9), BOTH, rows=2)
     yield case("two-spikes-phase", _small(n_inputs=22, n_ticks=9, encoder="phase"), begin_pieces=3, rows=2)
     yield case("two-spikes-one-input", _small(n_inputs=1, n_ticks=5), rows=2)
@@ -419,6 +429,8 @@ def _sample_buffers() -> Iterator[Case]:
         yield Case(f"inputs-{n}", {"n_inputs": n}, BOTH if n == 21 else ICARUS)
     for name, n, levels in (("binary", 21, ((128, 0),)), ("one-input", 1, LATE), ("late-pixels", 19, LATE)):
         yield Case(name, {"n_inputs": n, "levels": levels}, BOTH if n == 19 else ICARUS)
+    yield Case("nibbles", {"n_inputs": 21, "pixel_bits": 4})
+    yield Case("nibbles-late-pixels", {"n_inputs": 19, "levels": LATE, "pixel_bits": 4})
 
 
 def _sign_popcounts() -> Iterator[Case]:
@@ -784,6 +796,7 @@ def _message_links() -> Iterator[Case]:
         ("wide-weights", _small((6, 5), weight_width=12, n_inputs=21)),
         ("one-layer", _small((), n_inputs=300, n_classes=3)),
         ("first-spike", _first(n_inputs=16)),
+        ("nibbles", replace(_small(n_inputs=21), pixel_bits=4)),
     ):
         options = {"registers": RegisterMap(network, Hardware(), 12_000_000, 40), "timeout": 300}
         yield Case(name, options, BOTH if name in ("small", "wide-weights") else ICARUS)

@@ -125,11 +125,11 @@ def _explain(preset: Preset) -> None:
 
 
 def _encoder(network: Network) -> str:
+    seen = "" if network.pixel_bits == 8 else f", of {network.pixel_bits} bits of each pixel"
     if not isinstance(network.encoder, LatencyEncoder):
-        return network.encoder
-    return "latency: " + ", ".join(
-        f"pixels from {low} at tick {tick}" for low, tick in network.encoder.levels
-    )
+        return network.encoder + seen
+    levels = (f"pixels from {low} at tick {tick}" for low, tick in network.encoder.levels)
+    return f"latency: {', '.join(levels)}{seen}"
 
 
 def _recipe(recipe: Recipe) -> str:

@@ -382,10 +382,11 @@ def network(record: RunRecord) -> Section | None:
 
 
 def _encoder(network: Network) -> str:
+    seen = "" if network.pixel_bits == 8 else f"; of {network.pixel_bits} bits of each"
     if isinstance(network.encoder, LatencyEncoder):
         levels = (f"{low} and brighter at tick {tick}" for low, tick in network.encoder.levels)
-        return f"each spikes at most once: {', '.join(levels)}"
-    return f"{network.encoder} encoder"
+        return f"each spikes at most once: {', '.join(levels)}{seen}"
+    return f"{network.encoder} encoder{seen}"
 
 
 def _program_text(program: Any) -> str:

@@ -36,7 +36,7 @@ from erbium.sw_model.rules import LatencyEncoder
 
 def chain(network: Network) -> Graph:
     """Return the graph of a network of layers in a row: the same integers, random numbers and counters."""
-    sources = [Source("input", network.n_inputs, _encoder(network), stream=0)]
+    sources = [Source("input", network.n_inputs, _encoder(network), stream=0, pixel_bits=network.pixel_bits)]
     populations, projections = [], []
     before, last = "input", f"layer{len(network.layers)}"
     for number, layer in enumerate(network.layers):

@@ -64,6 +64,8 @@ LISTS: dict[str, type] = {
 }
 NAMES = ("name", "states")
 """Fields for people: not in the digest."""
+LATER = ("pixel_bits",)
+"""Fields that version 2 did not have from the start: they are said only where they have not their default."""
 REFERENCES = ("source", "target", "population", "quiet")
 """Fields that hold the name of a part: in the digest its place in the lists stands for it."""
 
@@ -77,7 +79,11 @@ def kinds(field: str) -> dict[str, type]:
 def to_json(graph: Graph) -> str:
     """Return a graph as JSON, indented for people."""
     head = {"format": FORMAT, "version": VERSION, "digest": digest(graph)}
-    return json.dumps(head | _encoded(graph, keep=lambda _owner, _field, _value: True), indent=2) + "\n"
+
+    def said(_owner: object, field: Field[Any], value: object) -> bool:
+        return field.name not in LATER or value != _default(field)
+
+    return json.dumps(head | _encoded(graph, said), indent=2) + "\n"
 
 
 def digest_of(network: Network | Graph) -> str:

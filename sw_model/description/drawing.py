@@ -40,7 +40,8 @@ def as_text(graph: Graph) -> str:
     """Return one line for each part and channel, the projections beneath what they end on."""
     lines = [f"{graph.name}: at most {graph.n_ticks} ticks per sample, seed {graph.seed}", ""]
     for source in graph.sources:
-        lines.append(f"source {source.name}: {source.size} x {type(source.encoder).__name__}")
+        seen = "" if source.pixel_bits == 8 else f", {source.pixel_bits} bits of a pixel"
+        lines.append(f"source {source.name}: {source.size} x {type(source.encoder).__name__}{seen}")
     for population in graph.populations:
         keep = f", keeps {population.keep}/256 of them" if population.keep < 256 else ""
         lines.append(f"population {population.name}: {population.size} x {population.program.name}{keep}")

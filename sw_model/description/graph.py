@@ -24,6 +24,7 @@ from erbium.sw_model.description.parts import (
 )
 from erbium.sw_model.programs import DescriptionError
 from erbium.sw_model.rules import LatencyEncoder, Rule
+from erbium.sw_model.rules.pixels import lowest_seen, rounded
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,12 @@ class Graph:
     @property
     def n_pixels(self) -> int:
         """Pixels of a sample: those of all sources that encode them, one source after the other."""
-        return sum(source.size for source in self.sources if isinstance(source.encoder, LOADED))
+        return sum(source.size for source in self.loaded)
+
+    @property
+    def loaded(self) -> tuple[Source, ...]:
+        """Sources that encode pixels."""
+        return tuple(source for source in self.sources if isinstance(source.encoder, LOADED))
 
     @property
     def event_sources(self) -> tuple[Source, ...]:
@@ -125,16 +131,32 @@ class Graph:
     @property
     def lowest_pixel(self) -> int:
         """Smallest pixel value that can spike in any source; darker pixels need not be sent."""
-        encoders = [source.encoder for source in self.sources if isinstance(source.encoder, LOADED)]
-        return min((e.lowest if isinstance(e, LatencyEncoder) else 1 for e in encoders), default=1)
+        return min(map(_lowest_pixel, self.loaded), default=1)
 
     @property
     def one_bit_pixels(self) -> bool:
         """Whether all pixels from :attr:`lowest_pixel` on do the same in every source, so that one bit says it."""
-        encoders = [source.encoder for source in self.sources if isinstance(source.encoder, LOADED)]
         return all(
-            isinstance(e, LatencyEncoder) and len(e.levels) == 1 and e.lowest == self.lowest_pixel
-            for e in encoders
+            isinstance(source.encoder, LatencyEncoder)
+            and len(source.encoder.levels) == 1
+            and _lowest_pixel(source) == self.lowest_pixel
+            for source in self.loaded
+        )
+
+    @property
+    def pixel_bits(self) -> int:
+        """Bits of the pixels that encoders see: 4 if that is enough for every source, else 8."""
+        return max((source.pixel_bits for source in self.loaded), default=8)
+
+    def seen(self, pixels: constants.Array) -> constants.Array:
+        """Return pixels, in the last dimension those of a sample, as the encoders of the sources see them."""
+        if all(source.pixel_bits == 8 for source in self.loaded):
+            return pixels
+        ends = np.cumsum([source.size for source in self.loaded])[:-1]
+        parts = np.split(pixels, ends, axis=-1)
+        return np.concatenate(
+            [rounded(part, source.pixel_bits) for part, source in zip(parts, self.loaded, strict=True)],
+            axis=-1,
         )
 
     @property
@@ -196,7 +218,7 @@ class Graph:
         classes = max(self.n_classes, 1)
         if label is not None and not 0 <= label < classes:
             raise ValueError(f"label is {label}; it must be from 0 to {classes - 1}")
-        return image
+        return self.seen(image)
 
     def channels(self) -> tuple[Channel, ...]:
         """Return every channel: one from each source and population to the projections that begin there."""
@@ -273,3 +295,9 @@ class Graph:
         if connect.pairs == "source":
             matrix = np.stack([matrix, -matrix], axis=1).reshape(rows, columns)
         return matrix
+
+
+def _lowest_pixel(source: Source) -> int:
+    """Return the smallest pixel that can spike in a source."""
+    encoder = source.encoder
+    return lowest_seen(encoder.lowest if isinstance(encoder, LatencyEncoder) else 1, source.pixel_bits)

@@ -10,6 +10,7 @@ from erbium.sw_model.constants import named_stream
 from erbium.sw_model.description.connect import Connectivity, Identity, RandomSigns, Stored, check_choice
 from erbium.sw_model.programs import STATE_MAX, DescriptionError, NeuronProgram, check_name, check_range
 from erbium.sw_model.rules import MAX_TICKS, LatencyEncoder, Rule
+from erbium.sw_model.rules.pixels import check_pixel_bits
 
 MAX_NEURONS = 4_096
 MAX_SOURCE = 65_534
@@ -61,15 +62,23 @@ class Source:
         What makes the spikes. The first three encode pixels: a sample holds those of such sources one after the other.
     stream : int or None
         Which random numbers; ``None`` derives the number from the name.
+    pixel_bits : int
+        8, or 4 for an encoder that sees only the upper four bits of each pixel, times 17.
     """
 
     name: str
     size: int
     encoder: Encoder = Bernoulli()
     stream: int | None = None
+    pixel_bits: int = 8
 
     def __post_init__(self) -> None:
         check_name("a source", self.name, identifier=True)
+        check_pixel_bits(self.pixel_bits)
+        if self.pixel_bits != 8 and not isinstance(self.encoder, LOADED):
+            raise DescriptionError(
+                f"pixel_bits of source {self.name!r} is {self.pixel_bits}; it encodes no pixels: leave it out"
+            )
         check_range(f"size of source {self.name!r}", self.size, 1, MAX_SOURCE)
         if self.stream is not None:
             check_range(f"stream of source {self.name!r}", self.stream, 0, (1 << 32) - 1)

@@ -88,7 +88,7 @@ class FastGraph(CompiledGraph):
             )
         if targets.size and not 0 <= targets.min() <= targets.max() < max(self.graph.n_classes, 1):
             raise ValueError(f"labels must be from 0 to {max(self.graph.n_classes, 1) - 1}")
-        images = np.ascontiguousarray(images).view()
+        images = np.ascontiguousarray(self.graph.seen(images)).view()
         images.flags.writeable = False
         table = np.zeros((len(images), 3), dtype=np.int64)
         kernels.run_batch(

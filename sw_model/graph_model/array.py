@@ -159,7 +159,7 @@ class GraphModel(SampleModel):
 
     def _begin(self, image: Array, seed: int, label: int | None, drive: Drive) -> None:
         clear = drive.clear or not self._in_flight
-        at = 0
+        image, at = self.graph.seen(image), 0
         for source in self.graph.sources:
             size = source.size if isinstance(source.encoder, LOADED) else 0
             model = self.sources[source.name]

@@ -86,6 +86,8 @@ class Simulator:
             layer.begin(seed, label is not None)
         self.prediction.begin(label)
         t = 0
+        if self.network.get("pixel_bits", 8) == 4:
+            image = [17 * (value >> 4) for value in image]
         pixels = streams.input_spikes(
             self.network["encoder"], image, seed, n_ticks or self.network["n_ticks"]
         )

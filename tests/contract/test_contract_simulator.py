@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,17 @@ def test_a_preset(name: str) -> None:
     counters = beside.model.counters()
     assert counters["layer1_spikes"] > 0
     assert counters["layer2_weights_changed"] > 0
+
+
+@pytest.mark.parametrize("encoder", ["bernoulli", "phase"])
+def test_pixels_of_four_bits(encoder: Any) -> None:
+    tiny, first = PRESETS["tiny"].network, PRESETS["first-spike-tiny"].network
+    for network in (replace(tiny, encoder=encoder, pixel_bits=4), replace(first, pixel_bits=4)):
+        beside = Beside(network)
+        images = np.random.default_rng(5).integers(0, 256, (6, network.n_inputs)).astype(np.uint8)
+        seeds = np.array([hashed.sample_seed(network.seed, 1, n) for n in range(6)])
+        beside.run(images, seeds, np.arange(6) % network.n_classes)
+        beside.run(images, seeds)
 
 
 MANY = settings(

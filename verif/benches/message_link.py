@@ -11,6 +11,7 @@ from typing import Any
 import cocotb
 
 from erbium.hdl.registers import (
+    NIBBLES,
     Control,
     ErrorCode,
     PixelFormat,
@@ -20,7 +21,7 @@ from erbium.hdl.registers import (
     counter_names,
     performance_names,
 )
-from erbium.hdl.runs import RUN_LIMIT, run_octets
+from erbium.hdl.runs import RUN_LIMIT, nibble_octets, run_octets
 from erbium.hdl.tokens import AccessKind, AccessToken, Begin, Pixel, Result, SampleKind, SampleToken
 from erbium.verif.codecs import Packer, signed
 from erbium.verif.link_model import SAMPLE_REPLY, LinkModel, Reply, Sample, frame_of, message_of
@@ -371,6 +372,7 @@ async def every_error(dut: Any) -> None:
                 *(sample(3, 0, 2, 0, 0, bytes(-(-registers.n_inputs // 8) + n)) for n in (-1, 1)),
                 *(sample(3, 0, 4, 0, 0, events([(0, 9)]) + bytes(n)) for n in (1, 2)),
                 *(sample(3, 0, 6, 0, 0, octets) for octets in _wrong_runs(registers.n_inputs)),
+                *_wrong_nibbles(registers),
             ],
         ),
         (
@@ -417,8 +419,11 @@ async def every_error(dut: Any) -> None:
         ),
         (
             ErrorCode.BAD_FORMAT,
-            [sample(3, 0, flags, 0, 0, full) for flags in (8, 14, 16, 32, 64, 128)]
-            + [sample(3, 9, 9, 255, 0, b"")],
+            [
+                sample(3, 0, flags, 0, 0, full)
+                for flags in (*((10, 12) if registers.takes_nibbles else (8, 14)), 16, 32, 64, 128)
+            ]
+            + [sample(3, 9, 11, 255, 0, b"")],
         ),
         (
             ErrorCode.BAD_LABEL,
@@ -477,6 +482,22 @@ def _wrong_runs(n_inputs: int) -> list[bytes]:
     return found
 
 
+def _wrong_nibbles(registers: RegisterMap) -> list[bytes]:
+    """Return samples of two pixels in a byte that are not all pixels, for a chip that takes such."""
+    if not registers.takes_nibbles:
+        return []
+    n_inputs = registers.n_inputs
+    values, more = bytes([9]) * n_inputs, bytes([9]) * (n_inputs + 1)
+    runs = [run_octets(pixels, nibbles=True) for pixels in (values[1:], values + more[:2])]
+    runs += [run_octets(more, nibbles=True), run_octets(values, nibbles=True)[:-1]]
+    runs += [run_octets(values, nibbles=True) + octets for octets in (b"\0", b"\x80\1", b"\1")]
+    whole = -(-n_inputs // 2)
+    return [
+        *(sample(3, 0, NIBBLES | PixelFormat.RUNS << 1, 0, 0, octets) for octets in runs),
+        *(sample(3, 0, NIBBLES, 0, 0, bytes(size)) for size in (0, 1, whole - 1, whole + 1, n_inputs)),
+    ]
+
+
 @cocotb.test()
 async def pixels_of_each_format(dut: Any) -> None:
     """The same pixels in every format are the same sample, each in its clocks from ``BEGIN`` to ``END``."""
@@ -501,15 +522,24 @@ async def pixels_of_each_format(dut: Any) -> None:
         PixelFormat.EVENTS: (events([(address, image[address]) for address in places]), 7 * len(places) + 2),
         PixelFormat.RUNS: (run_octets(bytes(image)), black + 2 + 3 * len(places) + heads + 3),
     }
+    sent = [(pixels << 1, octets, clocks) for pixels, (octets, clocks) in ways.items()]
+    if tb.registers.takes_nibbles:
+        # As halves three black pixels more are in a run, a clock each, and two runs fewer take three clocks less.
+        halves, clocks_of_runs = bytes(value >> 4 for value in image), ways[PixelFormat.RUNS][1]
+        runs = run_octets(halves, nibbles=True)
+        sent += [
+            (NIBBLES, nibble_octets(halves), each),
+            (NIBBLES | PixelFormat.RUNS << 1, runs, clocks_of_runs),
+        ]
     turn = 0
-    for pixels, (octets, clocks) in ways.items():
-        message = sample(1, turn, pixels << 1, 0, 7, octets)
+    for flags, octets, clocks in sent:
+        message = sample(1, turn, flags, 0, 7, octets)
         if len(message) > tb.registers.max_message:
             continue
         before = len(tb.side.passed.clocks)
         await tb.ask(message)
         begin, *_, end = tb.side.passed.clocks[before:]
-        expect_equal("clocks", clocks, end - begin, format=pixels.name)
+        expect_equal("clocks", clocks, end - begin, flags=flags)
         turn += 1
     (expected,) = {given.pixels for given in tb.side.array.samples}
     expect_equal("pixels", tuple((address, 255) for address in places), expected)

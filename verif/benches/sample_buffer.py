@@ -22,6 +22,7 @@ class TB:
         options = current().options
         self.n_inputs: int = options["n_inputs"]
         self.levels: tuple[tuple[int, int], ...] = options.get("levels", ())
+        self.pixel_bits: int = options.get("pixel_bits", 8)
         self.depth = 1 << len(dut.read_address)
         self.harness = Harness(dut, stall)
         self.random = self.harness.random
@@ -32,6 +33,8 @@ class TB:
 
     def kept(self, pixel: int) -> int:
         """Return what is kept of a pixel: its value or the number of its level from 1; 0 if it cannot spike."""
+        if self.pixel_bits == 4:
+            pixel = pixel // 16 * 17
         if not self.levels:
             return pixel
         return next((number for number, (low, _) in enumerate(self.levels, 1) if pixel >= low), 0)
