@@ -22,7 +22,7 @@ MAGIC = int.from_bytes(b"ERBM", "little")
 
 PROTOCOL_VERSION = 2
 """Of the messages; it moves when a host may send, or a chip answer, what one of the version before does not know.
-Version 2 has runs of pixels."""
+Version 2 has runs of pixels, and two pixels in a byte."""
 
 WORD_BYTES = 4
 REPLY_BIT = 0x80
