@@ -135,7 +135,9 @@ class Board:
     lanes : int
         Lanes of each layer unless the user asks for other ones.
     preset_lanes : mapping of int
-        Those of layer 1 of presets that were routed with more, and met the clock of the board.
+        Those of layer 1 of presets that were routed with more.
+    preset_clocks : mapping of int
+        In Hz, of such presets that meet another clock than the board's.
     buffer_bytes : int
         Bytes of frames that the chip takes while it answers none.
     flash : FlashMemory, optional
@@ -161,12 +163,17 @@ class Board:
     usb_id: str = field(default="", kw_only=True)
     by_hand: str = field(default="", kw_only=True)
     preset_lanes: Mapping[str, int] = field(default_factory=dict, kw_only=True, hash=False)
+    preset_clocks: Mapping[str, int] = field(default_factory=dict, kw_only=True, hash=False)
     flash: FlashMemory | None = field(default=None, kw_only=True)
     button: str = field(default="", kw_only=True)
 
     def lanes_for(self, name: str) -> int:
         """Return the lanes of layer 1 of a network unless the user asks for other ones, where they fit."""
         return self.preset_lanes.get(name, self.lanes)
+
+    def clock_for(self, name: str, lanes: int) -> int:
+        """Return the clock of a network with so many lanes in layer 1, in Hz, unless the user asks for another one."""
+        return self.preset_clocks.get(name, self.clock) if lanes == self.lanes_for(name) else self.clock
 
     @property
     def family(self) -> Family:
@@ -191,7 +198,8 @@ def _ulx3s(size: str, device: Device, clock: int, lanes: int, buffer_bytes: int)
         usb_id="0403:6015",
         lanes=lanes,
         buffer_bytes=buffer_bytes,
-        preset_lanes={"first-spike-mnist-24x24-640": 128} if size == "85F" else {},
+        preset_lanes={"first-spike-mnist-24x24-640": 128, "erbp-mnist-200": 200} if size == "85F" else {},
+        preset_clocks={"erbp-mnist-200": 78_750_000} if size == "85F" else {},
         # Bitstreams have up to 1.9 and 0.6 MB. Small ones of these boards come with 4 MB, the 85F with 16 MB.
         flash=FlashMemory(
             (16 if size == "85F" else 4) << 20,

@@ -57,7 +57,7 @@ class BuildRequest:
     lanes : int, optional
         Of an array; default: what the planner says.
     clock : int, optional
-        In Hz; default: the board's.
+        In Hz; default: that of the board, or of the network on it.
     baud_rate : int, optional
         Default: the board's.
     seed : int, optional
@@ -157,14 +157,15 @@ def build(
     """
     subject = _subject(request)
     versions = flow.check_tools(request.board)
-    clock = clock_of(request.board, request.clock)
+    target = request.clock or request.board.clock_for(request.name, subject.lanes)
+    clock = clock_of(request.board, target)
     folder = request.folder
     # Beside the target, so that what is finished is only renamed.
     with temporary_folder(folder.parent, ".building-") as work:
         cycles = None
         if request.network is not None and isinstance(subject.hardware, Hardware):
             cycles = measure_cycles(request.network, subject.hardware)
-        prepared = _timed("elaboration", progress, lambda: _prepare(request, subject, clock))
+        prepared = _timed("elaboration", progress, lambda: _prepare(request, subject, target))
         try:
             seconds, reached = flow.run(prepared[0], work, progress, request.seeds)
         except ToolError:
@@ -219,8 +220,9 @@ def _subject(request: BuildRequest) -> _Subject:
     return _Subject(request.network.digest, request.network.shape, planned.lanes, planned.hardware)
 
 
-def _prepare(request: BuildRequest, subject: _Subject, clock: int) -> flow.Flow:
+def _prepare(request: BuildRequest, subject: _Subject, target: int) -> flow.Flow:
     board = request.board
+    clock = clock_of(board, target)
     try:
         baud_rate = request.baud_rate or board.baud_rate
         core: ErbiumChip | ErbiumCore
@@ -238,7 +240,7 @@ def _prepare(request: BuildRequest, subject: _Subject, clock: int) -> flow.Flow:
             core = core_chip(board, clock, baud_rate)
     except ValueError as error:
         raise DescriptionError(f"{error}; choose another --baud or --clock") from None
-    top = BoardTop(board, core, request.clock or board.clock)
+    top = BoardTop(board, core, target)
     return flow.prepare(board, top, clock, saves_logic=request.network is None)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a lane costs: the logic of a group of lanes alone, as Yosys makes it for an ECP5.
 
-``python -m erbium.fpga.lane_cost`` prints it for the first layer of ``erbp-mnist-200`` on a ULX3S 85F, and fails if it
-is more than :data:`MOST`.
+``python -m erbium.fpga.lane_cost`` prints it for the first layer of ``erbp-mnist-200`` with 64 lanes on a ULX3S 85F,
+and fails if it is more than :data:`MOST`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from erbium.hdl.plan import LayerPlan
 from erbium.sw_model.temporary import temporary_folder
 from erbium.verif.yosys import run_yosys
 
-BOARD, PRESET = "ulx3s-85f", "erbp-mnist-200"
+BOARD, PRESET, LANES = "ulx3s-85f", "erbp-mnist-200", 64
 
 MOST = 125.0
 """LUTs of a lane at most, a tenth more than it takes."""
@@ -92,7 +92,7 @@ def lane_cost(layer: LayerPlan, folder: Path) -> LaneCost:
 def main() -> int:
     """Print what a lane costs; return 1 if that is more than it may be."""
     network = preset(PRESET).network
-    layer = LayerPlan(network, 0, plan(board(BOARD), network).hardware)
+    layer = LayerPlan(network, 0, plan(board(BOARD), network, LANES).hardware)
     with temporary_folder(Path.cwd(), "lane-cost-") as folder:
         cost = lane_cost(layer, folder)
     print(

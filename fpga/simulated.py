@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from erbium.fpga.boards import board
+from erbium.fpga.clock import clock_of
 from erbium.fpga.core_plan import core_of
 from erbium.fpga.design import flash_port
 from erbium.fpga.planner import plan
@@ -120,10 +121,11 @@ def simulated_board(
         If there is no library in the cache and no simulator to make one.
     """
     which = board(name)
+    planned = plan(which, network, from_flash=from_flash).require()
     return simulated_chip(
         network,
-        plan(which, network, from_flash=from_flash).require().hardware,
-        clock_frequency=which.clock,
+        planned.hardware,
+        clock_frequency=clock_of(which, which.clock_for(network.name, planned.lanes)),
         baud_rate=which.baud_rate,
         buffer_bytes=which.buffer_bytes,
         name=f"the simulated {which.title}",

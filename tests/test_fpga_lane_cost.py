@@ -18,7 +18,7 @@ def test_a_lane_stays_within_its_budget(capsys, tmp_path, monkeypatch):
 
 
 def test_neuron_units_of_the_boards():
-    planned = plan(board("ulx3s-85f"), preset("erbp-mnist-200").network)
+    planned = plan(board("ulx3s-85f"), preset("erbp-mnist-200").network, 64)
     layers = [LayerPlan(planned.network, number, planned.hardware) for number in range(2)]
     # Four words of 64 lanes in four parts each; ten lanes in one.
     assert [(layer.parts, layer.units, layer.places) for layer in layers] == [(4, 16, 16), (1, 10, 1)]
@@ -31,3 +31,11 @@ def test_a_preset_gets_the_lanes_with_which_it_was_routed():
     planned = plan(board("ulx3s-85f"), preset("first-spike-mnist-24x24-640").network)
     assert planned.fits
     assert (planned.lanes, LayerPlan(planned.network, 0, planned.hardware).words) == (128, 5)
+    wide = plan(board("ulx3s-85f"), preset("erbp-mnist-200").network)
+    assert (wide.lanes, wide.hardware.rows_per_clock) == (200, 2)
+
+
+def test_a_clock_goes_with_the_lanes_with_which_it_was_routed():
+    ulx3s = board("ulx3s-85f")
+    clocks = [ulx3s.clock_for(*one) for one in (("erbp-mnist-200", 200), ("erbp-mnist-200", 64), ("tiny", 8))]
+    assert clocks == [78_750_000, 80_000_000, 80_000_000]

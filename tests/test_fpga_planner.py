@@ -24,8 +24,8 @@ def network(name):
     return preset(name).network
 
 
-def test_the_demo_on_a_large_board():
-    planned = plan(ULX3S_85F, network("erbp-mnist-200"))
+def test_four_words_for_each_row():
+    planned = plan(ULX3S_85F, network("erbp-mnist-200"), 64)
     assert planned.fits
     assert planned.lanes == planned.hardware.lanes == 64
     first, second = planned.memories[:2]
@@ -40,8 +40,9 @@ def test_the_demo_on_a_large_board():
 
 
 def test_a_word_for_each_row_of_many_lanes():
-    planned = plan(ULX3S_85F, network("erbp-mnist-200"), 200)
+    planned = plan(ULX3S_85F, network("erbp-mnist-200"))
     assert planned.fits
+    assert planned.lanes == 200
     assert (planned.hardware.rows_per_clock, planned.hardware.layer_neuron_units) == (2, (50, 10))
     assert plan(ULX3S_85F, network("erbp-mnist-200"), 64).hardware.rows_per_clock == 1
 
