@@ -299,7 +299,7 @@ def _problems(report: BuildReport) -> list[str]:
 
 def _listed(reached: Sequence[float]) -> str:
     """Return what was reached with one seed after the other."""
-    *others, last = (f"{fmax:g}" for fmax in reached)
+    *others, last = (f"{fmax:g}" if fmax else "no" for fmax in reached)
     return f"{', '.join(others)} and {last}" if others else last
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,10 @@ NAME = "erbium"
 BITSTREAMS: dict[Family, str] = {"ecp5": f"{NAME}.bit", "ice40": f"{NAME}.bin", "gowin": f"{NAME}.fs"}
 STAGE_SECONDS = 4 * 3_600
 """How long a stage may take: some placements never come to an end."""
+
+STUCK_ROUNDS, LOOK_SECONDS = 80, 5.0
+"""A router is given up which takes out the same nets again and again, as it does for a thousand rounds and more where
+the clock cannot be met: after so many rounds in each of which something was too late. How often that is looked at."""
 
 STAGES = ("synthesis", "place and route", "packing")
 PLACER_REPORT, PLACER_LOG = "nextpnr.json", f"{NAME}.tim"
@@ -51,10 +56,11 @@ _PREPARATION: dict[Family, tuple[str, ...]] = {
     "ice40": (*MARKS_ARE_THERE, *PREPARATION),
     "gowin": (*MARKS_ARE_THERE, *PREPARATION),
 }
-# The other router takes tens of minutes for what this one does in five. Without the second option it leaves single nets
+_RIPUP = "--tmg-ripup"
+# The other router takes tens of minutes for what this one does in five. Without the last option it leaves single nets
 # of a large design on ways of up to 15 ns: with it a clock of 70 MHz becomes one of 79 MHz.
 _PLACER_OPTIONS: dict[Family, tuple[str, ...]] = {
-    "ecp5": ("--router", "router2", "--tmg-ripup"),
+    "ecp5": ("--router", "router2", _RIPUP),
     "ice40": (),
     "gowin": (),
 }
@@ -159,7 +165,7 @@ def run(
     dict of float
         Seconds of each stage.
     tuple of float
-        MHz reached with each seed that was tried; the files are those of the last one.
+        MHz reached with each seed that was tried, 0 where the router was given up; the files are those of the last one.
 
     Raises
     ------
@@ -178,7 +184,15 @@ def run(
         begin = time.monotonic()
         if stage == "place and route":
             for seed in seeds:
-                _run(stage, (*command, "--seed", str(seed)), folder)
+                placer = (*command, "--seed", str(seed))
+                # What another seed has left there says nothing about this one.
+                (folder / PLACER_LOG).unlink(missing_ok=True)
+                if not _run(stage, placer, folder, lambda: is_stuck(folder / PLACER_LOG)):
+                    if seed != seeds[-1]:
+                        reached.append(0.0)
+                        continue
+                    # So that there is a report of what is too slow.
+                    _run(stage, tuple(word for word in placer if word != _RIPUP), folder)
                 timing = timing_of(json.loads((folder / PLACER_REPORT).read_text()))
                 reached.append(timing.fmax)
                 if timing.met:
@@ -190,8 +204,20 @@ def run(
     return seconds, tuple(reached)
 
 
-def _run(stage: str, command: Sequence[str], folder: Path) -> None:
-    """Run one program. It gets relative paths only: in WebAssembly it sees no other ones everywhere."""
+def is_stuck(log: Path) -> bool:
+    """Return whether the router that writes a log has taken out nets in vain for :data:`STUCK_ROUNDS` rounds."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    late = [int(count) for count in re.findall(r"^.*\biter=\d+ .*\btmgfail=(\d+)", text, re.MULTILINE)]
+    return len(late) >= STUCK_ROUNDS and all(late[-STUCK_ROUNDS:])
+
+
+def _run(
+    stage: str, command: Sequence[str], folder: Path, given_up: Callable[[], bool] = lambda: False
+) -> bool:
+    """Run one program. It gets relative paths only: in WebAssembly it sees no other ones everywhere.
+
+    Return whether it came to an end, or was given up.
+    """
     name, *arguments = command
     program = tools.find(name).require()
     output = folder / f"{name}.out"
@@ -206,7 +232,11 @@ def _run(stage: str, command: Sequence[str], folder: Path) -> None:
             stderr=file,
         )
         try:
-            code = process.wait(timeout=STAGE_SECONDS)
+            code = _wait(process, given_up)
+            if code is None:
+                process.kill()
+                process.wait()
+                return False
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -221,6 +251,19 @@ def _run(stage: str, command: Sequence[str], folder: Path) -> None:
     if code:
         complaint = _complaint(output.read_text(errors="replace"))
         raise ToolError(f"{stage} failed: {name} says: {complaint}{_way_out(complaint)}")
+    return True
+
+
+def _wait(process: subprocess.Popen[bytes], given_up: Callable[[], bool]) -> int | None:
+    """Wait for a program, :data:`STAGE_SECONDS` at most; return its exit code, or None once it is given up."""
+    end = time.monotonic() + STAGE_SECONDS
+    while (left := end - time.monotonic()) > 0:
+        try:
+            return process.wait(timeout=min(left, LOOK_SECONDS))
+        except subprocess.TimeoutExpired:
+            if given_up():
+                return None
+    raise subprocess.TimeoutExpired(process.args, STAGE_SECONDS)
 
 
 def _complaint(text: str) -> str:

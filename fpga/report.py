@@ -59,7 +59,7 @@ class BuildReport:
     seed : int
         Of the placer.
     reached : tuple of float
-        MHz with each seed that was tried, that of `seed` last.
+        MHz with each seed that was tried, that of `seed` last; 0 with one that the router could not do in time.
     timing : Timing
     uses : dict of Use
         By name of the resource.
@@ -188,7 +188,7 @@ class BuildReport:
         return "\n".join(lines).rstrip() + "\n"
 
     def _earlier_tries(self) -> str:
-        tries = ", ".join(f"{fmax:g}" for fmax in self.reached[:-1])
+        tries = ", ".join(f"{fmax:g}" if fmax else "no" for fmax in self.reached[:-1])
         return f"; {tries} MHz reached with the seeds before" if tries else ""
 
     def _speed_lines(self) -> list[str]:

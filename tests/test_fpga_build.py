@@ -24,7 +24,7 @@ from erbium.gen.presets import preset
 from erbium.hdl.groups import COPY_ATTRIBUTE
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.sw_model.programs import DescriptionError
-from erbium.verif.simulators import ToolError
+from erbium.verif.simulators import Tool, ToolError
 
 NETWORK = preset("first-spike-tiny").network
 
@@ -132,17 +132,20 @@ class Placer:
     def __init__(self, reached):
         self.reached, self.seeds = reached, []
 
-    def __call__(self, stage, command, folder):
+    def __call__(self, stage, command, folder, given_up=None):
         if stage != "place and route":
-            return
+            return True
         seed = int(command[command.index("--seed") + 1])
         self.seeds.append(seed)
+        if "--tmg-ripup" in command and not self.reached[seed]:
+            return False
         step = {"from": {"cell": "a_TRELLIS_FF_Q"}, "to": {"cell": "b_LUT4_Z"}}
         report = {
             "fmax": {"clk": {"achieved": self.reached[seed], "constraint": 24.0}},
             "critical_paths": [{"from": "posedge clk", "to": "posedge clk", "path": [step]}],
         }
         (folder / flow.PLACER_REPORT).write_text(json.dumps(report))
+        return True
 
 
 @pytest.mark.parametrize(
@@ -161,6 +164,34 @@ def test_other_seeds_are_tried_while_the_clock_is_missed(tmp_path, monkeypatch, 
     assert got[1] == tried
     assert placer.seeds == list(reached)
     assert stages == [stage for stage in flow.STAGES for _ in range(2)]
+
+
+def test_a_seed_that_the_router_cannot_do_in_time_is_left_for_the_next(tmp_path, monkeypatch):
+    placer = Placer({1: 0.0, 2: 25.0})
+    monkeypatch.setattr(flow, "_run", placer)
+    got = flow.run(small_flow("ulx3s-25f"), tmp_path, lambda stage, seconds: None, (1, 2, 3))
+    assert (got[1], placer.seeds) == ((0.0, 25.0), [1, 2])
+    # Of the last one there is a report all the same, without nets that are taken out for being late.
+    placer = Placer({1: 20.0, 2: 0.0})
+    monkeypatch.setattr(flow, "_run", placer)
+    got = flow.run(small_flow("ulx3s-25f"), tmp_path, lambda stage, seconds: None, (1, 2))
+    assert (got[1], placer.seeds) == ((20.0, 0.0), [1, 2, 2])
+
+
+def test_a_router_that_does_not_get_on_is_stopped(tmp_path, monkeypatch):
+    program = tmp_path / "nextpnr"
+    line = "Info:     iter=9 wires=10 overused=0 overuse=0 tmgfail=8 archfail=NA"
+    program.write_text(f"#!/bin/sh\nwhile echo '{line}' >> erbium.tim; do sleep 0.01; done\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(flow, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("erbium.fpga.tools.find", lambda name: Tool(name, program, "1", True))
+    log = tmp_path / "erbium.tim"
+    assert not flow.is_stuck(log)
+    assert not flow._run("place and route", ("nextpnr",), tmp_path, lambda: flow.is_stuck(log))
+    assert flow.is_stuck(log)
+    with open(log, "a") as file:
+        file.write(line.replace("tmgfail=8", "tmgfail=0") + "\n")
+    assert not flow.is_stuck(log)
 
 
 def test_a_program_that_fails_is_quoted(tmp_path, monkeypatch):
