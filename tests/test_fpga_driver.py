@@ -113,7 +113,7 @@ def test_more_rows_than_there_are_tags() -> None:
     model = ArrayModel(network)
     assert_same_state(board, model)
     random = np.random.default_rng(1)
-    weights: list[Array] = [random.integers(-9, 10, one.shape).astype(np.int16) for one in model.weights]
+    weights = [random.integers(-9, 10, np.shape(one), dtype=np.int16) for one in model.weights]
     board.load(weights)
     for got, expected in zip(board.weights, weights, strict=True):
         np.testing.assert_array_equal(got, expected)
