@@ -75,9 +75,10 @@ class TB:
             }[answers]
             v = [max(-256, min(4095, level + self.random.randint(-spread, spread))) for _ in range(self.n)]
             if spread >= 1 << 15:
-                # Anything that a token can hold, close together.
+                # Anything that a token can hold, close together or anywhere.
                 around = self.random.randint(STATE_MIN, STATE_MAX)
-                v = [max(STATE_MIN, min(STATE_MAX, around + self.random.randint(-300, 300))) for _ in v]
+                reach = self.random.choice((300, STATE_MAX))
+                v = [max(STATE_MIN, min(STATE_MAX, around + self.random.randint(-reach, reach))) for _ in v]
             elif spread > 4000:
                 v[self.random.randrange(self.n)] = self.random.choice((-256, 4095))
             for base in range(0, self.n, self.lanes):
