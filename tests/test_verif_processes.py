@@ -2,13 +2,14 @@
 """Programs and other processes that are waited for: to their end, or to a limit in time."""
 
 import fcntl
+import os
 import time
 
 import pytest
 
 from erbium.fpga import flow
 from erbium.fpga.boards import board
-from erbium.verif import files
+from erbium.verif import files, run_bench
 from erbium.verif.files import locked
 from erbium.verif.processes import run_within
 from erbium.verif.simulators import Tool, ToolError
@@ -42,6 +43,16 @@ def test_a_folder_that_another_process_keeps(tmp_path, monkeypatch):
             pytest.fail("the folder is kept")
     with locked(tmp_path / "thing"):
         pass
+
+
+def test_a_run_time_that_is_kept_leaves_the_others(tmp_path):
+    other, folder, runtime = (tmp_path / name for name in ("runtime-1", "build", "runtime-2"))
+    for one in (other, folder):
+        one.mkdir()
+        (one / "verilated.o").write_bytes(b"object")
+    os.utime(other, (0, 0))
+    run_bench._keep_runtime(folder, runtime)
+    assert [(one / "verilated.o").read_bytes() for one in (other, runtime)] == [b"object"] * 2
 
 
 def test_a_stage_of_a_build_that_does_not_end(tmp_path, monkeypatch):

@@ -36,7 +36,6 @@ CONFIGURATIONS: dict[str, tuple[str, ...]] = {
     "FrameSender": ("frames",),
     "MessageLink": ("small",),
     # Samples beside the chip.
-    "FlashReader": ("lanes-2",),
     "BlockReader": ("length-64",),
     "SampleDraw": ("draws",),
     "SamplePlayer": ("5-by-3",),

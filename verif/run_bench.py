@@ -230,12 +230,18 @@ def _compile(run: Run, source: Path, *, waves: bool = False, runtime: Path | Non
         what = f"{run.simulator} did not build {run.entry.name} {run.case.name}"
         raise BenchError(f"{what}: {error!r}\n{text}") from error
     if runtime is not None and not ready:
-        with temporary_folder(runtime.parent, "runtime-") as work:
-            fresh = work / "objects"
-            fresh.mkdir()
-            for path in folder.glob(_RUNTIME):
-                shutil.copy(path, fresh)
-            fresh.rename(runtime)
+        _keep_runtime(folder, runtime)
+
+
+def _keep_runtime(folder: Path, runtime: Path) -> None:
+    """Keep Verilator's compiled run time, whole or not at all, out of the folder of a build."""
+    # No name that begins like those of run times, which would be swept away with what a killed process has left.
+    with temporary_folder(runtime.parent, ".making-") as work:
+        fresh = work / "objects"
+        fresh.mkdir()
+        for path in folder.glob(_RUNTIME):
+            shutil.copy(path, fresh)
+        fresh.rename(runtime)
 
 
 def _simulate(run: Run, *, waves: bool) -> list[str]:

@@ -50,7 +50,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         yield keep.resolve()
         return
     build_folder().mkdir(parents=True, exist_ok=True)
-    with temporary_folder(build_folder(), "mutants-") as folder:
+    with temporary_folder(build_folder(), ".mutants-") as folder:
         yield folder
 
 
