@@ -113,6 +113,8 @@ WAIVED: tuple[tuple[str, str, str], ...] = (
     ("CobsEncoder|FrameSender", r"byte_o: two clocks in a row", _SLOW),
     ("FrameSender", r"message_i: two clocks in a row", _SLOW),
     ("CobsDecoder|FrameSender", r".*_i: ready, and nothing offered", _ASKS),
+    ("BlockReader|SampleDraw|SamplePlayer", r"(byte|number|draw)_[io]: two clocks in a row", _SLOW),
+    ("BlockReader|SampleDraw", r"(byte|number)_i: ready, and nothing offered", _ASKS),
     ("CounterBank", r"counter_[io]: two clocks in a row", _SLOW),
     ("WeightAccess|LayerEngine", r"access_o: two clocks in a row", _SLOW),
     ("CounterBank|WeightAccess|LayerEngine", r"(counter|access)_i: ready, and nothing offered", _ASKS),
