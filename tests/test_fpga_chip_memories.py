@@ -20,6 +20,7 @@ CHEAP = ("tiny", "first-spike-tiny", "erbp-digits", "first-spike-digits")
 
 SEVERAL = (
     ("ulx3s-85f", "erbp-mnist-200"),
+    ("ecpix5-85f", "erbp-mnist-200"),
     ("ulx3s-85f", "erbp-mnist-200-200"),
     ("ulx3s-85f", "first-spike-mnist-24x24-640"),
     ("ulx3s-25f", "erbp-mnist-500"),
