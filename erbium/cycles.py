@@ -11,7 +11,7 @@ import numpy as np
 from erbium.bench.learning import Stopwatch, infer, learn, weights_after_an_epoch
 from erbium.bench.request import load_named
 from erbium.chip import open_chip
-from erbium.fpga.driver_protocol import frame, sample_message
+from erbium.fpga.driver_protocol import frame, messages_of
 from erbium.fpga.driver_samples import TURNS
 from erbium.fpga.report import Cycles
 from erbium.gen.presets import PRESETS, preset
@@ -103,11 +103,8 @@ def count_cycles(
 
 def _link_bytes(network: Network, images: Array) -> float:
     """Return the mean length of the frame that brings an image, as the driver makes it."""
-    graph = graph_of(network)
-    lowest, one_bit, nibbles = graph.lowest_pixel, graph.one_bit_pixels, graph.pixel_bits == 4
-    messages = (
-        sample_message(1, number % TURNS, number, None, image, lowest, one_bit=one_bit, nibbles=nibbles)
-        for number, image in enumerate(images)
-    )
-    sizes = [len(frame(message)) for message in messages]
+    message = messages_of(graph_of(network))
+    sizes = [
+        len(frame(message(1, number % TURNS, number, None, image))) for number, image in enumerate(images)
+    ]
     return float(np.mean(sizes))

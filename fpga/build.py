@@ -19,7 +19,7 @@ from erbium.fpga.clock import clock_of
 from erbium.fpga.core_plan import core_of
 from erbium.fpga.design import chip, core_chip
 from erbium.fpga.planner import plan
-from erbium.fpga.report import REPORT, TEXT, BuildReport, Cycles
+from erbium.fpga.report import REPORT, TEXT, BuildReport, Cycles, megahertz
 from erbium.fpga.top import BoardTop
 from erbium.gen.export import weights_digest
 from erbium.hdl.chip import ErbiumChip
@@ -299,7 +299,7 @@ def _problems(report: BuildReport) -> list[str]:
 
 def _listed(reached: Sequence[float]) -> str:
     """Return what was reached with one seed after the other."""
-    *others, last = (f"{fmax:g}" if fmax else "no" for fmax in reached)
+    *others, last = map(megahertz, reached)
     return f"{', '.join(others)} and {last}" if others else last
 
 

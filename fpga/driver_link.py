@@ -101,9 +101,8 @@ class Window:
     def has_room(self, size: int) -> bool:
         """Whether a frame of `size` bytes may be sent now."""
         n_frames = len(self._sizes)
-        if n_frames >= TAGS:
-            return False
-        return n_frames < FRAMES_OF_ANY_LENGTH or sum(self._sizes.values()) + size <= self.buffer_bytes
+        fits = sum(self._sizes.values()) + size <= self.buffer_bytes
+        return n_frames < FRAMES_OF_ANY_LENGTH or (n_frames < TAGS and fits)
 
     def __contains__(self, tag: int) -> bool:
         return tag in self._sizes

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from cobs import cobs
@@ -22,6 +25,10 @@ from erbium.hdl.registers import (
 )
 from erbium.hdl.runs import nibble_octets, run_octets
 from erbium.sw_model.constants import Array
+from erbium.sw_model.rules.pixels import rounded
+
+if TYPE_CHECKING:
+    from erbium.sw_model.description.graph import Graph
 
 CRC_BYTES = 4
 LONGEST_FRAME = 1 << 17
@@ -211,6 +218,16 @@ def sample_message(
     return bytes([Request.SAMPLE, tag, turn, flags, label or 0]) + seed.to_bytes(4, "little") + data
 
 
+def messages_of(graph: Graph) -> Callable[[int, int, int, int | None, Array], bytes]:
+    """Return :func:`sample_message` for a chip of a graph, which says what is seen of a pixel."""
+    return partial(
+        sample_message,
+        lowest=graph.lowest_pixel,
+        one_bit=graph.one_bit_pixels,
+        nibbles=graph.pixel_bits == 4,
+    )
+
+
 def pack_pixels(
     image: Array, lowest: int = 1, *, one_bit: bool = False, nibbles: bool = False
 ) -> tuple[PixelFormat, bytes]:
@@ -220,7 +237,7 @@ def pack_pixels(
     """
     image = np.where(image >= lowest, 255 if one_bit else image, 0).astype(np.uint8)
     if nibbles:
-        image = (image >> 4) * 17
+        image = rounded(image, 4)
     places = np.flatnonzero(image)
     octets = (image >> 4 if nibbles else image).tobytes()
     events = np.zeros((len(places), EVENT_BYTES), dtype=np.uint8)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from erbium.fpga.driver_link import ATTEMPTS, Link, Nothing, refused
-from erbium.fpga.driver_protocol import Outcome, Read, Reply, entry_body, frame, sample_message
+from erbium.fpga.driver_protocol import Outcome, Read, Reply, entry_body, frame, messages_of
 from erbium.fpga.transport import BoardResetError, NoAnswerError
 from erbium.hdl.registers import (
     HISTORY,
@@ -235,21 +235,11 @@ class SampleBatch(Batch[Outcome]):
         seeds: Array,
         labels: Array | None,
     ) -> None:
-        lowest, one_bit = registers.graph.lowest_pixel, registers.graph.one_bit_pixels
-        nibbles = registers.takes_nibbles
+        message = messages_of(registers.graph)
 
         def encode(number: int, tag: int, turn: int) -> bytes:
             label = None if labels is None else int(labels[number])
-            return sample_message(
-                tag,
-                turn,
-                int(seeds[number]),
-                label,
-                images[number],
-                lowest,
-                one_bit=one_bit,
-                nibbles=nibbles,
-            )
+            return message(tag, turn, int(seeds[number]), label, images[number])
 
         super().__init__(link, registers, first_turn, len(images), encode, Outcome.of)
 

@@ -233,21 +233,17 @@ def _run(
         )
         try:
             code = _wait(process, given_up)
-            if code is None:
-                process.kill()
-                process.wait()
-                return False
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
             raise ToolError(
                 f"{stage} was stopped after {STAGE_SECONDS / 3_600:g} h without an end; ask for fewer --lanes, another "
                 "--seed or a smaller network"
             ) from None
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    if code is None:
+        return False
     if code:
         complaint = _complaint(output.read_text(errors="replace"))
         raise ToolError(f"{stage} failed: {name} says: {complaint}{_way_out(complaint)}")

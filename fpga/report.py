@@ -188,7 +188,7 @@ class BuildReport:
         return "\n".join(lines).rstrip() + "\n"
 
     def _earlier_tries(self) -> str:
-        tries = ", ".join(f"{fmax:g}" if fmax else "no" for fmax in self.reached[:-1])
+        tries = ", ".join(map(megahertz, self.reached[:-1]))
         return f"; {tries} MHz reached with the seeds before" if tries else ""
 
     def _speed_lines(self) -> list[str]:
@@ -203,6 +203,11 @@ class BuildReport:
             f"images/s       {speeds['training']:,.0f} training, {speeds['inference']:,.0f} inference; the serial "
             f"port brings {speeds['serial_port']:,.0f}",
         ]
+
+
+def megahertz(reached: float) -> str:
+    """Return how many MHz were reached with a seed, as a word; none where the router was given up."""
+    return f"{reached:g}" if reached else "no"
 
 
 def read_report(folder: Path) -> BuildReport | None:

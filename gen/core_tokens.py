@@ -11,7 +11,6 @@ from erbium.sw_model.description.machine import BEGIN_TOKEN, PIXEL_TOKEN, VALUE_
 from erbium.sw_model.description.parts import LOADED, Source
 from erbium.sw_model.graph_model.drive import Drive
 from erbium.sw_model.rules import LatencyEncoder
-from erbium.sw_model.rules.pixels import rounded
 
 
 def sample_tokens(
@@ -48,11 +47,10 @@ def sample_tokens(
         value = {"number": number, "value": drive.values.get(modulator.name, 0)}
         value |= {"kind": TokenKind.VALUE, "gain": drive.gains.get(modulator.name, 0)}
         tokens.append(np.array(VALUE_TOKEN.pack(value), dtype=np.uint64))
-    at = 0
+    image, at = graph.seen(image), 0
     for source in graph.sources:
         if isinstance(source.encoder, LOADED):
-            seen = rounded(image[at : at + source.size], source.pixel_bits)
-            tokens += _pixels(source, seen.astype(np.uint64))
+            tokens += _pixels(source, image[at : at + source.size].astype(np.uint64))
             at += source.size
     tokens.append(_token(TokenKind.GO))
     if drive.events:

@@ -154,7 +154,7 @@ class RowPairs(wiring.Component):
         # Which of two rows may change is known late, so they are exchanged when they leave.
         rows = [Signal.like(out.row, name=f"row_{k}", reset_less=True) for k in range(2)]
         randoms = [Signal.like(out.random, name=f"random_{k}", reset_less=True) for k in range(2)]
-        swaps = Signal()
+        swaps, exchanged = Signal(), pair & may[1]
         m.d.comb += [
             out.row.eq(Mux(swaps, rows[1], rows[0])),
             out.second.eq(Mux(swaps, rows[0], rows[1])),
@@ -164,11 +164,11 @@ class RowPairs(wiring.Component):
             m.d.sync += [
                 out.kind.eq(Mux(self.event_i.ready, event.kind, Kind.SPIKE)),
                 out.data.eq(event.data),
-                swaps.eq(pair & may[1]),
+                swaps.eq(exchanged),
                 *(row.eq(looked) for row, looked in zip(rows, (first, second), strict=True)),
                 *(number.eq(drawn) for number, drawn in zip(randoms, self.randoms, strict=True)),
                 out.pair.eq(pair),
-                out.may_change.eq(may[0] | (pair & may[1])),
+                out.may_change.eq(may[0] | exchanged),
                 # What is left: the second row of a token, unless it went along; a pair takes the first at least.
                 left.eq(second_of_head),
                 has_left.eq(has_second & (has_left | ~pair) & self.event_i.ready),
