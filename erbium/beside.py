@@ -46,7 +46,7 @@ def machines() -> tuple[Machine, ...]:
             traces=f"none; {windows} ticks of spikes for a neuron, one tick for a row",
             groups=f"a number of the build, {CoreHardware().groups} by default",
             noise="a number for each neuron and tick; synapses and neurons that are left out at random",
-            clocks="one word of lanes a clock; ceil(neurons / units) * (operations + 2) for a sweep",
+            clocks="one word of lanes a clock; ceil(neurons / units) * (operations + 1) for a sweep",
             open_hardware="yes",
             source="docs/core.md",
         ),

@@ -52,7 +52,7 @@ class CoreEngine(wiring.Component):
 
     Notes
     -----
-    A row pass takes a word of synapses per clock, a sweep ``ceil(neurons / units) * (operations + 2)`` clocks. Nothing
+    A row pass takes a word of synapses per clock, a sweep ``ceil(neurons / units) * (operations + 1)`` clocks. Nothing
     that is computed depends on lanes or units.
     """
 

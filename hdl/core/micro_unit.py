@@ -63,8 +63,8 @@ class MicroUnit(wiring.Component):
 
     Notes
     -----
-    A neuron needs a clock for each operation and two more: the last stages of one lie beside the first ones of the
-    next.
+    A neuron needs a clock for each operation and one more, three at least: the last stages of one lie beside the first
+    ones of the next.
     """
 
     def __init__(self) -> None:
@@ -127,8 +127,8 @@ class MicroUnit(wiring.Component):
         with m.If(valid_2):
             m.d.sync += total.eq(sum_with_carry(before, term, second.negative))
         third = Signal(layout_of(OPERATION), reset_less=True)
-        last_3, final_3 = Signal(), Signal()
-        m.d.sync += [third.eq(second), last_3.eq(valid_2 & second.last), final_3.eq(final_2)]
+        last_3 = Signal()
+        m.d.sync += [third.eq(second), last_3.eq(valid_2 & second.last)]
 
         # Stage 3.
         new = [Signal(S16, name=f"new{state}", reset_less=True) for state in range(MAX_STATES)]
@@ -148,8 +148,9 @@ class MicroUnit(wiring.Component):
                 m.d.sync += gated.eq(clipped)
             with m.If(third.destination == population.state):
                 m.d.sync += modulating.eq(clipped)
+        # The next neuron may be loaded a clock after the last operation, while that is added.
         rest, mute = Signal(16, reset_less=True), Signal(reset_less=True)
-        with m.If(final_3):
+        with m.If(final_2):
             m.d.sync += [rest.eq(refractory), mute.eq(silent)]
 
         # Stage 4.

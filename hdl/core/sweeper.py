@@ -28,6 +28,9 @@ from erbium.sw_model.programs import MAX_STATES, STATE_MAX, STATE_MIN
 STATE_WIDTH = 16
 """Bits of a field of what is stored of a neuron."""
 
+FETCH_PHASES = 3
+"""Clocks from the first read of a part of a word until the units can take it."""
+
 
 class Sweeper(wiring.Component):
     """Runs the program of a population on all its neurons, `units` at a time.
@@ -67,8 +70,8 @@ class Sweeper(wiring.Component):
 
     Notes
     -----
-    A sweep takes ``parts * (operations + 2)`` clocks and about 10 more; clearing two for each part, filling one for
-    each word. Where noise is drawn more slowly than that, it waits.
+    A sweep takes ``parts * max(operations + 1, 3)`` clocks and about 10 more; clearing two for each part, filling one
+    for each word. Where noise is drawn more slowly than that, it waits.
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
@@ -140,9 +143,11 @@ class Sweeper(wiring.Component):
         # The part that is fetched, the one whose operations are under way, and the one that is written.
         fetched, worked = Signal(16), Signal(16)
         phase, operation = Signal(5), Signal(5)
-        n_phases = (
-            population.last_operation + 2
-        )  # the last phase; there is one operation more than its number
+        # A part is fetched in three phases, and its operations take one more than there are.
+        last_phase = Signal(5, reset_less=True)
+        m.d.sync += last_phase.eq(
+            Mux(population.last_operation == 0, FETCH_PHASES - 1, population.last_operation + 1)
+        )
         fetched_word = (first_word + (fetched >> bits))[: len(memories.port_word)]
         sub_fetched = fetched[:bits]
         last_fetched = fetched == population.part_last
@@ -165,9 +170,11 @@ class Sweeper(wiring.Component):
         traces = self._traces(memories.trace_data)
         history_width = hw.window
         all_histories = Cat(*(traces[lane].history for lane in range(hw.lanes)))
-        history_loaded = Signal(history_width * units, reset_less=True)
-        with m.If(load):
-            m.d.sync += history_loaded.eq(all_histories.word_select(sub, history_width * units))
+        # A clock after the neurons: those of the part before are still wanted.
+        history_loaded, loaded = Signal(history_width * units, reset_less=True), delayed(m, load, 1, "loaded")
+        sub_loaded = delayed(m, sub, 1, "sub_loaded", cleared=False)
+        with m.If(loaded):
+            m.d.sync += history_loaded.eq(all_histories.word_select(sub_loaded, history_width * units))
         # Operations wait in a register on their way to all units, and are read as many clocks ahead. Those of a state
         # that is kept leave it as it is.
         stored_code, code = (
@@ -209,9 +216,10 @@ class Sweeper(wiring.Component):
         written, histories = Signal(16), Signal(history_width * units, reset_less=True)
         last_written, last_units = Signal(), Signal(units, reset_less=True)
         m.d.sync += last_units.eq((2 << population.last_unit) - 1)
+        worked_before = delayed(m, worked, 1, "worked", cleared=False)
         with m.If(third):
-            m.d.sync += [written.eq(worked), histories.eq(history_loaded)]
-            m.d.sync += last_written.eq(worked == population.part_last)
+            m.d.sync += [written.eq(worked_before), histories.eq(history_loaded)]
+            m.d.sync += last_written.eq(worked_before == population.part_last)
         with m.If(clearing):
             m.d.sync += histories.eq(0)
 
@@ -323,12 +331,12 @@ class Sweeper(wiring.Component):
             with m.State("WORK"):
                 m.d.comb += valid.eq(phase <= population.last_operation)
                 with m.If(valid):
-                    m.d.comb += next_operation.eq(operation + 2)
+                    m.d.comb += next_operation.eq(Mux(final, 0, operation + 2))
                     m.d.sync += operation.eq(operation + 1)
                 with m.If(more):
                     self._fetch(m, phase, new_word, port0)
                     m.d.comb += draw.eq(phase == 0)
-                with m.If(phase < n_phases):
+                with m.If(phase != last_phase):
                     m.d.sync += phase.eq(phase + 1)
                 with m.Elif(~more):
                     m.next = "WRITE"
