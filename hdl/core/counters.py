@@ -25,7 +25,7 @@ class CoreCounters(wiring.Component):
     add : In(1), row : In, amounts : In(4 x 32)
         Add to the counters of a row: a population, or after all of them ticks, samples and spikes of pixels.
     busy : Out(1)
-        From the clock after `add` for 12 clocks, in which no other may come.
+        From the clock after `add` for 5 clocks, in which no other may come.
     host : In(HostAccess)
     """
 
@@ -46,12 +46,12 @@ class CoreCounters(wiring.Component):
         m = Module()
         m.submodules.memory = store = WindowMemory(*self._shape)
         wiring.connect(m, store.host, wiring.flipped(self.host))
-        row, which = Signal.like(self.row), Signal(2)
+        row, which = Signal.like(self.row), Signal(range(ROW + 1))
         amounts = Signal(self.amounts.shape())
-        address = (row << 2) + which
+        # A counter is read while the one before is written.
         m.d.comb += [
-            store.read_address.eq(address),
-            store.write_address.eq(address),
+            store.read_address.eq((row << 2) + which[:2]),
+            store.write_address.eq((row << 2) + (which - 1)[:2]),
             store.write_data.eq(store.read_data + amounts[0]),
             self.busy.eq(1),
         ]
@@ -62,11 +62,11 @@ class CoreCounters(wiring.Component):
                     m.d.sync += [row.eq(self.row), amounts.eq(self.amounts), which.eq(0)]
                     m.next = "READ"
             with m.State("READ"):
+                m.d.sync += which.eq(1)
                 m.next = "WRITE"
             with m.State("WRITE"):
                 m.d.comb += store.write_enable.eq(1)
                 m.d.sync += [which.eq(which + 1), amounts.eq(amounts.as_value() >> AMOUNT_WIDTH)]
-                m.next = "READ"
-                with m.If(which == ROW - 1):
+                with m.If(which == ROW):
                     m.next = "IDLE"
         return m

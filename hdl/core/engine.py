@@ -114,9 +114,10 @@ class CoreEngine(wiring.Component):
             ),
             spikes.write_data.eq(Mux(sweeper.spikes_enable, sweeper.spikes_data, sources.spikes_data)),
             sources.spikes_ready.eq(~sweeper.spikes_enable),
-            spikes.read_address.eq(Mux(readout.busy, readout.spike_address, walker.spike_address)),
+            spikes.read_address.eq(walker.spike_address),
             walker.spike_data.eq(spikes.read_data),
-            readout.spike_data.eq(spikes.read_data),
+            spikes.count_address.eq(readout.spike_address),
+            readout.spike_data.eq(spikes.count_data),
             # Rows.
             walker.start.eq(sequencer.walker_start),
             walker.clear.eq(sequencer.walker_clear),

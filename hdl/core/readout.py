@@ -70,6 +70,8 @@ class CoreReadout(wiring.Component):
         )
         read, write = counts.read_port(), counts.write_port()
         at, looked = Signal(13), Signal(13)
+        # The next population may begin meanwhile.
+        spikes, spike_last = Signal.like(self.spikes), Signal.like(self.spike_last)
         word, bits = Signal(12), Signal(SPIKE_WIDTH)
         chosen = Signal(4)
         for bit in reversed(range(SPIKE_WIDTH)):
@@ -82,7 +84,7 @@ class CoreReadout(wiring.Component):
         state = Array(self.state_data[unit].x0 for unit in range(hw.units))[looked_place[:unit_bits]]
         m.d.comb += [
             self.busy.eq(1),
-            self.spike_address.eq(self.spikes + word),
+            self.spike_address.eq(spikes + word),
             read.addr.eq(at),
             write.addr.eq(at),
             self.state_word.eq(place >> unit_bits),
@@ -104,6 +106,7 @@ class CoreReadout(wiring.Component):
                     m.d.sync += self.most.eq(0)
                     m.next = "CLEAR"
                 with m.Elif(self.count):
+                    m.d.sync += [spikes.eq(self.spikes), spike_last.eq(self.spike_last)]
                     m.next = "WORD"
                 with m.Elif(self.search):
                     m.next = "SEARCH"
@@ -123,7 +126,7 @@ class CoreReadout(wiring.Component):
                 m.d.sync += bits.eq(bits & (bits - 1))
                 with m.If(bits.any()):
                     m.next = "ADD"
-                with m.Elif(word == self.spike_last + 1):
+                with m.Elif(word == spike_last + 1):
                     m.next = "IDLE"
                 with m.Else():
                     m.next = "TAKE"

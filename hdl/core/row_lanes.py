@@ -36,6 +36,9 @@ from erbium.sw_model.rules.end import END_ROUNDING
 SENT = 5
 """Stage at which a port's new sum is written."""
 
+SWEEP_DELAY = 2
+"""Clocks from the end of `sending` until the memories may belong to the sweep."""
+
 START_DELAY = 4
 """Clocks from the start of a projection until the lanes take what they need of it: all older words have been sent."""
 
@@ -65,7 +68,7 @@ class RowLanes(wiring.Component):
         A pass at the end of a sample.
     slot_valid : In(1), slot : In(RowSlot)
     busy : Out(1), sending : Out(1)
-        Words are under way; some of them to the ports.
+        Words are under way; some of them will be on their way to the ports in :data:`SWEEP_DELAY` clocks.
     clear_counts : In(1)
     operations, changed : Out(24), learned : Out(16)
         Synapses that transmitted, weights that changed, rows that learned since the counts were cleared.
@@ -120,7 +123,10 @@ class RowLanes(wiring.Component):
             m.d.sync += after.eq(slots[-1])
             slots.append(after)
             valids.append(delayed(m, valids[-1], 1, f"valid_{stage + 1}"))
-        m.d.comb += [self.busy.eq(Cat(valids).any()), self.sending.eq(Cat(valids[: SENT + 1]).any())]
+        m.d.comb += [
+            self.busy.eq(Cat(valids).any()),
+            self.sending.eq(Cat(valids[: SENT + 1 - SWEEP_DELAY]).any()),
+        ]
 
         first = population.neuron_first
         # --- memories --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from erbium.hdl.core.counters import AMOUNT_WIDTH, ROW
 from erbium.hdl.core.layouts import HostAccess, index, layout_of
 from erbium.hdl.core.window_memory import WindowMemory
-from erbium.hdl.fixed import saturated, saturated_sum, sum_with_carry
+from erbium.hdl.fixed import delayed, saturated, saturated_sum, sum_with_carry
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.rng import seeded, xorshift32
 from erbium.sw_model.description.machine import (
@@ -77,9 +77,9 @@ class Sequencer(wiring.Component):
     Notes
     -----
     Before a sample that clears: two clocks for each part of a word of neurons and one for each word of timers. In a
-    tick a population costs 10 clocks beside its rows and its sweep, a modulator 4, and 14 more if it heard spikes; a
-    projection 9 from the last word of the one before to its first word, the first one 5 more; the last one 7 until the
-    sweep.
+    tick a population costs 2 clocks beside its rows and its sweep, a modulator 4, and 14 more if it heard spikes; a
+    projection 9 from the last word of the one before to its first word; the last one 5 until the sweep. One of which
+    nothing can come in this tick costs 6 at most. The tables of a population are read while the one before is swept.
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
@@ -165,15 +165,16 @@ class Sequencer(wiring.Component):
         m.submodules.table_memory = table = WindowMemory(*window_shapes(hw)[Window.TABLES])
         wiring.connect(m, table.host, wiring.flipped(self.tables))
         network, population, projection = self.network, self.population, self.projection
-        # The next projection is read while the rows of one are on.
+        # The next projection is read while the rows of one are on, the next population during a sweep.
         modulator, coming = Signal(layout_of(MODULATOR)), Signal(layout_of(PROJECTION))
+        coming_population = Signal(layout_of(POPULATION), reset_less=True)
 
         # --- records ---------------------------------------------------------------------------------------
         at = Signal(index(hw.table_words))
         left, fetching = Signal(4), Signal()
         records: Sequence[tuple[Record, Value]] = (
             (NETWORK, network),
-            (POPULATION, population),
+            (POPULATION, coming_population),
             (BEGINNING, self.beginning),
             (MODULATOR, modulator),
             (PROJECTION, coming),
@@ -200,6 +201,35 @@ class Sequencer(wiring.Component):
             with m.Else():
                 m.d.sync += at.eq(at + 1)
 
+        # --- the next population ---------------------------------------------------------------------------
+        # It is read from the place of the table that is given along with `looks`; its first projection, too, unless
+        # modulators lie between.
+        finishing, looks, is_ready, taken = Signal(), Signal(), Signal(), Signal()
+        modulates = (coming_population.n_modulators != 0) & ~finishing
+        with m.FSM(name="ahead"):
+            with m.State("NONE"), m.If(looks):
+                m.next = "POPULATION"
+            with m.State("POPULATION"):
+                m.d.sync += fetch(POPULATION)
+                m.next = "POPULATION_READ"
+            with m.State("POPULATION_READ"), m.If(~fetching):
+                skipped = Mux(finishing, coming_population.n_modulators, 0)
+                m.d.sync += at.eq(at + BEGINNING.n_words + skipped)
+                m.next = "PROJECTION"
+            with m.State("PROJECTION"):
+                m.next = "READY"
+                with m.If((coming_population.n_projections != 0) & ~modulates):
+                    m.d.sync += fetch(PROJECTION)
+                    m.next = "PROJECTION_READ"
+            with m.State("PROJECTION_READ"), m.If(~fetching):
+                m.next = "READY"
+            with m.State("READY"):
+                m.d.comb += is_ready.eq(1)
+                with m.If(looks):
+                    m.next = "POPULATION"
+                with m.Elif(taken):
+                    m.next = "NONE"
+
         # --- what the sample is, and when ------------------------------------------------------------------
         begin = layout_of(BEGIN_TOKEN)(self.sample_i.payload)
         sample = Signal(layout_of(BEGIN_TOKEN))
@@ -211,7 +241,7 @@ class Sequencer(wiring.Component):
         stops = Signal(N_STOPS)
         next_slot = Signal.like(self.slot)
         quiet, decided, decision = Signal(13), Signal(), Signal(13)
-        last, ended, finishing = Signal(), Signal(), Signal()
+        last, ended = Signal(), Signal()
         any_words = Signal(hw.populations)
         learn = sample.learn
         after = self.slot + network.slot_words
@@ -257,7 +287,10 @@ class Sequencer(wiring.Component):
             shape=32, depth=4 * hw.populations, init=[], attrs=COLLISION_FREE
         )
         read_draw, write_draw = kept.read_port(), kept.write_port()
+        # They are read from the clock on in which a population begins, and are there before its first row is taken.
         draw_at, draw_read, draw_valid = Signal(2), Signal(2), Signal()
+        reading, still_reading = Signal(), Signal()
+        drawn_soon = still_reading | draw_valid
         # A first state is written a clock after it is made.
         begins, began = Signal(), Signal()
         first_state, silence_state = Signal(32), Signal(32)
@@ -271,7 +304,11 @@ class Sequencer(wiring.Component):
         ]
         with m.If(began):
             m.d.sync += silence_state.eq(first_state)
-        m.d.sync += draw_read.eq(draw_at)
+        last_read = reading & (draw_at == N_DRAWS - 1)
+        m.d.comb += [reading.eq(still_reading), self.draws_load.eq(delayed(m, last_read, 2, "draws_read"))]
+        m.d.sync += [draw_read.eq(draw_at), draw_valid.eq(reading)]
+        with m.If(reading):
+            m.d.sync += [draw_at.eq(draw_at + 1), still_reading.eq(~last_read)]
         with m.If(draw_valid):
             m.d.sync += Array(self.draws[k] for k in range(N_DRAWS))[draw_read].eq(read_draw.data)
         salts = [self.beginning[f"salt{stream}"] for stream in (1, 2, 4, 3)]
@@ -321,6 +358,19 @@ class Sequencer(wiring.Component):
             self.count_amounts[2].eq(self.learned),
             self.count_amounts[3].eq(self.changed),
         ]
+        # Those of a tick wait until those of its last population are added.
+        tick_counts = Signal()
+        with m.If(tick_counts & ~self.count_busy):
+            m.d.comb += [
+                self.count_add.eq(1),
+                self.count_row.eq(hw.populations),
+                self.count_amounts[0].eq(1),
+                self.count_amounts[1].eq(ended),
+                self.count_amounts[2].eq(self.n_hits - hits),
+                self.count_amounts[3].eq(0),
+            ]
+            m.d.sync += [hits.eq(self.n_hits), tick_counts.eq(0)]
+        counts_wait = tick_counts | self.count_busy
 
         kind = self.sample_i.payload[:3]
         token_ready = Signal()
@@ -346,7 +396,7 @@ class Sequencer(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += token_ready.eq(1)
-                m.d.sync += self.idle.eq(~self.count_busy & ~self.sample_i.valid)
+                m.d.sync += self.idle.eq(~counts_wait & ~self.sample_i.valid)
                 m.d.sync += [at.eq(0), number.eq(0), stops.eq(0), quiet.eq(0), decided.eq(0)]
                 with m.If(self.sample_i.valid & self.loaded & (kind == TokenKind.BEGIN)):
                     m.d.sync += sample.eq(begin)
@@ -371,7 +421,7 @@ class Sequencer(wiring.Component):
             with m.State("CLEAR_MORE"):
                 with m.If(~fetching):
                     m.d.sync += fetch(BEGINNING)
-                    m.d.sync += draw_at.eq(0)
+                    m.d.sync += [population.eq(coming_population), draw_at.eq(0)]
                     m.next = "CLEAR_DRAWS"
             with m.State("CLEAR_DRAWS"):
                 m.d.comb += sweeps.eq(1)
@@ -406,6 +456,8 @@ class Sequencer(wiring.Component):
                         m.next = "FIRST"
             with m.State("FIRST"):
                 m.d.comb += [self.source_start.eq(1), self.source_slot.eq(self.slot), self.source_tick.eq(0)]
+                m.d.comb += looks.eq(1)
+                m.d.sync += [at.eq(NETWORK.n_words), draw_at.eq(0)]
                 m.next = "FIRST_WAIT"
             with m.State("FIRST_WAIT"):
                 m.next = "TICK"
@@ -413,25 +465,22 @@ class Sequencer(wiring.Component):
             with m.State("TICK"):
                 with m.If(~self.source_busy & ~self.readout_busy):
                     m.d.comb += self.source_start.eq(~last)
-                    m.d.sync += [at.eq(NETWORK.n_words), which_population.eq(0)]
-                    m.next = "POPULATION"
-            with m.State("POPULATION"):
-                m.d.sync += fetch(POPULATION)
-                m.d.sync += [draw_at.eq(0), *(signal.eq(0) for signal in level)]
-                m.next = "DRAWS"
-            with m.State("DRAWS"):
-                m.d.sync += [draw_at.eq(Mux(draw_at == 3, 3, draw_at + 1)), draw_valid.eq(draw_at != 3)]
+                    m.d.sync += which_population.eq(0)
+                    m.next = "ENTER"
+            with m.State("ENTER"):
                 # Counts of the population before are still being added while its pass at the end is over.
-                with m.If(~fetching & ~(finishing & self.count_busy)):
-                    m.d.comb += [self.draws_load.eq(1), self.clear_counts.eq(1)]
-                    m.d.sync += [at.eq(at + BEGINNING.n_words), to_go.eq(population.n_modulators)]
-                    m.next = "MODULATE"
-                    with m.If(finishing):
-                        m.d.sync += [
-                            at.eq(at + BEGINNING.n_words + population.n_modulators),
-                            to_go.eq(population.n_projections),
-                        ]
-                        m.next = "PROJECT"
+                with m.If(is_ready & ~(finishing & counts_wait)):
+                    m.d.comb += [taken.eq(1), reading.eq(1), self.clear_counts.eq(1)]
+                    m.d.sync += [population.eq(coming_population), projection.eq(coming)]
+                    m.d.sync += [signal.eq(0) for signal in level]
+                    with m.If(modulates):
+                        m.d.sync += to_go.eq(coming_population.n_modulators)
+                        m.next = "MODULATE"
+                    with m.Else():
+                        m.d.sync += to_go.eq(coming_population.n_projections)
+                        m.next = "ROWS"
+                        with m.If(coming_population.n_projections == 0):
+                            m.next = "EMPTY"
             with m.State("MODULATE"):
                 with m.If(to_go != 0):
                     m.d.sync += fetch(MODULATOR)
@@ -491,7 +540,10 @@ class Sequencer(wiring.Component):
                     m.d.sync += projection.eq(coming)
                     m.next = "ROWS"
             with m.State("ROWS"):
-                m.d.comb += self.walker_start.eq(~finishing | (by_end & projection.learns))
+                # Where nothing arrives and no timer is looked at, the walker would not find anything.
+                m.d.comb += self.walker_start.eq(
+                    Mux(finishing, by_end & projection.learns, ~self.silent | projection.timed)
+                )
                 m.d.sync += to_go.eq(to_go - 1)
                 with m.If(to_go != 1):
                     m.d.sync += fetch(PROJECTION)
@@ -509,11 +561,13 @@ class Sequencer(wiring.Component):
                 with m.If(finishing):
                     with m.If(~self.lanes_busy):
                         m.next = "FINISH"
-                with m.Elif(~self.lanes_sending):
+                with m.Elif(~self.lanes_sending & ~drawn_soon):
                     m.next = "SWEEP"
             with m.State("SWEEP"):
-                m.d.comb += [sweeps.eq(1), self.sweep_start.eq(1)]
+                m.d.comb += [sweeps.eq(1), self.sweep_start.eq(1), looks.eq(1)]
                 m.d.sync += draw_at.eq(0)
+                with m.If(last_population):
+                    m.d.sync += at.eq(NETWORK.n_words)
                 m.next = "SWEEP_WAIT"
             with m.State("SWEEP_WAIT"):
                 m.d.comb += sweeps.eq(1)
@@ -522,7 +576,7 @@ class Sequencer(wiring.Component):
                 with m.If(draw_at != N_DRAWS - 1):
                     m.d.comb += write_draw.en.eq(1)
                     m.d.sync += draw_at.eq(draw_at + 1)
-                with m.Elif(~self.sweep_busy & ~self.count_busy):
+                with m.Elif(~self.sweep_busy & ~counts_wait & is_ready):
                     m.d.comb += [
                         write_draw.en.eq(1),
                         write_heard.en.eq(1),
@@ -533,19 +587,10 @@ class Sequencer(wiring.Component):
                         m.d.sync += any_words.bit_select(which_population, 1).eq(self.any_word)
                     with m.If(population.quiet & (number != 0)):
                         m.d.sync += quiet.eq(Mux(self.n_spikes == 0, quiet + 1, 0))
-                    m.next = "NEXT"
-                    with m.If(population.reads):
-                        m.next = "COUNTED"
-            with m.State("COUNTED"):
-                m.next = "COUNTED_WAIT"
-            with m.State("COUNTED_WAIT"):
-                with m.If(~self.readout_busy):
-                    m.next = "NEXT"
-            with m.State("NEXT"):
-                m.d.sync += which_population.eq(which_population + 1)
-                m.next = "POPULATION"
-                with m.If(last_population):
-                    m.next = "DECIDE"
+                    m.d.sync += [which_population.eq(which_population + 1), draw_at.eq(0)]
+                    m.next = "ENTER"
+                    with m.If(last_population):
+                        m.next = "DECIDE"
             with m.State("DECIDE"):
                 reached = (network.decide_after != 0) & (self.most >= network.decide_after)
                 decides = network.reads & ~learn & ~decided & reached
@@ -554,29 +599,23 @@ class Sequencer(wiring.Component):
                     (network.quiet_ticks != 0) & (quiet >= network.quiet_ticks),
                     decided | reached,
                 )
-                m.d.sync += stops.eq(Cat(network.reads & stop, stops))
-                with m.If(decides):
-                    m.d.sync += [decided.eq(1), decision.eq(number + 1)]
-                m.next = "TICK_END"
-                with m.If(network.reads & ~decided & (decides | last)):
-                    m.d.comb += self.readout_search.eq(1)
-                # Whether it is the last tick is what was known before this one.
-                m.d.sync += ended.eq(last)
+                with m.If(~self.readout_busy):
+                    m.d.sync += stops.eq(Cat(network.reads & stop, stops))
+                    with m.If(decides):
+                        m.d.sync += [decided.eq(1), decision.eq(number + 1)]
+                    m.next = "TICK_COUNT"
+                    with m.If(network.reads & ~decided & (decides | last)):
+                        m.d.comb += self.readout_search.eq(1)
+                        m.next = "TICK_END"
+                    # Whether it is the last tick is what was known before this one.
+                    m.d.sync += ended.eq(last)
             with m.State("TICK_END"):
                 m.next = "TICK_COUNT"
             with m.State("TICK_COUNT"):
-                with m.If(~self.readout_busy & ~self.count_busy & (~ended | ~self.source_busy)):
-                    m.d.comb += [
-                        self.tick_done.eq(1),
-                        self.count_add.eq(1),
-                        self.count_row.eq(hw.populations),
-                        self.count_amounts[0].eq(1),
-                        self.count_amounts[1].eq(ended),
-                        self.count_amounts[2].eq(self.n_hits - hits),
-                        self.count_amounts[3].eq(0),
-                    ]
+                with m.If(~self.readout_busy & (~ended | ~self.source_busy)):
+                    m.d.comb += self.tick_done.eq(1)
                     m.d.sync += [
-                        hits.eq(self.n_hits),
+                        tick_counts.eq(1),
                         self.tick.eq(self.tick + 1),
                         since.eq(Mux(since.all(), since, since + 1)),
                         self.slot.eq(next_slot),
@@ -584,14 +623,12 @@ class Sequencer(wiring.Component):
                     ]
                     m.next = "TICK"
                     with m.If(ended):
-                        m.d.sync += [
-                            at.eq(NETWORK.n_words),
-                            which_population.eq(0),
-                            finishing.eq(network.finishes),
-                        ]
+                        m.d.sync += [which_population.eq(0), finishing.eq(network.finishes)]
                         m.next = "RESULT"
                         with m.If(network.finishes):
-                            m.next = "POPULATION"
+                            m.d.comb += looks.eq(1)
+                            m.d.sync += at.eq(NETWORK.n_words)
+                            m.next = "ENTER"
                     with m.Else():
                         m.d.sync += number.eq(number + 1)
             # --- passes at the end ---------------------------------------------------------------------------
@@ -606,8 +643,10 @@ class Sequencer(wiring.Component):
                     self.count_add.eq(by_end),
                 ]
                 m.d.sync += which_population.eq(which_population + 1)
-                m.next = "POPULATION"
+                m.d.comb += looks.eq(1)
+                m.next = "ENTER"
                 with m.If(last_population):
+                    m.d.comb += looks.eq(0)
                     m.d.sync += finishing.eq(0)
                     m.next = "RESULT"
             with m.State("RESULT"):

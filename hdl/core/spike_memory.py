@@ -22,7 +22,7 @@ class SpikeMemory(wiring.Component):
 
     Notes
     -----
-    One read and one write per clock; latency of a read one clock.
+    One read for the rows, one for the readout and one write per clock; latency of a read one clock.
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
@@ -32,6 +32,8 @@ class SpikeMemory(wiring.Component):
             {
                 "read_address": In(address),
                 "read_data": Out(SPIKE_WIDTH),
+                "count_address": In(address),
+                "count_data": Out(SPIKE_WIDTH),
                 "write_enable": In(1),
                 "write_address": In(address),
                 "write_data": In(SPIKE_WIDTH),
@@ -43,10 +45,12 @@ class SpikeMemory(wiring.Component):
         m.submodules.memory = store = memory.Memory(
             shape=SPIKE_WIDTH, depth=self._depth, init=[], attrs=COLLISION_FREE
         )
-        read, write = store.read_port(), store.write_port()
+        read, count, write = store.read_port(), store.read_port(), store.write_port()
         m.d.comb += [
             read.addr.eq(self.read_address),
             self.read_data.eq(read.data),
+            count.addr.eq(self.count_address),
+            self.count_data.eq(count.data),
             write.addr.eq(self.write_address),
             write.data.eq(self.write_data),
             write.en.eq(self.write_enable),
