@@ -18,6 +18,7 @@ from erbium.hdl.core.source_unit import SourceUnit
 from erbium.hdl.core.spike_memory import SpikeMemory
 from erbium.hdl.core.spike_record import SpikeRecord
 from erbium.hdl.core.sweeper import Sweeper
+from erbium.hdl.fixed import delayed, joined
 from erbium.sw_model.description.machine import PIECE_WIDTH, TABLE_WIDTH, CoreHardware, Window
 
 
@@ -39,7 +40,7 @@ class CoreEngine(wiring.Component):
     host_i : In(stream of HostRequest)
         Reads and writes of memories; taken between samples only.
     reply : Out(1), reply_data : Out(32)
-        What was read, a clock after its request.
+        What was read, three clocks after its request.
     sample_i : In(stream of 64 bits)
         Samples, see :class:`erbium.sw_model.description.machine.TokenKind`.
     result_o : Out(stream of SampleOutcome)
@@ -231,16 +232,24 @@ class CoreEngine(wiring.Component):
         request = self.host_i.payload
         m.d.comb += self.host_i.ready.eq(sequencer.idle & ~self.sample_i.valid)
         taken = self.host_i.valid & self.host_i.ready
-        chosen = Signal(Window)
-        m.d.sync += [self.reply.eq(taken & ~request.write), chosen.eq(request.window)]
+        # All memories hang on the request, so it waits in registers, and a sample for it.
+        m.d.sync += sequencer.asked.eq(taken)
+        asked = Signal(HostRequest(), reset_less=True)
+        m.d.sync += [
+            asked.eq(request),
+            self.reply.eq(delayed(m, taken & ~request.write, 2, "reads")),
+        ]
+        found = []
         for window, access in windows.items():
+            name = window.name.lower()
+            valid = Signal(name=f"asks_{name}")
+            m.d.sync += valid.eq(taken & (request.window == window))
             m.d.comb += [
-                access.valid.eq(taken & (request.window == window)),
-                access.write.eq(request.write),
-                access.address.eq(request.address),
-                access.write_data.eq(request.data),
+                access.valid.eq(valid),
+                access.write.eq(asked.write),
+                access.address.eq(asked.address),
+                access.write_data.eq(asked.data),
             ]
-        with m.Switch(chosen):
-            for window, access in windows.items():
-                with m.Case(window):
-                    m.d.comb += self.reply_data.eq(access.read_data)
+            read = delayed(m, access.read_data, 1, f"read_{name}", cleared=False)
+            found.append(Mux(delayed(m, valid, 2, f"asked_{name}"), read, 0))
+        m.d.comb += self.reply_data.eq(joined(found))

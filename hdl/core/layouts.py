@@ -91,7 +91,7 @@ class NeuronMemories(Signature):
     trace_write : Out(parts), trace_write_word : Out, trace_write_data : Out
         Words and histories, of each part of a word with an enable of its own.
     draw : Out(32), keep : Out(9), quiet : In(lanes)
-        Neurons of the constants of two clocks before that this draw leaves out: each is kept with `keep` of 256.
+        Neurons of the constants of three clocks before that this draw leaves out: each is kept with `keep` of 256.
     """
 
     def __init__(self, hardware: CoreHardware) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A neuron unit whose program is data: one operation per clock."""
 
-from amaranth.hdl import Array, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,9 +12,9 @@ from erbium.sw_model.description.machine import OPERATION, POPULATION, Operand
 from erbium.sw_model.programs import FRACTION_BITS, MAX_STATES, RESET_MODES
 from erbium.sw_model.rules.history import TERMS
 
-S16 = Shape(16, signed=True)
+S16, S17 = Shape(16, signed=True), Shape(17, signed=True)
 
-STAGES = 5
+STAGES = 6
 """Clocks from the last operation to the outputs."""
 
 
@@ -26,6 +26,43 @@ class NeuronPlace(data.StructLayout):
         super().__init__(states | {"refractory": 16, "silent": 1, "unused": 15})
 
 
+class ResetModes(data.StructLayout):
+    """What a spike does to each state, one bit each: whether it does anything, and if so, what."""
+
+    def __init__(self) -> None:
+        super().__init__(dict.fromkeys(("changes", "sets", "adds", "raises"), MAX_STATES))
+
+    @staticmethod
+    def of(population: data.View, kept: Value) -> dict[str, Value]:
+        """Return the fields for a population; states that are `kept` do not change."""
+        modes = [population[f"mode{state}"] for state in range(MAX_STATES)]
+        found = {
+            name: Cat(mode == RESET_MODES.index(how) for mode in modes) & ~kept
+            for name, how in (("sets", "set"), ("adds", "add"), ("raises", "max"))
+        }
+        return found | {"changes": ~kept}
+
+
+class WordTerms(data.StructLayout):
+    """The plasticity word of a population: what is added to a term, and whether there is one, and its complement."""
+
+    def __init__(self) -> None:
+        super().__init__({"inside": S17, "outside": S17, "always": 1, "gated": 1, "below": 1})
+
+    @staticmethod
+    def of(population: data.View) -> dict[str, Value]:
+        """Return the fields for a population."""
+        below = population.term == TERMS.index("below")
+        offset = Mux(below, population.offset, 0)
+        return {
+            "inside": population.inside + offset,
+            "outside": population.outside + offset,
+            "always": (population.term == TERMS.index("state")) | below,
+            "gated": population.term == TERMS.index("gated"),
+            "below": below,
+        }
+
+
 class MicroUnit(wiring.Component):
     """Runs the program of a population on one neuron after the other.
 
@@ -34,11 +71,12 @@ class MicroUnit(wiring.Component):
     ===== ====================================================================================
     stage what happens
     ===== ====================================================================================
-    1     the operand is chosen and shifted
-    2     it is added; the first operation of a state begins with the state and its bias
+    1     the operand is chosen and shifted by fours; a state takes its bias
+    2     the rest of the shift; it is added, the first operation of a state to that state
     3     after the last one of a state: dither, saturation, clip
     4     after the last one of all: threshold; the gate of the plasticity word
-    5     resets, the word
+    5     whether it spikes; the word
+    6     resets
     ===== ====================================================================================
 
     Members
@@ -50,8 +88,11 @@ class MicroUnit(wiring.Component):
         At stage 1.
     dither : In(8)
         Low bits of the tick.
-    kept : In(4)
-        States that no reset changes. That no operation does either is up to what comes as `operation`.
+    resets : In(ResetModes)
+        What a spike does to each state; that no operation changes those that are kept is up to what comes as
+        `operation`.
+    words : In(WordTerms)
+        The plasticity word of the population.
     idle : In(1)
         There is no neuron: word and spike are 0.
     present : In(1)
@@ -59,7 +100,7 @@ class MicroUnit(wiring.Component):
     wants : Out(1), blocked : In(1)
         At stage 5: it would spike; it must not.
     neuron_o : Out(NeuronPlace), spike_o : Out(1), word_o : Out(16, signed)
-        5 clocks after the last operation.
+        6 clocks after the last operation.
 
     Notes
     -----
@@ -80,7 +121,8 @@ class MicroUnit(wiring.Component):
                 "valid": In(1),
                 "final": In(1),
                 "dither": In(8),
-                "kept": In(MAX_STATES),
+                "resets": In(ResetModes()),
+                "words": In(WordTerms()),
                 "idle": In(1),
                 "present": In(1),
                 "wants": Out(1),
@@ -112,18 +154,21 @@ class MicroUnit(wiring.Component):
             for code, source in sources.items():
                 with m.Case(code):
                     m.d.comb += operand.eq(source)
-        term = Signal(Shape(16 + FRACTION_BITS, signed=True), reset_less=True)
-        # -x is ~x and a carry of 1.
-        shifted_term = (operand << FRACTION_BITS) >> operation.shift
-        m.d.sync += term.eq(shifted_term ^ operation.negative.replicate(len(term)))
+        part = Signal(Shape(16 + FRACTION_BITS, signed=True), reset_less=True)
+        start = Signal(S17, reset_less=True)
+        m.d.sync += [
+            part.eq((operand << FRACTION_BITS) >> (operation.shift & 0b1100)),
+            start.eq(Array(x)[operation.destination] + operation.bias),
+        ]
         second = Signal(layout_of(OPERATION), reset_less=True)
         valid_2, final_2 = Signal(), Signal()
         m.d.sync += [second.eq(operation), valid_2.eq(self.valid), final_2.eq(self.valid & self.final)]
 
-        # Stage 2. 16 operations of 24 bits, a state and a bias.
+        # Stage 2. 16 operations of 24 bits, a state and a bias. -x is ~x and a carry of 1.
         total = Signal(Shape(30, signed=True), reset_less=True)
-        start = (Array(x)[second.destination] + second.bias) << FRACTION_BITS
-        before = Mux(second.first, start, total)
+        term = Signal(part.shape())
+        m.d.comb += term.eq((part >> second.shift[:2]) ^ second.negative.replicate(len(part)))
+        before = Mux(second.first, start << FRACTION_BITS, total)
         with m.If(valid_2):
             m.d.sync += total.eq(sum_with_carry(before, term, second.negative))
         third = Signal(layout_of(OPERATION), reset_less=True)
@@ -171,46 +216,59 @@ class MicroUnit(wiring.Component):
         ]
 
         # Stage 5.
-        spike = Signal()
-        m.d.comb += [self.wants.eq(wants), spike.eq(wants & ~self.blocked)]
-        for number, state in enumerate(new):
-            m.d.sync += self.neuron_o[f"x{number}"].eq(self._reset(m, number, state, spike, resting_5))
+        spike, mute_6 = Signal(reset_less=True), Signal(reset_less=True)
+        word, rest_6 = Signal(S16, reset_less=True), Signal(16, reset_less=True)
+        holds = resting_5 & population.hold & self.resets.changes[0]
+        m.d.comb += self.wants.eq(wants)
         m.d.sync += [
-            self.neuron_o.refractory.eq(Mux(spike, population.refractory, rest_5)),
-            self.neuron_o.silent.eq(mute_5),
+            spike.eq(wants & ~self.blocked),
+            mute_6.eq(mute_5),
+            rest_6.eq(rest_5),
+            word.eq(Mux(mute_5, 0, self._word(opened, shifted))),
+        ]
+
+        # Stage 6.
+        for number, state in enumerate(new):
+            m.d.sync += self.neuron_o[f"x{number}"].eq(
+                self._reset(m, number, state, spike, holds if number == 0 else Const(0))
+            )
+        m.d.sync += [
+            self.neuron_o.refractory.eq(Mux(spike, population.refractory, rest_6)),
+            self.neuron_o.silent.eq(mute_6),
             self.spike_o.eq(spike),
-            self.word_o.eq(Mux(mute_5, 0, self._word(opened, shifted))),
+            self.word_o.eq(word),
         ]
         with m.If(self.idle):
             m.d.sync += [self.spike_o.eq(0), self.word_o.eq(0)]
         return m
 
-    def _reset(self, m: Module, number: int, state: Value, spike: Value, resting: Value) -> Value:
-        """Return a state after what a spike, or the rest after one, does to it.
+    def _reset(self, m: Module, number: int, state: Value, spike: Value, holds: Value) -> Value:
+        """Return at stage 6 a state of stage 5 after what a spike, or the rest after one, does to it.
 
         It is a sum of the state, or 0, and of the value, or 0.
         """
-        value, mode = self.population[f"reset{number}"], self.population[f"mode{number}"]
-        changes = ~self.kept[number]
-        sets, adds, raises = (changes & (mode == RESET_MODES.index(name)) for name in ("set", "add", "max"))
+        value, resets = self.population[f"reset{number}"], self.resets
+        old = Signal(S16, name=f"old{number}", reset_less=True)
+        replaces, held = Signal(name=f"replaces{number}", reset_less=True), Signal(name=f"held{number}")
+        m.d.sync += [
+            old.eq(state),
+            replaces.eq(resets.sets[number] | (resets.raises[number] & (state < value))),
+            held.eq(holds),
+        ]
         replaced, added = Signal(name=f"replaced{number}"), Signal(name=f"added{number}")
-        m.d.comb += replaced.eq(spike & (sets | (raises & (state < value))))
-        if number == 0:
-            with m.If(resting & self.population.hold & changes):
-                m.d.comb += replaced.eq(1)
-        m.d.comb += added.eq(replaced | (spike & adds))
+        m.d.comb += [
+            replaced.eq((spike & replaces) | held),
+            added.eq(replaced | (spike & resets.adds[number])),
+        ]
         return saturated_sum(
-            (state.as_unsigned() & (~replaced).replicate(16)).as_signed(),
+            (old.as_unsigned() & (~replaced).replicate(16)).as_signed(),
             (value.as_unsigned() & added.replicate(16)).as_signed(),
         )
 
     def _word(self, opened: Value, shifted: Value) -> Value:
         """Return the plasticity word."""
-        population = self.population
-        below = population.term == TERMS.index("below")
-        offset = Mux(below, population.offset, 0)
-        base = Mux(opened, population.inside + offset, population.outside + offset)
-        has_term = (population.term == TERMS.index("state")) | below
-        has_term |= (population.term == TERMS.index("gated")) & opened
-        term = (shifted.as_unsigned() & has_term.replicate(16)) ^ below.replicate(16)
-        return saturated(sum_with_carry(base, term.as_signed(), below), 16)
+        words = self.words
+        base = Mux(opened, words.inside, words.outside)
+        has_term = words.always | (words.gated & opened)
+        term = (shifted.as_unsigned() & has_term.replicate(16)) ^ words.below.replicate(16)
+        return saturated(sum_with_carry(base, term.as_signed(), words.below), 16)

@@ -55,18 +55,25 @@ class NoiseSource(wiring.Component):
         m = Module()
         draws = max(1, self._units // UNITS_PER_DRAW)
         at, last = Signal(range(self._units + draws)), Signal(4)
+        drawing, summed, summing = Signal(), Signal(range(self._units)), Signal()
+        m.d.comb += self.busy.eq(drawing | summing)
+        # The bytes of a draw are added a clock after it.
+        m.d.sync += [summing.eq(drawing), summed.eq(at)]
         with m.If(self.load):
             m.d.sync += self.state.eq(self.seed)
         with m.If(self.start):
-            m.d.sync += [at.eq(0), last.eq(self.last_unit), self.busy.eq(1)]
-        with m.Elif(self.busy):
-            m.d.sync += [at.eq(at + draws), self.busy.eq(at + draws <= last)]
+            m.d.sync += [at.eq(0), last.eq(self.last_unit), drawing.eq(1)]
+        with m.Elif(drawing):
+            m.d.sync += [at.eq(at + draws), drawing.eq(at + draws <= last)]
             for ahead in range(draws):
                 state = Signal(32, name=f"state_{ahead}")
                 m.d.comb += state.eq(jumped(self.state, ahead + 1))
                 with m.If(at + ahead <= last):
                     m.d.sync += self.state.eq(state)
-                for unit in range(ahead, self._units, draws):
-                    with m.If(at + ahead == unit):
-                        m.d.sync += self.noise[unit].eq(noise_of(state))
+        for ahead in range(draws):
+            drawn = Signal(32, name=f"drawn_{ahead}", reset_less=True)
+            m.d.sync += drawn.eq(jumped(self.state, ahead + 1))
+            for unit in range(ahead, self._units, draws):
+                with m.If(summing & (summed == unit - ahead)):
+                    m.d.sync += self.noise[unit].eq(noise_of(drawn))
         return m

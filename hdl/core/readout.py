@@ -71,7 +71,9 @@ class CoreReadout(wiring.Component):
         read, write = counts.read_port(), counts.write_port()
         at, looked = Signal(13), Signal(13)
         # The next population may begin meanwhile.
-        spikes, spike_last = Signal.like(self.spikes), Signal.like(self.spike_last)
+        spikes, n_words = Signal.like(self.spikes), Signal(13)
+        last_class = Signal.like(self.n_classes)
+        m.d.sync += last_class.eq(self.n_classes - 1)
         word, bits = Signal(12), Signal(SPIKE_WIDTH)
         chosen = Signal(4)
         for bit in reversed(range(SPIKE_WIDTH)):
@@ -106,14 +108,14 @@ class CoreReadout(wiring.Component):
                     m.d.sync += self.most.eq(0)
                     m.next = "CLEAR"
                 with m.Elif(self.count):
-                    m.d.sync += [spikes.eq(self.spikes), spike_last.eq(self.spike_last)]
+                    m.d.sync += [spikes.eq(self.spikes), n_words.eq(self.spike_last + 1)]
                     m.next = "WORD"
                 with m.Elif(self.search):
                     m.next = "SEARCH"
             with m.State("CLEAR"):
                 m.d.comb += write.en.eq(1)
                 m.d.sync += at.eq(at + 1)
-                with m.If(at + 1 >= self.n_classes):
+                with m.If(at == last_class):
                     m.next = "IDLE"
             with m.State("WORD"):
                 m.next = "TAKE"
@@ -126,7 +128,7 @@ class CoreReadout(wiring.Component):
                 m.d.sync += bits.eq(bits & (bits - 1))
                 with m.If(bits.any()):
                     m.next = "ADD"
-                with m.Elif(word == spike_last + 1):
+                with m.Elif(word == n_words):
                     m.next = "IDLE"
                 with m.Else():
                     m.next = "TAKE"
@@ -139,6 +141,6 @@ class CoreReadout(wiring.Component):
                 ahead = (seen_count > best_count) | ((seen_count == best_count) & (seen_state > best_state))
                 with m.If(seen & ((compared == 0) | ahead)):
                     m.d.sync += [best_count.eq(seen_count), best_state.eq(seen_state), self.best.eq(compared)]
-                with m.If(seen & (compared + 1 == self.n_classes)):
+                with m.If(seen & (compared == last_class)):
                     m.next = "IDLE"
         return m

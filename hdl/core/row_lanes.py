@@ -16,9 +16,10 @@ from erbium.hdl.core.layouts import (
     layout_of,
     trace_layout,
 )
-from erbium.hdl.core.synapse_lane import LEARNED, N_COARSE, N_FINE, SENT_WIDTH, SynapseLane, scalings
+from erbium.hdl.core.synapse_lane import LEARNED, N_COARSE, N_FINE, SynapseLane, scalings
 from erbium.hdl.core.window_memory import WindowMemory
 from erbium.hdl.fixed import delayed, total_of
+from erbium.hdl.groups import COPY
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.hdl.word_file import WordRom
 from erbium.sw_model import constants
@@ -41,6 +42,9 @@ SWEEP_DELAY = 2
 
 START_DELAY = 4
 """Clocks from the start of a projection until the lanes take what they need of it: all older words have been sent."""
+
+GROUP_LANES = 8
+"""Lanes that share the registers which tell them what they have in common."""
 
 LEARN_LATENCY = LEARNED + 1
 """Clocks after a slot until a read sees its new weights."""
@@ -118,7 +122,7 @@ class RowLanes(wiring.Component):
         lanes, width = hw.lanes, hw.weight_width
         # Slots of all stages, each field only as far as something reads it.
         slots, valids = [self.slot], [self.slot_valid]
-        for stage in range(LEARNED):
+        for stage in range(LEARNED + 1):
             after = Signal(RowSlot(hw), name=f"slot_{stage + 1}", reset_less=True)
             m.d.sync += after.eq(slots[-1])
             slots.append(after)
@@ -135,36 +139,61 @@ class RowLanes(wiring.Component):
         m.d.comb += weights.read_address.eq(slots[0].weights)
         weight = delayed(m, weights.read_data, 1, "weight", cleared=False)
 
-        m.submodules.trace_memory = traces = memory.Memory(
-            shape=trace_layout(hw), depth=hw.neuron_words, init=[], attrs=COLLISION_FREE
-        )
-        read_trace, write_trace = traces.read_port(), traces.write_port(granularity=hw.units)
+        # Lanes are told what they share by registers of their group, so that these lie near them.
+        group = min(lanes, max(GROUP_LANES, hw.units))
+        groups = range(lanes // group)
+        attrs = COPY if len(groups) > 1 else {}
+
+        def copied(value: Value, name: str) -> list[Signal]:
+            copies = [
+                Signal.like(value, name=f"{name}_{number}", reset_less=True, attrs=attrs) for number in groups
+            ]
+            m.d.sync += [copy.eq(value) for copy in copies]
+            return copies
+
         # Addresses of wide memories in logic wait in registers; a word is at the output at stage 2.
-        trace_word, trace_read = Signal.like(memories.trace_word, reset_less=True), Signal()
-        m.d.sync += [
-            trace_word.eq(Mux(self.sweeping, memories.trace_word, first + slots[0].word)),
-            trace_read.eq(Mux(self.sweeping, memories.trace_read, 1)),
-        ]
-        m.d.comb += [
-            read_trace.addr.eq(trace_word),
-            read_trace.en.eq(trace_read),
-            write_trace.addr.eq(memories.trace_write_word),
-            write_trace.data.eq(memories.trace_write_data),
-            write_trace.en.eq(memories.trace_write),
-            memories.trace_data.eq(read_trace.data),
-        ]
-        trace = read_trace.data
+        trace_words = copied(
+            Mux(self.sweeping, memories.trace_word, (first + slots[0].word)[: len(memories.trace_word)]),
+            "trace_word",
+        )
+        trace_reads = copied(Mux(self.sweeping, memories.trace_read, 1), "trace_read")
+        trace = []
+        for number in groups:
+            m.submodules[f"trace_memory_{number}"] = traces = memory.Memory(
+                shape=data.ArrayLayout(trace_layout(hw).elem_shape, group),
+                depth=hw.neuron_words,
+                init=[],
+                attrs=COLLISION_FREE,
+            )
+            read_trace, write_trace = traces.read_port(), traces.write_port(granularity=hw.units)
+            parts = group // hw.units
+            m.d.comb += [
+                read_trace.addr.eq(trace_words[number]),
+                read_trace.en.eq(trace_reads[number]),
+                write_trace.addr.eq(memories.trace_write_word),
+                write_trace.en.eq(memories.trace_write[number * parts :][:parts]),
+            ]
+            for lane in range(group):
+                m.d.comb += [
+                    write_trace.data[lane].eq(memories.trace_write_data[number * group + lane]),
+                    memories.trace_data[number * group + lane].eq(read_trace.data[lane]),
+                ]
+                trace.append(read_trace.data[lane])
 
         values = [constants.neuron_constant(neuron) for neuron in range(hw.neurons)]
-        words = [
-            sum(value << (16 * lane) for lane, value in enumerate(values[start : start + lanes]))
-            for start in range(0, hw.neurons, lanes)
-        ]
-        m.submodules.constant_memory = rom = WordRom(words, 16 * lanes)
-        constant_word = Signal.like(rom.address, name="constant_word", reset_less=True)
-        m.d.sync += constant_word.eq(Mux(self.sweeping, memories.constant_word, slots[0].word))
-        m.d.comb += rom.address.eq(constant_word)
-        constant = rom.data
+        constant: list[Value] = []
+        constant_words = copied(Mux(self.sweeping, memories.constant_word, slots[0].word), "constant_word")
+        for number in groups:
+            words = [
+                sum(
+                    value << (16 * lane)
+                    for lane, value in enumerate(values[start + number * group :][:group])
+                )
+                for start in range(0, hw.neurons, lanes)
+            ]
+            m.submodules[f"constant_memory_{number}"] = rom = WordRom(words, 16 * group)
+            m.d.comb += rom.address.eq(constant_words[number])
+            constant += [rom.data.word_select(lane, 16) for lane in range(group)]
 
         m.submodules.port_memory = ports = memory.Memory(
             shape=16 * lanes, depth=2 * hw.neuron_words, init=[], attrs=COLLISION_FREE
@@ -181,26 +210,43 @@ class RowLanes(wiring.Component):
 
         # --- what the rows share ---------------------------------------------------------------------------
         zones = self._zones(m, slots[1])
-        codes, by_word = self._heights(slots)
         rounding_mask = Signal(16)
         m.d.comb += rounding_mask.eq((1 << population.rounding) - 1)
-        tail = ((2 << population.last_lane) - 1)[:lanes]
+        tail = Signal(lanes, reset_less=True)
+        m.d.sync += tail.eq((2 << population.last_lane) - 1)
         # Bounds of weights are within the width of the lanes: other projections do not fit.
-        lowest, highest = (projection[name][:width].as_signed() for name in ("lowest", "highest"))
+        bounds = [projection[name][:width].as_signed() for name in ("lowest", "highest")]
         low, high = (
-            Signal(Shape(width, signed=True), name=name, reset_less=True) for name in ("low", "high")
+            [
+                Signal(bound.shape(), name=f"{name}_{number}", reset_less=True, attrs=attrs)
+                for number in groups
+            ]
+            for bound, name in zip(bounds, ("low", "high"), strict=True)
         )
         with m.If(valids[6]):
-            m.d.sync += [low.eq(lowest), high.eq(highest)]
-        triple = Signal(Shape(SENT_WIDTH, signed=True), reset_less=True)
-        scale = Signal(scalings(width), reset_less=True)
-        coarse, fine = Signal(N_COARSE, reset_less=True), Signal(N_FINE, reset_less=True)
-        m.d.sync += [
-            triple.eq((projection.weight << 1) + projection.weight),
-            scale.eq(Cat(*(projection.width == each + 4 for each in range(len(scale))))),
-            coarse.eq(Cat(*(population.rounding[2:] == each for each in range(N_COARSE)))),
-            fine.eq(Cat(*(population.rounding[:2] == each for each in range(N_FINE)))),
-        ]
+            m.d.sync += [copy.eq(bounds[0]) for copy in low]
+            m.d.sync += [copy.eq(bounds[1]) for copy in high]
+        bound = delayed(m, Mux(slots[1].causal, bounds[1], bounds[0]), 1, "bound", cleared=False).as_signed()
+        codes, by_words = self._heights(slots[2])
+        shared = {
+            "heights": copied(Cat(*codes[:6]), "heights"),
+            "presynaptic": copied(codes[6], "presynaptic"),
+            "by_word": copied(by_words, "by_word"),
+            "fixed": copied(projection.fixed, "fixed"),
+            "amplitude": copied(projection.weight, "amplitude"),
+            "triple": copied((projection.weight << 1) + projection.weight, "triple"),
+            "scale": copied(
+                Cat(~projection.fixed & (projection.width == each + 4) for each in range(scalings(width))),
+                "scale",
+            ),
+            "coarse": copied(Cat(population.rounding[2:] == each for each in range(N_COARSE)), "coarse"),
+            "fine": copied(Cat(population.rounding[:2] == each for each in range(N_FINE)), "fine"),
+            "finish": copied(self.finish, "finish"),
+            "reversed": copied(self.reversed, "reversed"),
+            "soft": copied(population.soft, "soft"),
+            "lowest": low,
+            "highest": high,
+        }
         # The sweep asks which neurons are silent in a sample, the rows which synapses.
         blank, keep = Signal(32, reset_less=True), Signal(9, reset_less=True)
         m.d.sync += [
@@ -214,14 +260,14 @@ class RowLanes(wiring.Component):
         edge = Shape(width + 1, signed=True)
         soft_lowest, soft_highest = Signal(edge, reset_less=True), Signal(edge, reset_less=True)
         room = slots[7].draw[25:]
-        m.d.sync += [soft_lowest.eq(low + room), soft_highest.eq(high - room)]
+        m.d.sync += [soft_lowest.eq(low[0] + room), soft_highest.eq(high[0] - room)]
 
         # --- lanes -----------------------------------------------------------------------------------------
         # A port that is still under way: of the slot before (stage 5 to 4), and of the two before that. All lanes are
         # told by registers, so this looks at the slots a clock before.
-        def same(older: int, younger: int, name: str) -> Value:
+        def same(older: int, younger: int, name: str) -> list[Signal]:
             met = slots[older - 1].word == slots[younger - 1].word
-            return delayed(m, valids[older - 1] & slots[older - 1].transmit & met, 1, name)
+            return copied(valids[older - 1] & slots[older - 1].transmit & met, name)
 
         totals: list[Value] = []
         afters: list[Value] = []
@@ -232,42 +278,29 @@ class RowLanes(wiring.Component):
             m.submodules[f"lane_{lane}"] = unit = SynapseLane(width, hw.window)
             old = Signal(16, name=f"old_{lane}", reset_less=True)
             total_6 = delayed(m, unit.total, 1, f"total_6_{lane}", cleared=False)
-            read = read_port.data.word_select(lane, 16)
-            m.d.sync += old.eq(Mux(from_5, unit.total, Mux(from_6, total_6, read)))
+            read, mine = read_port.data.word_select(lane, 16), lane // group
+            m.d.sync += old.eq(Mux(from_5[mine], unit.total, Mux(from_6[mine], total_6, read)))
             m.d.comb += [
                 unit.weight.eq(weight.word_select(lane, width)),
                 unit.word.eq(trace[lane].word),
                 unit.history.eq(trace[lane].history),
-                unit.constant.eq(constant.word_select(lane, 16)),
+                unit.constant.eq(constant[lane]),
                 unit.mask.eq(slots[2].mask[lane]),
                 unit.zones.eq(zones),
                 unit.keep.eq(keep),
                 unit.blank.eq(blank),
                 memories.quiet[lane].eq(unit.quiet),
                 unit.transmit.eq(slots[2].transmit),
-                unit.fixed.eq(projection.fixed),
-                unit.scale.eq(scale),
-                unit.amplitude.eq(projection.weight),
-                unit.triple.eq(triple),
-                unit.old.eq(Mux(from_next, unit.total, old.as_signed())),
-                unit.heights.eq(Cat(*codes[:6])),
-                unit.presynaptic.eq(codes[6]),
-                unit.by_word.eq(by_word),
-                unit.finish.eq(self.finish),
-                unit.bound.eq(Mux(slots[2].causal, highest, lowest)),
-                unit.reversed.eq(self.reversed),
+                unit.old.eq(Mux(from_next[mine], unit.total, old.as_signed())),
+                unit.bound.eq(bound),
                 unit.learn.eq(slots[9].learn),
                 unit.random.eq(random),
-                unit.coarse.eq(coarse),
-                unit.fine.eq(fine),
-                unit.soft.eq(population.soft),
                 unit.soft_lowest.eq(soft_lowest),
                 unit.soft_highest.eq(soft_highest),
-                unit.lowest.eq(low),
-                unit.highest.eq(high),
                 some[lane].eq(unit.some & (~slots[8].last_word | tail[lane])),
                 changed[lane].eq(unit.changed),
             ]
+            m.d.comb += [getattr(unit, name).eq(copies[mine]) for name, copies in shared.items()]
             totals.append(unit.total)
             afters.append(unit.after)
 
@@ -318,12 +351,12 @@ class RowLanes(wiring.Component):
         """Whether steps are taken from the weight and not added."""
         return self.population.rule == RuleKind.ERBP
 
-    def _heights(self, slots: list[data.View]) -> tuple[list[Value], Value]:
-        """Return the codes of the heights for a slot at stage 3, and which are times the word.
+    def _heights(self, slot: data.View) -> tuple[list[Value], Value]:
+        """Return the codes of the heights for a slot at stage 2, and which are times the word.
 
         A pass at the end has a single term, in place of the presynaptic one: the way to a bound, shifted.
         """
-        population, slot = self.population, slots[3]
+        population = self.population
         codes: list[Value] = []
         for number, name in enumerate(HEIGHT_NAMES):
             code = HEIGHT_LAYOUT(population[name])
@@ -348,10 +381,21 @@ class RowLanes(wiring.Component):
         some: Value,
         changed: Value,
     ) -> None:
+        def counted_bits(bits: Value, name: str) -> Value:
+            """Return how many bits are set, a clock later, from the counts of some of them."""
+            some_bits = [bits[start : start + GROUP_LANES] for start in range(0, len(bits), GROUP_LANES)]
+            return total_of(
+                delayed(m, total_of(each), 1, f"{name}_{number}", cleared=False)
+                for number, each in enumerate(some_bits)
+            )
+
+        sends, learns = valids[2] & slots[2].transmit & ~fixed, valids[-1] & slots[-1].learn
         sent = Signal(range(len(some) + 1), reset_less=True)
-        m.d.sync += sent.eq(Mux(valids[2] & slots[2].transmit & ~fixed, total_of(slots[2].mask), 0))
+        n_sent = counted_bits(slots[2].mask, "sent")
+        m.d.sync += sent.eq(Mux(delayed(m, sends, 1, "sends"), n_sent, 0))
         new = Signal(range(len(changed) + 1), reset_less=True)
-        m.d.sync += new.eq(Mux(valids[LEARNED] & slots[LEARNED].learn, total_of(changed), 0))
+        n_new = counted_bits(changed, "new")
+        m.d.sync += new.eq(Mux(delayed(m, learns, 1, "counts"), n_new, 0))
         row_some, lane_some = Signal(), Signal()
         m.d.sync += lane_some.eq(some.any())
         any_some = (

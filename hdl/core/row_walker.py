@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """From the spikes of a tick to the words of synapse rows."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,6 +20,18 @@ from erbium.sw_model.description.machine import (
     Window,
     window_shapes,
 )
+
+
+def _several(bits: Value) -> Value:
+    """Return whether more than one bit is set, in few levels of logic."""
+    groups = [bits[start : start + 4] for start in range(0, len(bits), 4)]
+    pairs = [(group.any(), (group & (group - 1)).any()) for group in groups]
+    while len(pairs) > 1:
+        pairs = [
+            (a | b, more_a | more_b | (a & b))
+            for (a, more_a), (b, more_b) in zip(pairs[::2], pairs[1::2], strict=True)
+        ]
+    return pairs[0][1]
 
 
 class RowWalker(wiring.Component):
@@ -43,7 +55,7 @@ class RowWalker(wiring.Component):
     spikes : In
         Word of the spike memory at which the spikes begin.
     silent : In(1)
-        No spikes arrive.
+        No spikes arrive. From two clocks after `start` on, as `learns`.
     learns : In(1)
         Rows learn in this tick by the rule of the population.
     learn : In(1)
@@ -239,7 +251,7 @@ class RowWalker(wiring.Component):
                         row["again"].eq(~expires_now & (had & one).any()),
                     ]
                     # Nothing is left if that was the only row, and it does not both expire and spike.
-                    with m.If(~((both & (both - 1)).any() | (spikes & expiries).any())):
+                    with m.If(~(_several(both) | (spikes & expiries).any())):
                         m.next = "TAKE"
                         with m.If(word == projection.spike_last + 1):
                             m.next = "IDLE"
@@ -254,13 +266,13 @@ class RowWalker(wiring.Component):
         m.d.comb += heads.read_address.eq(row_number + row_in_word)
 
         # Words that are left of the row that is being issued; the first slot of a row carries its numbers.
-        going, left = Signal(), Signal(12)
+        going, left, last_left = Signal(), Signal(12), Signal()
         fetched = Signal()
-        hold = Signal(range(self._learn_latency + 2))
-        with m.If(hold != 0):
-            m.d.sync += hold.eq(hold - 1)
-        free = ~going | (left == 0)
-        ready = row_valid & (fetched | ~projection.headed) & ~(row["again"] & (hold != 0))
+        hold, held = Signal(range(self._learn_latency + 2)), Signal()
+        with m.If(held):
+            m.d.sync += [hold.eq(hold - 1), held.eq(hold != 1)]
+        free = ~going | last_left
+        ready = row_valid & (fetched | ~projection.headed) & ~(row["again"] & held)
         m.d.sync += fetched.eq(row_valid & ~row_taken)
         m.d.comb += row_taken.eq(free & ready)
 
@@ -283,9 +295,11 @@ class RowWalker(wiring.Component):
         opening = Signal()
         m.d.sync += opening.eq(row_taken)
         with m.If(row_taken):
+            further = Mux(projection.headed, head.last, population.neuron_last)
             m.d.sync += [
                 going.eq(1),
-                left.eq(Mux(projection.headed, head.last, population.neuron_last)),
+                left.eq(further),
+                last_left.eq(further == 0),
                 begin.eq(Mux(projection.headed, head.first_word, row_base + dense)),
                 entry.eq(head.first_entry),
                 current["transmit"].eq(row["transmit"]),
@@ -293,13 +307,13 @@ class RowWalker(wiring.Component):
                 current["age"].eq(age),
             ]
             with m.If(~row["transmit"]):
-                m.d.sync += hold.eq(self._learn_latency + 1)
+                m.d.sync += [hold.eq(self._learn_latency + 1), held.eq(1)]
         with m.Elif(going):
-            m.d.sync += [left.eq(left - 1), entry.eq(entry + 1)]
-            with m.If(left == 0):
+            m.d.sync += [left.eq(left - 1), last_left.eq(left == 1), entry.eq(entry + 1)]
+            with m.If(last_left):
                 m.d.sync += going.eq(0)
             with m.If(~current["transmit"]):
-                m.d.sync += hold.eq(self._learn_latency + 1)
+                m.d.sync += [hold.eq(self._learn_latency + 1), held.eq(1)]
 
         # The slot a clock later, when the entry is there.
         m.d.comb += entries.read_address.eq(entry)
@@ -309,7 +323,7 @@ class RowWalker(wiring.Component):
         dense_word = Signal(12)
         staged = {name: Signal.like(signal, name=f"staged_{name}") for name, signal in current.items()}
         draws = Signal(32), Signal(32)
-        m.d.sync += [valid.eq(going), first.eq(opening), last.eq(left == 0)]
+        m.d.sync += [valid.eq(going), first.eq(opening), last.eq(last_left)]
         with m.If(going):
             m.d.sync += dense_word.eq(Mux(opening, 0, dense_word + 1))
             with m.If(opening):
@@ -324,8 +338,7 @@ class RowWalker(wiring.Component):
         tail = ((2 << population.last_lane) - 1)[: hw.lanes]
         full = Const((1 << hw.lanes) - 1, hw.lanes)
         m.d.comb += stored.eq(Mux(projection.headed, found_entry.word, dense_word))
-        ends = stored == population.neuron_last
-        mask = Mux(projection.headed, found_entry.mask, Mux(ends, tail, full))
+        mask = Mux(projection.headed, found_entry.mask, Mux(dense_word == population.neuron_last, tail, full))
         slot = self.slot
         # The words of a row follow each other, so the one before is in the slot: it has weights of its own, or none.
         m.d.comb += placed.eq(place + (moving & slot.mask.any()))
@@ -335,7 +348,7 @@ class RowWalker(wiring.Component):
             self.slot_valid.eq(valid),
             slot.weights.eq(placed),
             slot.word.eq(stored),
-            slot.last_word.eq(ends),
+            slot.last_word.eq(stored == population.neuron_last),
             slot.first.eq(first),
             slot.last.eq(last),
             slot.mask.eq(mask),

@@ -14,7 +14,7 @@ from erbium.hdl.core.layouts import HostAccess, index, layout_of
 from erbium.hdl.core.window_memory import WindowMemory
 from erbium.hdl.fixed import delayed, saturated, saturated_sum, sum_with_carry
 from erbium.hdl.marks import COLLISION_FREE
-from erbium.hdl.rng import seeded, xorshift32
+from erbium.hdl.rng import xorshift32
 from erbium.sw_model.description.machine import (
     BEGIN_TOKEN,
     BEGINNING,
@@ -37,6 +37,8 @@ S16 = Shape(16, signed=True)
 N_DRAWS = 3
 """Generators of a population whose states are kept: plasticity, synaptic blank-out, noise."""
 N_STOPS = 16
+SEED_CLOCKS = 3
+"""From the choice of a salt to the state that a generator begins with."""
 
 
 class SampleOutcome(data.StructLayout):
@@ -67,6 +69,8 @@ class Sequencer(wiring.Component):
     result_o : Out(stream of SampleOutcome)
     idle : Out(1)
         Between two samples: the host may reach the memories while no token comes.
+    asked : In(1)
+        An access of the host that was taken is carried out in this clock: no token is taken.
     loaded : In(1)
         Without it samples are dropped.
     tables : In(HostAccess)
@@ -90,6 +94,7 @@ class Sequencer(wiring.Component):
                 "sample_i": In(stream.Signature(TABLE_WIDTH)),
                 "result_o": Out(stream.Signature(SampleOutcome())),
                 "idle": Out(1),
+                "asked": In(1),
                 "loaded": In(1),
                 "tables": In(HostAccess()),
                 "network": Out(layout_of(NETWORK)),
@@ -265,6 +270,15 @@ class Sequencer(wiring.Component):
             self.kept.eq(Mux(learn, 0, population.plastic)),
             self.learn.eq(learn),
             self.finish.eq(finishing),
+            self.spikes.eq(
+                Mux(self.slot < projection.back, back + network.ring_words, back) + projection.spike_first
+            ),
+        ]
+
+        silent = (projection.only_learning & ~learn) | (since < projection.delay)
+        # Registers, since much hangs on them.
+        m.d.sync += [
+            self.silent.eq(silent),
             self.learns.eq(
                 learn
                 & Mux(
@@ -275,10 +289,6 @@ class Sequencer(wiring.Component):
                         by_end, finishing & (sample.factor != 0), by_word & (since >= population.first_tick)
                     ),
                 )
-            ),
-            self.silent.eq((projection.only_learning & ~learn) | (since < projection.delay)),
-            self.spikes.eq(
-                Mux(self.slot < projection.back, back + network.ring_words, back) + projection.spike_first
             ),
         ]
 
@@ -291,13 +301,16 @@ class Sequencer(wiring.Component):
         draw_at, draw_read, draw_valid = Signal(2), Signal(2), Signal()
         reading, still_reading = Signal(), Signal()
         drawn_soon = still_reading | draw_valid
-        # A first state is written a clock after it is made.
-        begins, began = Signal(), Signal()
+        # A first state is written some clocks after its salt is looked for.
+        begins = Signal()
         first_state, silence_state = Signal(32), Signal(32)
-        m.d.sync += began.eq(begins)
+        beginnings = [begins]
+        for clock in range(SEED_CLOCKS):
+            beginnings.append(delayed(m, beginnings[-1], 1, f"begins_{clock}"))
+        began, draw_begun = beginnings[-1], delayed(m, draw_at, SEED_CLOCKS, "draw_begun")
         m.d.comb += [
             read_draw.addr.eq(Cat(draw_at, which_population)),
-            write_draw.addr.eq(Cat(Mux(began, draw_read, draw_at), which_population)),
+            write_draw.addr.eq(Cat(Mux(began, draw_begun, draw_at), which_population)),
             write_draw.data.eq(first_state),
             write_draw.en.eq(began),
             self.silence_draw.eq(xorshift32(silence_state)),
@@ -312,8 +325,10 @@ class Sequencer(wiring.Component):
         with m.If(draw_valid):
             m.d.sync += Array(self.draws[k] for k in range(N_DRAWS))[draw_read].eq(read_draw.data)
         salts = [self.beginning[f"salt{stream}"] for stream in (1, 2, 4, 3)]
-        salt = Array(salts)[draw_at]
-        m.d.sync += first_state.eq(seeded(sample.seed, salt))
+        salt, total = Signal(32), Signal(32)
+        m.d.sync += [salt.eq(Array(salts)[draw_at]), total.eq(sample.seed + salt)]
+        salt_before = delayed(m, salt, 1, "salt_before")
+        m.d.sync += first_state.eq(Mux(total == 0, salt_before, total))
 
         # --- modulators ------------------------------------------------------------------------------------
         m.submodules.value_memory = values = memory.Memory(
@@ -336,7 +351,8 @@ class Sequencer(wiring.Component):
             write_heard.addr.eq(Cat(parity, which_population)),
             write_heard.data.eq(self.n_spikes),
         ]
-        present = Array(level)[modulator.port]
+        present = Signal(S16)
+        m.d.sync += present.eq(Array(level)[modulator.port])
         # What is given waits in registers while the spikes that were heard are multiplied.
         with_value, gains, takes = Signal(S16), Signal(), Signal()
         m.d.sync += [
@@ -395,10 +411,10 @@ class Sequencer(wiring.Component):
         m.d.sync += self.idle.eq(0)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += token_ready.eq(1)
+                m.d.comb += token_ready.eq(~self.asked)
                 m.d.sync += self.idle.eq(~counts_wait & ~self.sample_i.valid)
                 m.d.sync += [at.eq(0), number.eq(0), stops.eq(0), quiet.eq(0), decided.eq(0)]
-                with m.If(self.sample_i.valid & self.loaded & (kind == TokenKind.BEGIN)):
+                with m.If(self.sample_i.valid & ~self.asked & self.loaded & (kind == TokenKind.BEGIN)):
                     m.d.sync += sample.eq(begin)
                     m.d.comb += self.source_begin.eq(1)
                     m.next = "NETWORK"
@@ -429,7 +445,11 @@ class Sequencer(wiring.Component):
                     m.d.comb += begins.eq(1)
                     m.d.sync += draw_at.eq(draw_at + 1)
                     with m.If(draw_at == N_DRAWS):
-                        m.next = "CLEAR_NEURONS"
+                        m.next = "CLEAR_DRAWN"
+            with m.State("CLEAR_DRAWN"):
+                m.d.comb += sweeps.eq(1)
+                with m.If(~Cat(beginnings).any()):
+                    m.next = "CLEAR_NEURONS"
             with m.State("CLEAR_NEURONS"):
                 m.d.comb += [self.sweep_clear.eq(1), sweeps.eq(1)]
                 m.d.sync += at.eq(
@@ -542,7 +562,7 @@ class Sequencer(wiring.Component):
             with m.State("ROWS"):
                 # Where nothing arrives and no timer is looked at, the walker would not find anything.
                 m.d.comb += self.walker_start.eq(
-                    Mux(finishing, by_end & projection.learns, ~self.silent | projection.timed)
+                    Mux(finishing, by_end & projection.learns, ~silent | projection.timed)
                 )
                 m.d.sync += to_go.eq(to_go - 1)
                 with m.If(to_go != 1):
@@ -612,7 +632,7 @@ class Sequencer(wiring.Component):
             with m.State("TICK_END"):
                 m.next = "TICK_COUNT"
             with m.State("TICK_COUNT"):
-                with m.If(~self.readout_busy & (~ended | ~self.source_busy)):
+                with m.If(~self.readout_busy):
                     m.d.comb += self.tick_done.eq(1)
                     m.d.sync += [
                         tick_counts.eq(1),

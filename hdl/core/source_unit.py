@@ -109,7 +109,7 @@ class SourceUnit(wiring.Component):
         # one that is number -1.
         width = (depth - 1).bit_length()
         begins = (1 << width) - 1
-        at, after = Signal(width, init=begins), Signal(width)
+        at, coming = Signal(width, init=begins), Signal(width)
         primed = Signal()
         filled = Signal(range(depth))
         pixel = layout_of(PIXEL_TOKEN)(self.token)
@@ -117,8 +117,8 @@ class SourceUnit(wiring.Component):
         start_phase = (reversed_bits(low) ^ (pixel.address >> 3) ^ (low << 2))[:8]
         place, phase = Signal(PLACE, reset_less=True), Signal(8, reset_less=True)
         steps = Signal()
-        m.d.comb += [read.addr.eq(after + 1), read_phase.addr.eq(after + 1), after.eq(at + steps)]
-        m.d.sync += at.eq(after)
+        m.d.comb += [read.addr.eq(Mux(steps, coming + 1, coming)), read_phase.addr.eq(read.addr)]
+        m.d.sync += [at.eq(Mux(steps, coming, at)), coming.eq(read.addr)]
         with m.If(steps):
             m.d.sync += [place.eq(read.data), phase.eq(read_phase.data)]
         m.d.comb += [
@@ -141,7 +141,8 @@ class SourceUnit(wiring.Component):
         second, last_mask = Signal(), Signal(SPIKE_WIDTH)
         m.d.comb += [table.read_address.eq(Cat(second, number)), read_draw.addr.eq(number)]
         salt = source.salt
-        total = (self.seed + salt)[:32]
+        total, salt_before = Signal(32), Signal(32)
+        m.d.sync += [total.eq(self.seed + salt), salt_before.eq(salt)]
         draw, group = Signal(32), Signal(2)
         drawn = Mux(group == 0, xorshift32(draw), draw)
         byte = drawn.word_select(group, 8)
@@ -199,9 +200,11 @@ class SourceUnit(wiring.Component):
                     m.d.sync += [slot.eq(self.slot), tick.eq(self.tick)]
                     m.next = "FETCH"
             with m.State("SALT"):
+                m.next = "SUM"
+            with m.State("SUM"):
                 m.next = "SEED"
             with m.State("SEED"):
-                m.d.comb += [write_draw.en.eq(1), write_draw.data.eq(Mux(total == 0, salt, total))]
+                m.d.comb += [write_draw.en.eq(1), write_draw.data.eq(Mux(total == 0, salt_before, total))]
                 m.d.sync += number.eq(number + 1)
                 m.next = "SALT"
                 with m.If(last_source):
@@ -260,6 +263,6 @@ class SourceUnit(wiring.Component):
                     m.d.sync += number.eq(number + 1)
                     m.next = "FETCH"
                     with m.If(last_source):
-                        m.d.sync += at.eq(begins)
+                        m.d.sync += [at.eq(begins), coming.eq(0)]
                         m.next = "IDLE"
         return m

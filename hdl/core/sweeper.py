@@ -8,7 +8,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.core.layouts import HostAccess, NeuronMemories, index, layout_of, trace_layout
-from erbium.hdl.core.micro_unit import STAGES, MicroUnit, NeuronPlace
+from erbium.hdl.core.micro_unit import STAGES, MicroUnit, NeuronPlace, ResetModes, WordTerms
 from erbium.hdl.core.noise_source import NoiseSource
 from erbium.hdl.core.window_memory import WindowMemory
 from erbium.hdl.fixed import delayed, total_of
@@ -121,6 +121,8 @@ class Sweeper(wiring.Component):
         hw, population = self.hardware, self.population
         units, parts = hw.units, hw.parts
         bits = (parts - 1).bit_length()
+        per_word = SPIKE_WIDTH // units
+        place_bits = (per_word - 1).bit_length()
         first_word = population.neuron_first
         first_part = (first_word << bits)[: self._part_width]
 
@@ -141,41 +143,54 @@ class Sweeper(wiring.Component):
 
         # --- who is where ----------------------------------------------------------------------------------
         # The part that is fetched, the one whose operations are under way, and the one that is written.
-        fetched, worked = Signal(16), Signal(16)
+        fetched, following = Signal(16), Signal(16)
         phase, operation = Signal(5), Signal(5)
         # A part is fetched in three phases, and its operations take one more than there are.
         last_phase = Signal(5, reset_less=True)
         m.d.sync += last_phase.eq(
             Mux(population.last_operation == 0, FETCH_PHASES - 1, population.last_operation + 1)
         )
-        fetched_word = (first_word + (fetched >> bits))[: len(memories.port_word)]
+        # All memories hang on these, so they are registers.
+        fetched_word, fetched_part = Signal.like(memories.port_word), Signal(self._part_width)
+        m.d.comb += following.eq(fetched)
+        m.d.sync += [
+            fetched.eq(following),
+            fetched_word.eq(first_word + (following >> bits)),
+            fetched_part.eq(first_part + following),
+        ]
         sub_fetched = fetched[:bits]
         last_fetched = fetched == population.part_last
         busy = Signal()
         clearing, clear_write = Signal(), Signal()
+        # Ports are cleared but where a value fills them.
+        filling = Signal(16)
         m.d.comb += [
             self.busy.eq(busy),
             memories.port_word.eq(fetched_word),
             memories.trace_word.eq(fetched_word),
-            memories.constant_word.eq(Mux(clear_write, fetched + 1, fetched) >> bits),
+            # Whether a neuron is silent is known three clocks later.
+            memories.constant_word.eq(Mux(clearing, fetched + 1, fetched) >> bits),
             memories.port_write_word.eq(fetched_word),
+            memories.port_write_data.eq(filling),
         ]
 
         # --- units -----------------------------------------------------------------------------------------
         load, valid, final = Signal(), Signal(), Signal()
         port0 = Signal(16 * hw.lanes, reset_less=True)
         sub = sub_fetched if bits else Const(0, 1)
-        mine0 = port0.word_select(sub, 16 * units)
-        mine1 = memories.port_data.word_select(sub, 16 * units)
+        # The units take their neurons a clock after `load`, which would not reach all of them in its own.
+        loaded, sub_loaded = delayed(m, load, 1, "loaded"), delayed(m, sub, 1, "sub_loaded", cleared=False)
+        mine0 = port0.word_select(sub_loaded, 16 * units)
+        mine1 = memories.port_data.word_select(sub_loaded, 16 * units)
         traces = self._traces(memories.trace_data)
         history_width = hw.window
         all_histories = Cat(*(traces[lane].history for lane in range(hw.lanes)))
-        # A clock after the neurons: those of the part before are still wanted.
-        history_loaded, loaded = Signal(history_width * units, reset_less=True), delayed(m, load, 1, "loaded")
-        sub_loaded = delayed(m, sub, 1, "sub_loaded", cleared=False)
-        with m.If(loaded):
-            m.d.sync += history_loaded.eq(all_histories.word_select(sub_loaded, history_width * units))
-        # Operations wait in a register on their way to all units, and are read as many clocks ahead. Those of a state
+        # Histories come another clock later: those of the part before are still wanted.
+        history_loaded = Signal(history_width * units, reset_less=True)
+        sub_histories = delayed(m, sub_loaded, 1, "sub_histories", cleared=False)
+        with m.If(delayed(m, loaded, 1, "histories_loaded")):
+            m.d.sync += history_loaded.eq(all_histories.word_select(sub_histories, history_width * units))
+        # Operations wait in a register on their way to all units, and are read two clocks ahead. Those of a state
         # that is kept leave it as it is.
         stored_code, code = (
             layout_of(OPERATION)(program.read_data),
@@ -192,43 +207,63 @@ class Sweeper(wiring.Component):
                 code.lower.eq(STATE_MIN),
                 code.upper.eq(STATE_MAX),
             ]
+        # What is the same for all neurons of a population is formed once.
+        resets, words = Signal(ResetModes(), reset_less=True), Signal(WordTerms(), reset_less=True)
+        m.d.sync += [resets[name].eq(value) for name, value in ResetModes.of(population, self.kept).items()]
+        m.d.sync += [words[name].eq(value) for name, value in WordTerms.of(population).items()]
+        unit_valid, unit_final = delayed(m, valid, 1, "unit_valid"), delayed(m, final, 1, "unit_final")
         unit_list = []
         for number in range(units):
             m.submodules[f"unit_{number}"] = unit = MicroUnit()
             unit_list.append(unit)
             m.d.comb += [
                 unit.population.eq(population),
-                unit.load.eq(load),
+                unit.load.eq(loaded),
                 unit.neuron.eq(stored[number]),
                 unit.port0.eq(mine0.word_select(number, 16)),
                 unit.port1.eq(mine1.word_select(number, 16)),
                 unit.noise.eq(noise.noise[number]),
                 unit.operation.eq(code),
-                unit.valid.eq(valid),
-                unit.final.eq(final),
+                unit.valid.eq(unit_valid),
+                unit.final.eq(unit_final),
                 unit.dither.eq(self.tick),
-                unit.kept.eq(self.kept),
+                unit.resets.eq(resets),
+                unit.words.eq(words),
                 unit.idle.eq(clearing),
             ]
-        # Stage 3: what the unit that is loaded next would overwrite.
-        third = delayed(m, valid & final, 2, "final")
-        done = delayed(m, third, STAGES - 2, "done")
-        written, histories = Signal(16), Signal(history_width * units, reset_less=True)
-        last_written, last_units = Signal(), Signal(units, reset_less=True)
+        # What is known of a part goes along with it: the next one may be only three clocks younger.
+        ends = [valid & final]
+        for clock in range(1 + STAGES):
+            ends.append(delayed(m, ends[-1], 1, f"final_{clock}"))
+        fifth, done = ends[5], ends[-1]
+        worked_part, worked = Signal(self._part_width), Signal(max(place_bits, bits, 1))
+        worked_last = Signal()
+        written_part = delayed(m, worked_part, 1 + STAGES, "written_part", cleared=False)
+        written = delayed(m, worked, 1 + STAGES, "written", cleared=False)
+        last_present = delayed(m, worked_last, 4, "last_present", cleared=False)
+        last_written = delayed(m, last_present, STAGES - 3, "last_written", cleared=False)
+        last_units = Signal(units, reset_less=True)
         m.d.sync += last_units.eq((2 << population.last_unit) - 1)
-        worked_before = delayed(m, worked, 1, "worked", cleared=False)
-        with m.If(third):
-            m.d.sync += [written.eq(worked_before), histories.eq(history_loaded)]
-            m.d.sync += last_written.eq(worked_before == population.part_last)
+        waiting_histories, histories = (
+            Signal(history_width * units, name=name, reset_less=True)
+            for name in ("waiting_histories", "histories")
+        )
+        with m.If(ends[3]):
+            m.d.sync += waiting_histories.eq(history_loaded)
+        with m.If(ends[-2]):
+            m.d.sync += histories.eq(waiting_histories)
         with m.If(clearing):
             m.d.sync += histories.eq(0)
 
-        there = Mux(last_written, last_units, (1 << units) - 1)[:units]
+        def those_there(last: Value) -> Value:
+            return Mux(last, last_units, (1 << units) - 1)[:units]
+
+        present, there = those_there(last_present), those_there(last_written)
         # Of a population whose spikes exclude each other, the first one that wants to spike does.
-        fifth, taken = delayed(m, third, 2, "fifth"), Signal()
+        taken = Signal()
         wants = Cat(*(unit.wants for unit in unit_list))
         for number, unit in enumerate(unit_list):
-            m.d.comb += unit.present.eq(there[number])
+            m.d.comb += unit.present.eq(present[number])
             m.d.comb += unit.blocked.eq(population.exclusive & (taken | wants[:number].any()))
         with m.If(self.start):
             m.d.sync += taken.eq(0)
@@ -239,17 +274,15 @@ class Sweeper(wiring.Component):
         spikes = Signal(units)
         m.d.comb += spikes.eq(Cat(*(unit.spike_o for unit in unit_list)))
         collected, spike_word = Signal(SPIKE_WIDTH), Signal(12)
-        per_word = SPIKE_WIDTH // units
-        place_bits = (per_word - 1).bit_length()
         place = written[:place_bits] if place_bits else Const(0, 1)
         with_new = collected | (spikes << (place * units))[:SPIKE_WIDTH]
         ends_word = last_written | (place == per_word - 1)
         some = Cat(*(unit.word_o.any() for unit in unit_list)) & there
-        written_word = (first_word + (written >> bits))[: len(memories.port_word)]
+        written_word = (written_part >> bits)[: len(memories.port_word)]
         written_places = Signal(self.place)
         m.d.comb += [
-            states.read_address.eq(first_part + fetched),
-            states.write_address.eq(first_part + Mux(clearing, fetched, written)),
+            states.read_address.eq(fetched_part),
+            states.write_address.eq(Mux(clearing, fetched_part, written_part)),
             states.write_data.eq(written_places),
             states.write_enable.eq(
                 Mux(done, -1, Mux(clear_write, Cat(~population.lasting, Const(0b11, 2)), 0))
@@ -259,25 +292,28 @@ class Sweeper(wiring.Component):
             self.spikes_address.eq(self.slot + population.spike_first + spike_word),
             self.spikes_data.eq(with_new),
             self.spikes_enable.eq(done & ends_word),
-            memories.trace_write_word.eq(Mux(clearing, fetched_word, written_word)),
             self.probe_valid.eq(done),
-            self.probe_part.eq(first_part + written),
+            self.probe_part.eq(written_part),
             self.probe_spikes.eq(spikes),
             self.probe_states.eq(
                 Cat(*(unit.neuron_o[f"x{state}"] for unit in unit_list for state in range(MAX_STATES)))
             ),
         ]
+        # Words and histories are written a clock later, long before a row looks at them.
         new_traces = self._traces(memories.trace_write_data)
         for lane in range(hw.lanes):
             unit = unit_list[lane % units]
             old = histories.word_select(lane % units, history_width)
             shifted = Cat(unit.spike_o, old)[:history_width]
-            m.d.comb += [
+            m.d.sync += [
                 new_traces[lane].word.eq(unit.word_o),
                 new_traces[lane].history.eq(shifted),
             ]
         write_sub = Mux(clearing, sub_fetched, written[:bits]) if bits else Const(0, 1)
-        m.d.comb += memories.trace_write.eq(Mux(clear_write | (done & self.form), 1 << write_sub, 0))
+        m.d.sync += [
+            memories.trace_write_word.eq(Mux(clearing, fetched_word, written_word)),
+            memories.trace_write.eq(Mux(clear_write | (done & self.form), 1 << write_sub, 0)),
+        ]
         with m.If(done):
             m.d.sync += [
                 collected.eq(Mux(ends_word, 0, with_new)),
@@ -307,7 +343,8 @@ class Sweeper(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += states.read_address.eq(self.state_word)
-                m.d.sync += [fetched.eq(0), phase.eq(0), operation.eq(0), spike_word.eq(0), collected.eq(0)]
+                m.d.comb += following.eq(0)
+                m.d.sync += [phase.eq(0), operation.eq(0), spike_word.eq(0), collected.eq(0)]
                 with m.If(self.start):
                     m.d.sync += [busy.eq(1), self.n_spikes.eq(0), more.eq(1)]
                     with m.If(self.form):
@@ -317,7 +354,7 @@ class Sweeper(wiring.Component):
                     m.d.sync += [busy.eq(1), self.any_word.eq(0)]
                     m.next = "CLEAR"
                 with m.Elif(self.fill):
-                    m.d.sync += busy.eq(1)
+                    m.d.sync += [busy.eq(1), filling.eq(self.fill_value)]
                     m.next = "FILL"
             with m.State("FETCH"):
                 self._fetch(m, phase, new_word, port0)
@@ -331,7 +368,7 @@ class Sweeper(wiring.Component):
             with m.State("WORK"):
                 m.d.comb += valid.eq(phase <= population.last_operation)
                 with m.If(valid):
-                    m.d.comb += next_operation.eq(Mux(final, 0, operation + 2))
+                    m.d.comb += next_operation.eq(Mux(final, 0, operation + 1))
                     m.d.sync += operation.eq(operation + 1)
                 with m.If(more):
                     self._fetch(m, phase, new_word, port0)
@@ -343,7 +380,7 @@ class Sweeper(wiring.Component):
                 with m.Elif(~noise.busy):
                     m.d.comb += load.eq(1)
             with m.State("WRITE"):
-                with m.If(done):
+                with m.If(done & last_written):
                     m.d.sync += busy.eq(0)
                     m.next = "IDLE"
             with m.State("CLEAR"):
@@ -356,7 +393,7 @@ class Sweeper(wiring.Component):
                     memories.port_write.eq(1),
                     memories.port_write_port.eq(1),
                 ]
-                m.d.sync += fetched.eq(fetched + 1)
+                m.d.comb += following.eq(fetched + 1)
                 m.next = "CLEAR"
                 with m.If(last_fetched):
                     m.d.sync += busy.eq(0)
@@ -365,21 +402,21 @@ class Sweeper(wiring.Component):
                 m.d.comb += [
                     memories.port_write.eq(1),
                     memories.port_write_port.eq(self.fill_port),
-                    memories.port_write_data.eq(self.fill_value),
                 ]
-                m.d.sync += fetched.eq(fetched + parts)
+                m.d.comb += following.eq(fetched + parts)
                 with m.If((fetched >> bits) == population.neuron_last):
-                    m.d.sync += busy.eq(0)
+                    m.d.sync += [busy.eq(0), filling.eq(0)]
                     m.next = "IDLE"
         with m.If(load):
             m.d.sync += [
                 phase.eq(0),
                 operation.eq(0),
                 worked.eq(fetched),
-                fetched.eq(fetched + 1),
+                worked_part.eq(fetched_part),
+                worked_last.eq(last_fetched),
                 more.eq(~last_fetched),
             ]
-            m.d.comb += next_operation.eq(1)
+            m.d.comb += following.eq(fetched + 1)
         return m
 
     def _fetch(self, m: Module, phase: Value, new_word: Value, port0: Signal) -> None:

@@ -37,7 +37,7 @@ class SynapseLane(wiring.Component):
     stage what happens
     ===== ================================================================================================
     2     blank-out; a fixed weight chooses a multiple of the amplitude; masks meet the history
-    3     a weight is scaled to what is sent; the first zone that is met chooses the heights; the word, or 1
+    3     any other weight is scaled to what is sent; the first zone that is met chooses the heights; the word, or 1
     4     it is shifted by each height; the port's sum takes what is sent
     5     causal and acausal term are added; the sum is written
     6     the presynaptic term is added: e
@@ -45,7 +45,7 @@ class SynapseLane(wiring.Component):
     8     the sum is shifted: the step
     9     the step is added to the weight; soft bounds look at the weight
     10    the new weight is clamped
-    11    it is written
+    11    it is written; is it another one
     ===== ================================================================================================
 
     Parameters
@@ -66,7 +66,7 @@ class SynapseLane(wiring.Component):
         Whether it sends; blank-out, at stage 2.
     fixed, scale, amplitude, triple
         Of the projection: constant during a row pass, as all that follow. `scale` has a bit for each width of a weight,
-        from 4 on; `triple` is three times the amplitude.
+        from 4 on, all 0 for fixed ones; `triple` is three times the amplitude.
     old : In(16, signed)
         The port's sum, at stage 4.
     heights : In(6 * 6), presynaptic : In(6), by_word : In(3)
@@ -88,11 +88,13 @@ class SynapseLane(wiring.Component):
     total : Out(16, signed)
         At stage 5.
     quiet : Out(1)
-        The random number leaves the synapse out, at stage 2.
+        The random number leaves the synapse out, at stage 3.
     some : Out(1)
         e is not 0, at stage 8.
-    after : Out(weight_width, signed), changed : Out(1)
+    after : Out(weight_width, signed)
         At stage 11.
+    changed : Out(1)
+        At stage 12.
 
     Notes
     -----
@@ -144,19 +146,25 @@ class SynapseLane(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        kept = Signal()
-        in_time = self.keep[8] | (mixed_byte(self.blank, self.constant) < self.keep[:8])
+        in_time = Signal(reset_less=True)
+        m.d.sync += in_time.eq(self.keep[8] | (mixed_byte(self.blank, self.constant) < self.keep[:8]))
         m.d.comb += self.quiet.eq(~in_time)
-        m.d.comb += kept.eq(self.mask & (in_time | ~self.transmit) & (~self.finish | self.word.any()))
+        # From stage 3 on.
+        mask, transmit = (
+            delayed(m, value, 1, name, cleared=False)
+            for value, name in ((self.mask, "mask"), (self.transmit, "transmit"))
+        )
+        has_word = delayed(m, ~self.finish | self.word.any(), 1, "has_word", cleared=False)
+        kept = Signal()
+        m.d.comb += kept.eq(mask & (in_time | ~transmit))
         self._send(m, kept)
-        self._learn(m, kept)
+        self._learn(m, kept & has_word)
         return m
 
     def _send(self, m: Module, kept: Value) -> None:
         # Stage 2: the size of a fixed weight, -3 ... 3, chooses a multiple of the amplitude that all lanes share.
         value, amplitude = self.weight[:3], self.amplitude
-        fixed = kept & self.fixed
-        sizes = [fixed & ((value == size) | (value == 8 - size)) for size in (1, 2, 3)]
+        sizes = [self.fixed & ((value == size) | (value == 8 - size)) for size in (1, 2, 3)]
         multiples = [Value.cast(each) for each in (amplitude, amplitude << 1, self.triple)]
         times = Signal(SENT_WIDTH, reset_less=True)
         chosen = [
@@ -164,9 +172,8 @@ class SynapseLane(wiring.Component):
             for size, multiple in zip(sizes, multiples, strict=True)
         ]
         m.d.sync += times.eq(joined(chosen))
-        below = delayed(m, fixed & value[2], 1, "below", cleared=False)
-        weight = Signal(Shape(self._weight_width, signed=True), reset_less=True)
-        m.d.sync += weight.eq(Mux(kept & ~self.fixed, self.weight, 0))
+        below = delayed(m, self.fixed & value[2], 1, "below", cleared=False)
+        weight = delayed(m, self.weight, 1, "weight", cleared=False)
         # Stage 3: the sign; all other weights become 8 bits. What is not sent is 0 on both ways.
         wide = extended(weight << 4, SENT_WIDTH + len(self.scale))
         scaled = joined(
@@ -174,8 +181,9 @@ class SynapseLane(wiring.Component):
             for number in range(len(self.scale))
         )
         added = Signal(Shape(SENT_WIDTH, signed=True), reset_less=True)
-        carry = delayed(m, below, 1, "carry", cleared=False)
-        m.d.sync += added.eq((times ^ below.replicate(SENT_WIDTH)) | scaled)
+        carry = delayed(m, kept & below, 1, "carry", cleared=False)
+        sent = (times ^ below.replicate(SENT_WIDTH)) | scaled
+        m.d.sync += added.eq(sent & kept.replicate(SENT_WIDTH))
         # Stage 4. An addend of 18 bits and a sum of 16: the exact sum has 19.
         m.d.sync += self.total.eq(saturated(sum_with_carry(self.old, added, carry), 16))
 
@@ -248,7 +256,7 @@ class SynapseLane(wiring.Component):
         full, empty = Signal(reset_less=True), Signal(reset_less=True)
         m.d.sync += [full.eq(old_8 >= self.soft_highest), empty.eq(old_8 <= self.soft_lowest)]
         old = delayed(m, old_8, 1, "old_weight_9", cleared=False).as_signed()
-        learns_9 = delayed(m, kept, 7, "kept", cleared=False) & self.learn
+        learns_9 = delayed(m, kept, 6, "kept", cleared=False) & self.learn
         steps = Signal()
         m.d.comb += steps.eq(learns_9 & ~(self.soft & Mux(step[-1], empty, full)))
         moved = Signal(Shape(bits + 1, signed=True), reset_less=True)
@@ -262,7 +270,8 @@ class SynapseLane(wiring.Component):
         ]
         new = Signal(Shape(width, signed=True))
         m.d.comb += new.eq(Mux(below, self.lowest, Mux(above, self.highest, moved)))
-        m.d.sync += [self.after.eq(new), self.changed.eq(new != old_10)]
+        old_11 = delayed(m, old_10, 1, "oldest_weight", cleared=False).as_signed()
+        m.d.sync += [self.after.eq(new), self.changed.eq(self.after != old_11)]
 
     def _step(self, m: Module, value: Signal, bits: int) -> Value:
         """Return a sum shifted by the rounding and saturated to so many bits.

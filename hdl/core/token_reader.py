@@ -43,7 +43,7 @@ class TokenReader(wiring.Component):
 
     Notes
     -----
-    A token per clock, but for the two clocks of ``BEGIN``; latency 0.
+    A token per clock, but for the two clocks of ``BEGIN``; latency one clock.
     """
 
     def __init__(self) -> None:
@@ -65,16 +65,25 @@ class TokenReader(wiring.Component):
         value = word.payload.word
         result = self.result_o
         begin = layout_of(BEGIN_TOKEN)(Cat(low, value))
+        # A token waits in a register, and a message has no further words until the core has taken its last one.
+        full, closes = Signal(), Signal()
+        free = ~full | token.ready
         m.d.comb += [
             halves.eq(~second & (value[: BEGIN_TOKEN.offsets["kind"][1].width] == TokenKind.BEGIN)),
-            token.payload.eq(Mux(second, Cat(low, value), value)),
-            token.valid.eq(word.valid & ~halves & ~result.valid),
-            word.ready.eq((halves | token.ready) & ~result.valid),
+            token.valid.eq(full),
+            word.ready.eq(Mux(halves, ~full, free) & ~(full & closes) & ~result.valid),
             taken.eq(word.valid & word.ready),
             self.outcome_i.ready.eq(1),
         ]
+        with m.If(token.ready):
+            m.d.sync += full.eq(0)
+            with m.If(full & closes):
+                m.d.sync += result.valid.eq(1)
         with m.If(taken):
-            m.d.sync += [second.eq(halves), low.eq(value), result.valid.eq(word.payload.last)]
+            m.d.sync += [second.eq(halves), low.eq(value), full.eq(~halves), closes.eq(word.payload.last)]
+            m.d.sync += token.payload.eq(Mux(second, Cat(low, value), value))
+            with m.If(halves & word.payload.last):
+                m.d.sync += result.valid.eq(1)
             with m.If(second):
                 m.d.sync += self.learning.eq(begin.learn)
         with m.If(self.outcome_i.valid):
