@@ -10,6 +10,7 @@ from amaranth.utils import bits_for
 
 from erbium.sw_model.description.machine import (
     PIECE_WIDTH,
+    PROJECTION,
     SPIKE_WIDTH,
     TABLE_WIDTH,
     CoreHardware,
@@ -26,6 +27,8 @@ def layout_of(record: Record) -> data.FlexibleLayout:
     }
     return data.FlexibleLayout(record.n_words * TABLE_WIDTH, fields)
 
+
+SLOT_FIELDS = ("port", "fixed", "keep", "width", "lowest", "highest", "weight")
 
 HEIGHT_LAYOUT = data.StructLayout({"zero": 1, "negative": 1, "shift": 4})
 
@@ -120,6 +123,14 @@ class NeuronMemories(Signature):
         )
 
 
+class SlotProjection(data.StructLayout):
+    """What lanes ask of the projection of a slot: fields of its record."""
+
+    def __init__(self) -> None:
+        fields = (field for _, field in PROJECTION.offsets.values() if field.name in SLOT_FIELDS)
+        super().__init__({field.name: Shape(field.width, signed=field.signed) for field in fields})
+
+
 class RowSlot(data.StructLayout):
     """A word of a synapse row on its way into the lanes.
 
@@ -135,6 +146,7 @@ class RowSlot(data.StructLayout):
     causal : an event of the row was pending; in a pass at the end of a sample: the row spiked in it
     age : ticks since the row's last spike, at most the window
     draw, blank : random numbers of the row, for plasticity and for blank-out
+    projection : that of the row; the next one may follow at once
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
@@ -152,6 +164,7 @@ class RowSlot(data.StructLayout):
                 "age": 6,
                 "draw": 32,
                 "blank": 32,
+                "projection": SlotProjection(),
             }
         )
 

@@ -26,7 +26,6 @@ from erbium.sw_model import constants
 from erbium.sw_model.description.machine import (
     HEIGHT_NAMES,
     POPULATION,
-    PROJECTION,
     CoreHardware,
     RuleKind,
     Window,
@@ -39,9 +38,6 @@ SENT = 5
 
 SWEEP_DELAY = 2
 """Clocks from the end of `sending` until the memories may belong to the sweep."""
-
-START_DELAY = 4
-"""Clocks from the start of a projection until the lanes take what they need of it: all older words have been sent."""
 
 GROUP_LANES = 8
 """Lanes that share the registers which tell them what they have in common."""
@@ -63,9 +59,6 @@ class RowLanes(wiring.Component):
     -------
     population : In(record)
         Constant while busy.
-    projection : In(record), start : In(1)
-        A projection begins: constant for the five clocks after `start`. Its first slot comes 8 clocks after `start` at
-        the earliest, and the last one of the projection before is two clocks older than `start` at least.
     reversed : In(1)
         The factor g is -1.
     finish : In(1)
@@ -93,8 +86,6 @@ class RowLanes(wiring.Component):
         super().__init__(
             {
                 "population": In(layout_of(POPULATION)),
-                "projection": In(layout_of(PROJECTION)),
-                "start": In(1),
                 "reversed": In(1),
                 "finish": In(1),
                 "slot_valid": In(1),
@@ -115,10 +106,6 @@ class RowLanes(wiring.Component):
         m = Module()
         memories = self.memories
         hw, population = self.hardware, self.population
-        # Words of the projection before are still under way when the next one is known.
-        projection = Signal(layout_of(PROJECTION), reset_less=True)
-        with m.If(delayed(m, self.start, START_DELAY, "start")):
-            m.d.sync += projection.eq(self.projection)
         lanes, width = hw.lanes, hw.weight_width
         # Slots of all stages, each field only as far as something reads it.
         slots, valids = [self.slot], [self.slot_valid]
@@ -200,7 +187,8 @@ class RowLanes(wiring.Component):
         )
         read_port, write_port = ports.read_port(), ports.write_port()
         port_address = [
-            Cat(projection.port, (first + slots[stage].word)[: index(hw.neuron_words)]) for stage in (2, 5)
+            Cat(slots[stage].projection.port, (first + slots[stage].word)[: index(hw.neuron_words)])
+            for stage in (2, 5)
         ]
         m.d.comb += [
             read_port.addr.eq(Mux(self.sweeping, Cat(memories.port, memories.port_word), port_address[0])),
@@ -214,29 +202,25 @@ class RowLanes(wiring.Component):
         m.d.comb += rounding_mask.eq((1 << population.rounding) - 1)
         tail = Signal(lanes, reset_less=True)
         m.d.sync += tail.eq((2 << population.last_lane) - 1)
+
         # Bounds of weights are within the width of the lanes: other projections do not fit.
-        bounds = [projection[name][:width].as_signed() for name in ("lowest", "highest")]
-        low, high = (
-            [
-                Signal(bound.shape(), name=f"{name}_{number}", reset_less=True, attrs=attrs)
-                for number in groups
-            ]
-            for bound, name in zip(bounds, ("low", "high"), strict=True)
-        )
-        with m.If(valids[6]):
-            m.d.sync += [copy.eq(bounds[0]) for copy in low]
-            m.d.sync += [copy.eq(bounds[1]) for copy in high]
-        bound = delayed(m, Mux(slots[1].causal, bounds[1], bounds[0]), 1, "bound", cleared=False).as_signed()
+        def bounds(stage: int) -> list[Value]:
+            return [slots[stage].projection[name][:width].as_signed() for name in ("lowest", "highest")]
+
+        lowest, highest = bounds(1)
+        bound = delayed(m, Mux(slots[1].causal, highest, lowest), 1, "bound", cleared=False).as_signed()
+        low, high = (copied(each, name) for each, name in zip(bounds(9), ("low", "high"), strict=True))
+        weight_1, scaled = slots[1].projection.weight, slots[2].projection
         codes, by_words = self._heights(slots[2])
         shared = {
             "heights": copied(Cat(*codes[:6]), "heights"),
             "presynaptic": copied(codes[6], "presynaptic"),
             "by_word": copied(by_words, "by_word"),
-            "fixed": copied(projection.fixed, "fixed"),
-            "amplitude": copied(projection.weight, "amplitude"),
-            "triple": copied((projection.weight << 1) + projection.weight, "triple"),
+            "fixed": copied(slots[1].projection.fixed, "fixed"),
+            "amplitude": copied(weight_1, "amplitude"),
+            "triple": copied((weight_1 << 1) + weight_1, "triple"),
             "scale": copied(
-                Cat(~projection.fixed & (projection.width == each + 4) for each in range(scalings(width))),
+                Cat(~scaled.fixed & (scaled.width == each + 4) for each in range(scalings(width))),
                 "scale",
             ),
             "coarse": copied(Cat(population.rounding[2:] == each for each in range(N_COARSE)), "coarse"),
@@ -251,7 +235,7 @@ class RowLanes(wiring.Component):
         blank, keep = Signal(32, reset_less=True), Signal(9, reset_less=True)
         m.d.sync += [
             blank.eq(Mux(self.sweeping, memories.draw, slots[1].blank)),
-            keep.eq(Mux(self.sweeping, memories.keep, projection.keep)),
+            keep.eq(Mux(self.sweeping, memories.keep, slots[1].projection.keep)),
         ]
         # Where steps are taken from the weight (eRBP), -((e + r) >> R) is (-e + 2^R - 1 - r) >> R.
         random = Signal(16, reset_less=True)
@@ -260,14 +244,16 @@ class RowLanes(wiring.Component):
         edge = Shape(width + 1, signed=True)
         soft_lowest, soft_highest = Signal(edge, reset_less=True), Signal(edge, reset_less=True)
         room = slots[7].draw[25:]
-        m.d.sync += [soft_lowest.eq(low[0] + room), soft_highest.eq(high[0] - room)]
+        soft_bounds = bounds(7)
+        m.d.sync += [soft_lowest.eq(soft_bounds[0] + room), soft_highest.eq(soft_bounds[1] - room)]
 
         # --- lanes -----------------------------------------------------------------------------------------
         # A port that is still under way: of the slot before (stage 5 to 4), and of the two before that. All lanes are
         # told by registers, so this looks at the slots a clock before.
         def same(older: int, younger: int, name: str) -> list[Signal]:
-            met = slots[older - 1].word == slots[younger - 1].word
-            return copied(valids[older - 1] & slots[older - 1].transmit & met, name)
+            before, after = slots[older - 1], slots[younger - 1]
+            met = (before.word == after.word) & (before.projection.port == after.projection.port)
+            return copied(valids[older - 1] & before.transmit & met, name)
 
         totals: list[Value] = []
         afters: list[Value] = []
@@ -318,7 +304,7 @@ class RowLanes(wiring.Component):
             weights.write_data.eq(Cat(afters)),
             weights.write_enable.eq(valids[LEARNED] & slots[LEARNED].learn & slots[LEARNED].mask.any()),
         ]
-        self._count(m, slots, valids, projection.fixed, some, changed)
+        self._count(m, slots, valids, slots[2].projection.fixed, some, changed)
         return m
 
     def _zones(self, m: Module, slot: data.View) -> Value:

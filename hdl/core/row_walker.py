@@ -5,7 +5,17 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.core.layouts import TIMERS, HostAccess, RowSlot, Timer, index, lane_mask_layout, layout_of
+from erbium.hdl.core.layouts import (
+    SLOT_FIELDS,
+    TIMERS,
+    HostAccess,
+    RowSlot,
+    SlotProjection,
+    Timer,
+    index,
+    lane_mask_layout,
+    layout_of,
+)
 from erbium.hdl.core.window_memory import WindowMemory
 from erbium.hdl.fixed import joined, total_of
 from erbium.hdl.marks import COLLISION_FREE
@@ -50,8 +60,11 @@ class RowWalker(wiring.Component):
     -------
     start : In(1)
     busy : Out(1)
+        Words of spikes are looked through. Afterwards the next projection can start.
+    moving : Out(1)
+        Rows that were found are on their way out, with what is to be known of their projection.
     population, projection : In(record)
-        Constant while busy.
+        The former is constant while busy or moving, the latter while busy.
     spikes : In
         Word of the spike memory at which the spikes begin.
     silent : In(1)
@@ -87,6 +100,7 @@ class RowWalker(wiring.Component):
             {
                 "start": In(1),
                 "busy": Out(1),
+                "moving": Out(1),
                 "population": In(layout_of(POPULATION)),
                 "projection": In(layout_of(PROJECTION)),
                 "spikes": In(address),
@@ -182,7 +196,17 @@ class RowWalker(wiring.Component):
         row_in_word = Signal(4)
         row = {
             name: Signal(width, name=f"row_{name}")
-            for name, width in (("transmit", 1), ("causal", 1), ("pending", 1), ("tick", 5), ("again", 1))
+            for name, width in (
+                ("transmit", 1),
+                ("causal", 1),
+                ("pending", 1),
+                ("tick", 5),
+                ("again", 1),
+                ("headed", 1),
+                ("learn", 1),
+                ("blanks", 1),
+                ("projection", SlotProjection()),
+            )
         }
         age = Mux(row["transmit"] & row["pending"], (self.tick - row["tick"]) & low_mask, window)
         row_base, row_number = Signal.like(base), Signal.like(first_row)
@@ -249,6 +273,10 @@ class RowWalker(wiring.Component):
                         spikes.eq(rest_spikes),
                         # The spike of a row that has just expired reads weights that are being written.
                         row["again"].eq(~expires_now & (had & one).any()),
+                        row["headed"].eq(projection.headed),
+                        row["learn"].eq(self.learns & projection.learns),
+                        row["blanks"].eq(projection.keep[:8] != 0),
+                        *(row["projection"][name].eq(projection[name]) for name in SLOT_FIELDS),
                     ]
                     # Nothing is left if that was the only row, and it does not both expire and spike.
                     with m.If(~(_several(both) | (spikes & expiries).any())):
@@ -272,39 +300,42 @@ class RowWalker(wiring.Component):
         with m.If(held):
             m.d.sync += [hold.eq(hold - 1), held.eq(hold != 1)]
         free = ~going | last_left
-        ready = row_valid & (fetched | ~projection.headed) & ~(row["again"] & held)
+        ready = row_valid & (fetched | ~row["headed"]) & ~(row["again"] & held)
         m.d.sync += fetched.eq(row_valid & ~row_taken)
         m.d.comb += row_taken.eq(free & ready)
 
         drawn, blanked = xorshift32(self.plasticity), xorshift32(self.blank)
-        learns = self.learns & projection.learns
-        blanks = projection.keep[:8] != 0
         with m.If(self.load):
             m.d.sync += [self.plasticity.eq(self.seed_plasticity), self.blank.eq(self.seed_blank)]
         with m.Elif(row_taken):
-            with m.If(learns):
+            with m.If(row["learn"]):
                 m.d.sync += self.plasticity.eq(drawn)
-            with m.If(blanks & row["transmit"]):
+            with m.If(row["blanks"] & row["transmit"]):
                 m.d.sync += self.blank.eq(blanked)
         dense = total_of([Mux(row_in_word[bit], n_words << bit, 0) for bit in range(4)])
         begin, entry = Signal.like(base), Signal(16)
         current = {
             name: Signal(width, name=f"now_{name}")
-            for name, width in (("transmit", 1), ("causal", 1), ("age", 6))
+            for name, width in (
+                ("transmit", 1),
+                ("causal", 1),
+                ("age", 6),
+                ("headed", 1),
+                ("learn", 1),
+                ("projection", SlotProjection()),
+            )
         }
         opening = Signal()
         m.d.sync += opening.eq(row_taken)
         with m.If(row_taken):
-            further = Mux(projection.headed, head.last, population.neuron_last)
+            further = Mux(row["headed"], head.last, population.neuron_last)
             m.d.sync += [
                 going.eq(1),
                 left.eq(further),
                 last_left.eq(further == 0),
-                begin.eq(Mux(projection.headed, head.first_word, row_base + dense)),
+                begin.eq(Mux(row["headed"], head.first_word, row_base + dense)),
                 entry.eq(head.first_entry),
-                current["transmit"].eq(row["transmit"]),
-                current["causal"].eq(row["causal"]),
-                current["age"].eq(age),
+                *(signal.eq(age if name == "age" else row[name]) for name, signal in current.items()),
             ]
             with m.If(~row["transmit"]):
                 m.d.sync += [hold.eq(self._learn_latency + 1), held.eq(1)]
@@ -337,8 +368,8 @@ class RowWalker(wiring.Component):
         found_entry = lane_mask_layout(hw)(entries.read_data)
         tail = ((2 << population.last_lane) - 1)[: hw.lanes]
         full = Const((1 << hw.lanes) - 1, hw.lanes)
-        m.d.comb += stored.eq(Mux(projection.headed, found_entry.word, dense_word))
-        mask = Mux(projection.headed, found_entry.mask, Mux(dense_word == population.neuron_last, tail, full))
+        m.d.comb += stored.eq(Mux(staged["headed"], found_entry.word, dense_word))
+        mask = Mux(staged["headed"], found_entry.mask, Mux(dense_word == population.neuron_last, tail, full))
         slot = self.slot
         # The words of a row follow each other, so the one before is in the slot: it has weights of its own, or none.
         m.d.comb += placed.eq(place + (moving & slot.mask.any()))
@@ -352,10 +383,9 @@ class RowWalker(wiring.Component):
             slot.first.eq(first),
             slot.last.eq(last),
             slot.mask.eq(mask),
-            slot.learn.eq(learns),
-            *(slot[name].eq(signal) for name, signal in staged.items()),
+            *(slot[name].eq(signal) for name, signal in staged.items() if name != "headed"),
             slot.draw.eq(draws[0]),
             slot.blank.eq(draws[1]),
         ]
-        m.d.comb += self.busy.eq(~idle | row_valid | going | valid | self.slot_valid)
+        m.d.comb += [self.busy.eq(~idle), self.moving.eq(row_valid | going | valid | self.slot_valid)]
         return m

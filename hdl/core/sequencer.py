@@ -121,6 +121,7 @@ class Sequencer(wiring.Component):
                 "walker_start": Out(1),
                 "walker_clear": Out(1),
                 "walker_busy": In(1),
+                "walker_moving": In(1),
                 "spikes": Out(address),
                 "silent": Out(1),
                 "learns": Out(1),
@@ -567,11 +568,9 @@ class Sequencer(wiring.Component):
                 m.d.sync += to_go.eq(to_go - 1)
                 with m.If(to_go != 1):
                     m.d.sync += fetch(PROJECTION)
-                m.next = "ROWS_BEGIN"
-            with m.State("ROWS_BEGIN"):
                 m.next = "ROWS_WAIT"
             with m.State("ROWS_WAIT"):
-                # The walker is empty, and what the lanes need of this projection they have taken.
+                # Rows that were found know of their projection what they need.
                 with m.If(~self.walker_busy & ~fetching):
                     m.d.sync += projection.eq(coming)
                     m.next = "ROWS"
@@ -579,9 +578,9 @@ class Sequencer(wiring.Component):
                         m.next = "EMPTY"
             with m.State("EMPTY"):
                 with m.If(finishing):
-                    with m.If(~self.lanes_busy):
+                    with m.If(~self.walker_moving & ~self.lanes_busy):
                         m.next = "FINISH"
-                with m.Elif(~self.lanes_sending & ~drawn_soon):
+                with m.Elif(~self.walker_moving & ~self.lanes_sending & ~drawn_soon):
                     m.next = "SWEEP"
             with m.State("SWEEP"):
                 m.d.comb += [sweeps.eq(1), self.sweep_start.eq(1), looks.eq(1)]
