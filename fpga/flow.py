@@ -46,7 +46,7 @@ _FEW_CONTROL_SETS = (
 """The eight flip-flops of a tile share two resets and two enables. Yosys finds hundreds of resets for a few flip-flops
 each in clamped values: that takes neurons apart, and costs more time on the way than the logic would."""
 
-LOGIC_SHARE = 0.48
+LOGIC_SHARE = 0.4
 """Share of a clock that a chain of look-up tables may take where a synthesis is to save them. Their way to each other
 takes the rest: abc9 counts 0.3 ns for each, and a full FPGA three times as much."""
 

@@ -20,7 +20,7 @@ from erbium.sw_model.description.codec import digest
 from erbium.sw_model.description.connect import Dense, Uniform
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.description.machine import CoreHardware, Record
-from erbium.sw_model.description.parts import Population, Projection, Source
+from erbium.sw_model.description.parts import Constant, Population, Projection, Source
 from erbium.sw_model.graph_model.drive import Drive
 from erbium.sw_model.programs import DescriptionError, lif
 from erbium.sw_model.rules import HistoryRule
@@ -123,6 +123,46 @@ def test_lanes_and_units_change_no_integer(lanes, units):
     same()
     digits = chain(preset("erbp-digits").network)
     compare(digits, chip, layered_samples(digits, 1))
+
+
+def clocks_of_a_tick(rtl, sizes, n_inputs, n_projections, spiking):
+    """Count the clocks of a tick in which no neuron spikes, of neurons that do two operations.
+
+    A pixel of each projection never spikes; a source with one synapse for each neuron does in every tick if `spiking`.
+    """
+    names = [f"population{number}" for number in range(len(sizes))]
+    projections = [
+        Projection("pixels", name, Dense(8, Uniform(9)), name=f"{name}_{number}")
+        for name in names
+        for number in range(n_projections)
+    ]
+    if spiking:
+        projections += [Projection("bias", name, Dense(8, Uniform(1))) for name in names]
+    taken = []
+    for n_ticks in (10, 30):
+        graph = Graph(
+            "quiet",
+            (Source("pixels", n_inputs), *([Source("bias", 1, Constant())] if spiking else [])),
+            tuple(Population(name, size, lif()) for name, size in zip(names, sizes, strict=True)),
+            tuple(projections),
+            n_ticks=n_ticks,
+        )
+        rtl.load_graph(graph)
+        rtl.sample(np.zeros(n_inputs, dtype=np.uint8), seed=1)
+        taken.append(rtl.clocks)
+    return (taken[1] - taken[0]) / 20
+
+
+@pytest.mark.parametrize("n_inputs", [16, 40])
+@pytest.mark.parametrize(("sizes", "n_projections"), [((4,), 1), ((8,), 2), ((4, 6), 1), ((9, 4, 5), 3)])
+@pytest.mark.parametrize("spiking", [False, True])
+def test_a_tick_takes_what_its_parts_say(rtl, sizes, n_projections, n_inputs, spiking):
+    # Two lanes and one unit: a part of a sweep is one neuron, of two operations; a word of synapses is two.
+    sweeps = sum(13 + 3 * size for size in sizes)
+    silent_rows = 4 + -(-n_inputs // 16)
+    one_row = [11 + -(-size // 2) if spiking else 0 for size in sizes]
+    expected = 3 + sweeps + len(sizes) * n_projections * silent_rows + sum(one_row)
+    assert clocks_of_a_tick(rtl, sizes, n_inputs, n_projections, spiking) == expected
 
 
 @pytest.mark.parametrize("name", ["NETWORK", "POPULATION", "PROJECTION", "BEGINNING", "SOURCE", "OPERATION"])

@@ -740,7 +740,7 @@ MUTANTS = [
     Mutant(
         "core-sum-three-slots-under-way",
         "core.row_lanes",
-        "Mux(from_6, total_6, read)",
+        "Mux(from_6[mine], total_6, read)",
         "read",
         "CoreEngine",
         "passes",
@@ -758,7 +758,7 @@ MUTANTS = [
     Mutant(
         "core-spike-before-its-expiry",
         "core.row_walker",
-        ' & ~(row["again"] & (hold != 0))',
+        ' & ~(row["again"] & held)',
         "",
         "CoreEngine",
         "machine-8-2",

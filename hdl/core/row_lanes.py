@@ -197,7 +197,8 @@ class RowLanes(wiring.Component):
         ]
 
         # --- what the rows share ---------------------------------------------------------------------------
-        zones = self._zones(m, slots[1])
+        # What takes more than a level of logic is in a register before it goes to the groups.
+        zones = self._zones(m, slots[0])
         rounding_mask = Signal(16)
         m.d.comb += rounding_mask.eq((1 << population.rounding) - 1)
         tail = Signal(lanes, reset_less=True)
@@ -208,17 +209,29 @@ class RowLanes(wiring.Component):
             return [slots[stage].projection[name][:width].as_signed() for name in ("lowest", "highest")]
 
         lowest, highest = bounds(1)
-        bound = delayed(m, Mux(slots[1].causal, highest, lowest), 1, "bound", cleared=False).as_signed()
         low, high = (copied(each, name) for each, name in zip(bounds(9), ("low", "high"), strict=True))
-        weight_1, scaled = slots[1].projection.weight, slots[2].projection
-        codes, by_words = self._heights(slots[2])
+        codes, by_words = self._heights(slots[1])
+        codes = [delayed(m, each, 1, f"code_{number}", cleared=False) for number, each in enumerate(codes)]
+        amplitude = slots[0].projection.weight
+        triple = delayed(m, (amplitude << 1) + amplitude, 1, "triple_before", cleared=False)
+        scaled = slots[2].projection
+        # The sweep asks which neurons are silent in a sample, the rows which synapses.
+        blank = copied(Mux(self.sweeping, memories.draw, slots[1].blank), "blank")
+        keep = copied(Mux(self.sweeping, memories.keep, slots[1].projection.keep), "keep")
+        # Where steps are taken from the weight (eRBP), -((e + r) >> R) is (-e + 2^R - 1 - r) >> R.
+        random = (slots[6].draw[:16] ^ self._negative().replicate(16)) & rounding_mask
+        # With soft bounds a step is dropped from these weights on.
+        room, (soft_low, soft_high) = slots[6].draw[25:], bounds(6)
+        edge = Shape(width + 1, signed=True)
+        soft_lowest, soft_highest = (Signal(edge, name=f"soft_{name}") for name in ("low", "high"))
+        m.d.sync += [soft_lowest.eq(soft_low + room), soft_highest.eq(soft_high - room)]
         shared = {
             "heights": copied(Cat(*codes[:6]), "heights"),
             "presynaptic": copied(codes[6], "presynaptic"),
             "by_word": copied(by_words, "by_word"),
             "fixed": copied(slots[1].projection.fixed, "fixed"),
-            "amplitude": copied(weight_1, "amplitude"),
-            "triple": copied((weight_1 << 1) + weight_1, "triple"),
+            "amplitude": copied(slots[1].projection.weight, "amplitude"),
+            "triple": copied(triple, "triple"),
             "scale": copied(
                 Cat(~scaled.fixed & (scaled.width == each + 4) for each in range(scalings(width))),
                 "scale",
@@ -230,30 +243,23 @@ class RowLanes(wiring.Component):
             "soft": copied(population.soft, "soft"),
             "lowest": low,
             "highest": high,
+            "zones": copied(zones, "zones"),
+            "keep": keep,
+            "blank": blank,
+            "bound": copied(Mux(slots[1].causal, highest, lowest), "bound"),
+            "random": copied(random, "random"),
+            "soft_lowest": copied(soft_lowest, "soft_lowest"),
+            "soft_highest": copied(soft_highest, "soft_highest"),
         }
-        # The sweep asks which neurons are silent in a sample, the rows which synapses.
-        blank, keep = Signal(32, reset_less=True), Signal(9, reset_less=True)
-        m.d.sync += [
-            blank.eq(Mux(self.sweeping, memories.draw, slots[1].blank)),
-            keep.eq(Mux(self.sweeping, memories.keep, slots[1].projection.keep)),
-        ]
-        # Where steps are taken from the weight (eRBP), -((e + r) >> R) is (-e + 2^R - 1 - r) >> R.
-        random = Signal(16, reset_less=True)
-        m.d.sync += random.eq((slots[6].draw[:16] ^ self._negative().replicate(16)) & rounding_mask)
-        # With soft bounds a step is dropped from these weights on.
-        edge = Shape(width + 1, signed=True)
-        soft_lowest, soft_highest = Signal(edge, reset_less=True), Signal(edge, reset_less=True)
-        room = slots[7].draw[25:]
-        soft_bounds = bounds(7)
-        m.d.sync += [soft_lowest.eq(soft_bounds[0] + room), soft_highest.eq(soft_bounds[1] - room)]
 
         # --- lanes -----------------------------------------------------------------------------------------
         # A port that is still under way: of the slot before (stage 5 to 4), and of the two before that. All lanes are
-        # told by registers, so this looks at the slots a clock before.
+        # told by registers of their groups, so this looks at the slots two clocks before.
         def same(older: int, younger: int, name: str) -> list[Signal]:
-            before, after = slots[older - 1], slots[younger - 1]
+            before, after = slots[older - 2], slots[younger - 2]
             met = (before.word == after.word) & (before.projection.port == after.projection.port)
-            return copied(valids[older - 1] & before.transmit & met, name)
+            met &= valids[older - 2] & before.transmit
+            return copied(delayed(m, met, 1, f"{name}_before"), name)
 
         totals: list[Value] = []
         afters: list[Value] = []
@@ -272,17 +278,10 @@ class RowLanes(wiring.Component):
                 unit.history.eq(trace[lane].history),
                 unit.constant.eq(constant[lane]),
                 unit.mask.eq(slots[2].mask[lane]),
-                unit.zones.eq(zones),
-                unit.keep.eq(keep),
-                unit.blank.eq(blank),
                 memories.quiet[lane].eq(unit.quiet),
                 unit.transmit.eq(slots[2].transmit),
                 unit.old.eq(Mux(from_next[mine], unit.total, old.as_signed())),
-                unit.bound.eq(bound),
                 unit.learn.eq(slots[9].learn),
-                unit.random.eq(random),
-                unit.soft_lowest.eq(soft_lowest),
-                unit.soft_highest.eq(soft_highest),
                 some[lane].eq(unit.some & (~slots[8].last_word | tail[lane])),
                 changed[lane].eq(unit.changed),
             ]
@@ -290,16 +289,16 @@ class RowLanes(wiring.Component):
             totals.append(unit.total)
             afters.append(unit.after)
 
+        # What the sweep writes comes a clock later.
+        clears = delayed(m, memories.port_write, 1, "clears")
+        cleared = delayed(
+            m, Cat(memories.port_write_port, memories.port_write_word), 1, "cleared", cleared=False
+        )
+        filling = delayed(m, memories.port_write_data, 1, "filling", cleared=False)
         m.d.comb += [
-            write_port.addr.eq(
-                Mux(
-                    self.sweeping,
-                    Cat(memories.port_write_port, memories.port_write_word),
-                    port_address[1],
-                )
-            ),
-            write_port.data.eq(Mux(self.sweeping, memories.port_write_data.replicate(lanes), Cat(totals))),
-            write_port.en.eq(Mux(self.sweeping, memories.port_write, valids[5] & slots[5].transmit)),
+            write_port.addr.eq(Mux(self.sweeping, cleared, port_address[1])),
+            write_port.data.eq(Mux(self.sweeping, filling.replicate(lanes), Cat(totals))),
+            write_port.en.eq(Mux(self.sweeping, clears, valids[5] & slots[5].transmit)),
             weights.write_address.eq(slots[LEARNED].weights),
             weights.write_data.eq(Cat(afters)),
             weights.write_enable.eq(valids[LEARNED] & slots[LEARNED].learn & slots[LEARNED].mask.any()),
@@ -308,7 +307,7 @@ class RowLanes(wiring.Component):
         return m
 
     def _zones(self, m: Module, slot: data.View) -> Value:
-        """Return the masks of :class:`SynapseLane` for a slot at stage 1: they are there at stage 2.
+        """Return the masks of :class:`SynapseLane` for a slot at stage 0: they are there at stage 1.
 
         Bit j of a history is j + 1 ticks old. After the row's spike, ``age - 1 - j`` ticks later, it is causal; before
         the present event, by j ticks, acausal.
@@ -338,7 +337,7 @@ class RowLanes(wiring.Component):
         return self.population.rule == RuleKind.ERBP
 
     def _heights(self, slot: data.View) -> tuple[list[Value], Value]:
-        """Return the codes of the heights for a slot at stage 2, and which are times the word.
+        """Return the codes of the heights for a slot at stage 1, and which are times the word.
 
         A pass at the end has a single term, in place of the presynaptic one: the way to a bound, shifted.
         """

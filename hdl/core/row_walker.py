@@ -174,6 +174,7 @@ class RowWalker(wiring.Component):
         # --- one row after the other ---------------------------------------------------------------------
         spikes, expiries = Signal(SPIKE_WIDTH), Signal(SPIKE_WIDTH)
         was, had = Signal(TIMERS), Signal(SPIKE_WIDTH)
+        was_last = Signal()
         base = Signal(index(hw.weight_words))
         first_row = Signal(16)
         # Of the word whose rows are on; the others are already those of the next word.
@@ -239,7 +240,7 @@ class RowWalker(wiring.Component):
             with m.State("TAKE"):
                 m.d.comb += [after.eq(word + 2), advances.eq(1), write.en.eq(timed)]
                 m.d.sync += [word.eq(word + 1), spikes.eq(spiked), expiries.eq(expires), had.eq(expires)]
-                m.d.sync += was.eq(timers_here)
+                m.d.sync += [was.eq(timers_here), was_last.eq(word == projection.spike_last)]
                 for k in range(SPIKE_WIDTH):
                     m.d.sync += was[k].pending.eq(timers_here[k].pending & ~expired[k])
                 m.d.sync += [
@@ -281,7 +282,7 @@ class RowWalker(wiring.Component):
                     # Nothing is left if that was the only row, and it does not both expire and spike.
                     with m.If(~(_several(both) | (spikes & expiries).any())):
                         m.next = "TAKE"
-                        with m.If(word == projection.spike_last + 1):
+                        with m.If(was_last):
                             m.next = "IDLE"
 
         # --- words of a row ------------------------------------------------------------------------------

@@ -177,7 +177,8 @@ class Sequencer(wiring.Component):
 
         # --- records ---------------------------------------------------------------------------------------
         at = Signal(index(hw.table_words))
-        left, fetching = Signal(4), Signal()
+        left, requested, fetching = Signal(4), Signal(), Signal()
+        fetches = requested | fetching
         records: Sequence[tuple[Record, Value]] = (
             (NETWORK, network),
             (POPULATION, coming_population),
@@ -189,10 +190,12 @@ class Sequencer(wiring.Component):
         m.d.comb += table.read_address.eq(at)
 
         def fetch(record: Record) -> list[object]:
-            """Return what begins to read a record at the present place of the table: a clock for each word."""
+            """Return what begins to read a record at the present place of the table: a clock for each word, and one."""
             number = [each is record for each, _ in records].index(True)
-            return [fetching.eq(1), which.eq(number), left.eq(record.n_words), at.eq(at + 1)]
+            return [requested.eq(1), which.eq(number), left.eq(record.n_words)]
 
+        with m.If(requested):
+            m.d.sync += [requested.eq(0), fetching.eq(1), at.eq(at + 1)]
         with m.If(fetching):
             with m.Switch(which):
                 for number, (record, target) in enumerate(records):
@@ -208,17 +211,20 @@ class Sequencer(wiring.Component):
                 m.d.sync += at.eq(at + 1)
 
         # --- the next population ---------------------------------------------------------------------------
-        # It is read from the place of the table that is given along with `looks`; its first projection, too, unless
-        # modulators lie between.
+        # It is read a clock after `looks`, from the present place of the table, or with `rewinds` from the first
+        # population on; its first projection, too, unless modulators lie between.
         finishing, looks, is_ready, taken = Signal(), Signal(), Signal(), Signal()
+        looks_now, rewinds = delayed(m, looks, 1, "looks"), Signal()
+        with m.If(delayed(m, rewinds, 1, "rewinds")):
+            m.d.sync += at.eq(NETWORK.n_words)
         modulates = (coming_population.n_modulators != 0) & ~finishing
         with m.FSM(name="ahead"):
-            with m.State("NONE"), m.If(looks):
+            with m.State("NONE"), m.If(looks_now):
                 m.next = "POPULATION"
             with m.State("POPULATION"):
                 m.d.sync += fetch(POPULATION)
                 m.next = "POPULATION_READ"
-            with m.State("POPULATION_READ"), m.If(~fetching):
+            with m.State("POPULATION_READ"), m.If(~fetches):
                 skipped = Mux(finishing, coming_population.n_modulators, 0)
                 m.d.sync += at.eq(at + BEGINNING.n_words + skipped)
                 m.next = "PROJECTION"
@@ -227,11 +233,11 @@ class Sequencer(wiring.Component):
                 with m.If((coming_population.n_projections != 0) & ~modulates):
                     m.d.sync += fetch(PROJECTION)
                     m.next = "PROJECTION_READ"
-            with m.State("PROJECTION_READ"), m.If(~fetching):
+            with m.State("PROJECTION_READ"), m.If(~fetches):
                 m.next = "READY"
             with m.State("READY"):
-                m.d.comb += is_ready.eq(1)
-                with m.If(looks):
+                m.d.comb += is_ready.eq(~looks_now)
+                with m.If(looks_now):
                     m.next = "POPULATION"
                 with m.Elif(taken):
                     m.next = "NONE"
@@ -258,8 +264,13 @@ class Sequencer(wiring.Component):
             self.label.eq(sample.label),
             self.has_label.eq(sample.has_label),
             self.silence.eq(learn),
-            self.source_tick.eq(number + 1),
-            self.source_slot.eq(next_slot),
+        ]
+        # What begins a tick of the sources waits in registers.
+        starts, at_first = Signal(), Signal()
+        m.d.sync += [
+            self.source_start.eq(starts),
+            self.source_tick.eq(Mux(at_first, 0, number + 1)),
+            self.source_slot.eq(Mux(at_first, self.slot, next_slot)),
         ]
         by_history, by_word = population.rule == RuleKind.HISTORY, population.rule == RuleKind.ERBP
         by_end = population.rule == RuleKind.END
@@ -368,7 +379,9 @@ class Sequencer(wiring.Component):
 
         # --- counters --------------------------------------------------------------------------------------
         hits = Signal(32)
-        m.d.comb += [
+        adds = Signal()
+        m.d.sync += [
+            self.count_add.eq(adds),
             self.count_row.eq(which_population),
             self.count_amounts[0].eq(Mux(finishing, 0, self.n_spikes)),
             self.count_amounts[1].eq(self.operations),
@@ -377,9 +390,9 @@ class Sequencer(wiring.Component):
         ]
         # Those of a tick wait until those of its last population are added.
         tick_counts = Signal()
-        with m.If(tick_counts & ~self.count_busy):
-            m.d.comb += [
-                self.count_add.eq(1),
+        with m.If(tick_counts & ~self.count_add & ~self.count_busy):
+            m.d.comb += adds.eq(1)
+            m.d.sync += [
                 self.count_row.eq(hw.populations),
                 self.count_amounts[0].eq(1),
                 self.count_amounts[1].eq(ended),
@@ -387,7 +400,8 @@ class Sequencer(wiring.Component):
                 self.count_amounts[3].eq(0),
             ]
             m.d.sync += [hits.eq(self.n_hits), tick_counts.eq(0)]
-        counts_wait = tick_counts | self.count_busy
+        counts_wait = tick_counts | self.count_add | self.count_busy
+        swept = delayed(m, ~self.sweep_busy & ~counts_wait & is_ready, 1, "swept")
 
         kind = self.sample_i.payload[:3]
         token_ready = Signal()
@@ -423,7 +437,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += fetch(NETWORK)
                 m.next = "READY"
             with m.State("READY"):
-                with m.If(~fetching):
+                with m.If(~fetches):
                     m.d.comb += self.readout_clear.eq(network.reads)
                     m.next = "LOAD"
                     with m.If(sample.clear):
@@ -436,13 +450,13 @@ class Sequencer(wiring.Component):
                 m.d.sync += fetch(POPULATION)
                 m.next = "CLEAR_MORE"
             with m.State("CLEAR_MORE"):
-                with m.If(~fetching):
+                with m.If(~fetches):
                     m.d.sync += fetch(BEGINNING)
                     m.d.sync += [population.eq(coming_population), draw_at.eq(0)]
                     m.next = "CLEAR_DRAWS"
             with m.State("CLEAR_DRAWS"):
                 m.d.comb += sweeps.eq(1)
-                with m.If(~fetching):
+                with m.If(~fetches):
                     m.d.comb += begins.eq(1)
                     m.d.sync += draw_at.eq(draw_at + 1)
                     with m.If(draw_at == N_DRAWS):
@@ -476,16 +490,15 @@ class Sequencer(wiring.Component):
                         m.d.sync += running.eq(1)
                         m.next = "FIRST"
             with m.State("FIRST"):
-                m.d.comb += [self.source_start.eq(1), self.source_slot.eq(self.slot), self.source_tick.eq(0)]
-                m.d.comb += looks.eq(1)
-                m.d.sync += [at.eq(NETWORK.n_words), draw_at.eq(0)]
+                m.d.comb += [starts.eq(1), at_first.eq(1), looks.eq(1), rewinds.eq(1)]
+                m.d.sync += draw_at.eq(0)
                 m.next = "FIRST_WAIT"
             with m.State("FIRST_WAIT"):
                 m.next = "TICK"
             # --- a tick ------------------------------------------------------------------------------------
             with m.State("TICK"):
                 with m.If(~self.source_busy & ~self.readout_busy):
-                    m.d.comb += self.source_start.eq(~last)
+                    m.d.comb += starts.eq(~last)
                     m.d.sync += which_population.eq(0)
                     m.next = "ENTER"
             with m.State("ENTER"):
@@ -499,9 +512,12 @@ class Sequencer(wiring.Component):
                         m.next = "MODULATE"
                     with m.Else():
                         m.d.sync += to_go.eq(coming_population.n_projections)
+                        with m.If(coming_population.n_projections > 1):
+                            m.d.sync += fetch(PROJECTION)
                         m.next = "ROWS"
                         with m.If(coming_population.n_projections == 0):
                             m.next = "EMPTY"
+                            m.d.comb += [looks.eq(~finishing), rewinds.eq(last_population)]
             with m.State("MODULATE"):
                 with m.If(to_go != 0):
                     m.d.sync += fetch(MODULATOR)
@@ -514,7 +530,7 @@ class Sequencer(wiring.Component):
                     with m.If(level[0].any()):
                         m.next = "FILL_0"
             with m.State("HEAR"):
-                with m.If(~fetching):
+                with m.If(~fetches):
                     m.next = "HEARD"
             with m.State("HEARD"):
                 m.d.sync += [
@@ -556,9 +572,12 @@ class Sequencer(wiring.Component):
                     m.next = "PROJECT_READ"
                 with m.Else():
                     m.next = "EMPTY"
+                    m.d.comb += [looks.eq(~finishing), rewinds.eq(last_population)]
             with m.State("PROJECT_READ"):
-                with m.If(~fetching):
+                with m.If(~fetches):
                     m.d.sync += projection.eq(coming)
+                    with m.If(to_go > 1):
+                        m.d.sync += fetch(PROJECTION)
                     m.next = "ROWS"
             with m.State("ROWS"):
                 # Where nothing arrives and no timer is looked at, the walker would not find anything.
@@ -566,16 +585,17 @@ class Sequencer(wiring.Component):
                     Mux(finishing, by_end & projection.learns, ~silent | projection.timed)
                 )
                 m.d.sync += to_go.eq(to_go - 1)
-                with m.If(to_go != 1):
-                    m.d.sync += fetch(PROJECTION)
                 m.next = "ROWS_WAIT"
             with m.State("ROWS_WAIT"):
                 # Rows that were found know of their projection what they need.
-                with m.If(~self.walker_busy & ~fetching):
+                with m.If(~self.walker_busy & ~fetches):
                     m.d.sync += projection.eq(coming)
+                    with m.If(to_go > 1):
+                        m.d.sync += fetch(PROJECTION)
                     m.next = "ROWS"
                     with m.If(to_go == 0):
                         m.next = "EMPTY"
+                        m.d.comb += [looks.eq(~finishing), rewinds.eq(last_population)]
             with m.State("EMPTY"):
                 with m.If(finishing):
                     with m.If(~self.walker_moving & ~self.lanes_busy):
@@ -583,10 +603,8 @@ class Sequencer(wiring.Component):
                 with m.Elif(~self.walker_moving & ~self.lanes_sending & ~drawn_soon):
                     m.next = "SWEEP"
             with m.State("SWEEP"):
-                m.d.comb += [sweeps.eq(1), self.sweep_start.eq(1), looks.eq(1)]
+                m.d.comb += [sweeps.eq(1), self.sweep_start.eq(1)]
                 m.d.sync += draw_at.eq(0)
-                with m.If(last_population):
-                    m.d.sync += at.eq(NETWORK.n_words)
                 m.next = "SWEEP_WAIT"
             with m.State("SWEEP_WAIT"):
                 m.d.comb += sweeps.eq(1)
@@ -595,11 +613,12 @@ class Sequencer(wiring.Component):
                 with m.If(draw_at != N_DRAWS - 1):
                     m.d.comb += write_draw.en.eq(1)
                     m.d.sync += draw_at.eq(draw_at + 1)
-                with m.Elif(~self.sweep_busy & ~counts_wait & is_ready):
+                # The sweeper says so a clock ahead.
+                with m.Elif(swept):
                     m.d.comb += [
                         write_draw.en.eq(1),
                         write_heard.en.eq(1),
-                        self.count_add.eq(1),
+                        adds.eq(1),
                         self.readout_count.eq(population.reads),
                     ]
                     with m.If(self.form):
@@ -645,8 +664,7 @@ class Sequencer(wiring.Component):
                         m.d.sync += [which_population.eq(0), finishing.eq(network.finishes)]
                         m.next = "RESULT"
                         with m.If(network.finishes):
-                            m.d.comb += looks.eq(1)
-                            m.d.sync += at.eq(NETWORK.n_words)
+                            m.d.comb += [looks.eq(1), rewinds.eq(1)]
                             m.next = "ENTER"
                     with m.Else():
                         m.d.sync += number.eq(number + 1)
@@ -659,7 +677,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += [
                     write_draw.en.eq(by_end),
                     write_draw.data.eq(self.drawn[0]),
-                    self.count_add.eq(by_end),
+                    adds.eq(by_end),
                 ]
                 m.d.sync += which_population.eq(which_population + 1)
                 m.d.comb += looks.eq(1)

@@ -61,7 +61,7 @@ class SourceUnit(wiring.Component):
 
     Notes
     -----
-    A clock for each place of the list, for each word of spikes, and four for each source.
+    A clock for each place of the list, for each word of spikes, two for each event, and four for each source.
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
@@ -162,7 +162,7 @@ class SourceUnit(wiring.Component):
             with m.Default():
                 m.d.comb += hit.eq(place.value == tick)
         event = layout_of(PIXEL_TOKEN)(self.event_i.payload)
-        is_event = event.kind == TokenKind.EVENT
+        is_event, is_stop, in_word = Signal(), Signal(), Signal()
 
         filling = Signal(SPIKE_WIDTH)
         with m.Switch(kind):
@@ -247,15 +247,24 @@ class SourceUnit(wiring.Component):
                         m.d.sync += draw.eq(drawn)
                     m.d.comb += write_phase.en.eq(kind == SourceKind.PHASE)
             with m.State("EVENTS"):
+                # Tokens are looked at for a clock before they are taken.
+                m.d.sync += [
+                    is_event.eq(event.kind == TokenKind.EVENT),
+                    is_stop.eq(event.kind == TokenKind.STOP),
+                ]
+                m.d.sync += in_word.eq(event.address[4:] == word)
                 with m.If(self.event_i.valid):
-                    with m.If(~is_event):
-                        m.d.comb += self.event_i.ready.eq(event.kind == TokenKind.STOP)
-                        m.next = "REST"
-                    with m.Elif(event.address[4:] != word):
-                        write_word()
-                    with m.Else():
-                        m.d.comb += self.event_i.ready.eq(1)
-                        m.d.sync += bits.eq(bits | (1 << event.address[:4]))
+                    m.next = "EVENT"
+            with m.State("EVENT"):
+                m.next = "EVENTS"
+                with m.If(~is_event):
+                    m.d.comb += self.event_i.ready.eq(is_stop)
+                    m.next = "REST"
+                with m.Elif(~in_word):
+                    write_word()
+                with m.Else():
+                    m.d.comb += self.event_i.ready.eq(1)
+                    m.d.sync += bits.eq(bits | (1 << event.address[:4]))
             with m.State("REST"):
                 m.d.comb += [write_draw.en.eq(1), write_draw.data.eq(draw)]
                 write_word()

@@ -56,7 +56,7 @@ class Sweeper(wiring.Component):
     fill : In(1), fill_port : In(1), fill_value : In(16)
         Give all neurons this value at a port.
     busy : Out(1)
-        From the clock after one of these three until all is written.
+        From the clock after one of these three until all is written, in the last clock of a sweep no more.
     noise_load : In(1), noise_seed : In(32), noise_state : Out(32)
     n_spikes : Out(13), any_word : Out(1)
         Of the last sweep: spikes; some plasticity word is not 0.
@@ -146,7 +146,7 @@ class Sweeper(wiring.Component):
         fetched, following = Signal(16), Signal(16)
         phase, operation = Signal(5), Signal(5)
         # A part is fetched in three phases, and its operations take one more than there are.
-        last_phase = Signal(5, reset_less=True)
+        last_phase, phase_is_last = Signal(5, reset_less=True), Signal()
         m.d.sync += last_phase.eq(
             Mux(population.last_operation == 0, FETCH_PHASES - 1, population.last_operation + 1)
         )
@@ -241,7 +241,8 @@ class Sweeper(wiring.Component):
         written_part = delayed(m, worked_part, 1 + STAGES, "written_part", cleared=False)
         written = delayed(m, worked, 1 + STAGES, "written", cleared=False)
         last_present = delayed(m, worked_last, 4, "last_present", cleared=False)
-        last_written = delayed(m, last_present, STAGES - 3, "last_written", cleared=False)
+        last_ending = delayed(m, last_present, STAGES - 4, "last_ending", cleared=False)
+        last_written = delayed(m, last_ending, 1, "last_written", cleared=False)
         last_units = Signal(units, reset_less=True)
         m.d.sync += last_units.eq((2 << population.last_unit) - 1)
         waiting_histories, histories = (
@@ -373,14 +374,14 @@ class Sweeper(wiring.Component):
                 with m.If(more):
                     self._fetch(m, phase, new_word, port0)
                     m.d.comb += draw.eq(phase == 0)
-                with m.If(phase != last_phase):
-                    m.d.sync += phase.eq(phase + 1)
+                with m.If(~phase_is_last):
+                    m.d.sync += [phase.eq(phase + 1), phase_is_last.eq(phase + 1 == last_phase)]
                 with m.Elif(~more):
                     m.next = "WRITE"
                 with m.Elif(~noise.busy):
                     m.d.comb += load.eq(1)
             with m.State("WRITE"):
-                with m.If(done & last_written):
+                with m.If(ends[-2] & last_ending):
                     m.d.sync += busy.eq(0)
                     m.next = "IDLE"
             with m.State("CLEAR"):
@@ -410,6 +411,7 @@ class Sweeper(wiring.Component):
         with m.If(load):
             m.d.sync += [
                 phase.eq(0),
+                phase_is_last.eq(0),
                 operation.eq(0),
                 worked.eq(fetched),
                 worked_part.eq(fetched_part),
