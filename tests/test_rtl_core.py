@@ -160,7 +160,7 @@ def test_a_tick_takes_what_its_parts_say(rtl, sizes, n_projections, n_inputs, sp
     # Two lanes and one unit: a part of a sweep is one neuron, of two operations; a word of synapses is two.
     sweeps = sum(13 + 3 * size for size in sizes)
     silent_rows = 4 + -(-n_inputs // 16)
-    one_row = [11 + -(-size // 2) if spiking else 0 for size in sizes]
+    one_row = [12 + -(-size // 2) if spiking else 0 for size in sizes]
     expected = 3 + sweeps + len(sizes) * n_projections * silent_rows + sum(one_row)
     assert clocks_of_a_tick(rtl, sizes, n_inputs, n_projections, spiking) == expected
 

@@ -40,7 +40,7 @@ class CoreEngine(wiring.Component):
     host_i : In(stream of HostRequest)
         Reads and writes of memories; taken between samples only.
     reply : Out(1), reply_data : Out(32)
-        What was read, three clocks after its request.
+        What was read, four clocks after its request.
     sample_i : In(stream of 64 bits)
         Samples, see :class:`erbium.sw_model.description.machine.TokenKind`.
     result_o : Out(stream of SampleOutcome)
@@ -188,8 +188,8 @@ class CoreEngine(wiring.Component):
             counters.amounts.eq(sequencer.count_amounts),
             sequencer.count_busy.eq(counters.busy),
             record.clear.eq(sequencer.source_begin),
-            record.enable.eq(sweeper.spikes_enable),
-            record.spikes.eq(sweeper.spikes_data),
+            record.enable.eq(delayed(m, sweeper.spikes_enable, 1, "recorded")),
+            record.spikes.eq(delayed(m, sweeper.spikes_data, 1, "recorded_spikes", cleared=False)),
             # What leaves.
             sequencer.loaded.eq(info.loaded),
             self.idle.eq(sequencer.idle),
@@ -236,7 +236,7 @@ class CoreEngine(wiring.Component):
         asked = Signal(HostRequest(), reset_less=True)
         m.d.sync += [
             asked.eq(request),
-            self.reply.eq(delayed(m, taken & ~request.write, 2, "reads")),
+            self.reply.eq(delayed(m, taken & ~request.write, 3, "reads")),
         ]
         found = []
         for window, access in windows.items():
@@ -249,6 +249,8 @@ class CoreEngine(wiring.Component):
                 access.address.eq(asked.address),
                 access.write_data.eq(asked.data),
             ]
-            read = delayed(m, access.read_data, 1, f"read_{name}", cleared=False)
-            found.append(Mux(delayed(m, valid, 2, f"asked_{name}"), read, 0))
+            # The memory of the weights takes a clock more than the others.
+            further = 1 if window == Window.WEIGHTS else 2
+            read = delayed(m, access.read_data, further, f"read_{name}", cleared=False)
+            found.append(Mux(delayed(m, valid, 3, f"asked_{name}"), read, 0))
         m.d.comb += self.reply_data.eq(joined(found))

@@ -30,8 +30,8 @@ class CoreReadout(wiring.Component):
         Count the spikes of a tick: where they begin, and their last word counted from there. Two clocks for each spike
         and two for each word.
     search : In(1)
-        Look for the best: most spikes; of those with as many the one with the larger state 0, then the first one. A
-        clock for each class and four more.
+        Look for the best: most spikes; of those with as many the one with the larger state 0, then the first one. Two
+        clocks for each class and four more.
     busy : Out(1)
         From the clock after one of these until it is done.
     most : Out(13), best : Out(12)
@@ -92,7 +92,7 @@ class CoreReadout(wiring.Component):
             self.state_word.eq(place >> unit_bits),
         ]
         # What the memories say is compared a clock later.
-        looking, seen, compared = Signal(), Signal(), Signal(13)
+        looking, seen, second, compared = Signal(), Signal(), Signal(), Signal(13)
         seen_count, seen_state = Signal(COUNT_WIDTH), Signal(Shape(16, signed=True))
         m.d.sync += [looked.eq(at), looked_place.eq(place)]
         m.d.sync += [compared.eq(looked), seen_count.eq(read.data), seen_state.eq(state)]
@@ -103,7 +103,7 @@ class CoreReadout(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.busy.eq(0)
-                m.d.sync += [at.eq(0), word.eq(0), looking.eq(0), seen.eq(0)]
+                m.d.sync += [at.eq(0), word.eq(0), looking.eq(0), seen.eq(0), second.eq(0)]
                 with m.If(self.clear):
                     m.d.sync += self.most.eq(0)
                     m.next = "CLEAR"
@@ -137,10 +137,14 @@ class CoreReadout(wiring.Component):
                 m.d.sync += counted.eq(1)
                 m.next = "SPIKE"
             with m.State("SEARCH"):
-                m.d.sync += [at.eq(at + 1), looking.eq(1), seen.eq(looking)]
-                ahead = (seen_count > best_count) | ((seen_count == best_count) & (seen_state > best_state))
-                with m.If(seen & ((compared == 0) | ahead)):
+                # Two clocks for each class: what is ahead is known in the second one.
+                m.d.sync += [at.eq(at + second), looking.eq(1), seen.eq(looking), second.eq(~second)]
+                is_ahead = Signal()
+                m.d.sync += is_ahead.eq(
+                    (seen_count > best_count) | ((seen_count == best_count) & (seen_state > best_state))
+                )
+                with m.If(seen & second & ((compared == 0) | is_ahead)):
                     m.d.sync += [best_count.eq(seen_count), best_state.eq(seen_state), self.best.eq(compared)]
-                with m.If(seen & (compared == last_class)):
+                with m.If(seen & second & (compared == last_class)):
                     m.next = "IDLE"
         return m

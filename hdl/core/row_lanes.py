@@ -42,7 +42,7 @@ SWEEP_DELAY = 2
 GROUP_LANES = 8
 """Lanes that share the registers which tell them what they have in common."""
 
-LEARN_LATENCY = LEARNED + 1
+LEARN_LATENCY = LEARNED + 2
 """Clocks after a slot until a read sees its new weights."""
 
 
@@ -78,7 +78,8 @@ class RowLanes(wiring.Component):
     Notes
     -----
     A word per clock, without a bubble, however soon the same neurons come again: what is not yet written is taken from
-    the pipeline. A port's sum is written 5 clocks after the slot, a weight 11.
+    the pipeline. A port's sum is written 6 clocks after the slot, a weight 13; stages are counted from the clock after
+    the slot.
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
@@ -108,7 +109,10 @@ class RowLanes(wiring.Component):
         hw, population = self.hardware, self.population
         lanes, width = hw.lanes, hw.weight_width
         # Slots of all stages, each field only as far as something reads it.
-        slots, valids = [self.slot], [self.slot_valid]
+        # Weights are asked for a clock before stage 0: their memory lies all over the chip.
+        begun = Signal(RowSlot(hw), name="slot_0", reset_less=True)
+        m.d.sync += begun.eq(self.slot)
+        slots, valids = [begun], [delayed(m, self.slot_valid, 1, "valid_0")]
         for stage in range(LEARNED + 1):
             after = Signal(RowSlot(hw), name=f"slot_{stage + 1}", reset_less=True)
             m.d.sync += after.eq(slots[-1])
@@ -121,9 +125,11 @@ class RowLanes(wiring.Component):
 
         first = population.neuron_first
         # --- memories --------------------------------------------------------------------------------------
-        m.submodules.weight_memory = weights = WindowMemory(*window_shapes(hw)[Window.WEIGHTS])
+        m.submodules.weight_memory = weights = WindowMemory(
+            *window_shapes(hw)[Window.WEIGHTS], registered=True
+        )
         wiring.connect(m, weights.host, wiring.flipped(self.weights))
-        m.d.comb += weights.read_address.eq(slots[0].weights)
+        m.d.comb += weights.read_address.eq(self.slot.weights)
         weight = delayed(m, weights.read_data, 1, "weight", cleared=False)
 
         # Lanes are told what they share by registers of their group, so that these lie near them.
@@ -289,6 +295,7 @@ class RowLanes(wiring.Component):
             totals.append(unit.total)
             afters.append(unit.after)
 
+        writes = valids[LEARNED - 1] & slots[LEARNED - 1].learn & slots[LEARNED - 1].mask.any()
         # What the sweep writes comes a clock later.
         clears = delayed(m, memories.port_write, 1, "clears")
         cleared = delayed(
@@ -301,7 +308,7 @@ class RowLanes(wiring.Component):
             write_port.en.eq(Mux(self.sweeping, clears, valids[5] & slots[5].transmit)),
             weights.write_address.eq(slots[LEARNED].weights),
             weights.write_data.eq(Cat(afters)),
-            weights.write_enable.eq(valids[LEARNED] & slots[LEARNED].learn & slots[LEARNED].mask.any()),
+            weights.write_enable.eq(delayed(m, writes, 1, "writes")),
         ]
         self._count(m, slots, valids, slots[2].projection.fixed, some, changed)
         return m

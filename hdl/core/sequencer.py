@@ -217,6 +217,10 @@ class Sequencer(wiring.Component):
         looks_now, rewinds = delayed(m, looks, 1, "looks"), Signal()
         with m.If(delayed(m, rewinds, 1, "rewinds")):
             m.d.sync += at.eq(NETWORK.n_words)
+        # Much hangs on `is_ready`, so it comes from a register; whoever looks for it again looks clocks later.
+        was_ready = Signal()
+        m.d.sync += was_ready.eq(0)
+        m.d.comb += is_ready.eq(was_ready & ~looks_now)
         modulates = (coming_population.n_modulators != 0) & ~finishing
         with m.FSM(name="ahead"):
             with m.State("NONE"), m.If(looks_now):
@@ -236,7 +240,7 @@ class Sequencer(wiring.Component):
             with m.State("PROJECTION_READ"), m.If(~fetches):
                 m.next = "READY"
             with m.State("READY"):
-                m.d.comb += is_ready.eq(~looks_now)
+                m.d.sync += was_ready.eq(~looks_now)
                 with m.If(looks_now):
                     m.next = "POPULATION"
                 with m.Elif(taken):
@@ -503,7 +507,7 @@ class Sequencer(wiring.Component):
                     m.next = "ENTER"
             with m.State("ENTER"):
                 # Counts of the population before are still being added while its pass at the end is over.
-                with m.If(is_ready & ~(finishing & counts_wait)):
+                with m.If(is_ready & ~delayed(m, finishing & counts_wait, 1, "counts_wait")):
                     m.d.comb += [taken.eq(1), reading.eq(1), self.clear_counts.eq(1)]
                     m.d.sync += [population.eq(coming_population), projection.eq(coming)]
                     m.d.sync += [signal.eq(0) for signal in level]

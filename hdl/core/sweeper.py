@@ -301,7 +301,8 @@ class Sweeper(wiring.Component):
             ),
         ]
         # Words and histories are written a clock later, long before a row looks at them.
-        new_traces = self._traces(memories.trace_write_data)
+        new_traces = Signal(self._traces, reset_less=True)
+        m.d.comb += memories.trace_write_data.eq(new_traces)
         for lane in range(hw.lanes):
             unit = unit_list[lane % units]
             old = histories.word_select(lane % units, history_width)

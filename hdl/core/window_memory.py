@@ -6,6 +6,8 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.core.layouts import HostAccess, index
+from erbium.hdl.fixed import delayed
+from erbium.hdl.groups import COPY
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.sw_model.description.machine import PIECE_WIDTH, pieces_of
 
@@ -22,6 +24,8 @@ class WindowMemory(wiring.Component):
     period, granularity : int, optional
         A word is the same group of fields over and over, of `period` bits; each `granularity` bits of it are a field.
         Without them a word is one field.
+    registered : bool
+        All that comes waits in registers, of each piece its own: for a memory that lies all over a chip.
 
     Members
     -------
@@ -34,15 +38,23 @@ class WindowMemory(wiring.Component):
     host : In(HostAccess)
         A word has :func:`erbium.sw_model.description.machine.pieces_of` places.
 
-    Notes
-    -----
-    Latency of a read: one clock.
+    Attributes
+    ----------
+    latency : int
+        Clocks of a read: 1, or 2 if `registered`; then a write comes a clock later, too.
     """
 
     def __init__(
-        self, depth: int, width: int, *, period: int | None = None, granularity: int | None = None
+        self,
+        depth: int,
+        width: int,
+        *,
+        period: int | None = None,
+        granularity: int | None = None,
+        registered: bool = False,
     ) -> None:
-        self.depth, self.width = depth, width
+        self.depth, self.width, self._registered = depth, width, registered
+        self.latency = 2 if registered else 1
         self._period, self._granularity = period or width, granularity or width
         address, fields = index(depth), self._period // self._granularity
         super().__init__(
@@ -66,7 +78,7 @@ class WindowMemory(wiring.Component):
         word, piece = self.host.address[shift:], self.host.address[:shift]
         read_piece = Signal.like(piece, name="read_piece") if shift else None
         if read_piece is not None:
-            m.d.sync += read_piece.eq(piece)
+            m.d.sync += read_piece.eq(delayed(m, piece, self.latency - 1, "piece"))
         parts: list[Value] = []
         for number, start in enumerate(range(0, self.width, PIECE_WIDTH)):
             size = min(PIECE_WIDTH, self.width - start)
@@ -76,10 +88,24 @@ class WindowMemory(wiring.Component):
             field_size = min(self._granularity, size)
             read, write = store.read_port(), store.write_port(granularity=field_size)
             mine = piece == number if shift else 1
+            # Copies that a synthesis must not make one of.
+            home, attrs = (m.d.sync, COPY) if self._registered else (m.d.comb, {})
+            read_address, write_address = (
+                Signal(index(self.depth), name=f"{name}_address_{number}", attrs=attrs, reset_less=True)
+                for name in ("read", "write")
+            )
+            enables = Signal.like(write.en, name=f"enables_{number}")
+            written = Signal.like(write.data, name=f"written_{number}", reset_less=True)
+            home += [
+                read_address.eq(Mux(self.host.valid, word, self.read_address)),
+                write_address.eq(Mux(self.host.valid, word, self.write_address)),
+            ]
             m.d.comb += [
-                read.addr.eq(Mux(self.host.valid, word, self.read_address)),
-                read.en.eq(self.read_enable | self.host.valid),
-                write.addr.eq(Mux(self.host.valid, word, self.write_address)),
+                read.addr.eq(read_address),
+                read.en.eq(1 if self._registered else self.read_enable | self.host.valid),
+                write.addr.eq(write_address),
+                write.en.eq(enables),
+                write.data.eq(written),
             ]
             for at in range(0, size, field_size):
                 first = (start + at) % self._period
@@ -90,9 +116,9 @@ class WindowMemory(wiring.Component):
                     self.fill_data[first : first + field_size],
                 )
                 own = self.write_data[start + at : start + at + field_size]
-                m.d.comb += [
-                    write.data[at : at + field_size].eq(Mux(self.host.valid | self.fill[field], shared, own)),
-                    write.en[at // field_size].eq(
+                home += [
+                    written[at : at + field_size].eq(Mux(self.host.valid | self.fill[field], shared, own)),
+                    enables[at // field_size].eq(
                         Mux(self.host.valid, self.host.write & mine, self.write_enable[field])
                     ),
                 ]
