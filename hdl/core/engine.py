@@ -188,8 +188,8 @@ class CoreEngine(wiring.Component):
             counters.amounts.eq(sequencer.count_amounts),
             sequencer.count_busy.eq(counters.busy),
             record.clear.eq(sequencer.source_begin),
-            record.enable.eq(delayed(m, sweeper.spikes_enable, 1, "recorded")),
-            record.spikes.eq(delayed(m, sweeper.spikes_data, 1, "recorded_spikes", cleared=False)),
+            record.enable.eq(sweeper.spikes_enable),
+            record.spikes.eq(sweeper.spikes_data),
             # What leaves.
             sequencer.loaded.eq(info.loaded),
             self.idle.eq(sequencer.idle),

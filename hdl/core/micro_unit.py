@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.core.layouts import layout_of
 from erbium.hdl.fixed import reversed_bits, saturated, saturated_sum, sum_with_carry
+from erbium.hdl.groups import COPY
 from erbium.hdl.neuron_unit import NOISE_WIDTH
 from erbium.sw_model.description.machine import OPERATION, POPULATION, Operand
 from erbium.sw_model.programs import FRACTION_BITS, MAX_STATES, RESET_MODES
@@ -87,7 +88,7 @@ class MicroUnit(wiring.Component):
     operation : In(record), valid : In(1), final : In(1)
         At stage 1.
     dither : In(8)
-        Low bits of the tick.
+        Low bits of the tick. As the population, and what is formed of it: at least a clock before the first operation.
     resets : In(ResetModes)
         What a spike does to each state; that no operation changes those that are kept is up to what comes as
         `operation`.
@@ -135,7 +136,14 @@ class MicroUnit(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        population, operation = self.population, self.operation
+        # What does not change in a sweep lies beside the unit: each has copies of its own.
+        population, resets = (
+            Signal.like(each, name=name, attrs=COPY, reset_less=True)
+            for each, name in ((self.population, "population_here"), (self.resets, "resets_here"))
+        )
+        dither = Signal.like(self.dither, name="dither_here", attrs=COPY, reset_less=True)
+        m.d.sync += [population.eq(self.population), resets.eq(self.resets), dither.eq(self.dither)]
+        operation = self.operation
         # The neuron that is loaded.
         x = [Signal(S16, name=f"x{state}", reset_less=True) for state in range(MAX_STATES)]
         ports = [Signal(S16, name=f"u{port}", reset_less=True) for port in range(2)]
@@ -177,7 +185,7 @@ class MicroUnit(wiring.Component):
 
         # Stage 3.
         new = [Signal(S16, name=f"new{state}", reset_less=True) for state in range(MAX_STATES)]
-        exact = (total + reversed_bits(self.dither)) >> FRACTION_BITS
+        exact = (total + reversed_bits(dither)) >> FRACTION_BITS
         clipped = Signal(S16)
         m.d.comb += clipped.eq(
             Mux(exact < third.lower, third.lower, Mux(exact > third.upper, third.upper, exact))
@@ -218,7 +226,7 @@ class MicroUnit(wiring.Component):
         # Stage 5.
         spike, mute_6 = Signal(reset_less=True), Signal(reset_less=True)
         word, rest_6 = Signal(S16, reset_less=True), Signal(16, reset_less=True)
-        holds = resting_5 & population.hold & self.resets.changes[0]
+        holds = resting_5 & population.hold & resets.changes[0]
         m.d.comb += self.wants.eq(wants)
         m.d.sync += [
             spike.eq(wants & ~self.blocked),
@@ -230,7 +238,15 @@ class MicroUnit(wiring.Component):
         # Stage 6.
         for number, state in enumerate(new):
             m.d.sync += self.neuron_o[f"x{number}"].eq(
-                self._reset(m, number, state, spike, holds if number == 0 else Const(0))
+                self._reset(
+                    m,
+                    population[f"reset{number}"],
+                    resets,
+                    number,
+                    state,
+                    spike,
+                    holds if number == 0 else Const(0),
+                )
             )
         m.d.sync += [
             self.neuron_o.refractory.eq(Mux(spike, population.refractory, rest_6)),
@@ -242,12 +258,20 @@ class MicroUnit(wiring.Component):
             m.d.sync += [self.spike_o.eq(0), self.word_o.eq(0)]
         return m
 
-    def _reset(self, m: Module, number: int, state: Value, spike: Value, holds: Value) -> Value:
+    def _reset(
+        self,
+        m: Module,
+        value: Value,
+        resets: data.View,
+        number: int,
+        state: Value,
+        spike: Value,
+        holds: Value,
+    ) -> Value:
         """Return at stage 6 a state of stage 5 after what a spike, or the rest after one, does to it.
 
         It is a sum of the state, or 0, and of the value, or 0.
         """
-        value, resets = self.population[f"reset{number}"], self.resets
         old = Signal(S16, name=f"old{number}", reset_less=True)
         replaces, held = Signal(name=f"replaces{number}", reset_less=True), Signal(name=f"held{number}")
         m.d.sync += [

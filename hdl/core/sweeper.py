@@ -290,9 +290,6 @@ class Sweeper(wiring.Component):
             ),
             states.fill.eq(Mux(clearing, (1 << (MAX_STATES + 1)) - 1, 0)),
             states.fill_data.eq(Cat(*(self.beginning[f"initial{state}"] for state in range(MAX_STATES)))),
-            self.spikes_address.eq(self.slot + population.spike_first + spike_word),
-            self.spikes_data.eq(with_new),
-            self.spikes_enable.eq(done & ends_word),
             self.probe_valid.eq(done),
             self.probe_part.eq(written_part),
             self.probe_spikes.eq(spikes),
@@ -300,7 +297,12 @@ class Sweeper(wiring.Component):
                 Cat(*(unit.neuron_o[f"x{state}"] for unit in unit_list for state in range(MAX_STATES)))
             ),
         ]
-        # Words and histories are written a clock later, long before a row looks at them.
+        # All of this is written a clock later, before a row looks at it.
+        m.d.sync += [
+            self.spikes_address.eq(self.slot + population.spike_first + spike_word),
+            self.spikes_data.eq(with_new),
+            self.spikes_enable.eq(done & ends_word),
+        ]
         new_traces = Signal(self._traces, reset_less=True)
         m.d.comb += memories.trace_write_data.eq(new_traces)
         for lane in range(hw.lanes):
