@@ -63,7 +63,7 @@ class CounterBank(wiring.Component):
 
     Notes
     -----
-    Latency from a request to its answer: up to two rounds and 4 clocks. One request at a time.
+    Latency from a request to its answer: up to two rounds and 5 clocks. One request at a time.
     """
 
     def __init__(self, counts: Sequence[Count]) -> None:
@@ -131,17 +131,20 @@ class CounterBank(wiring.Component):
         total = Signal.like(value, name=f"total_{number}")
         m.d.comb += total.eq(value + increment)
         m.d.sync += value.eq(total)
+        # What comes in this clock is for the next turn: so the sum goes to its register only, and both are one cell.
         with m.If(here):
-            m.d.sync += value.eq(0)
-        return product(total, count.factor).as_unsigned()
+            m.d.sync += value.eq(increment)
+        return product(value, count.factor).as_unsigned()
 
     def _answer(self, m: Module, first: Value, number: Value, data: Value) -> None:
         """Answer with what the second turn finds: the first one has brought it up to date."""
         asked = self.counter_i.payload
-        due, second = Signal(), Signal()
+        due, second, waits = Signal(), Signal(), Signal()
+        # What came in the clock before the request has been gathered in the next one.
+        m.d.sync += waits.eq(self.counter_i.valid & ~self.counter_i.ready)
         m.d.comb += [
             due.eq(
-                (self.counter_i.valid & ~self.counter_o.valid & first)
+                (self.counter_i.valid & waits & ~self.counter_o.valid & first)
                 & ((number == asked) | (asked >= len(self._counts)))
             ),
             self.counter_i.ready.eq(due & second),

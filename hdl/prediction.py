@@ -11,7 +11,7 @@ from amaranth.utils import bits_for
 from erbium.hdl.fixed import delayed, total_of
 from erbium.hdl.fork import Fork
 from erbium.hdl.marks import COLLISION_FREE
-from erbium.hdl.neuron_unit import LATENCY, NeuronUnit
+from erbium.hdl.neuron_unit import NeuronUnit, sweep_latency
 from erbium.hdl.plan import read_plan
 from erbium.hdl.population import error_population, longest_delay
 from erbium.hdl.serializer import lowest_bit
@@ -50,9 +50,9 @@ class PredictionUnit(wiring.Component):
 
     Notes
     -----
-    A clock for each lane of each word, or for every two (``LayerPlan.classes_at_once``), and 7 clocks more per tick; of
-    two at once also one for each error spike that has not been said by then. Latency from the ``TICK`` of a sweep to
-    the ``TICK`` of its feedback: 2 clocks once the classes are through, or 1 with two at once.
+    A clock for each lane of each word, or for every two (``LayerPlan.classes_at_once``), and 7 clocks more per tick, 6
+    with short pipelines; of two at once also one for each error spike that has not been said by then. Latency from the
+    ``TICK`` of a sweep to the ``TICK`` of its feedback: 2 clocks once the classes are through, or 1 with two at once.
     """
 
     def __init__(self, network: Network | Graph, hardware: Hardware, readers: int = 1) -> None:
@@ -80,7 +80,7 @@ class PredictionUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, token, n_ticks = self._lanes, self.sweep_i.payload, self._plan.n_ticks
-        classes = self._plan.n_neurons
+        classes, short = self._plan.n_neurons, self._plan.short
         count_width = bits_for(n_ticks)
         register = BeginRegister(self._token.begin_pieces)
         begin = register.begin
@@ -115,7 +115,7 @@ class PredictionUnit(wiring.Component):
         weight = self._errors.weight if self._errors is not None else 0
         error_width = bits_for(weight) + 1
         unit = (
-            NeuronUnit(self._errors.population.program, None, 2 * at_once, [error_width])
+            NeuronUnit(self._errors.population.program, None, 2 * at_once, [error_width], short=short)
             if self._errors is not None
             else None
         )
@@ -125,8 +125,8 @@ class PredictionUnit(wiring.Component):
             shape=counts_width + errors_width, depth=max(places, 2), init=[], attrs=COLLISION_FREE
         )
         write, read = store.write_port(), store.read_port()
-        latency = 1
-        ends = latency + LATENCY
+        latency, unit_latency = 1, sweep_latency(short=short)
+        ends = latency + unit_latency
         at = [here]
         for clock in range(ends):
             at.append(delayed(m, at[-1], 1, f"class_{clock}", cleared=False))
@@ -144,11 +144,12 @@ class PredictionUnit(wiring.Component):
             )
             counts.append(count)
             silent += [~exists, ~exists]
-            # Compared a clock later, which shortens the longest path of the unit.
-            candidates.append([delayed(m, value, 1, f"late_{k}") for value in (exists, count, membrane)])
-        self._keep_best(m, delayed(m, at[latency], 1, "late"), candidates)
+            # Unless pipelines are short, compared a clock later: that shortens the longest path of the unit.
+            late = 0 if short else 1
+            candidates.append([delayed(m, value, late, f"late_{k}") for value in (exists, count, membrane)])
+        self._keep_best(m, delayed(m, at[latency], late, "late"), candidates)
 
-        kept = [delayed(m, count, LATENCY, f"kept_{k}", cleared=False) for k, count in enumerate(counts)]
+        kept = [delayed(m, count, unit_latency, f"kept_{k}", cleared=False) for k, count in enumerate(counts)]
         m.submodules.saying = saying = ErrorSpikes(classes, at_once)
         if unit is not None:
             # Error neurons: a spike without label raises the first, a label without spike the second.
@@ -171,7 +172,7 @@ class PredictionUnit(wiring.Component):
                 m.d.comb += unit.silent.eq(Cat(*silent))
             kept.append(unit.neurons_o.as_value())
         m.d.comb += [
-            write.en.eq(delayed(m, now, LATENCY, "write_enable")),
+            write.en.eq(delayed(m, now, unit_latency, "write_enable")),
             write.addr.eq(at[ends]),
             write.data.eq(Cat(*kept)),
         ]

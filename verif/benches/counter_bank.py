@@ -94,10 +94,10 @@ async def carries(dut: Any) -> None:
 
 @cocotb.test()
 async def latency(dut: Any) -> None:
-    """An answer comes two rounds and 4 clocks behind its request at the latest, whatever the number."""
+    """An answer comes two rounds and 5 clocks behind its request at the latest, whatever the number."""
     tb = TB(dut, "0")
     await tb.started()
-    longest = 2 * 3 * len(tb.counts) + 4
+    longest = 2 * 3 * len(tb.counts) + 5
     for number in (*range(len(tb.counts)), len(tb.counts), 255):
         for pause in range(7):
             await tb.harness.run_for(pause)
