@@ -341,6 +341,11 @@ def board(name: str) -> Board:
     return BOARDS[name]
 
 
+def small_flash(board: Board) -> bool:
+    """Whether a processor reads the flash of a board, for what does it in hardware is larger than the chip has room."""
+    return board.family == "ice40"
+
+
 def flash_of(described: Board) -> FlashMemory:
     """Return the flash of a board that a chip may learn from.
 

@@ -11,7 +11,7 @@ from typing import cast
 
 from amaranth.utils import bits_for, ceil_log2
 
-from erbium.fpga.boards import Board
+from erbium.fpga.boards import Board, flash_of, small_flash
 from erbium.fpga.memories import Memory, MemoryKind
 from erbium.fpga.readout_memories import fork_memory, readout_memories
 from erbium.hdl.cobs import BANK
@@ -20,7 +20,9 @@ from erbium.hdl.csr import STORE_BYTES
 from erbium.hdl.feedback_port import ROM_BITS
 from erbium.hdl.flash.block_reader import SLOTS
 from erbium.hdl.flash.control import LABELS
-from erbium.hdl.flash.link import longest_payload
+from erbium.hdl.flash.instructions import NEAR, WORD_BITS
+from erbium.hdl.flash.layout import longest_payload
+from erbium.hdl.flash.small_link import play_program
 from erbium.hdl.frame import CRC_BYTES, SPARE
 from erbium.hdl.neuron_unit import PORT_WIDTH
 from erbium.hdl.plan import LayerPlan
@@ -72,6 +74,14 @@ def chip_memories(
     ]
 
 
+def far_memories(board: Board, network: Network, hardware: Hardware) -> Iterator[Memory]:
+    """Yield the memories of a chip that learns from its flash which are made of blocks that have no contents."""
+    if small_flash(board):
+        registers = RegisterMap(network, hardware, board.clock, board.buffer_bytes, plays=True, shares=True)
+        octets = play_program(registers, flash_of(board).data_at, board.clock).octets
+        yield Memory("link.flash.processor.far", octets - NEAR, 8, "spram")
+
+
 def _counters(network: Network) -> Memory:
     n_counters = len(counter_names(network)) + len(performance_names(network))
     # Three pieces of a counter, in rows whose number is a power of two.
@@ -96,7 +106,8 @@ def _rom(name: str, depth: int, width: int) -> Iterator[Memory]:
 
 
 def _link(board: Board, network: Network, hardware: Hardware, *, plays: bool) -> Iterator[Memory]:
-    registers = RegisterMap(network, hardware, board.clock, board.buffer_bytes, plays=plays)
+    shares = plays and small_flash(board)
+    registers = RegisterMap(network, hardware, board.clock, board.buffer_bytes, plays=plays, shares=shares)
     # A chip that plays samples has its host link beside what plays them.
     link = "link.link" if plays else "link"
     yield Memory(f"{link}.link.receiver.memory", 1 << ceil_log2(registers.max_message + CRC_BYTES + SPARE), 8)
@@ -104,7 +115,11 @@ def _link(board: Board, network: Network, hardware: Hardware, *, plays: bool) ->
     yield Memory(f"{link}.link.csr.store", STORE_BYTES, 8)
     if board.buffer_bytes:
         yield fork_memory(f"{link}.buffer.fork", 8, board.buffer_bytes)
-    if plays:
+    if shares:
+        program = play_program(registers, flash_of(board).data_at, board.clock)
+        yield Memory("link.flash.processor.program", 1 << ceil_log2(len(program.words)), WORD_BITS)
+        yield Memory("link.flash.processor.memory", NEAR, 8)
+    elif plays:
         payload = longest_payload(registers)
         yield Memory("link.flash.blocks.memory", SLOTS << max(ceil_log2(payload), 1), 8)
         yield fork_memory("link.flash.control.labels.fork", LABEL_WIDTH, LABELS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from erbium.fpga.boards import Board, flash_of
+from erbium.fpga.boards import Board, flash_of, small_flash
 from erbium.fpga.core_plan import core_of
 from erbium.hdl.chip import ErbiumChip
 from erbium.hdl.core.chip import ErbiumCore
@@ -61,6 +61,8 @@ def flash_port(board: Board) -> FlashPort:
         If Erbium knows nothing of it.
     """
     memory = flash_of(board)
+    if small_flash(board):
+        return FlashPort(1, memory.data_at, small=True, spram=True)
     return FlashPort(memory.lanes, memory.data_at)
 
 

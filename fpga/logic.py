@@ -43,7 +43,7 @@ _LINES: dict[Family, _Line] = {
 
 _FLASH: dict[Family, Logic] = {
     "ecp5": Logic(2_600, 1_330),
-    "ice40": Logic(2_900, 1_250),
+    "ice40": Logic(450, 200),
     "gowin": Logic(2_600, 1_330),
 }
 """What reads a flash and learns from it, as it was synthesized for an ECP5 and an iCE40."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from erbium.fpga.boards import Board
-from erbium.fpga.chip_memories import chip_memories, synapse_memories
+from erbium.fpga.chip_memories import chip_memories, far_memories, synapse_memories
 from erbium.fpga.logic import Logic, logic_of
 from erbium.fpga.memories import BLOCK_BITS, LUTS_PER_CELL, SPRAM_BITS, Memory, Resource, take
 from erbium.sw_model.network import MAX_NEURONS, Hardware, Network
@@ -183,9 +183,10 @@ def _plan(board: Board, network: Network, lanes: int, *, from_flash: bool = Fals
     hardware = _hardware(board, network, lanes)
     synapses = synapse_memories(network, hardware)
     uses = [_use(board, memory, hardware.words_of(network, number)) for number, memory in enumerate(synapses)]
-    uses += [
-        _use(board, memory, 0) for memory in chip_memories(board, network, hardware, from_flash=from_flash)
-    ]
+    others = chip_memories(board, network, hardware, from_flash=from_flash)
+    if from_flash:
+        others += far_memories(board, network, hardware)
+    uses += [_use(board, memory, 0) for memory in others]
     logic = logic_of(board.family, network, hardware, from_flash=from_flash)
     return Plan(board, network, hardware, tuple(uses), logic, from_flash)
 

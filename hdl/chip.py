@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from erbium.hdl.array import ErbiumArray
 from erbium.hdl.flash.link import PINS, FlashLink, FlashPort
+from erbium.hdl.flash.small_link import SmallFlashLink
 from erbium.hdl.groups import COPY
 from erbium.hdl.host_link import LIGHTS, HostLink, MessageLink
 from erbium.hdl.ports import pass_through
@@ -127,7 +128,10 @@ class ErbiumChip(wiring.Component):
     ) -> None:
         self._array = ErbiumArray(network, hardware, weights)
         line = (network, hardware, clock_frequency, baud_rate, buffer_bytes)
-        self._link = HostLink(*line) if flash is None else FlashLink(*line, flash)
+        if flash is None:
+            self._link: wiring.Component = HostLink(*line)
+        else:
+            self._link = (SmallFlashLink if flash.small else FlashLink)(*line, flash)
         self.registers = self._link.registers
         pins = {} if flash is None else PINS
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | LIGHTS | pins)

@@ -89,7 +89,7 @@ def array_side(registers: RegisterMap) -> dict[str, wiring.Member]:
     }
     members |= {name: Out(registers[name].width) for name in (*registers.settings, *registers.commands)}
     members |= {name: In(registers[name].width) for name in registers.watched}
-    return members | ({"playing": In(1)} if registers.watched else {})
+    return members | ({"playing": In(1)} if registers.plays else {})
 
 
 class Handshake(wiring.Component):

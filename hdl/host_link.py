@@ -6,7 +6,7 @@ The messages, the registers and their addresses are those of :mod:`erbium.hdl.re
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, ShapeLike, Signal
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -129,14 +129,12 @@ class MessageLink(wiring.Component):
         m.submodules.writer = writer
         m.submodules.sender = sender = FrameSender()
         connect(m, flipped(self.byte_i), receiver.byte_i)
-        connect(m, receiver.outcome_o, reader.outcome_i)
-        connect(m, receiver.message_o, reader.message_i)
-        m.d.comb += receiver.skip.eq(reader.skip)
+        self._hand_over(m, receiver, reader)
         m.submodules.samples = samples = Handshake(reader.sample_o.payload.shape())
         connect(m, reader.sample_o, samples.token_i)
         connect(m, samples.token_o, flipped(self.sample_o))
         connect(m, flipped(self.result_i), writer.result_i)
-        connect(m, writer.message_o, sender.message_i)
+        self._reply(m, writer, sender)
         connect(m, sender.byte_o, flipped(self.byte_o))
         csr.pass_on(m, self)
         connect(m, reader.access_o, csr.weight_i)
@@ -145,7 +143,7 @@ class MessageLink(wiring.Component):
         self._read(m, reader, writer, cursor, csr)
 
         answer = self.result_i.payload.answer
-        with m.If(self.result_i.valid & self.result_i.ready):
+        with m.If(self._result_of_host(self.result_i.valid & self.result_i.ready)):
             m.d.sync += self.answer.eq(answer)
         learned = Signal()
         with m.If(reader.begins):
@@ -155,6 +153,24 @@ class MessageLink(wiring.Component):
             self.active.eq(receiver.outcome_o.valid),
         ]
         return m
+
+    def _hand_over(self, m: Module, receiver: FrameReceiver, reader: RequestReader) -> None:
+        """Hand the messages of the frames over."""
+        connect(m, receiver.outcome_o, reader.outcome_i)
+        connect(m, receiver.message_o, reader.message_i)
+        m.d.comb += receiver.skip.eq(reader.skip)
+
+    def _reply(self, m: Module, writer: ReplyWriter, sender: FrameSender) -> None:
+        """Send the replies."""
+        connect(m, writer.message_o, sender.message_i)
+
+    def _of_host(self, value: Value) -> Value:
+        """Return a flag if the message that is dealt with is one of the host's."""
+        return value
+
+    def _result_of_host(self, value: Value, *, told: bool = False) -> Value:
+        """Return a flag if the result that is taken, or told, is one of the host's."""
+        return value
 
     def _cursor(self, m: Module, reader: RequestReader, writer: ReplyWriter, cursor: EntryCursor) -> None:
         """Let both halves move the cursor; one waits for the other."""
@@ -187,16 +203,16 @@ class MessageLink(wiring.Component):
             csr.show_error.eq(reader.refused),
             csr.value.eq(reader.value),
             csr.write.eq(writer.accepts & writes),
-            csr.refuse.eq(writer.accepts & reader.refused),
+            csr.refuse.eq(self._of_host(writer.accepts & reader.refused)),
             csr.code.eq(reader.code),
-            csr.begins.eq(reader.begins),
-            csr.ends.eq(writer.ends),
+            csr.begins.eq(self._of_host(reader.begins)),
+            csr.ends.eq(self._result_of_host(writer.ends, told=True)),
             reader.idle.eq(self.idle),
             reader.writable.eq(csr.writable),
             reader.fits.eq(csr.fits),
             reader.waits.eq(csr.waits),
             reader.next_turn.eq(csr.next_turn),
-            *([reader.playing.eq(self.playing)] if self._registers.watched else []),
+            *([reader.playing.eq(self.playing)] if self._registers.plays else []),
             reader.done.eq(writer.done),
             writer.ask.eq(reader.ask),
             writer.kind.eq(reader.kind),
@@ -220,7 +236,7 @@ class MessageLink(wiring.Component):
             writer.data.eq(csr.data_o),
             writer.ack.eq(csr.ack),
             reader.kept.eq(~writer.notes),
-            csr.keep.eq(writer.notes | reader.keep),
+            csr.keep.eq(writer.notes | self._of_host(reader.keep)),
             csr.keep_address.eq(Mux(writer.notes, writer.write_address, tag_address(csr.next_turn))),
             csr.keep_data.eq(Mux(writer.notes, writer.write_data, reader.tag)),
         ]

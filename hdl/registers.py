@@ -248,6 +248,9 @@ class LinkMap:
         Writable registers that hold what was written, in the order of their addresses.
     commands, watched : tuple of str
         Registers of a chip that learns from its flash: that which starts it, and those that show how far it is.
+    plays, shares : bool
+        Of such a chip; it plays samples through this link, and what would be watched lies in the store of its
+        registers.
     max_message : int
         Bytes of the longest message of the host, without CRC and stuffing.
     """
@@ -257,6 +260,8 @@ class LinkMap:
     settings: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     watched: tuple[str, ...] = ()
+    plays: bool = False
+    shares: bool = False
     max_message: int
 
     def __getitem__(self, name: str) -> Register:
@@ -313,6 +318,8 @@ class RegisterMap(LinkMap):
         Bytes of frames that the chip takes while it answers none; two frames of any length always fit.
     plays : bool
         Whether the chip learns from its flash, too.
+    shares : bool
+        Whether it does so through the link (:class:`erbium.hdl.flash.shared_link.SharedLink`).
 
     Attributes
     ----------
@@ -331,8 +338,10 @@ class RegisterMap(LinkMap):
         buffer_bytes: int = 0,
         *,
         plays: bool = False,
+        shares: bool = False,
     ) -> None:
         self.network, self.hardware = network, hardware
+        self.plays, self.shares = plays, shares
         self.graph, self.populations = graph_of(network), engine_populations(network)
         self.windows = tuple(_windows(network))
         weights = [window.entry_bytes for window in self.windows if window.number >= WindowNumber.WEIGHTS]
@@ -342,7 +351,8 @@ class RegisterMap(LinkMap):
         if plays:
             every = sorted([*every, *flash_registers()], key=lambda register: register.address)
             self.commands = (FLASH_RUN,)
-            self.watched = tuple(one.name for one in flash_registers() if not one.writable)
+            if not shares:
+                self.watched = tuple(one.name for one in flash_registers() if not one.writable)
         self.registers = tuple(every)
         self.settings = ("n_ticks", "decide_after", *rate_names(network))
 

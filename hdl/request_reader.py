@@ -78,6 +78,9 @@ class RequestReader(wiring.Component):
         Of :class:`erbium.hdl.csr.CsrBlock`.
     playing : In(1)
         Of a chip that learns from its flash: it does, and no sample has a turn.
+    own : In(1)
+        Of one that does so through the link: the message is that of the run. Then a sample has a turn, whatever it
+        says; and while such a run is under way nobody else writes what waits for the array.
     ask : Out(1), kind : Out(2), tag : Out(8), refused : Out(1), code : Out
         A message is to be answered or refused; stays until `done`.
     done : In(1)
@@ -97,7 +100,7 @@ class RequestReader(wiring.Component):
     def __init__(self, registers: RegisterMap) -> None:
         self._registers = registers
         self._n_inputs, self._n_classes = registers.n_inputs, registers.n_classes
-        self._plays = bool(registers.watched)
+        self._plays, self._shares = registers.plays, registers.shares
         entries = max(self._n_inputs, *(window.entries for window in registers.windows))
         super().__init__(
             {
@@ -138,6 +141,7 @@ class RequestReader(wiring.Component):
                 "begins": Out(1),
                 "learns": Out(1),
                 **({"playing": In(1)} if self._plays else {}),
+                **({"own": In(1)} if self._shares else {}),
             }
         )
 
@@ -225,8 +229,12 @@ class RequestReader(wiring.Component):
                 m.d.sync += self.tag.eq(byte)
             with m.Case(_WINDOW_OR_TURN):
                 m.d.comb += self.set_window.eq(1)
-                wrong_turn = byte != self.next_turn
-                m.d.sync += found.wrong_turn.eq(wrong_turn | self.playing if self._plays else wrong_turn)
+                wrong_turn: Value = byte != self.next_turn
+                if self._plays:
+                    wrong_turn |= self.playing
+                if self._shares:
+                    wrong_turn &= ~self.own
+                m.d.sync += found.wrong_turn.eq(wrong_turn)
                 self._after_turn(m, final)
             with m.Case(_FLAGS):
                 wrong = byte[3:].any()
@@ -296,6 +304,9 @@ class RequestReader(wiring.Component):
                 self._refuse(m, ErrorCode.BAD_LENGTH)
             with m.Elif(self.beyond):
                 self._refuse(m, ErrorCode.OUT_OF_WINDOW)
+            if self._shares:
+                with m.Elif(self.playing & ~self.own & ~is_read & (self.waits | (self.window > RESULTS))):
+                    self._refuse(m, ErrorCode.READ_ONLY)
             with m.Elif(self.window > RESULTS):
                 self._fsm.go("QUIET")
             with m.Elif(is_read):

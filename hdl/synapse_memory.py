@@ -60,6 +60,28 @@ def spram_blocks(depth: int, width: int) -> int:
     return -(-width // SPRAM_WIDTH) * -(-depth // SPRAM_DEPTH)
 
 
+def spram_block(
+    address: Value, reads: Value, writes: Value, data: Value, output: Value, mask: Value | None = None
+) -> Instance:
+    """Return a block of SPRAM: what is read is there a clock after its address, and stays until the next access.
+
+    `mask` says which fours of the bits of a word are written; default: all.
+    """
+    return Instance(
+        "SB_SPRAM256KA",
+        i_ADDRESS=address,
+        i_DATAIN=Cat(data, Const(0, SPRAM_WIDTH))[:SPRAM_WIDTH],
+        i_MASKWREN=Const(0b1111, 4) if mask is None else mask,
+        i_WREN=writes,
+        i_CHIPSELECT=reads | writes,
+        i_CLOCK=ClockSignal(),
+        i_STANDBY=Const(0, 1),
+        i_SLEEP=Const(0, 1),
+        i_POWEROFF=Const(1, 1),
+        o_DATAOUT=output,
+    )
+
+
 class SynapseMemory(wiring.Component):
     """One read and one write of a whole word per clock, never at the same address at once.
 
@@ -302,18 +324,14 @@ class SynapseMemory(wiring.Component):
         for number in range(banks):
             output = Signal(-(-len(data) // SPRAM_WIDTH) * SPRAM_WIDTH, name=f"output_{number}")
             for place, start in enumerate(range(0, len(data), SPRAM_WIDTH)):
-                m.submodules[f"block_{number}_{place}"] = Instance(
-                    "SB_SPRAM256KA",
-                    i_ADDRESS=address,
-                    i_DATAIN=Cat(data[start : start + SPRAM_WIDTH], Const(0, SPRAM_WIDTH))[:SPRAM_WIDTH],
-                    i_MASKWREN=mask,
-                    i_WREN=writes & (high == number),
-                    i_CHIPSELECT=(reads | writes) & (high == number),
-                    i_CLOCK=ClockSignal(),
-                    i_STANDBY=Const(0, 1),
-                    i_SLEEP=Const(0, 1),
-                    i_POWEROFF=Const(1, 1),
-                    o_DATAOUT=output[start : start + SPRAM_WIDTH],
+                here = high == number
+                m.submodules[f"block_{number}_{place}"] = spram_block(
+                    address,
+                    reads & here,
+                    writes & here,
+                    data[start : start + SPRAM_WIDTH],
+                    output[start : start + SPRAM_WIDTH],
+                    mask,
                 )
             outputs.append(output)
         if banks == 1:

@@ -31,10 +31,13 @@ from erbium.hdl.feedback_gate import FeedbackGate
 from erbium.hdl.feedback_port import FeedbackPort
 from erbium.hdl.first_spike_prediction import FirstSpikePrediction
 from erbium.hdl.flash.block_reader import BlockReader
+from erbium.hdl.flash.instructions import ADDRESS_BITS
 from erbium.hdl.flash.link import FlashLink, FlashPort
+from erbium.hdl.flash.processor import Processor
 from erbium.hdl.flash.reader import FlashReader
 from erbium.hdl.flash.sample_draw import SampleDraw
 from erbium.hdl.flash.sample_player import SamplePlayer
+from erbium.hdl.flash.small_link import SmallFlashLink
 from erbium.hdl.fork import Fork, Queue
 from erbium.hdl.frame import FrameReceiver, FrameSender
 from erbium.hdl.host_link import HostLink, MessageLink
@@ -77,6 +80,7 @@ from erbium.verif.link_array import ModelledArray
 from erbium.verif.link_model import LinkModel
 from erbium.verif.machines import competing, rewarded
 from erbium.verif.probes import ProbedArray, ProbedLayer
+from erbium.verif.processor_model import ProcessorModel, random_instructions
 from erbium.verif.simulators import SimulatorName
 
 BENCH_VARIABLE = "ERBIUM_BENCH"
@@ -862,6 +866,25 @@ def _flash_links() -> Iterator[Case]:
         yield Case(name, options, BOTH if name == "tiny" else VERILATOR, {"period": 4})
 
 
+def _small_flash_links() -> Iterator[Case]:
+    """A whole chip whose processor plays the flash, of weights of two bytes. A run takes half a million clocks."""
+    for case in _flash_links():
+        if case.name == "wide-weights":
+            flash = FlashPort(1, case.options["flash"].data_at, small=True)
+            yield replace(case, options={**case.options, "flash": flash}, simulators=VERILATOR)
+
+
+def _processors() -> Iterator[Case]:
+    """Programs drawn at random."""
+    for seed, length in enumerate((256, 64, 1024)):
+        options = {
+            "program": random_instructions(seed, length),
+            "octets": 1 << ADDRESS_BITS,
+            "contents": tuple(range(3, 203)),
+        }
+        yield Case(f"{length}-instructions", options, BOTH if seed == 0 else ICARUS)
+
+
 def _frame_chips() -> Iterator[Case]:
     for name, network in (("tiny", preset("tiny").network), ("wide-weights", _small((6,), weight_width=12))):
         registers = RegisterMap(network, Hardware(lanes=4), 12_000_000)
@@ -991,6 +1014,8 @@ _CASES: dict[type[Component], tuple[Any, str, Iterator[Case], Callable[..., Comp
     SampleDraw: (image_shifts, "flash_draw", iter([Case("draws", {}, BOTH)]), None),
     SamplePlayer: (shift_images, "flash_player", _sample_players(), None),
     FlashLink: (play, "flash_link", _flash_links(), FlashedChip),
+    SmallFlashLink: (play, "flash_link", _small_flash_links(), FlashedChip),
+    Processor: (ProcessorModel, "processor", _processors(), None),
     AxiChip: (BusModel, "bus", itertools.chain(_bus_chips(), _at_work("first-spike-tiny")), None),
     WishboneChip: (BusModel, "bus", itertools.chain(_wishbone_chips(), _at_work("tiny")), None),
     LayerEngine: (LayerModel, "layer", itertools.chain(_layers(), _first_spike_layers()), ProbedLayer),
@@ -1006,6 +1031,7 @@ _PACKAGES: dict[type[Component], tuple[str, ...]] = {
     WishboneChip: _HOSTS,
     FlashReader: _FLASH,
     FlashLink: _FLASH,
+    SmallFlashLink: _FLASH,
 }
 
 _MEASURED: dict[type[Component], tuple[Case, ...]] = {
@@ -1061,6 +1087,7 @@ COVERED_BY = {
     "PixelMemory": "Encoder",
     "EntryCursor": "MessageLink",
     "FlashControl": "FlashLink",
+    "SharedLink": "SmallFlashLink",
     "AxiLite": "AxiChip",
     "BusFront": "AxiChip",
     "SampleWords": "AxiChip",

@@ -15,6 +15,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from erbium.hdl.registers import RegisterMap, weight_bytes
 from erbium.hdl.runs import RUN_LIMIT
 
 MAGIC = b"ERBF"
@@ -139,6 +140,14 @@ def most_sample_octets(n_inputs: int, pixels: PixelKind) -> int:
     if pixels is PixelKind.BITS:
         return 1 + -(-n_inputs // 8)
     return 1 + n_inputs + -(-n_inputs // RUN_LIMIT)
+
+
+def longest_payload(registers: RegisterMap) -> int:
+    """Return the bytes of the longest payload that a chip takes."""
+    rows = [one.n_neurons * weight_bytes(one.weight_width) for one in registers.populations]
+    samples = [most_sample_octets(registers.n_inputs, kind) for kind in PixelKind]
+    passes = octets_of(pass_fields(len(registers.populations)))
+    return max(*rows, *samples, passes, octets_of(HEADER))
 
 
 class Fault(enum.IntEnum):

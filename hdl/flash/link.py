@@ -12,19 +12,11 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from erbium.hdl.csr import array_side
 from erbium.hdl.flash.block_reader import BlockReader
 from erbium.hdl.flash.control import FlashControl
-from erbium.hdl.flash.layout import (
-    HEADER,
-    PixelKind,
-    RunState,
-    most_sample_octets,
-    octets_of,
-    pass_fields,
-)
+from erbium.hdl.flash.layout import RunState, longest_payload
 from erbium.hdl.flash.reader import FlashReader
 from erbium.hdl.flash.sample_draw import SampleDraw
 from erbium.hdl.flash.sample_player import SamplePlayer
 from erbium.hdl.host_link import LIGHTS, HostLink
-from erbium.hdl.registers import RegisterMap, weight_bytes
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 
@@ -45,10 +37,25 @@ class FlashPort:
         Wires that carry data, 1, 2 or 4; see :data:`erbium.hdl.flash.reader.READ_COMMANDS`.
     data_at : int
         Address at which the data begin, after the bitstream.
+    small : bool
+        Whether a processor plays them (:class:`erbium.hdl.flash.small_link.SmallFlashLink`), which needs one wire.
+    spram : bool
+        Whether that keeps a block in SPRAM.
+
+    Raises
+    ------
+    ValueError
+        For a processor with more than one wire.
     """
 
     lanes: int
     data_at: int
+    small: bool = False
+    spram: bool = False
+
+    def __post_init__(self) -> None:
+        if self.small and self.lanes != 1:
+            raise ValueError(f"lanes is {self.lanes}; a small chip reads its flash on one wire")
 
 
 PINS: dict[str, wiring.Member] = {
@@ -61,14 +68,6 @@ PINS: dict[str, wiring.Member] = {
     "failed": Out(1),
 }
 """Ports of a chip that learns from its flash: those of the flash, a button, a light."""
-
-
-def longest_payload(registers: RegisterMap) -> int:
-    """Return the bytes of the longest payload that a chip takes."""
-    rows = [one.n_neurons * weight_bytes(one.weight_width) for one in registers.populations]
-    samples = [most_sample_octets(registers.n_inputs, kind) for kind in PixelKind]
-    passes = octets_of(pass_fields(len(registers.populations)))
-    return max(*rows, *samples, passes, octets_of(HEADER))
 
 
 class FlashLink(wiring.Component):

@@ -11,9 +11,9 @@ from erbium.hdl.flash.layout import MAX_SHIFT
 from erbium.hdl.tokens import SEED_WIDTH
 
 WIDTH = 64
-_INCREMENT = 0x9E3779B97F4A7C15
-_FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-_SHIFTS = (30, 27, 31)
+INCREMENT = 0x9E3779B97F4A7C15
+FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+SHIFTS = (30, 27, 31)
 """Of splitmix64 (Steele, Lea and Flood, OOPSLA 2014), of which :func:`erbium.sw_model.constants.hash64` is made."""
 
 _SPAN_BITS = (2 * MAX_SHIFT + 1).bit_length()
@@ -77,7 +77,7 @@ class SampleDraw(wiring.Component):
         span = Signal(_SPAN_BITS)
         rests = [Signal(_SPAN_BITS, name=name) for name in ("down", "right")]
         out = self.draw_o.payload
-        factor_bit = Mux(second, _bit_of(_FACTORS[1], bit), _bit_of(_FACTORS[0], bit))
+        factor_bit = Mux(second, _bit_of(FACTORS[1], bit), _bit_of(FACTORS[0], bit))
         m.d.comb += span.eq((self.shift << 1) | 1)
         with m.FSM():
             with m.State("NUMBER"):
@@ -88,12 +88,12 @@ class SampleDraw(wiring.Component):
             with m.State("FIRST"):
                 state = Mux(of_shift, self.shift_state, self.seed_state)
                 m.d.sync += [
-                    total.eq((state ^ self.number_i.payload) + Const(_INCREMENT, WIDTH)),
+                    total.eq((state ^ self.number_i.payload) + Const(INCREMENT, WIDTH)),
                     second.eq(0),
                 ]
                 m.next = "MIX"
             with m.State("MIX"):
-                shifted = Mux(second, total >> _SHIFTS[1], total >> _SHIFTS[0])
+                shifted = Mux(second, total >> SHIFTS[1], total >> SHIFTS[0])
                 m.d.sync += [factor.eq(total ^ shifted), total.eq(0), bit.eq(0)]
                 m.next = "MULTIPLY"
             with m.State("MULTIPLY"):
@@ -108,7 +108,7 @@ class SampleDraw(wiring.Component):
                     with m.If(second):
                         m.next = "LAST"
             with m.State("LAST"):
-                m.d.sync += [factor.eq(total ^ (total >> _SHIFTS[2])), bit.eq(0)]
+                m.d.sync += [factor.eq(total ^ (total >> SHIFTS[2])), bit.eq(0)]
                 m.d.sync += [rest.eq(0) for rest in rests]
                 m.next = "TAKE"
             with m.State("TAKE"):
