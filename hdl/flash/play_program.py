@@ -204,6 +204,8 @@ class PlayProgram:
     def _places(self) -> None:
         """Name the bytes of the memory. Blocks are read into the last ones; one that is too long runs into the next."""
         p, registers = self._p, self._registers
+        self._seed = p.place(4)
+        # The number of a byte of the status is the lowest bits of its address.
         p.place(-p.octets % STATUS_OCTETS)
         self._status = status = p.place(STATUS_OCTETS)
         self._state, self._fault, self._number = status[0], status[1], Place(status.at + 2, 2)
@@ -226,7 +228,7 @@ class PlayProgram:
         self._sum, self._factor, self._tail = p.place(8), p.place(8), p.place(6)
         self._octet, self._loops = p.place(), [p.place() for _ in range(3)]
         self._span, self._digits, self._remainder = p.place(), p.place(3), p.place()
-        self._seed, self._down, self._aside, self._of_shift = p.place(4), p.place(), p.place(), p.place()
+        self._down, self._aside, self._of_shift = p.place(), p.place(), p.place()
         # How many rows or columns come before what is moved, and after it, and how many are left of it.
         self._rows, self._columns, self._shift, self._size = p.place(3), p.place(3), p.place(), p.place()
         self._kind, self._width, self._height = p.place(), p.place(), p.place()

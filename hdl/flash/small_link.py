@@ -34,9 +34,9 @@ def play_program(registers: RegisterMap, data_at: int, clock_frequency: int) -> 
 class SmallFlashLink(wiring.Component):
     """A host link, and beside it a processor that plays the samples of the flash through it.
 
-    It is :class:`erbium.hdl.flash.link.FlashLink` with a tenth of the logic, and some 70,000 clocks for a sample of 784
-    pixels: as many as an array of one lane takes anyway. Its parameters and members are those. What else differs:
-    registers and weights may be read while a run is under way, and to write them is refused.
+    It is :class:`erbium.hdl.flash.link.FlashLink` with a fifth of the logic, and some 90,000 clocks for a sample of 784
+    pixels, while an array of one lane takes more for the sample before. Its parameters and members are those.
+    What else differs: registers and weights may be read while a run is under way, and to write them is refused.
     """
 
     def __init__(
