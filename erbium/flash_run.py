@@ -17,6 +17,7 @@ from erbium.exact import Verdict, compare
 from erbium.facts import comparison_facts
 from erbium.fpga.driver_flash import FlashArray, FlashProgress
 from erbium.fpga.driver_open import Target, open_flash
+from erbium.fpga.transport import NoAnswerError
 from erbium.gen.flash_image import FlashPass, FlashRun, play, read_image
 from erbium.hdl.flash.layout import RunState
 from erbium.progress import doing
@@ -26,6 +27,9 @@ from erbium.tables import PlainTable
 
 POLL_SECONDS, POLL_SIMULATED = 0.2, 0.002
 """Of the chip, between two looks at it."""
+
+STILL_SECONDS = 3.0
+"""Of the chip, for which a run may look the same: a sample, or the first weights, take a fraction of one."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class FlashWatch:
         ------
         FlashFaultError
             If the chip stops at what it finds in the flash.
+        NoAnswerError
+            If the run does not go on.
         """
         wait: AbstractContextManager[object] = (
             doing(console, "Compiling the simulated board, unless the cache has it, which may take minutes.")
@@ -83,12 +89,20 @@ class FlashWatch:
     def _watch(self, board: FlashArray, console: Console) -> FlashProgress:
         """Look at the run until it is over."""
         seconds = POLL_SIMULATED if self.target.simulated else POLL_SECONDS
+        before, still = None, 0.0
         with console.status("Learning from the flash.") as status:
             while True:
                 board.wait(seconds)
                 now = board.progress()
                 if now.ended:
                     return now
+                still = still + seconds if now == before else 0.0
+                before = now
+                if still > STILL_SECONDS:
+                    raise NoAnswerError(
+                        f"the run from the flash of {board.name} has stood still for {STILL_SECONDS:g} s in pass "
+                        f"{now.number}, after {now.samples:,} samples of it; reset the board and start it again"
+                    )
                 status.update(
                     f"pass {now.number}, {now.state.name.lower()}: {now.samples:,} samples, {now.right:,} right"
                 )

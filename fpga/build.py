@@ -282,6 +282,7 @@ def _report(
         command=request.command,
         weights="" if request.weights is None else weights_digest(request.weights),
         version=version(),
+        from_flash=request.from_flash,
     )
 
 

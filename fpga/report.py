@@ -71,6 +71,8 @@ class BuildReport:
         Name of the file.
     bitstream_bytes : int
     bitstream_sha256 : str
+    from_flash : bool
+        Whether the chip learns from its flash, too.
     problems : tuple of str
         Why the build is not to be used; empty if it is.
     cycles : Cycles, optional
@@ -106,6 +108,7 @@ class BuildReport:
     cycles: Cycles | None = None
     weights: str = ""
     problems: tuple[str, ...] = field(default=())
+    from_flash: bool = False
 
     @property
     def ok(self) -> bool:

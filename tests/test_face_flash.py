@@ -17,11 +17,12 @@ from erbium.fpga import flow
 from erbium.fpga.boards import BOARDS, board
 from erbium.fpga.build import BuildRequest
 from erbium.fpga.design import chip
+from erbium.fpga.driver_flash import FlashArray, FlashProgress
 from erbium.fpga.planner import plan
 from erbium.fpga.top import BoardTop
 from erbium.gen.flash_image import binarised, flash_image, play, read_image
 from erbium.gen.presets import Recipe, preset
-from erbium.hdl.flash.layout import PixelKind
+from erbium.hdl.flash.layout import Fault, PixelKind, RunState
 from erbium.sw_model.datasets.sources import load_tiny_digits
 from erbium.sw_model.datasets.split import make_dataset
 from erbium.train import Plan, Trainer
@@ -124,6 +125,23 @@ def test_a_simulated_board_learns_from_its_flash(run):
         code, _, err = run(f"run sim:ulx3s-25f tiny --from flash --image {name}")
         assert code == 2
         assert says in err
+
+
+@pytest.mark.slow
+@pytest.mark.verilator
+def test_a_small_board_learns_from_its_flash(run, monkeypatch):
+    for options in ("--epochs 1 --shift 1", "--epochs 1 --pixels runs --overwrite"):
+        assert written(run, target="sim:icebreaker", options=options)[0] == 0
+        code, out, _ = run("run sim:icebreaker tiny --from flash")
+        assert code == 0
+        assert "bit-exact: 256 of 256 weights and 13 of 13 counters equal" in out
+    # A run that does not go on is told, whatever the reason.
+    monkeypatch.setattr("erbium.flash_run.STILL_SECONDS", 0.004)
+    stuck = FlashProgress(RunState.LEARNS, Fault.NONE, 2, 7, 1, 0)
+    monkeypatch.setattr(FlashArray, "progress", lambda self: stuck)
+    code, _, err = run("run sim:icebreaker tiny --from flash")
+    assert code == 2
+    assert "has stood still for 0.004 s in pass 2, after 7 samples of it; reset the board" in err
 
 
 @pytest.mark.parametrize(
