@@ -98,6 +98,8 @@ OTHERS = {
     "FrameCore": "MessageLink and CoreEngine, joined",
     "FlashReader": "a flash of a package beside it; planted faults only",
     "FlashLink": "a flash of a package beside it; planted faults only",
+    "Processor": "new; planted faults only",
+    "SmallFlashLink": "a flash of a package beside it; a run takes half a million clocks",
     "Generator": "proved, and within Encoder and LayerEngine",
     "ErbiumChip": "HostLink and ErbiumArray, joined",
     "FrameChip": "MessageLink and ErbiumArray, joined",

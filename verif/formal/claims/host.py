@@ -118,7 +118,8 @@ def counters() -> Claim:
         total, at_turn = claim.register(48, f"total_{k}"), claim.register(48, f"total_at_turn_{k}")
         m.d.sync += total.eq(total + port * count.factor)
         with m.If((piece == 0) & (number == k)):
-            m.d.sync += at_turn.eq(total)
+            # What came in the clock before is for the next turn.
+            m.d.sync += at_turn.eq(total - part[f"increment_{k}_1"] * count.factor)
         totals.append(total)
         taken.append(at_turn)
         # What has been gathered since the last turn, and what is on its way there.
