@@ -271,12 +271,12 @@ MUTANTS = [
         "5-inputs",
     ),
     Mutant(
-        "quiet-sum-that-carries",
+        "difference-without-its-carry",
         "flash.processor",
-        "with m.If(is_sum & ~(immediate & operand[QUIET_BIT])):",
-        "with m.If(is_sum):",
+        "begins = Mux(operation[0], carry, operation[1])",
+        "begins = Mux(operation[0], carry, 0)",
         "Processor",
-        "256-instructions",
+        "1024-instructions",
         "programs",
     ),
     Mutant(
