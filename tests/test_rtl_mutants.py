@@ -280,6 +280,15 @@ MUTANTS = [
         "programs",
     ),
     Mutant(
+        "quiet-sum-that-carries",
+        "flash.processor",
+        "with m.If(is_sum & ~(immediate & operand[QUIET_BIT])):",
+        "with m.If(is_sum):",
+        "Processor",
+        "256-instructions",
+        "programs",
+    ),
+    Mutant(
         "increment-lost",
         "counter_bank",
         "m.d.sync += value.eq(increment)",

@@ -132,7 +132,9 @@ def random_instructions(seed: int, length: int) -> tuple[int, ...]:
     """Return instructions drawn at random, a fifth of which read or write a port. The memory has 2,048 bytes."""
     random = Random(seed)
     words = []
-    for _ in range(length):
+    for at in range(length):
+        # Mostly forwards, so that all of the program is come to.
+        ahead = (at + 1 + random.randrange(6)) % length
         operation = random.choice(
             [Operation.PORT] * 8
             + [each for each in Operation if each <= Operation.STORE] * 3
@@ -141,9 +143,10 @@ def random_instructions(seed: int, length: int) -> tuple[int, ...]:
         mode, operand = random.randrange(4), random.randrange(1 << OPERAND_BITS)
         match operation:
             case Operation.JUMP:
-                mode, operand = random.choice(list(Jump)), random.randrange(length)
+                mode = random.choice([Jump.PLAIN, *[Jump.CALL] * 6, Jump.RETURN])
+                operand = ahead
             case Operation.BRANCH:
-                operand = random.randrange(length)
+                operand = ahead
             case Operation.POINT:
                 mode = random.randrange(1, 4)
             case Operation.AIM:
@@ -151,7 +154,9 @@ def random_instructions(seed: int, length: int) -> tuple[int, ...]:
             case Operation.PORT:
                 pass
             case _ if mode == Mode.CONSTANT:
-                operand = random.randrange(256) | random.choice((0, 1 << PORT_BIT, 1 << QUIET_BIT))
+                operand = random.randrange(256) | random.choice(
+                    (0, 1 << PORT_BIT, 1 << QUIET_BIT, 1 << QUIET_BIT)
+                )
             case _:
                 pass
         words.append(operation << OPERAND_BITS + 2 | mode << OPERAND_BITS | operand)

@@ -157,7 +157,7 @@ class PlayProgram:
         debounce_seconds: float,
         rest_seconds: float = 100e-9,
     ) -> None:
-        self._registers, self._data_at = registers, data_at
+        self._registers = registers
         self._clock = clock_frequency
         self._wake, self._debounce, self._rest = wake_seconds, debounce_seconds, rest_seconds
         self._longest = longest_payload(registers)
