@@ -17,6 +17,7 @@ from erbium.hdl.flash.reader import FlashReader
 from erbium.hdl.flash.sample_draw import SampleDraw
 from erbium.hdl.flash.sample_player import SamplePlayer
 from erbium.hdl.host_link import LIGHTS, HostLink
+from erbium.hdl.registers import RegisterMap
 from erbium.sw_model.description.graph import Graph
 from erbium.sw_model.network import Hardware, Network
 
@@ -70,6 +71,13 @@ PINS: dict[str, wiring.Member] = {
 """Ports of a chip that learns from its flash: those of the flash, a button, a light."""
 
 
+def flash_side(registers: RegisterMap) -> dict[str, wiring.Member]:
+    """Return the members of a link that plays the flash itself: those of the line and of the array."""
+    own = {*registers.watched, *registers.commands, "playing"}
+    side = {name: member for name, member in array_side(registers).items() if name not in own}
+    return {"rx": In(1, init=1), "tx": Out(1, init=1)} | side
+
+
 class FlashLink(wiring.Component):
     """A host link, and beside it what plays the samples of the flash.
 
@@ -121,9 +129,7 @@ class FlashLink(wiring.Component):
         self._control = FlashControl(registers, flash.data_at, bits)
         self._player = SamplePlayer(registers.n_inputs, registers.n_classes, bits)
         self._debounce = max(round(DEBOUNCE_SECONDS * clock_frequency), 1)
-        own = {*registers.watched, *registers.commands, "playing"}
-        side = {name: member for name, member in array_side(registers).items() if name not in own}
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | side | LIGHTS | PINS)
+        super().__init__(flash_side(registers) | LIGHTS | PINS)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.crc import Crc
-from erbium.hdl.csr import array_side
-from erbium.hdl.flash.link import DEBOUNCE_SECONDS, PINS, WAKE_SECONDS, FlashPort
+from erbium.hdl.flash.link import DEBOUNCE_SECONDS, PINS, WAKE_SECONDS, FlashPort, flash_side
 from erbium.hdl.flash.play_program import Bit, Input, Light, Output, PlayProgram
 from erbium.hdl.flash.processor import Processor
 from erbium.hdl.flash.shared_link import SharedLink
@@ -54,9 +52,8 @@ class SmallFlashLink(wiring.Component):
         self._link = SerialLink(SharedLink, registers, clock_frequency, baud_rate, buffer_bytes)
         program = play_program(registers, flash.data_at, clock_frequency)
         self._processor = Processor(program.words, program.octets, program.contents, spram=flash.spram)
-        own = {*registers.commands, "playing"}
-        self._side = {name: member for name, member in array_side(registers).items() if name not in own}
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)} | self._side | LIGHTS | PINS)
+        self._side = flash_side(registers)
+        super().__init__(self._side | LIGHTS | PINS)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -146,7 +143,7 @@ class SmallFlashLink(wiring.Component):
     def _write(self, m: Module, crc: Crc, busy: Value) -> None:
         """Give away what the processor writes, and let the host have the rest of the link."""
         link, value = self._link, self._processor.write_data
-        pass_through(m, self, link, {"rx": In(1), "tx": Out(1)} | self._side)
+        pass_through(m, self, link, self._side)
         m.d.comb += [
             crc.data.eq(value),
             crc.valid.eq(self._writes(Output.CRC)),
