@@ -14,6 +14,7 @@ from erbium.hdl.flash.layout import (
     HEADER,
     MAGIC,
     MAX_SHIFT,
+    MOST_PERCENT,
     VERSION,
     Fault,
     PassKind,
@@ -30,9 +31,6 @@ from erbium.hdl.tokens import LABEL_WIDTH, AccessKind, AccessToken, Result
 
 LABELS = 6
 """Samples that may be in the array at a time, at least: it takes three."""
-
-MOST_PERCENT = 15
-"""What the lights show of an error, at most: four bits."""
 
 
 class FlashControl(wiring.Component):

@@ -27,6 +27,9 @@ VERSION = 1
 LENGTH_BYTES, CRC_BYTES = 2, 4
 """Of a block, before and after its payload."""
 
+MOST_PERCENT = 15
+"""What the lights show of an error, at most: four bits."""
+
 MAX_PASSES = 1 << 16
 MAX_SHIFT = 4
 """Pixels by which an image can be moved in each direction."""

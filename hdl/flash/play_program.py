@@ -14,6 +14,7 @@ from erbium.hdl.flash.layout import (
     CRC_BYTES,
     HEADER,
     MAGIC,
+    MOST_PERCENT,
     VERSION,
     Fault,
     PassKind,
@@ -24,6 +25,7 @@ from erbium.hdl.flash.layout import (
     octets_of,
     pass_fields,
 )
+from erbium.hdl.flash.reader import READ_COMMANDS, RELEASE_POWER_DOWN
 from erbium.hdl.flash.sample_draw import FACTORS, INCREMENT, SHIFTS, WIDTH
 from erbium.hdl.registers import (
     REPLY_BIT,
@@ -112,9 +114,6 @@ _LIGHTS = {
 
 STATUS_OCTETS = 4 * WORD_BYTES
 """Of the registers ``flash_state`` to ``flash_tested``."""
-
-READ_DATA, WAKE_UP = 0x03, 0xAB
-"""Commands of the flash, on one wire."""
 
 _IN_FLIGHT = 4
 """Samples that may be in the array at a time: it takes three."""
@@ -382,7 +381,7 @@ class PlayProgram:
         self._do("clear", Place(self._status.at, STATUS_OCTETS + 3))
         p.load(1)
         p.out(Output.SELECT)
-        p.load(WAKE_UP)
+        p.load(RELEASE_POWER_DOWN)
         p.out(Output.FLASH)
         p.load(Port(Input.FLASH))
         p.load(0)
@@ -725,7 +724,7 @@ class PlayProgram:
             self._do("add", rest, wrong)
         p.name("divide")
         p.load(self._percent)
-        p.xor(15)
+        p.xor(MOST_PERCENT)
         p.branch(ZERO, "done")
         self._do("less", rest, self._samples)
         p.branch(NO_CARRY, "done")
@@ -812,7 +811,7 @@ class PlayProgram:
             p.out(Output.SELECT)
         p.load(1)
         p.out(Output.SELECT)
-        p.load(READ_DATA)
+        p.load(READ_COMMANDS[1].opcode)
         p.out(Output.FLASH)
         # The lowest byte of the address goes last.
         for each in self._target:
