@@ -133,7 +133,8 @@ def seed_task(advance: Advance, seed: int, quick: bool, names: tuple[str, ...]) 
 def unlabelled_task(advance: Advance, seed: int, request: Request) -> dict[str, float]:
     """Learn digits without labels from one seed: MNIST in one pass, or in the short form the digits that come along."""
     data = load_named(QUICK_LAYERED if request.quick else LAYERED, request.data)
-    n_learned, n_tested = (1_000, 200) if request.quick else (len(data.train.images), len(data.test.images))
+    everything = len(data.train.images) + len(data.validation.images)
+    n_learned, n_tested = (1_000, 200) if request.quick else (everything, len(data.test.images))
     do = partial(unlabelled.accuracy, seed, data, tested=n_tested)
     found = {"unlabelled-mnist/accuracy": do(learned=n_learned)}
     advance(1)

@@ -21,9 +21,11 @@ from erbium.sw_model.datasets import Dataset
 from erbium.sw_model.description.graph import Graph
 
 NEURONS = 100
-THRESHOLD, RAISED = 1_000, 1_500
-FIRST = (5, 30)
+THRESHOLD, RAISED, SHIFT = 1_000, 800, 1
+FIRST = (5, 60)
 """Initial weights, from and to."""
+LOWEST, RATE = -127, 5
+"""Pixels that are dark when a neuron wins come to speak against it: with weights of 0 and more, large digits win."""
 LABELLED = 10_000
 
 
@@ -41,11 +43,21 @@ def accuracy(
 
     `make` makes the core.
     """
-    images, labels = data.train.images, data.train.labels
+    images = np.concatenate((data.train.images, data.validation.images))
+    labels = np.concatenate((data.train.labels, data.validation.labels))
     order = np.random.default_rng((seed, 1)).permutation(len(images))[:learned]
     flat = images.reshape(len(images), -1)
     graph = network(
-        "unlabelled", flat.shape[1], NEURONS, seed, threshold=THRESHOLD, raised=RAISED, first=FIRST
+        "unlabelled",
+        flat.shape[1],
+        NEURONS,
+        seed,
+        threshold=THRESHOLD,
+        raised=RAISED,
+        shift=SHIFT,
+        first=FIRST,
+        lowest=LOWEST,
+        rate=RATE,
     )
     chip = Competitors(graph, int(labels.max()) + 1, make)
     if learns:

@@ -43,6 +43,8 @@ def network(
     shift: int = 2,
     forgets: bool = True,
     first: tuple[int, int] = (20, 80),
+    lowest: int = 0,
+    rate: int = 4,
 ) -> Graph:
     """Return a network whose neurons compete.
 
@@ -58,6 +60,10 @@ def network(
         Whether rows that did not spike in a sample lose weight.
     first : tuple of int
         Smallest initial weight, and one above the largest.
+    lowest : int
+        Weight of an input that never takes part in a win; below 0, such an input speaks against the neuron.
+    rate : int
+        A weight moves by ``1 / 2 ** rate`` of its way.
     """
     rng = np.random.default_rng(seed)
     program = NeuronProgram(
@@ -83,7 +89,9 @@ def network(
         initial=(1,),
     )
     won = PlasticityWord(gate=2, lower=1, inside=1)
-    rule = EndRule(word=won, rows="all" if forgets else "spiked", lowest=0, highest=LARGEST)
+    rule = EndRule(
+        word=won, rows="all" if forgets else "spiked", up=rate, down=rate, lowest=lowest, highest=LARGEST
+    )
     return Graph(
         name,
         (Source("pixels", inputs),),
