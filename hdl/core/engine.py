@@ -19,6 +19,7 @@ from erbium.hdl.core.spike_memory import SpikeMemory
 from erbium.hdl.core.spike_record import SpikeRecord
 from erbium.hdl.core.sweeper import Sweeper
 from erbium.hdl.fixed import delayed, joined
+from erbium.hdl.own_reset import with_own_reset
 from erbium.sw_model.description.machine import PIECE_WIDTH, TABLE_WIDTH, CoreHardware, Window
 
 
@@ -78,16 +79,20 @@ class CoreEngine(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         hw = self.hardware
-        m.submodules.sequencer = sequencer = Sequencer(hw)
-        m.submodules.source_unit = sources = SourceUnit(hw)
-        m.submodules.spike_memory = spikes = SpikeMemory(hw)
-        m.submodules.row_walker = walker = RowWalker(hw, LEARN_LATENCY)
-        m.submodules.row_lanes = lanes = RowLanes(hw)
-        m.submodules.sweeper = sweeper = Sweeper(hw)
-        m.submodules.core_readout = readout = CoreReadout(hw)
-        m.submodules.core_counters = counters = CoreCounters(hw)
-        m.submodules.core_info = info = CoreInfo(hw)
-        m.submodules.spike_record = record = SpikeRecord(hw)
+        sequencer, sources, spikes = Sequencer(hw), SourceUnit(hw), SpikeMemory(hw)
+        walker, lanes, sweeper = RowWalker(hw, LEARN_LATENCY), RowLanes(hw), Sweeper(hw)
+        readout, counters, info, record = CoreReadout(hw), CoreCounters(hw), CoreInfo(hw), SpikeRecord(hw)
+        with_own_reset(
+            m,
+            sequencer=sequencer,
+            source_unit=sources,
+            row_walker=walker,
+            row_lanes=lanes,
+            sweeper=sweeper,
+            core_readout=readout,
+        )
+        m.submodules.spike_memory, m.submodules.core_counters = spikes, counters
+        m.submodules.core_info, m.submodules.spike_record = info, record
         wiring.connect(m, sequencer.sample_i, wiring.flipped(self.sample_i))
         wiring.connect(m, sequencer.result_o, wiring.flipped(self.result_o))
         wiring.connect(m, sequencer.event_o, sources.event_i)

@@ -429,6 +429,9 @@ class Sequencer(wiring.Component):
         # All memories of the host hang on this, so it is a register; who looks at it looks at tokens that come, too.
         m.d.sync += self.idle.eq(0)
         with m.FSM():
+            # The other parts may leave their reset a clock later.
+            with m.State("WAKE"):
+                m.next = "IDLE"
             with m.State("IDLE"):
                 m.d.comb += token_ready.eq(~self.asked)
                 m.d.sync += self.idle.eq(~counts_wait & ~self.sample_i.valid)
