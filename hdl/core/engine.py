@@ -22,6 +22,9 @@ from erbium.hdl.fixed import delayed, joined
 from erbium.hdl.own_reset import with_own_reset
 from erbium.sw_model.description.machine import PIECE_WIDTH, TABLE_WIDTH, CoreHardware, Window
 
+HOST_CLOCKS = {Window.INFO: 1, Window.SPIKES: 1, Window.WEIGHTS: 3}
+"""Clocks from an access of the host to the piece that it reads; 2 where nothing is said."""
+
 
 class CoreEngine(wiring.Component):
     """Runs the graph whose tables lie in its memories.
@@ -254,8 +257,7 @@ class CoreEngine(wiring.Component):
                 access.address.eq(asked.address),
                 access.write_data.eq(asked.data),
             ]
-            # The memory of the weights takes a clock more than the others.
-            further = 1 if window == Window.WEIGHTS else 2
+            further = 3 - HOST_CLOCKS.get(window, 2)
             read = delayed(m, access.read_data, further, f"read_{name}", cleared=False)
             found.append(Mux(delayed(m, valid, 3, f"asked_{name}"), read, 0))
         m.d.comb += self.reply_data.eq(joined(found))

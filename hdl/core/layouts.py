@@ -34,7 +34,7 @@ HEIGHT_LAYOUT = data.StructLayout({"zero": 1, "negative": 1, "shift": 4})
 
 
 class HostAccess(Signature):
-    """One access of the host to a memory: `read_data` belongs to the address of a clock before.
+    """One access of the host to a memory. What it reads comes some clocks later, for each memory always as many.
 
     Members
     -------
@@ -92,7 +92,7 @@ class NeuronMemories(Signature):
     port_write : Out(1), port_write_word : Out, port_write_port : Out(1), port_write_data : Out(16)
         Sets the ports of all neurons of a word.
     trace_write : Out(parts), trace_write_word : Out, trace_write_data : Out
-        Words and histories, of each part of a word with an enable of its own.
+        Words and histories, of each part of a word with an enable of its own; the data come a clock later.
     draw : Out(32), keep : Out(9), quiet : In(lanes)
         Neurons of the constants of three clocks before that this draw leaves out: each is kept with `keep` of 256.
     """

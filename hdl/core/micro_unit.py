@@ -100,8 +100,8 @@ class MicroUnit(wiring.Component):
         At stage 4: there is such a neuron.
     wants : Out(1), blocked : In(1)
         At stage 5: it would spike; it must not.
-    neuron_o : Out(NeuronPlace), spike_o : Out(1), word_o : Out(16, signed)
-        6 clocks after the last operation.
+    neuron_o : Out(NeuronPlace), spike_o : Out(1), word_o : Out(16, signed), has_word : Out(1)
+        6 clocks after the last operation; the word, and whether it differs from 0.
 
     Notes
     -----
@@ -131,6 +131,7 @@ class MicroUnit(wiring.Component):
                 "neuron_o": Out(NeuronPlace()),
                 "spike_o": Out(1),
                 "word_o": Out(S16),
+                "has_word": Out(1),
             }
         )
 
@@ -253,6 +254,7 @@ class MicroUnit(wiring.Component):
             self.neuron_o.silent.eq(mute_6),
             self.spike_o.eq(spike),
             self.word_o.eq(word),
+            self.has_word.eq(word.any()),
         ]
         with m.If(self.idle):
             m.d.sync += [self.spike_o.eq(0), self.word_o.eq(0)]

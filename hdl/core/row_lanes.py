@@ -150,6 +150,16 @@ class RowLanes(wiring.Component):
             "trace_word",
         )
         trace_reads = copied(Mux(self.sweeping, memories.trace_read, 1), "trace_read")
+        write_words = copied(memories.trace_write_word, "trace_write_word")
+        writes_parts = [
+            delayed(
+                m,
+                memories.trace_write[number * group // hw.units :][: group // hw.units],
+                1,
+                f"trace_write_{number}",
+            )
+            for number in groups
+        ]
         trace = []
         for number in groups:
             m.submodules[f"trace_memory_{number}"] = traces = memory.Memory(
@@ -159,12 +169,11 @@ class RowLanes(wiring.Component):
                 attrs=COLLISION_FREE,
             )
             read_trace, write_trace = traces.read_port(), traces.write_port(granularity=hw.units)
-            parts = group // hw.units
             m.d.comb += [
                 read_trace.addr.eq(trace_words[number]),
                 read_trace.en.eq(trace_reads[number]),
-                write_trace.addr.eq(memories.trace_write_word),
-                write_trace.en.eq(memories.trace_write[number * parts :][:parts]),
+                write_trace.addr.eq(write_words[number]),
+                write_trace.en.eq(writes_parts[number]),
             ]
             for lane in range(group):
                 m.d.comb += [
@@ -231,6 +240,14 @@ class RowLanes(wiring.Component):
         edge = Shape(width + 1, signed=True)
         soft_lowest, soft_highest = (Signal(edge, name=f"soft_{name}") for name in ("low", "high"))
         m.d.sync += [soft_lowest.eq(soft_low + room), soft_highest.eq(soft_high - room)]
+        # What belongs to the population is there long before its rows.
+        coarse, fine = (
+            delayed(m, Cat(part == each for each in range(count)), 1, name, cleared=False)
+            for part, count, name in (
+                (population.rounding[2:], N_COARSE, "coarse_before"),
+                (population.rounding[:2], N_FINE, "fine_before"),
+            )
+        )
         shared = {
             "heights": copied(Cat(*codes[:6]), "heights"),
             "presynaptic": copied(codes[6], "presynaptic"),
@@ -242,8 +259,8 @@ class RowLanes(wiring.Component):
                 Cat(~scaled.fixed & (scaled.width == each + 4) for each in range(scalings(width))),
                 "scale",
             ),
-            "coarse": copied(Cat(population.rounding[2:] == each for each in range(N_COARSE)), "coarse"),
-            "fine": copied(Cat(population.rounding[:2] == each for each in range(N_FINE)), "fine"),
+            "coarse": copied(coarse, "coarse"),
+            "fine": copied(fine, "fine"),
             "finish": copied(self.finish, "finish"),
             "reversed": copied(self.reversed, "reversed"),
             "soft": copied(population.soft, "soft"),

@@ -59,8 +59,9 @@ class RowWalker(wiring.Component):
     Members
     -------
     start : In(1)
+        Walk. Spikes and projection are there from a clock before on.
     busy : Out(1)
-        Words of spikes are looked through. Afterwards the next projection can start.
+        From `start` on: words of spikes are looked through. Afterwards the next projection can start.
     moving : Out(1)
         Rows that were found are on their way out, with what is to be known of their projection.
     population, projection : In(record)
@@ -220,9 +221,10 @@ class RowWalker(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += idle.eq(1)
                 m.d.sync += word.eq(0)
+                # The first word is read already: its place was known a clock before the start.
                 with m.If(self.start):
                     m.d.sync += [base.eq(projection.first_word), first_row.eq(projection.first_head)]
-                    m.next = "READ"
+                    m.next = "LOAD"
                 with m.Elif(self.clear & (self.timer_words != 0)):
                     m.next = "CLEAR"
             with m.State("CLEAR"):
@@ -232,8 +234,6 @@ class RowWalker(wiring.Component):
                 m.d.sync += word.eq(word + 1)
                 with m.If(word + 1 == self.timer_words):
                     m.next = "IDLE"
-            with m.State("READ"):
-                m.next = "LOAD"
             with m.State("LOAD"):
                 m.d.comb += [after.eq(word + 1), advances.eq(1)]
                 m.next = "TAKE"
@@ -388,5 +388,8 @@ class RowWalker(wiring.Component):
             slot.draw.eq(draws[0]),
             slot.blank.eq(draws[1]),
         ]
-        m.d.comb += [self.busy.eq(~idle), self.moving.eq(row_valid | going | valid | self.slot_valid)]
+        m.d.comb += [
+            self.busy.eq(~idle | self.start),
+            self.moving.eq(row_valid | going | valid | self.slot_valid),
+        ]
         return m

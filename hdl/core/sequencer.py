@@ -428,6 +428,13 @@ class Sequencer(wiring.Component):
         m.d.sync += self.sweeping.eq(sweeps)
         # All memories of the host hang on this, so it is a register; who looks at it looks at tokens that come, too.
         m.d.sync += self.idle.eq(0)
+        # A population is entered in the clock in which this register is set, as much hangs on it. So does the start of
+        # a row walk.
+        enters = Signal()
+        m.d.sync += [enters.eq(0), self.walker_start.eq(0)]
+        with m.If(enters):
+            m.d.sync += [population.eq(coming_population), projection.eq(coming)]
+            m.d.sync += [signal.eq(0) for signal in level]
         with m.FSM():
             # The other parts may leave their reset a clock later.
             with m.State("WAKE"):
@@ -459,7 +466,7 @@ class Sequencer(wiring.Component):
             with m.State("CLEAR_MORE"):
                 with m.If(~fetches):
                     m.d.sync += fetch(BEGINNING)
-                    m.d.sync += [population.eq(coming_population), draw_at.eq(0)]
+                    m.d.sync += [enters.eq(1), draw_at.eq(0)]
                     m.next = "CLEAR_DRAWS"
             with m.State("CLEAR_DRAWS"):
                 m.d.comb += sweeps.eq(1)
@@ -506,14 +513,14 @@ class Sequencer(wiring.Component):
             with m.State("TICK"):
                 with m.If(~self.source_busy & ~self.readout_busy):
                     m.d.comb += starts.eq(~last)
-                    m.d.sync += which_population.eq(0)
+                    m.d.sync += [which_population.eq(0), enters.eq(is_ready)]
                     m.next = "ENTER"
             with m.State("ENTER"):
-                # Counts of the population before are still being added while its pass at the end is over.
-                with m.If(is_ready & ~delayed(m, finishing & counts_wait, 1, "counts_wait")):
+                with m.If(~enters):
+                    # Counts of the population before are still being added while its pass at the end is over.
+                    m.d.sync += enters.eq(is_ready & ~(finishing & counts_wait))
+                with m.Else():
                     m.d.comb += [taken.eq(1), reading.eq(1), self.clear_counts.eq(1)]
-                    m.d.sync += [population.eq(coming_population), projection.eq(coming)]
-                    m.d.sync += [signal.eq(0) for signal in level]
                     with m.If(modulates):
                         m.d.sync += to_go.eq(coming_population.n_modulators)
                         m.next = "MODULATE"
@@ -588,7 +595,7 @@ class Sequencer(wiring.Component):
                     m.next = "ROWS"
             with m.State("ROWS"):
                 # Where nothing arrives and no timer is looked at, the walker would not find anything.
-                m.d.comb += self.walker_start.eq(
+                m.d.sync += self.walker_start.eq(
                     Mux(finishing, by_end & projection.learns, ~silent | projection.timed)
                 )
                 m.d.sync += to_go.eq(to_go - 1)
@@ -632,9 +639,10 @@ class Sequencer(wiring.Component):
                         m.d.sync += any_words.bit_select(which_population, 1).eq(self.any_word)
                     with m.If(population.quiet & (number != 0)):
                         m.d.sync += quiet.eq(Mux(self.n_spikes == 0, quiet + 1, 0))
-                    m.d.sync += [which_population.eq(which_population + 1), draw_at.eq(0)]
+                    m.d.sync += [which_population.eq(which_population + 1), draw_at.eq(0), enters.eq(1)]
                     m.next = "ENTER"
                     with m.If(last_population):
+                        m.d.sync += enters.eq(0)
                         m.next = "DECIDE"
             with m.State("DECIDE"):
                 reached = (network.decide_after != 0) & (self.most >= network.decide_after)

@@ -109,7 +109,7 @@ class SourceUnit(wiring.Component):
         # one that is number -1.
         width = (depth - 1).bit_length()
         begins = (1 << width) - 1
-        at, coming = Signal(width, init=begins), Signal(width)
+        at, coming, following = Signal(width, init=begins), Signal(width), Signal(width, init=1)
         primed = Signal()
         filled = Signal(range(depth))
         pixel = layout_of(PIXEL_TOKEN)(self.token)
@@ -117,9 +117,9 @@ class SourceUnit(wiring.Component):
         start_phase = (reversed_bits(low) ^ (pixel.address >> 3) ^ (low << 2))[:8]
         place, phase = Signal(PLACE, reset_less=True), Signal(8, reset_less=True)
         steps = Signal()
-        m.d.comb += [read.addr.eq(Mux(steps, coming + 1, coming)), read_phase.addr.eq(read.addr)]
-        m.d.sync += [at.eq(Mux(steps, coming, at)), coming.eq(read.addr)]
+        m.d.comb += [read.addr.eq(Mux(steps, following, coming)), read_phase.addr.eq(read.addr)]
         with m.If(steps):
+            m.d.sync += [at.eq(coming), coming.eq(following), following.eq(following + 1)]
             m.d.sync += [place.eq(read.data), phase.eq(read_phase.data)]
         m.d.comb += [
             write.en.eq(self.store),
@@ -272,6 +272,6 @@ class SourceUnit(wiring.Component):
                     m.d.sync += number.eq(number + 1)
                     m.next = "FETCH"
                     with m.If(last_source):
-                        m.d.sync += [at.eq(begins), coming.eq(0)]
+                        m.d.sync += [at.eq(begins), coming.eq(0), following.eq(1)]
                         m.next = "IDLE"
         return m

@@ -127,7 +127,7 @@ class Sweeper(wiring.Component):
         first_part = (first_word << bits)[: self._part_width]
 
         m.submodules.state_memory = states = WindowMemory(
-            *window_shapes(hw)[Window.STATES], period=PLACE_WIDTH, granularity=STATE_WIDTH
+            *window_shapes(hw)[Window.STATES], period=PLACE_WIDTH, granularity=STATE_WIDTH, late_writes=True
         )
         wiring.connect(m, states.host, wiring.flipped(self.states))
         m.submodules.operation_memory = program = WindowMemory(*window_shapes(hw)[Window.OPERATIONS])
@@ -176,12 +176,12 @@ class Sweeper(wiring.Component):
 
         # --- units -----------------------------------------------------------------------------------------
         load, valid, final = Signal(), Signal(), Signal()
-        port0 = Signal(16 * hw.lanes, reset_less=True)
+        port0, port1 = (Signal(16 * hw.lanes, name=f"port{port}", reset_less=True) for port in range(2))
         sub = sub_fetched if bits else Const(0, 1)
         # The units take their neurons a clock after `load`, which would not reach all of them in its own.
         loaded, sub_loaded = delayed(m, load, 1, "loaded"), delayed(m, sub, 1, "sub_loaded", cleared=False)
         mine0 = port0.word_select(sub_loaded, 16 * units)
-        mine1 = memories.port_data.word_select(sub_loaded, 16 * units)
+        mine1 = port1.word_select(sub_loaded, 16 * units)
         traces = self._traces(memories.trace_data)
         history_width = hw.window
         all_histories = Cat(*(traces[lane].history for lane in range(hw.lanes)))
@@ -259,7 +259,8 @@ class Sweeper(wiring.Component):
         def those_there(last: Value) -> Value:
             return Mux(last, last_units, (1 << units) - 1)[:units]
 
-        present, there = those_there(last_present), those_there(last_written)
+        present = those_there(last_present)
+        there = delayed(m, those_there(last_ending), 1, "there", cleared=False)
         # Of a population whose spikes exclude each other, the first one that wants to spike does.
         taken = Signal()
         wants = Cat(*(unit.wants for unit in unit_list))
@@ -278,7 +279,7 @@ class Sweeper(wiring.Component):
         place = written[:place_bits] if place_bits else Const(0, 1)
         with_new = collected | (spikes << (place * units))[:SPIKE_WIDTH]
         ends_word = last_written | (place == per_word - 1)
-        some = Cat(*(unit.word_o.any() for unit in unit_list)) & there
+        some = Cat(*(unit.has_word for unit in unit_list)) & there
         written_word = (written_part >> bits)[: len(memories.port_word)]
         written_places = Signal(self.place)
         m.d.comb += [
@@ -314,7 +315,8 @@ class Sweeper(wiring.Component):
                 new_traces[lane].history.eq(shifted),
             ]
         write_sub = Mux(clearing, sub_fetched, written[:bits]) if bits else Const(0, 1)
-        m.d.sync += [
+        # Addresses and enables wait in registers beside the memories, what is written in these.
+        m.d.comb += [
             memories.trace_write_word.eq(Mux(clearing, fetched_word, written_word)),
             memories.trace_write.eq(Mux(clear_write | (done & self.form), 1 << write_sub, 0)),
         ]
@@ -361,7 +363,7 @@ class Sweeper(wiring.Component):
                     m.d.sync += [busy.eq(1), filling.eq(self.fill_value)]
                     m.next = "FILL"
             with m.State("FETCH"):
-                self._fetch(m, phase, new_word, port0)
+                self._fetch(m, phase, new_word, port0, port1)
                 m.d.comb += draw.eq(phase == 0)
                 m.d.sync += phase.eq(phase + 1)
                 with m.If(phase == 2):
@@ -375,7 +377,7 @@ class Sweeper(wiring.Component):
                     m.d.comb += next_operation.eq(Mux(final, 0, operation + 1))
                     m.d.sync += operation.eq(operation + 1)
                 with m.If(more):
-                    self._fetch(m, phase, new_word, port0)
+                    self._fetch(m, phase, new_word, port0, port1)
                     m.d.comb += draw.eq(phase == 0)
                 with m.If(~phase_is_last):
                     m.d.sync += [phase.eq(phase + 1), phase_is_last.eq(phase + 1 == last_phase)]
@@ -424,7 +426,7 @@ class Sweeper(wiring.Component):
             m.d.comb += following.eq(fetched + 1)
         return m
 
-    def _fetch(self, m: Module, phase: Value, new_word: Value, port0: Signal) -> None:
+    def _fetch(self, m: Module, phase: Value, new_word: Value, port0: Signal, port1: Signal) -> None:
         """Read both ports and the histories of a new word in the first three phases, and clear the ports."""
         memories = self.memories
         with m.If(new_word):
@@ -440,3 +442,4 @@ class Sweeper(wiring.Component):
                     m.d.sync += port0.eq(memories.port_data)
                 with m.Case(2):
                     m.d.comb += [memories.port_write.eq(1), memories.port_write_port.eq(1)]
+                    m.d.sync += port1.eq(memories.port_data)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A memory of whole words that the host reaches in pieces of 32 bits."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +10,9 @@ from erbium.hdl.fixed import delayed
 from erbium.hdl.groups import COPY
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.sw_model.description.machine import PIECE_WIDTH, pieces_of
+
+GROUP_PIECES = 4
+"""Pieces of a word of which the host's is chosen in the clock in which they are read."""
 
 
 class WindowMemory(wiring.Component):
@@ -26,6 +29,8 @@ class WindowMemory(wiring.Component):
         Without them a word is one field.
     registered : bool
         All that comes waits in registers, of each piece its own: for a memory that lies all over a chip.
+    late_writes : bool
+        What is written waits in registers, but for what the host writes.
 
     Members
     -------
@@ -40,8 +45,8 @@ class WindowMemory(wiring.Component):
 
     Attributes
     ----------
-    latency : int
-        Clocks of a read: 1, or 2 if `registered`; then a write comes a clock later, too.
+    latency, host_latency : int
+        Clocks of a read: 1, or 2 if `registered`; then a write comes a clock later, too. The host's take one more.
     """
 
     def __init__(
@@ -52,9 +57,12 @@ class WindowMemory(wiring.Component):
         period: int | None = None,
         granularity: int | None = None,
         registered: bool = False,
+        late_writes: bool = False,
     ) -> None:
-        self.depth, self.width, self._registered = depth, width, registered
+        self.depth, self.width = depth, width
+        self._registered, self._late_writes = registered, late_writes
         self.latency = 2 if registered else 1
+        self.host_latency = self.latency + 1
         self._period, self._granularity = period or width, granularity or width
         address, fields = index(depth), self._period // self._granularity
         super().__init__(
@@ -76,9 +84,19 @@ class WindowMemory(wiring.Component):
         places = pieces_of(self.width)
         shift = (places - 1).bit_length()
         word, piece = self.host.address[shift:], self.host.address[:shift]
-        read_piece = Signal.like(piece, name="read_piece") if shift else None
-        if read_piece is not None:
-            m.d.sync += read_piece.eq(delayed(m, piece, self.latency - 1, "piece"))
+        own_address, own_data, own_enable = self.write_address, self.write_data, self.write_enable
+        filled, fill_data = self.fill, self.fill_data
+        if self._late_writes:
+            own_address, own_data, filled, fill_data = (
+                delayed(m, value, 1, name, cleared=False)
+                for value, name in (
+                    (own_address, "own_address"),
+                    (own_data, "own_data"),
+                    (filled, "filled"),
+                    (fill_data, "filling"),
+                )
+            )
+            own_enable = delayed(m, own_enable, 1, "own_enable")
         parts: list[Value] = []
         for number, start in enumerate(range(0, self.width, PIECE_WIDTH)):
             size = min(PIECE_WIDTH, self.width - start)
@@ -98,7 +116,7 @@ class WindowMemory(wiring.Component):
             written = Signal.like(write.data, name=f"written_{number}", reset_less=True)
             home += [
                 read_address.eq(Mux(self.host.valid, word, self.read_address)),
-                write_address.eq(Mux(self.host.valid, word, self.write_address)),
+                write_address.eq(Mux(self.host.valid, word, own_address)),
             ]
             m.d.comb += [
                 read.addr.eq(read_address),
@@ -113,22 +131,25 @@ class WindowMemory(wiring.Component):
                 shared = Mux(
                     self.host.valid,
                     self.host.write_data[at : at + field_size],
-                    self.fill_data[first : first + field_size],
+                    fill_data[first : first + field_size],
                 )
-                own = self.write_data[start + at : start + at + field_size]
+                own = own_data[start + at : start + at + field_size]
                 home += [
-                    written[at : at + field_size].eq(Mux(self.host.valid | self.fill[field], shared, own)),
+                    written[at : at + field_size].eq(Mux(self.host.valid | filled[field], shared, own)),
                     enables[at // field_size].eq(
-                        Mux(self.host.valid, self.host.write & mine, self.write_enable[field])
+                        Mux(self.host.valid, self.host.write & mine, own_enable[field])
                     ),
                 ]
             parts.append(read.data)
         m.d.comb += self.read_data.eq(Cat(parts))
-        if read_piece is None:
-            m.d.comb += self.host.read_data.eq(parts[0])
-        else:
-            with m.Switch(read_piece):
-                for number, part in enumerate(parts):
-                    with m.Case(number):
-                        m.d.comb += self.host.read_data.eq(part)
+        # The host's piece is chosen on both sides of a register.
+        place = delayed(m, piece, self.latency, "place") if shift else Const(0, 1)
+        near = (GROUP_PIECES - 1).bit_length()
+        groups = []
+        for number, start in enumerate(range(0, len(parts), GROUP_PIECES)):
+            found = Signal(PIECE_WIDTH, name=f"found_{number}", reset_less=True)
+            m.d.sync += found.eq(Array(parts[start : start + GROUP_PIECES])[place[:near]])
+            groups.append(found)
+        group = delayed(m, place, 1, "group")[near:]
+        m.d.comb += self.host.read_data.eq(Array(groups)[group] if len(groups) > 1 else groups[0])
         return m
