@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import Module, Mux, Print, Shape, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Print, Shape, Signal, Value
 from amaranth.lib import data
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.sim import Simulator
 
@@ -269,6 +270,33 @@ def test_what_a_block_ram_reads_goes_straight_into_a_register(hidden: tuple[int,
             assert not reads & {part.wire for part in sig}, module.name
         found += len(reads)
     assert found >= len(hidden) + 1
+
+
+class PartlyWritten(Component):
+    """A memory of which expressions enable the fields."""
+
+    def __init__(self) -> None:
+        super().__init__({"a": In(4), "b": In(4), "data": In(8), "read": Out(8)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.store = store = Memory(shape=8, depth=2, init=[])
+        read, write = store.read_port(), store.write_port(granularity=1)
+        m.d.comb += [
+            write.en.eq(Cat(self.a & self.b, self.a | self.b)),
+            write.data.eq(self.data),
+            self.read.eq(read.data),
+        ]
+        return m
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("flat", [False, True])
+def test_an_expression_that_enables_the_fields_of_a_word_has_a_wire(flat: bool, tmp_path: Path) -> None:
+    (tmp_path / "part.v").write_text(component_verilog(PartlyWritten(), "part", flat=flat))
+    command = [str(find_icarus().require()), "-g2005", "-t", "null", "part.v"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_text_does_not_depend_on_the_run() -> None:

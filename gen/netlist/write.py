@@ -179,7 +179,7 @@ class Writer:
             if cell.kind == "$sshr":
                 self._fixed.add(cell.wire("Y"))
             if cell.kind == "$memwr_v2" and len(list(_runs(cell.ports["EN"]))) > 1:
-                self._fixed |= {str(part.wire) for part in cell.ports["DATA"]}
+                self._fixed |= {str(part.wire) for port in ("DATA", "EN") for part in cell.ports[port]}
 
     def _give_names(self) -> None:
         module, names = self.module, self._unnamed

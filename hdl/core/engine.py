@@ -151,6 +151,7 @@ class CoreEngine(wiring.Component):
             lanes.slot_valid.eq(walker.slot_valid),
             lanes.slot.eq(walker.slot),
             lanes.population.eq(population),
+            lanes.tick.eq(sequencer.tick),
             lanes.reversed.eq(sequencer.reversed),
             lanes.clear_counts.eq(sequencer.clear_counts),
             lanes.sweeping.eq(sequencer.sweeping),

@@ -74,10 +74,9 @@ def lane_mask_layout(hardware: CoreHardware) -> data.StructLayout:
     return data.StructLayout({"word": 12, "mask": hardware.lanes})
 
 
-def trace_layout(hardware: CoreHardware) -> data.ArrayLayout:
-    """Return what each neuron of a word keeps for plasticity: its word, and its history."""
-    trace = data.StructLayout({"word": Shape(16, signed=True), "history": hardware.window})
-    return data.ArrayLayout(trace, hardware.lanes)
+def words_layout(hardware: CoreHardware) -> data.ArrayLayout:
+    """Return the plasticity words of a word of neurons."""
+    return data.ArrayLayout(Shape(16, signed=True), hardware.lanes)
 
 
 class NeuronMemories(Signature):
@@ -85,37 +84,39 @@ class NeuronMemories(Signature):
 
     Members
     -------
-    port_word, trace_word, constant_word : Out, port : Out(1), port_read, trace_read : Out(1)
+    port_word, constant_word : Out, port, port_read : Out(1)
         What is read; `constant_word` is counted from the first one of a population.
-    port_data : In(16 * lanes), trace_data : In
-        A clock later, and two clocks later, until the next read.
+    port_data : In(16 * lanes)
+        A clock later, until the next read.
     port_write : Out(1), port_write_word : Out, port_write_port : Out(1), port_write_data : Out(16)
         Sets the ports of all neurons of a word.
-    trace_write : Out(parts), trace_write_word : Out, trace_write_data : Out
-        Words and histories, of each part of a word with an enable of its own; the data come a clock later.
+    trace_write : Out(parts), trace_clear : Out(1), trace_word : Out
+        Plasticity words are written, and of the histories the bit of this tick, or with `trace_clear` all bits: of each
+        part of a word with an enable of its own.
+    spikes : Out(units), words : Out
+        What is written: to the histories of all parts, and a clock later to the plasticity words.
     draw : Out(32), keep : Out(9), quiet : In(lanes)
         Neurons of the constants of three clocks before that this draw leaves out: each is kept with `keep` of 256.
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
-        word, traces = index(hardware.neuron_words), trace_layout(hardware)
+        word = index(hardware.neuron_words)
         super().__init__(
             {
                 "port_word": Out(word),
                 "port": Out(1),
                 "port_read": Out(1),
                 "port_data": In(16 * hardware.lanes),
-                "trace_word": Out(word),
-                "trace_read": Out(1),
-                "trace_data": In(traces),
                 "constant_word": Out(word),
                 "port_write": Out(1),
                 "port_write_word": Out(word),
                 "port_write_port": Out(1),
                 "port_write_data": Out(16),
                 "trace_write": Out(hardware.parts),
-                "trace_write_word": Out(word),
-                "trace_write_data": Out(traces),
+                "trace_clear": Out(1),
+                "trace_word": Out(word),
+                "spikes": Out(hardware.units),
+                "words": Out(words_layout(hardware)),
                 "draw": Out(32),
                 "keep": Out(9),
                 "quiet": In(hardware.lanes),

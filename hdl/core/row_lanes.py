@@ -14,7 +14,6 @@ from erbium.hdl.core.layouts import (
     RowSlot,
     index,
     layout_of,
-    trace_layout,
 )
 from erbium.hdl.core.synapse_lane import LEARNED, N_COARSE, N_FINE, SynapseLane, scalings
 from erbium.hdl.core.window_memory import WindowMemory
@@ -57,8 +56,8 @@ class RowLanes(wiring.Component):
 
     Members
     -------
-    population : In(record)
-        Constant while busy.
+    population : In(record), tick : In(5)
+        Constant while busy; the low bits of the tick.
     reversed : In(1)
         The factor g is -1.
     finish : In(1)
@@ -87,6 +86,7 @@ class RowLanes(wiring.Component):
         super().__init__(
             {
                 "population": In(layout_of(POPULATION)),
+                "tick": In(5),
                 "reversed": In(1),
                 "finish": In(1),
                 "slot_valid": In(1),
@@ -145,42 +145,49 @@ class RowLanes(wiring.Component):
             return copies
 
         # Addresses of wide memories in logic wait in registers; a word is at the output at stage 2.
-        trace_words = copied(
-            Mux(self.sweeping, memories.trace_word, (first + slots[0].word)[: len(memories.trace_word)]),
-            "trace_word",
-        )
-        trace_reads = copied(Mux(self.sweeping, memories.trace_read, 1), "trace_read")
-        write_words = copied(memories.trace_write_word, "trace_write_word")
-        writes_parts = [
-            delayed(
-                m,
-                memories.trace_write[number * group // hw.units :][: group // hw.units],
-                1,
-                f"trace_write_{number}",
-            )
-            for number in groups
-        ]
-        trace = []
+        depth, group_parts = hw.neuron_words, group // hw.units
+        reads = copied((first + slots[0].word)[: index(depth)], "trace_read")
+        writes_word = copied(memories.trace_word, "trace_write")
+        spikes = copied(memories.spikes, "spikes")
+        bits = copied(Mux(memories.trace_clear, (1 << hw.window) - 1, 1 << self._now), "history_bits")
+        word_of: list[Value] = []
+        history_of: list[Value] = []
         for number in groups:
-            m.submodules[f"trace_memory_{number}"] = traces = memory.Memory(
-                shape=data.ArrayLayout(trace_layout(hw).elem_shape, group),
-                depth=hw.neuron_words,
+            parts = delayed(
+                m, memories.trace_write[number * group_parts :][:group_parts], 1, f"trace_parts_{number}"
+            )
+            m.submodules[f"word_memory_{number}"] = words = memory.Memory(
+                shape=data.ArrayLayout(16, group), depth=depth, init=[], attrs=COLLISION_FREE
+            )
+            # A bit for each neuron of a part and each tick of the window: a sweep writes those of its tick.
+            m.submodules[f"history_memory_{number}"] = histories = memory.Memory(
+                shape=data.ArrayLayout(hw.units, group_parts * hw.window),
+                depth=depth,
                 init=[],
                 attrs=COLLISION_FREE,
             )
-            read_trace, write_trace = traces.read_port(), traces.write_port(granularity=hw.units)
+            read_words, write_words = words.read_port(), words.write_port(granularity=hw.units)
+            read_bits, write_bits = histories.read_port(), histories.write_port(granularity=1)
             m.d.comb += [
-                read_trace.addr.eq(trace_words[number]),
-                read_trace.en.eq(trace_reads[number]),
-                write_trace.addr.eq(write_words[number]),
-                write_trace.en.eq(writes_parts[number]),
+                read_words.addr.eq(reads[number]),
+                write_words.addr.eq(writes_word[number]),
+                write_words.en.eq(parts),
+                write_words.data.eq(
+                    Cat(memories.words[lane] for lane in range(number * group, (number + 1) * group))
+                ),
+                read_bits.addr.eq(reads[number]),
+                write_bits.addr.eq(writes_word[number]),
+                write_bits.en.eq(
+                    Cat(bits[number] & parts[part].replicate(hw.window) for part in range(group_parts))
+                ),
+                write_bits.data.eq(spikes[number].replicate(group_parts * hw.window)),
             ]
             for lane in range(group):
-                m.d.comb += [
-                    write_trace.data[lane].eq(memories.trace_write_data[number * group + lane]),
-                    memories.trace_data[number * group + lane].eq(read_trace.data[lane]),
-                ]
-                trace.append(read_trace.data[lane])
+                part, unit = divmod(lane, hw.units)
+                word_of.append(read_words.data[lane].as_signed())
+                history_of.append(
+                    Cat(read_bits.data[part * hw.window + bit][unit] for bit in range(hw.window))
+                )
 
         values = [constants.neuron_constant(neuron) for neuron in range(hw.neurons)]
         constant: list[Value] = []
@@ -297,8 +304,8 @@ class RowLanes(wiring.Component):
             m.d.sync += old.eq(Mux(from_5[mine], unit.total, Mux(from_6[mine], total_6, read)))
             m.d.comb += [
                 unit.weight.eq(weight.word_select(lane, width)),
-                unit.word.eq(trace[lane].word),
-                unit.history.eq(trace[lane].history),
+                unit.word.eq(word_of[lane]),
+                unit.history.eq(history_of[lane]),
                 unit.constant.eq(constant[lane]),
                 unit.mask.eq(slots[2].mask[lane]),
                 memories.quiet[lane].eq(unit.quiet),
@@ -330,31 +337,47 @@ class RowLanes(wiring.Component):
         self._count(m, slots, valids, slots[2].projection.fixed, some, changed)
         return m
 
+    @property
+    def _now(self) -> Value:
+        """The bit of a history that the present tick has: histories go round."""
+        return self.tick[: (self.hardware.window - 1).bit_length()]
+
     def _zones(self, m: Module, slot: data.View) -> Value:
         """Return the masks of :class:`SynapseLane` for a slot at stage 0: they are there at stage 1.
 
-        Bit j of a history is j + 1 ticks old. After the row's spike, ``age - 1 - j`` ticks later, it is causal; before
-        the present event, by j ticks, acausal.
+        A spike of j + 1 ticks ago is causal if it came after the row's own, ``age - 1 - j`` ticks later; j ticks before
+        the present event, it is acausal.
         """
-        window, population = self.hardware.window, self.population
+        window, population, now = self.hardware.window, self.population, self._now
 
-        def below(count: Value) -> Value:
-            return Cat(*(bit < count for bit in range(window)))
+        def below(bit: Value) -> Value:
+            return Cat(place < bit for place in range(window))
 
-        def since(zone: Value) -> Value:
-            return Mux(slot.age > zone, slot.age - zone, 0)[:6]
+        def kept(value: Value, name: str) -> Value:
+            return delayed(m, value, 1, name, cleared=False)
 
-        seen = below(slot.age)
-        late1, late2 = below(since(population.zone1)), below(since(population.zone2))
-        near1, near2 = below(population.zone1), below(population.zone2)
+        # What does not change during the rows of a population waits in registers.
+        here, present = kept(below(now), "bits_before"), kept(now, "bit_now")
+
+        def last(bit: Value, some: Value) -> Value:
+            """Return the bits of the last ticks: from this one on, round the end, to that of the tick before."""
+            round_the_end, some = some & (bit >= present), some.replicate(window)
+            return Mux(round_the_end, here | ~below(bit), here & ~below(bit) & some)
+
+        def near(zone: Value, name: str) -> Value:
+            count = kept(Mux(zone > window, window, zone)[: len(present) + 1], f"{name}_count")
+            return kept(last((present - count)[: len(present)], count.any()), name)
+
+        def late(zone: Value, name: str) -> Value:
+            end = kept((now + zone)[: len(present)], name)
+            return last((end - slot.age)[: len(present)], slot.age > zone)
+
+        seen = last((present - slot.age)[: len(present)], slot.age.any())
+        late1, late2 = late(population.zone1, "late_1"), late(population.zone2, "late_2")
+        near1, near2 = near(population.zone1, "near_1"), near(population.zone2, "near_2")
         # The first zone that is met counts, so each mask may have the zones before in it.
         masks = [seen & ~late1, seen & ~late2, seen & near1, seen & near2, seen]
-        result = []
-        for number, mask in enumerate(masks):
-            register = Signal(window, name=f"zone_{number}", reset_less=True)
-            m.d.sync += register.eq(mask)
-            result.append(register)
-        return Cat(*result)
+        return Cat(kept(mask, f"zone_{number}") for number, mask in enumerate(masks))
 
     def _negative(self) -> Value:
         """Whether steps are taken from the weight and not added."""

@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.core.layouts import HostAccess, NeuronMemories, index, layout_of, trace_layout
+from erbium.hdl.core.layouts import HostAccess, NeuronMemories, index, layout_of, words_layout
 from erbium.hdl.core.micro_unit import STAGES, MicroUnit, NeuronPlace, ResetModes, WordTerms
 from erbium.hdl.core.noise_source import NoiseSource
 from erbium.hdl.core.window_memory import WindowMemory
@@ -44,7 +44,7 @@ class Sweeper(wiring.Component):
     population, beginning : In(record)
     tick : In(8)
     form : In(1)
-        Plasticity words are formed, and histories shifted.
+        Plasticity words are formed, and spikes join the histories.
     kept : In(4)
         States that this sweep leaves as they are.
     slot : In
@@ -75,7 +75,7 @@ class Sweeper(wiring.Component):
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
-        self.hardware, self._traces = hardware, trace_layout(hardware)
+        self.hardware = hardware
         self._part_width = index(hardware.neuron_words * hardware.parts)
         self.place = data.ArrayLayout(NeuronPlace(), hardware.units)
         address = index(hardware.spike_words)
@@ -167,7 +167,6 @@ class Sweeper(wiring.Component):
         m.d.comb += [
             self.busy.eq(busy),
             memories.port_word.eq(fetched_word),
-            memories.trace_word.eq(fetched_word),
             # Whether a neuron is silent is known three clocks later.
             memories.constant_word.eq(Mux(clearing, fetched + 1, fetched) >> bits),
             memories.port_write_word.eq(fetched_word),
@@ -182,14 +181,6 @@ class Sweeper(wiring.Component):
         loaded, sub_loaded = delayed(m, load, 1, "loaded"), delayed(m, sub, 1, "sub_loaded", cleared=False)
         mine0 = port0.word_select(sub_loaded, 16 * units)
         mine1 = port1.word_select(sub_loaded, 16 * units)
-        traces = self._traces(memories.trace_data)
-        history_width = hw.window
-        all_histories = Cat(*(traces[lane].history for lane in range(hw.lanes)))
-        # Histories come another clock later: those of the part before are still wanted.
-        history_loaded = Signal(history_width * units, reset_less=True)
-        sub_histories = delayed(m, sub_loaded, 1, "sub_histories", cleared=False)
-        with m.If(delayed(m, loaded, 1, "histories_loaded")):
-            m.d.sync += history_loaded.eq(all_histories.word_select(sub_histories, history_width * units))
         # Operations wait in a register on their way to all units, and are read two clocks ahead. Those of a state
         # that is kept leave it as it is.
         stored_code, code = (
@@ -245,16 +236,6 @@ class Sweeper(wiring.Component):
         last_written = delayed(m, last_ending, 1, "last_written", cleared=False)
         last_units = Signal(units, reset_less=True)
         m.d.sync += last_units.eq((2 << population.last_unit) - 1)
-        waiting_histories, histories = (
-            Signal(history_width * units, name=name, reset_less=True)
-            for name in ("waiting_histories", "histories")
-        )
-        with m.If(ends[3]):
-            m.d.sync += waiting_histories.eq(history_loaded)
-        with m.If(ends[-2]):
-            m.d.sync += histories.eq(waiting_histories)
-        with m.If(clearing):
-            m.d.sync += histories.eq(0)
 
         def those_there(last: Value) -> Value:
             return Mux(last, last_units, (1 << units) - 1)[:units]
@@ -304,21 +285,16 @@ class Sweeper(wiring.Component):
             self.spikes_data.eq(with_new),
             self.spikes_enable.eq(done & ends_word),
         ]
-        new_traces = Signal(self._traces, reset_less=True)
-        m.d.comb += memories.trace_write_data.eq(new_traces)
-        for lane in range(hw.lanes):
-            unit = unit_list[lane % units]
-            old = histories.word_select(lane % units, history_width)
-            shifted = Cat(unit.spike_o, old)[:history_width]
-            m.d.sync += [
-                new_traces[lane].word.eq(unit.word_o),
-                new_traces[lane].history.eq(shifted),
-            ]
+        # Enables, address and spikes wait in registers beside the memories, words in these.
+        words = Signal(words_layout(hw), name="new_words", reset_less=True)
+        m.d.sync += [words[lane].eq(unit_list[lane % units].word_o) for lane in range(hw.lanes)]
         write_sub = Mux(clearing, sub_fetched, written[:bits]) if bits else Const(0, 1)
-        # Addresses and enables wait in registers beside the memories, what is written in these.
         m.d.comb += [
-            memories.trace_write_word.eq(Mux(clearing, fetched_word, written_word)),
+            memories.trace_word.eq(Mux(clearing, fetched_word, written_word)),
             memories.trace_write.eq(Mux(clear_write | (done & self.form), 1 << write_sub, 0)),
+            memories.trace_clear.eq(clearing),
+            memories.spikes.eq(spikes),
+            memories.words.eq(words),
         ]
         with m.If(done):
             m.d.sync += [
@@ -427,12 +403,12 @@ class Sweeper(wiring.Component):
         return m
 
     def _fetch(self, m: Module, phase: Value, new_word: Value, port0: Signal, port1: Signal) -> None:
-        """Read both ports and the histories of a new word in the first three phases, and clear the ports."""
+        """Read both ports of a new word in the first three phases, and clear them."""
         memories = self.memories
         with m.If(new_word):
             with m.Switch(phase):
                 with m.Case(0):
-                    m.d.comb += [memories.port_read.eq(1), memories.trace_read.eq(1)]
+                    m.d.comb += memories.port_read.eq(1)
                 with m.Case(1):
                     m.d.comb += [
                         memories.port_read.eq(1),
