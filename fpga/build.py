@@ -241,7 +241,13 @@ def _prepare(request: BuildRequest, subject: _Subject, target: int) -> flow.Flow
     except ValueError as error:
         raise DescriptionError(f"{error}; choose another --baud or --clock") from None
     top = BoardTop(board, core, target)
-    return flow.prepare(board, top, clock, saves_logic=request.network is None)
+    return flow.prepare(
+        board,
+        top,
+        clock,
+        saves_logic=request.network is None,
+        strained=request.name in board.preset_clocks,
+    )
 
 
 def _report(

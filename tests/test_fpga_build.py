@@ -2,6 +2,7 @@
 """Builds: what is left behind by those that succeed, miss their timing, fail or are stopped; and real small ones."""
 
 import json
+import os
 import re
 import subprocess
 import sysconfig
@@ -192,6 +193,19 @@ def test_a_router_that_does_not_get_on_is_stopped(tmp_path, monkeypatch):
     with open(log, "a") as file:
         file.write(line.replace("tmgfail=8", "tmgfail=0") + "\n")
     assert not flow.is_stuck(log)
+    # Nor one that says nothing any more.
+    os.utime(log, (0, log.stat().st_mtime - flow.SILENT_SECONDS - 10))
+    assert flow.is_stuck(log)
+
+
+@pytest.mark.parametrize(("family_of", "strains"), [("ulx3s-85f", True), ("icebreaker", False)])
+def test_a_clock_near_what_a_large_chip_can_has_a_placer_of_its_own(family_of, strains):
+    described = board(family_of)
+    clock = clock_of(described)
+    top = BoardTop(described, SmallChip(), clock)
+    for strained in (False, True):
+        command = flow.prepare(described, top, clock, strained=strained).commands[1]
+        assert ("static" in command) == (strained and strains)
 
 
 def test_a_program_that_fails_is_quoted(tmp_path, monkeypatch):
