@@ -199,7 +199,7 @@ def _ulx3s(size: str, device: Device, clock: int, lanes: int, buffer_bytes: int)
         lanes=lanes,
         buffer_bytes=buffer_bytes,
         preset_lanes={"first-spike-mnist-24x24-640": 128, "erbp-mnist-200": 200} if size == "85F" else {},
-        preset_clocks={"erbp-mnist-200": 78_750_000} if size == "85F" else {},
+        preset_clocks={"erbp-mnist-200": 83_333_333} if size == "85F" else {},
         # Bitstreams have up to 1.9 and 0.6 MB. Small ones of these boards come with 4 MB, the 85F with 16 MB.
         flash=FlashMemory(
             (16 if size == "85F" else 4) << 20,

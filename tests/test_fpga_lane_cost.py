@@ -38,4 +38,4 @@ def test_a_preset_gets_the_lanes_with_which_it_was_routed():
 def test_a_clock_goes_with_the_lanes_with_which_it_was_routed():
     ulx3s = board("ulx3s-85f")
     clocks = [ulx3s.clock_for(*one) for one in (("erbp-mnist-200", 200), ("erbp-mnist-200", 64), ("tiny", 8))]
-    assert clocks == [78_750_000, 80_000_000, 80_000_000]
+    assert clocks == [83_333_333, 80_000_000, 80_000_000]
