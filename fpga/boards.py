@@ -171,9 +171,13 @@ class Board:
         """Return the lanes of layer 1 of a network unless the user asks for other ones, where they fit."""
         return self.preset_lanes.get(name, self.lanes)
 
+    def own_clock(self, name: str, lanes: int) -> int | None:
+        """Return the clock in Hz of a network that was routed with another one than the board's, with so many lanes."""
+        return self.preset_clocks.get(name) if lanes == self.lanes_for(name) else None
+
     def clock_for(self, name: str, lanes: int) -> int:
         """Return the clock of a network with so many lanes in layer 1, in Hz, unless the user asks for another one."""
-        return self.preset_clocks.get(name, self.clock) if lanes == self.lanes_for(name) else self.clock
+        return self.own_clock(name, lanes) or self.clock
 
     @property
     def family(self) -> Family:

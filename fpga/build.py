@@ -246,7 +246,7 @@ def _prepare(request: BuildRequest, subject: _Subject, target: int) -> flow.Flow
         top,
         clock,
         saves_logic=request.network is None,
-        strained=request.name in board.preset_clocks,
+        strained=board.own_clock(request.name, subject.lanes) is not None,
     )
 
 

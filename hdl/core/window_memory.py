@@ -45,8 +45,8 @@ class WindowMemory(wiring.Component):
 
     Attributes
     ----------
-    latency, host_latency : int
-        Clocks of a read: 1, or 2 if `registered`; then a write comes a clock later, too. The host's take one more.
+    latency : int
+        Clocks of a read: 1, or 2 if `registered`; then a write comes a clock later, too. The host's takes one more.
     """
 
     def __init__(
@@ -62,7 +62,6 @@ class WindowMemory(wiring.Component):
         self.depth, self.width = depth, width
         self._registered, self._late_writes = registered, late_writes
         self.latency = 2 if registered else 1
-        self.host_latency = self.latency + 1
         self._period, self._granularity = period or width, granularity or width
         address, fields = index(depth), self._period // self._granularity
         super().__init__(
