@@ -19,7 +19,7 @@ from erbium.gen.netlist.bits import joined, width_of
 from erbium.gen.netlist.module import Cell, Netlist
 from erbium.gen.netlist.statements import restricted
 from erbium.gen.presets import preset
-from erbium.gen.vectors import activity, graph, merge, operators, recognise, source, split
+from erbium.gen.vectors import activity, graph, merge, operators, reads, recognise, source, split
 from erbium.gen.vectors.accept import UnknownCellError
 from erbium.gen.vectors.bdd import Functions
 from erbium.gen.vectors.classes import Classes
@@ -200,6 +200,76 @@ def test_hardware_that_often_stands_still(seed: int, tmp_path: Path) -> None:
 
 def test_lanes_that_often_stand_still(tmp_path: Path) -> None:
     assert differences(Lanes(), Compiled(Lanes(), tmp_path), 600, held=0.8) == []
+
+
+class Units(Component):
+    """Words of two lanes in small memories that are read without a clock, as an array with fewer units than lanes."""
+
+    GROUPS = 10
+
+    _MustUse__silence = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            {"x": In(8), "at": In(2), "to": In(2), "go": In(1), "store": In(1), "clear": In(1), "sum": Out(8)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        total = Const(0, 8)
+        for group in range(self.GROUPS):
+            reads = []
+            words = [Signal(16, name=f"word_{group}_{k}", reset_less=True) for k in range(2)]
+            for k in range(2):
+                store = memory.Memory(shape=16, depth=4, init=[997 * group + k] * 4)
+                m.submodules[f"store_{group}_{k}"] = store
+                read, write = store.read_port(domain="comb"), store.write_port()
+                m.d.comb += [read.addr.eq(self.at), write.addr.eq(self.to), write.en.eq(self.store)]
+                reads.append(read.data)
+                more = [(words[k][8 * lane : 8 * lane + 8] + self.x)[:8] for lane in range(2)]
+                m.d.comb += write.data.eq(Cat(more))
+            # One is taken over when it is asked for, the other one in every clock, or 0 in its place.
+            with m.If(self.go):
+                m.d.sync += words[0].eq(reads[0])
+            m.d.sync += words[1].eq(Mux(self.clear, 0, reads[1]))
+            # Only one of these bits ever changes, and not in every group.
+            silent = Signal(2, name=f"silent_{group}")
+            m.d.sync += silent.eq(Cat(0, self.go if group % 2 else 0))
+            for lane in range(2):
+                value = Signal(8, name=f"value_{group}_{lane}")
+                part = slice(8 * lane, 8 * lane + 8)
+                m.d.sync += value.eq(Mux(silent[lane], self.x, words[0][part] + words[1][part]))
+                total = total ^ value
+        m.d.comb += self.sum.eq(total)
+        return m
+
+
+def test_units_in_words_of_few_lanes(tmp_path: Path) -> None:
+    compiled = Compiled(Units(), tmp_path)
+    # Both memories, what is stored in them, the values and how they are formed.
+    assert compiled.facts["wires in classes"] >= 5 * 2 * Units.GROUPS
+    assert differences(Units(), compiled, 300) == []
+
+
+def test_a_read_without_a_clock_gets_one() -> None:
+    module = netlist(Units())
+    reads.clock_reads(module)
+    ports = [cell for cell in module.cells if cell.kind == graph.READ]
+    assert len(ports) == 2 * Units.GROUPS
+    assert all(cell.flag("CLK_ENABLE") for cell in ports)
+
+
+def test_a_fault_of_the_clocked_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # A register that waits for a sign becomes one that does not.
+    taken_over = reads._taken_over
+    monkeypatch.setattr(reads, "_taken_over", lambda register: (reads.ALWAYS, taken_over(register)[1]))
+    assert differences(Units(), Compiled(Units(), tmp_path), 300) != []
+
+
+def test_a_fault_of_the_still_bits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    moving = merge._moving_bits
+    monkeypatch.setattr(merge, "_moving_bits", lambda statements, initial: moving(statements, initial) & ~2)
+    assert differences(Units(), Compiled(Units(), tmp_path), 300) != []
 
 
 # --- a fault in a step is noticed

@@ -15,6 +15,7 @@ from erbium.verif.library import RtlArray
 
 TINY, SPIKE = preset("tiny").network, preset("first-spike-tiny").network
 WIDE = erbp_network("erbp-wide", (20, 9), n_inputs=16, n_classes=4, n_ticks=8)
+UNITS = erbp_network("erbp-units", (40,), n_inputs=16, n_classes=9, n_ticks=8)
 SPIKE_WIDE = first_spike_network(
     "spike-wide", (19,), n_inputs=16, n_classes=5, n_ticks=10, margin=4, deadline=6, thresholds=(250, 150),
     levels=((200, 0), (100, 2)), current_shifts=(4, 3),
@@ -35,6 +36,9 @@ ARRAYS = {
             rows_per_clock=2,
         ),
     ),
+    # Two classes of units: those of groups with a lane less than the others, and the rest.
+    "units-10": (UNITS, Hardware(lanes=40, neuron_units=10, layer_memories=("ecp5", "ecp5"))),
+    "units-10-of-39": (UNITS, Hardware(lanes=39, layer_neuron_units=(12, 3))),
     "spike-8": (SPIKE, Hardware(lanes=8)),
     "spike-wide-16": (SPIKE_WIDE, Hardware(lanes=16)),
     "spike-wide-19-spram": (SPIKE_WIDE, Hardware(lanes=19, memory_latency=3, layer_memories=("spram",))),

@@ -7,7 +7,8 @@ in a file of its own:
 ============== =========================================================================================
 `accept`       refuses what a later step would not understand
 `primitives`   block RAMs of FPGAs become memories and registers
-`merge`        what is equal in every clock is made one
+`reads`        memories that are read without a clock into a register are read with it
+`merge`        what is equal in every clock is made one, what never changes a constant
 `split`        registers, bitwise operators and memories that are used lane by lane become one per lane
 `classes`      what is alike but for the lane becomes a class
 `recognise`    trees of gates that count bits or find the lowest one are named, with proof

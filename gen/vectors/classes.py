@@ -8,6 +8,7 @@ another operand is given up, and its members are computed one by one. So a wrong
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,8 +18,11 @@ from erbium.gen.netlist.statements import BITWISE, COMPARING
 from erbium.gen.vectors.graph import READ, Form, Node, nodes, read_ranges, refined
 from erbium.gen.vectors.split import MIN_LANES, WORD
 
-MAX_RUNS = 4
-"""An operand that is copied together from so many pieces at most is still worth a vector."""
+MAX_RUNS = 8
+"""An operand that is copied together from so many pieces at most is worth a vector in any case.
+
+Units that few lanes share read words of their lanes; so it is worth one, too, if a piece has two lanes on average.
+"""
 
 ELEMENT_WIDTHS = (8, 16, 32)
 
@@ -188,7 +192,7 @@ class Classes:
             number = places[0][0]
             if places == [(number, lane) for lane in range(len(groups[number]))]:
                 return Lanes(number, first.low, first.width)
-        return Gathered(tuple(bits)) if self._runs(bits, places) <= MAX_RUNS else None
+        return Gathered(tuple(bits)) if self._runs(bits, places) <= max(MAX_RUNS, len(bits) // 2) else None
 
     @staticmethod
     def _runs(bits: list[Bits], places: list[tuple[int, int] | None]) -> int:
@@ -234,10 +238,14 @@ def _alike(module: Netlist, graph: dict[str, Node], origin: Mapping[str, str]) -
     """Return groups of wires that may be alike but for the lane, each in the order of the netlist."""
     # Of which bits of these are read, tells lanes apart and nothing else.
     ranges = read_ranges(module)
+    count: Counter[Hashable] = Counter()
+    for wire, node in graph.items():
+        count[node.shape] += module.widths[wire]
     bits = {
         wire
         for wire in module.widths
-        if module.widths[wire] >= MIN_LANES and all(high - low == 1 for low, high in ranges.get(wire, ()))
+        if (module.widths[wire] >= MIN_LANES or (wire in graph and count[graph[wire].shape] >= MIN_LANES))
+        and all(high - low == 1 for low, high in ranges.get(wire, ()))
     }
     wide = bits | {wire for wire in module.widths if module.widths[wire] > WORD}
     wide |= {

@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
-from erbium.gen.netlist.bits import Sig, constant, value_of, width_of
+from erbium.gen.netlist.bits import Bits, Sig, constant, joined
 from erbium.gen.netlist.clean import Cleaner
-from erbium.gen.netlist.module import Assign, Netlist, Statement
+from erbium.gen.netlist.module import Assign, Netlist, Register, Statement
+from erbium.gen.netlist.statements import restricted
 from erbium.gen.vectors.graph import nodes, refined, replace, sweep
 
 
 def merge(module: Netlist) -> None:
-    """Make equal registers, memories and operators one, and registers that never change constants."""
-    constants = _constant_registers(module)
-    module.registers = [register for register in module.registers if register.wire not in constants]
-    replace(module, constants)
+    """Make equal registers, memories and operators one, and bits of registers that never change constants."""
+    _without_still_bits(module)
     replaced = equal_wires(module)
     module.connections |= {wire: value for wire, value in replaced.items() if wire in module.ports}
     module.registers = [register for register in module.registers if register.wire not in replaced]
@@ -44,25 +44,55 @@ def equal_wires(module: Netlist) -> dict[str, Sig]:
     return {wire: module.whole(first[part[wire]]) for wire in graph if first[part[wire]] != wire}
 
 
-def _constant_registers(module: Netlist) -> dict[str, Sig]:
-    """Return the registers that are only ever given the value that they begin with."""
-
-    def keeps(statements: Iterable[Statement], initial: int) -> bool:
-        for statement in statements:
-            if not isinstance(statement, Assign):
-                if not all(keeps(body, initial) for _, body in statement.cases):
-                    return False
-                continue
-            mask = (1 << width_of(statement.value)) - 1
-            if value_of(statement.value) != initial >> statement.low & mask:
-                return False
-        return True
-
-    result = {}
+def _without_still_bits(module: Netlist) -> None:
+    """Take the bits out of registers that are only ever given the value that they begin with."""
+    replaced: dict[str, Sig] = {}
+    registers = []
     for register in module.registers:
-        initial = module.initial.get(register.wire, 0)
-        if (register.reset and register.reset_value != initial) or register.wire in module.ports:
+        wire, width, initial = (
+            register.wire,
+            module.widths[register.wire],
+            module.initial.get(register.wire, 0),
+        )
+        moving = _moving_bits(register.statements, initial)
+        if register.reset:
+            moving |= register.reset_value ^ initial
+        if wire in module.ports or moving == (1 << width) - 1:
+            registers.append(register)
             continue
-        if keeps(register.statements, initial):
-            result[register.wire] = constant(initial, module.widths[register.wire])
-    return result
+        parts: list[Bits] = []
+        for is_moving, group in groupby(range(width), lambda bit: bool(moving >> bit & 1)):  # noqa: B023
+            low, *more = group
+            n_bits = 1 + len(more)
+            if not is_moving:
+                parts += constant(initial >> low, n_bits)
+                continue
+            piece = module.new_wire(n_bits)
+            mask = (1 << n_bits) - 1
+            module.initial[piece] = initial >> low & mask
+            statements = restricted(register.statements, low, n_bits)
+            value = register.reset_value >> low & mask
+            registers.append(
+                Register(piece, register.clock, register.rising, statements, register.reset, value)
+            )
+            parts += module.whole(piece)
+        replaced[wire] = joined(parts)
+    module.registers = registers
+    replace(module, replaced)
+
+
+def _moving_bits(statements: Iterable[Statement], initial: int) -> int:
+    """Return a mask of the bits that are given anything else than the value that they begin with."""
+    moving = 0
+    for statement in statements:
+        if not isinstance(statement, Assign):
+            for _, body in statement.cases:
+                moving |= _moving_bits(body, initial)
+            continue
+        at = statement.low
+        for part in statement.value:
+            mask = (1 << part.width) - 1
+            differs = mask if part.wire is not None else part.low ^ (initial >> at & mask)
+            moving |= differs << at
+            at += part.width
+    return moving

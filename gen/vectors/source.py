@@ -22,6 +22,7 @@ from erbium.gen.vectors.layout import Layout
 from erbium.gen.vectors.merge import merge
 from erbium.gen.vectors.operators import operator_lines
 from erbium.gen.vectors.primitives import replace_primitives
+from erbium.gen.vectors.reads import clock_reads
 from erbium.gen.vectors.recognise import recognise
 from erbium.gen.vectors.registers import scalar_units, set_lines, unit_lines, words_of_memory, write_groups
 from erbium.gen.vectors.schedule import in_order
@@ -82,6 +83,7 @@ def source_of(module: Netlist, name: str) -> Source:
         if module.widths[wire] > WORD:
             raise UnknownCellError(f"the port {wire[1:]!r} has more than {WORD} bits")
     take_loops_apart(module)
+    clock_reads(module)
     merge(module)
     origin = split(module)
     merge(module)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from itertools import groupby, pairwise
 
 from erbium.gen.netlist.bits import Bits, Sig, cut, unions, value_of, width_of
@@ -14,6 +14,7 @@ from erbium.gen.netlist.statements import BITWISE, CARRYING, SHIFTING, restricte
 from erbium.gen.vectors.graph import (
     WRITE,
     Ports,
+    flat_statements,
     memory_ports,
     operators,
     read_ranges,
@@ -35,7 +36,8 @@ _NUMERIC = (*CARRYING, *SHIFTING, "$lt", "$le", "$gt", "$ge")
 def split(module: Netlist) -> dict[str, str]:
     """Split until nothing is left that is used lane by lane; return parts of registers, and what each was a part of."""
     whole: dict[str, str] = {}
-    while any([_registers(module, whole), _bitwise(module), _memories(module)]):
+    # Memories come last, as what reads them says where their lanes are.
+    while any([_registers(module, whole), _bitwise(module)]) or _memories(module):
         pass
     return whole
 
@@ -50,15 +52,17 @@ def _registers(module: Netlist, origin: dict[str, str]) -> bool:
     }
     replaced: dict[str, Sig] = {}
     registers = []
+    places_of = {
+        register.wire: _register_edges(module, register, reads, whole) for register in module.registers
+    }
+    forms = {
+        register.wire: (*places_of[register.wire], flat_statements(register.statements)[0])
+        for register in module.registers
+    }
+    lanes = _lanes_of_forms(forms, places_of)
     for register in module.registers:
         wire, width = register.wire, module.widths[register.wire]
-        edges = {0, width}
-        if wire not in whole:
-            edges |= _assigned_edges(register.statements)
-            ranges = reads.get(wire, set())
-            if width > WORD or (0, width) not in ranges:
-                edges |= _read_edges(ranges)
-        places = sorted(edges)
+        places = places_of[wire]
         # The bits of a decoder are a word: one shift makes them all.
         is_decoder = len(places) == width + 1 and all(
             part.wire in decoded
@@ -66,7 +70,7 @@ def _registers(module: Netlist, origin: dict[str, str]) -> bool:
             if width_of(sig) == width
             for part in sig
         )
-        if len(places) == 2 or is_decoder or not (width > WORD or _uniform(places)):
+        if len(places) == 2 or is_decoder or not (width > WORD or wire in lanes):
             registers.append(register)
             continue
         pieces = []
@@ -85,22 +89,41 @@ def _registers(module: Netlist, origin: dict[str, str]) -> bool:
     return bool(replaced)
 
 
+def _register_edges(
+    module: Netlist, register: Register, reads: Mapping[str, set[tuple[int, int]]], whole: Collection[str]
+) -> Edges:
+    """Return where parts of a register that are assigned or read as words begin and end."""
+    wire, width = register.wire, module.widths[register.wire]
+    edges = {0, width}
+    if wire not in whole:
+        edges |= _assigned_edges(register.statements)
+        ranges = reads.get(wire, set())
+        if width > WORD or (0, width) not in ranges:
+            edges |= _read_edges(ranges)
+    return sorted(edges)
+
+
 def _bitwise(module: Netlist) -> bool:
     """Split bitwise operators between the lanes of what they read, and of what reads them."""
     reads, whole = read_ranges(module), _whole_operands(module) | indexed_wires(module) | set(module.ports)
     replaced: dict[str, Sig] = {}
-    cells = []
-    for cell in module.cells:
-        wire = cell.wire("Y") if "Y" in cell.ports else ""
-        places: Edges = []
+    places_of: dict[str, Edges] = {}
+    forms: dict[str, Hashable] = {}
+    for wire, cell in operators(module).items():
         if cell.kind in BITWISE and wire not in whole:
             edges = {0, module.widths[wire]} | _read_edges(reads.get(wire, ()))
             for port in "AB":
                 edges |= _part_edges(cell.ports.get(port, ()))
-            places = sorted(edges)
+            places_of[wire] = sorted(edges)
+            forms[wire] = (cell.kind, *places_of[wire])
+    lanes = _lanes_of_forms(forms, places_of)
+    cells = []
+    for cell in module.cells:
+        wire = cell.wire("Y") if "Y" in cell.ports else ""
+        places = places_of.get(wire, [])
         # Single bits stay together, in words of bits.
         bits = {high - low for low, high in pairwise(places)} == {1}
-        if len(places) < 3 or bits or not (module.widths[wire] > WORD or _uniform(places)):
+        if len(places) < 3 or bits or not (module.widths[wire] > WORD or wire in lanes):
             cells.append(cell)
             continue
         pieces = []
@@ -268,9 +291,16 @@ def _whole_operands(module: Netlist) -> set[str]:
     return result
 
 
-def _uniform(places: Edges) -> bool:
-    """Whether there are lanes and nothing else."""
-    return len(places) > MIN_LANES and len({high - low for low, high in pairwise(places)}) == 1
+def _lanes_of_forms(forms: Mapping[str, Hashable], places: Mapping[str, Edges]) -> set[str]:
+    """Return the wires that are lanes and nothing else: many in one wire, or a few in each of many of one form."""
+    count: Counter[Hashable] = Counter()
+    for wire, form in forms.items():
+        count[form] += len(places[wire]) - 1
+    return {
+        wire
+        for wire, form in forms.items()
+        if count[form] >= MIN_LANES and len({high - low for low, high in pairwise(places[wire])}) == 1
+    }
 
 
 def _with_words_of_bits(places: Edges, ranges: Iterable[tuple[int, int]]) -> Edges:
