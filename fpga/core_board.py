@@ -31,7 +31,8 @@ from erbium.sw_model.description.machine import (
     CAPACITY,
     INFO_CAPACITY,
     PIECE_WIDTH,
-    PLACE_WIDTH,
+    PLACE_PIECES,
+    PLACE_STRIDE,
     RESULT,
     SPIKE_WIDTH,
     CoreHardware,
@@ -264,14 +265,15 @@ class BoardCore(CoreChip):
     def last_states(self) -> dict[str, Array]:
         """States after the last tick, int16 of shape ``(n_states, size)``, by population."""
         found, units = {}, self.hardware.units
-        places = pieces_of(units * PLACE_WIDTH)
-        per_place = PLACE_WIDTH // 16
         for population in self.graph.populations:
             first = self.image.first_neuron[population.name] // units
             count = words_of(population.size, units)
+            places = PLACE_STRIDE * pieces_of(units * PIECE_WIDTH)
             pieces = self.port.read(Window.STATES, first * places, count * places)
-            halves = pieces.astype("<u4").view("<i2").reshape(count, -1)[:, : units * per_place]
-            neurons = halves.reshape(count * units, per_place)
+            pairs = (
+                pieces.astype("<u4").view("<i2").reshape(count, PLACE_STRIDE, -1, 2)[:, :PLACE_PIECES, :units]
+            )
+            neurons = pairs.transpose(0, 2, 1, 3).reshape(count * units, 2 * PLACE_PIECES)
             found[population.name] = neurons[: population.size, : population.program.n_states].T.astype(
                 np.int16
             )

@@ -32,7 +32,7 @@ from erbium.sw_model.description.machine import (
     OPERATION,
     OPERATIONS,
     PIECE_WIDTH,
-    PLACE_WIDTH,
+    PLACE_STRIDE,
     POPULATION,
     PROJECTION,
     SOURCE,
@@ -48,7 +48,7 @@ from erbium.sw_model.description.parts import (
     Population,
     Projection,
 )
-from erbium.sw_model.programs import DescriptionError
+from erbium.sw_model.programs import MAX_STATES, DescriptionError
 from erbium.sw_model.rules import HistoryRule
 
 
@@ -329,12 +329,11 @@ class CoreImage:
     def _initial_states(self, population: Population) -> tuple[Window, int, list[int]]:
         """Return the first states of a population whose states last: no sample sets them."""
         hw, initial = self.hardware, (*population.program.initial, 0, 0, 0, 0)
-        place = sum((initial[k] & 0xFFFF) << (16 * k) for k in range(4))
-        width = hw.units * PLACE_WIDTH
-        word = sum(place << (PLACE_WIDTH * unit) for unit in range(hw.units))
+        pairs = [(initial[k] & 0xFFFF) | (initial[k + 1] & 0xFFFF) << 16 for k in range(0, MAX_STATES, 2)]
+        of_part = [pair for pair in pairs for _ in range(hw.units)]
+        of_part += [0] * (PLACE_STRIDE * hw.units - len(of_part))
         first = self.first_neuron[population.name] // hw.units
-        words = [word] * words_of(population.size, hw.units)
-        return Window.STATES, first * pieces_of(width), pieces(words, width)
+        return Window.STATES, first * len(of_part), of_part * words_of(population.size, hw.units)
 
     def rate_table(
         self, rates: Mapping[str, int], decide_after: int | None = None

@@ -280,7 +280,7 @@ def test_a_loading_that_is_interrupted_leaves_a_core_that_says_so_and_takes_the_
     ("place", "says"),
     [
         (machine.Info.MAGIC, "what answers is no core: it says 0x7 and not"),
-        (machine.Info.VERSION, "the core has tables of version 7, this host writes those of version 2"),
+        (machine.Info.VERSION, "the core has tables of version 7, this host writes those of version 3"),
     ],
 )
 def test_what_is_no_core_is_not_loaded(place, says):

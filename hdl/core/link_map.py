@@ -46,7 +46,7 @@ MEANINGS = {
     machine.Window.HEADS: "heads of rows that are lists",
     machine.Window.ENTRIES: "words of neurons that such rows reach",
     machine.Window.WEIGHTS: "weights, a word of all lanes",
-    machine.Window.STATES: "states of neurons, a word of all units",
+    machine.Window.STATES: "states of neurons, 32 bits of each unit in a word",
     machine.Window.COUNTERS: "counters of each population, and of samples, ticks and pixels",
     machine.Window.INFO: "magic number, version, the mark of a whole network, its digest; capacity",
     machine.Window.SPIKES: "spikes of the last sample: tick, population, 16 neurons",

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Which neuron spiked most often in a sample."""
 
-from amaranth.hdl import Array, Module, Shape, Signal
+from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.core.layouts import index
-from erbium.hdl.core.micro_unit import NeuronPlace
+from erbium.hdl.core.micro_unit import S16
 from erbium.hdl.marks import COLLISION_FREE
 from erbium.sw_model.description.machine import SPIKE_WIDTH, CoreHardware
 
@@ -37,7 +37,7 @@ class CoreReadout(wiring.Component):
     most : Out(13), best : Out(12)
     spike_address : Out, spike_data : In(16)
     state_word : Out, state_data : In
-        States of a part of a word, a clock later.
+        State 0 of each neuron of a part, a clock later.
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
@@ -58,7 +58,7 @@ class CoreReadout(wiring.Component):
                 "spike_address": Out(address),
                 "spike_data": In(SPIKE_WIDTH),
                 "state_word": Out(index(hardware.neuron_words * hardware.parts)),
-                "state_data": In(data.ArrayLayout(NeuronPlace(), hardware.units)),
+                "state_data": In(data.ArrayLayout(S16, hardware.units)),
             }
         )
 
@@ -81,9 +81,9 @@ class CoreReadout(wiring.Component):
                 m.d.comb += chosen.eq(bit)
         unit_bits = (hw.units - 1).bit_length()
         place, looked_place = (self.first_class + at)[:16], Signal(16)
-        best_state = Signal(Shape(16, signed=True))
+        best_state = Signal(S16)
         best_count = Signal(COUNT_WIDTH)
-        state = Array(self.state_data[unit].x0 for unit in range(hw.units))[looked_place[:unit_bits]]
+        state = Array(self.state_data[unit] for unit in range(hw.units))[looked_place[:unit_bits]]
         m.d.comb += [
             self.busy.eq(1),
             self.spike_address.eq(spikes + word),
@@ -93,7 +93,7 @@ class CoreReadout(wiring.Component):
         ]
         # What the memories say is compared a clock later.
         looking, seen, second, compared = Signal(), Signal(), Signal(), Signal(13)
-        seen_count, seen_state = Signal(COUNT_WIDTH), Signal(Shape(16, signed=True))
+        seen_count, seen_state = Signal(COUNT_WIDTH), Signal(S16)
         m.d.sync += [looked.eq(at), looked_place.eq(place)]
         m.d.sync += [compared.eq(looked), seen_count.eq(read.data), seen_state.eq(state)]
         more, had_more, counted = read.data + 1, Signal(COUNT_WIDTH), Signal()

@@ -80,7 +80,7 @@ class Sequencer(wiring.Component):
 
     Notes
     -----
-    Before a sample that clears: two clocks for each part of a word of neurons and one for each word of timers. In a
+    Before a sample that clears: three clocks for each part of a word of neurons and one for each word of timers. In a
     tick a population costs 2 clocks beside its rows and its sweep, a modulator 4, and 14 more if it heard spikes; a
     projection 9 from the last word of the one before to its first word; the last one 5 until the sweep. One of which
     nothing can come in this tick costs 6 at most. The tables of a population are read while the one before is swept.

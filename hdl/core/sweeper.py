@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from erbium.hdl.core.layouts import HostAccess, NeuronMemories, index, layout_of, words_layout
-from erbium.hdl.core.micro_unit import STAGES, MicroUnit, NeuronPlace, ResetModes, WordTerms
+from erbium.hdl.core.micro_unit import S16, STAGES, MicroUnit, NeuronPlace, ResetModes, WordTerms
 from erbium.hdl.core.noise_source import NoiseSource
 from erbium.hdl.core.window_memory import WindowMemory
 from erbium.hdl.fixed import delayed, total_of
 from erbium.sw_model.description.machine import (
     BEGINNING,
     OPERATION,
-    PLACE_WIDTH,
+    PIECE_WIDTH,
+    PLACE_PIECES,
+    PLACE_STRIDE,
     POPULATION,
     SPIKE_WIDTH,
     CoreHardware,
@@ -62,22 +64,24 @@ class Sweeper(wiring.Component):
         Of the last sweep: spikes; some plasticity word is not 0.
     spikes_enable : Out(1), spikes_address : Out, spikes_data : Out(16)
     memories : Out(NeuronMemories)
-    state_word : In, state_data : Out(units x NeuronPlace)
-        For the readout while no sweep is on: a part of a word, a clock later.
+    state_word : In, state_data : Out(units x 16, signed)
+        For the readout while no sweep is on: state 0 of a part of a word, a clock later.
     probe_valid : Out(1), probe_part : Out, probe_spikes : Out(units), probe_states : Out(64 * units)
         Each part of a sweep as it is written.
     states, operations : In(HostAccess)
 
     Notes
     -----
-    A sweep takes ``parts * max(operations + 1, 3)`` clocks and about 10 more; clearing two for each part, filling one
+    A sweep takes ``parts * max(operations + 1, 3)`` clocks and about 10 more; clearing three for each part, filling one
     for each word. Where noise is drawn more slowly than that, it waits.
+
+    What is stored of a neuron passes in three pieces, in the three clocks that a part has at least: one that is three
+    times as wide would need three times the block RAMs, and as many wires where there is least room for them.
     """
 
     def __init__(self, hardware: CoreHardware) -> None:
         self.hardware = hardware
         self._part_width = index(hardware.neuron_words * hardware.parts)
-        self.place = data.ArrayLayout(NeuronPlace(), hardware.units)
         address = index(hardware.spike_words)
         super().__init__(
             {
@@ -105,7 +109,7 @@ class Sweeper(wiring.Component):
                 "spikes_data": Out(SPIKE_WIDTH),
                 "memories": Out(NeuronMemories(hardware)),
                 "state_word": In(self._part_width),
-                "state_data": Out(self.place),
+                "state_data": Out(data.ArrayLayout(S16, hardware.units)),
                 "probe_valid": Out(1),
                 "probe_part": Out(self._part_width),
                 "probe_spikes": Out(hardware.units),
@@ -127,15 +131,16 @@ class Sweeper(wiring.Component):
         first_part = (first_word << bits)[: self._part_width]
 
         m.submodules.state_memory = states = WindowMemory(
-            *window_shapes(hw)[Window.STATES], period=PLACE_WIDTH, granularity=STATE_WIDTH, late_writes=True
+            *window_shapes(hw)[Window.STATES], period=PIECE_WIDTH, granularity=STATE_WIDTH, late_writes=True
         )
         wiring.connect(m, states.host, wiring.flipped(self.states))
         m.submodules.operation_memory = program = WindowMemory(*window_shapes(hw)[Window.OPERATIONS])
         wiring.connect(m, program.host, wiring.flipped(self.operations))
         m.submodules.noise_source = noise = NoiseSource(units)
-        stored = self.place(states.read_data)
         m.d.comb += [
-            self.state_data.eq(stored),
+            self.state_data.eq(
+                Cat(states.read_data.word_select(unit, PIECE_WIDTH)[:16] for unit in range(units))
+            ),
             noise.load.eq(self.noise_load),
             noise.seed.eq(self.noise_seed),
             self.noise_state.eq(noise.state),
@@ -145,7 +150,7 @@ class Sweeper(wiring.Component):
         # The part that is fetched, the one whose operations are under way, and the one that is written.
         fetched, following = Signal(16), Signal(16)
         phase, operation = Signal(5), Signal(5)
-        # A part is fetched in three phases, and its operations take one more than there are.
+        # A part is fetched in three phases, a piece in each, and its operations take one more than there are.
         last_phase, phase_is_last = Signal(5, reset_less=True), Signal()
         m.d.sync += last_phase.eq(
             Mux(population.last_operation == 0, FETCH_PHASES - 1, population.last_operation + 1)
@@ -171,6 +176,21 @@ class Sweeper(wiring.Component):
             memories.constant_word.eq(Mux(clearing, fetched + 1, fetched) >> bits),
             memories.port_write_word.eq(fetched_word),
             memories.port_write_data.eq(filling),
+        ]
+
+        # Pieces wait for the last one, with which the units take all of them.
+        piece, arrived = Signal(range(PLACE_STRIDE)), Signal(range(PLACE_STRIDE))
+        m.d.comb += piece.eq(Mux(phase < PLACE_PIECES, phase, PLACE_PIECES - 1))
+        m.d.sync += arrived.eq(piece)
+        waiting = [
+            Signal.like(states.read_data, name=f"piece_{k}", reset_less=True) for k in range(PLACE_PIECES - 1)
+        ]
+        for number, early in enumerate(waiting):
+            with m.If(arrived == number):
+                m.d.sync += early.eq(states.read_data)
+        stored = [
+            NeuronPlace()(Cat(word.word_select(unit, PIECE_WIDTH) for word in (*waiting, states.read_data)))
+            for unit in range(units)
         ]
 
         # --- units -----------------------------------------------------------------------------------------
@@ -262,16 +282,29 @@ class Sweeper(wiring.Component):
         ends_word = last_written | (place == per_word - 1)
         some = Cat(*(unit.has_word for unit in unit_list)) & there
         written_word = (written_part >> bits)[: len(memories.port_word)]
-        written_places = Signal(self.place)
+        # Pieces are written in this clock and the next two.
+        storing = [
+            done,
+            *(delayed(m, done, clocks, f"storing_{clocks}") for clocks in range(1, PLACE_PIECES)),
+        ]
+        stored_part = Signal.like(written_part, reset_less=True)
+        with m.If(done):
+            m.d.sync += stored_part.eq(written_part)
+        made: list[list[Value]] = [[] for _ in range(PLACE_PIECES)]
+        for number, unit in enumerate(unit_list):
+            for which, words_of_piece in enumerate(made):
+                field = unit.neuron_o.as_value().word_select(which, PIECE_WIDTH)
+                words_of_piece.append(delayed(m, field, which, f"made_{number}_{which}", cleared=False))
+        cleared_fields = Array([~population.lasting[:2], ~population.lasting[2:], Const(0b11, 2)])
+        beginnings = [self.beginning[f"initial{state}"] for state in range(MAX_STATES)]
         m.d.comb += [
-            states.read_address.eq(fetched_part),
-            states.write_address.eq(Mux(clearing, fetched_part, written_part)),
-            states.write_data.eq(written_places),
-            states.write_enable.eq(
-                Mux(done, -1, Mux(clear_write, Cat(~population.lasting, Const(0b11, 2)), 0))
+            states.read_address.eq(Cat(piece, fetched_part)),
+            states.write_address.eq(Cat(piece, fetched_part)),
+            states.write_enable.eq(Mux(clearing, cleared_fields[phase[:2]], 0)),
+            states.fill.eq(Mux(clearing, Mux(clear_write, 0b01, 0b11), 0)),
+            states.fill_data.eq(
+                Array([Cat(beginnings[:2]), Cat(beginnings[2:]), Const(0, PIECE_WIDTH)])[phase[:2]]
             ),
-            states.fill.eq(Mux(clearing, (1 << (MAX_STATES + 1)) - 1, 0)),
-            states.fill_data.eq(Cat(*(self.beginning[f"initial{state}"] for state in range(MAX_STATES)))),
             self.probe_valid.eq(done),
             self.probe_part.eq(written_part),
             self.probe_spikes.eq(spikes),
@@ -305,13 +338,20 @@ class Sweeper(wiring.Component):
             ]
 
         # --- clearing --------------------------------------------------------------------------------------
-        # The places of all neurons are filled with the same, but for whether they are silent: the lanes know that.
+        # All neurons get the same, but for whether they are silent: the lanes know that.
         quiet = memories.quiet.word_select(sub, units)
         m.d.comb += [memories.draw.eq(self.silence_draw), memories.keep.eq(population.keep)]
-        for number, unit in enumerate(unit_list):
-            m.d.comb += written_places[number].eq(unit.neuron_o)
-            with m.If(clearing):
-                m.d.comb += written_places[number].silent.eq(self.silence & quiet[number])
+        silent = [
+            Cat(Const(0, STATE_WIDTH), self.silence & quiet[number], Const(0, 15)) for number in range(units)
+        ]
+        m.d.comb += states.write_data.eq(Cat(silent))
+        for which, of_units in enumerate(made):
+            with m.If(storing[which]):
+                m.d.comb += [
+                    states.write_address.eq(Cat(Const(which, 2), stored_part if which else written_part)),
+                    states.write_data.eq(Cat(of_units)),
+                    states.write_enable.eq(0b11),
+                ]
 
         # --- control ---------------------------------------------------------------------------------------
         draw = Signal()
@@ -324,7 +364,7 @@ class Sweeper(wiring.Component):
         new_word = (sub_fetched == 0) if bits else Const(1, 1)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += states.read_address.eq(self.state_word)
+                m.d.comb += states.read_address.eq(Cat(Const(0, len(piece)), self.state_word))
                 m.d.comb += following.eq(0)
                 m.d.sync += [phase.eq(0), operation.eq(0), spike_word.eq(0), collected.eq(0)]
                 with m.If(self.start):
@@ -334,7 +374,7 @@ class Sweeper(wiring.Component):
                     m.next = "FETCH"
                 with m.Elif(self.clear):
                     m.d.sync += [busy.eq(1), self.any_word.eq(0)]
-                    m.next = "CLEAR"
+                    m.next = "SETTLE"
                 with m.Elif(self.fill):
                     m.d.sync += [busy.eq(1), filling.eq(self.fill_value)]
                     m.next = "FILL"
@@ -365,21 +405,25 @@ class Sweeper(wiring.Component):
                 with m.If(ends[-2] & last_ending):
                     m.d.sync += busy.eq(0)
                     m.next = "IDLE"
+            with m.State("SETTLE"):
+                # The last pieces of the sweep before may still be on their way.
+                m.d.comb += following.eq(0)
+                with m.If(~Cat(storing).any()):
+                    m.next = "CLEAR"
             with m.State("CLEAR"):
-                m.d.comb += [clearing.eq(1), memories.port_write.eq(1)]
-                m.next = "CLEAR_WRITE"
-            with m.State("CLEAR_WRITE"):
                 m.d.comb += [
                     clearing.eq(1),
-                    clear_write.eq(1),
-                    memories.port_write.eq(1),
-                    memories.port_write_port.eq(1),
+                    clear_write.eq(phase == PLACE_PIECES - 1),
+                    memories.port_write.eq(~clear_write),
+                    memories.port_write_port.eq(phase[0]),
                 ]
-                m.d.comb += following.eq(fetched + 1)
-                m.next = "CLEAR"
-                with m.If(last_fetched):
-                    m.d.sync += busy.eq(0)
-                    m.next = "IDLE"
+                m.d.sync += phase.eq(phase + 1)
+                with m.If(clear_write):
+                    m.d.comb += following.eq(fetched + 1)
+                    m.d.sync += phase.eq(0)
+                    with m.If(last_fetched):
+                        m.d.sync += busy.eq(0)
+                        m.next = "IDLE"
             with m.State("FILL"):
                 m.d.comb += [
                     memories.port_write.eq(1),

@@ -346,8 +346,11 @@ OPERATION = Record(
 OPERATIONS = 32
 """Places that each program has: 16 operations, and one for each state that none of them changes."""
 
-PLACE_WIDTH = 96
-"""Bits of what is stored of a neuron: four states, the refractory counter, whether it is silent."""
+PLACE_PIECES = 3
+"""Words of 32 bits that are stored of a neuron: states 0 and 1, 2 and 3, how long it rests and whether it is silent."""
+
+PLACE_STRIDE = 4
+"""Words from a part of neurons to the next one: each has the same piece of as many neurons as there are units."""
 
 # --- what the host sends for a sample ---------------------------------------------------------------------------
 
@@ -427,7 +430,7 @@ INFO_CAPACITY = 16
 INFO_PLACES = 64
 MAGIC = 0x45436F72
 """Tells a core from anything else that answers."""
-TABLES_VERSION = 2
+TABLES_VERSION = 3
 """Of the records: a host of another version does not load."""
 CAPACITY = tuple(field.name for field in fields(CoreHardware))
 
@@ -475,7 +478,7 @@ def window_shapes(hardware: CoreHardware) -> dict[Window, Shape]:
         Window.HEADS: Shape(hw.heads, TABLE_WIDTH),
         Window.ENTRIES: Shape(hw.entries, ENTRY_WORD_WIDTH + hw.lanes),
         Window.WEIGHTS: Shape(hw.weight_words, hw.weight_width * hw.lanes),
-        Window.STATES: Shape(hw.neuron_words * hw.parts, hw.units * PLACE_WIDTH),
+        Window.STATES: Shape(hw.neuron_words * hw.parts * PLACE_STRIDE, hw.units * PIECE_WIDTH),
         Window.COUNTERS: Shape(len(Counter) * (hw.populations + 1), COUNTER_WIDTH),
         Window.INFO: Shape(INFO_PLACES, PIECE_WIDTH),
         Window.SPIKES: Shape(hw.record_words, SPIKE_WIDTH),
