@@ -155,9 +155,12 @@ def test_the_table(run, tmp_path):
 def test_the_bench(monkeypatch, problems, ok):
     monkeypatch.setattr(bench_boards, "run", lambda advance, *arguments: report(problems=problems))
     outcome = bench.measure(Request("boards", quick=True, jobs=1))
-    (row,) = outcome.rows
+    row, speed = outcome.rows
     assert row.id == "boards/ulx3s-25f/tiny/fmax"
     assert (row.value, row.unit) == (93.5, "MHz")
+    assert speed.id == "boards/ulx3s-25f/tiny/training-images-per-s"
+    # A clock that was not reached carries no image.
+    assert (speed.value, speed.unit) == (100_000 if ok else 0, "images/s")
     assert outcome.ok is ok
     assert row.extra["images_per_second"]["training"] == 100_000
     text = io.StringIO()
@@ -167,7 +170,15 @@ def test_the_bench(monkeypatch, problems, ok):
     json.loads(outcome.to_json())
 
 
+def test_one_row_of_a_bitstream_is_enough(monkeypatch):
+    monkeypatch.setattr(bench_boards, "run", lambda advance, *arguments: report())
+    only = ("boards/ulx3s-25f/tiny/training-images-per-s",)
+    outcome = bench.measure(Request("boards", quick=True, jobs=1, only=only))
+    assert [row.id for row in outcome.rows] == list(only)
+
+
 def test_what_is_published_exists():
+    assert set(bench_boards.SPEEDS) <= set(bench_boards.FIGURES)
     for board_name, preset_name in (*bench_boards.FIGURES, *bench_boards.QUICK_FIGURES):
         assert board(board_name).name == board_name
         assert preset(preset_name).network.name == preset_name
