@@ -13,6 +13,8 @@ gallery    none: twenty neurons                             those that spike as 
                                                             their equations
 yin-yang   event-driven random backpropagation              accuracy, mean of the seeds
 erbp       the same, layered network as a graph             weights that differ
+clocks     the same, on the core of a board                 clocks beside a layered array
+                                                            with as many lanes
 rtl        five of these in short, in hardware              integers that differ
 board      all of them in short, on one simulated board,    integers that differ;
            one network after the other over its line        time of a switch
@@ -33,6 +35,8 @@ from erbium.bench.display import Display
 from erbium.bench.request import Request, load_named
 from erbium.bench.result import Limit, Row
 from erbium.bench.work import Advance, Task, carry_out
+from erbium.fpga import boards
+from erbium.fpga.core_plan import core_of
 from erbium.gallery.behaviours import twenty
 from erbium.gallery.record import record
 from erbium.gen.presets import preset
@@ -46,6 +50,15 @@ LAYERED, QUICK_LAYERED = "erbp-mnist-100", "erbp-digits"
 N_LEARNED, N_INFERRED = 1_000, 200
 IN_HARDWARE = "rtl/differing-integers"
 ON_BOARD, SWITCH = "board/differing-integers", "board/switch"
+CORE_BOARD = "ulx3s-85f"
+"""Board whose core is compared with an array."""
+
+COUNTED, QUICK_COUNTED = 20, 5
+"""Learned samples whose clocks are counted."""
+
+MOST_CLOCKS = 1.06
+"""Times an array's clocks that the core may take with as many lanes."""
+
 MOST_SWITCH = 10.0
 """Milliseconds of a board's time that loading XOR may take beside those of the serial line."""
 
@@ -146,13 +159,14 @@ def unlabelled_task(advance: Advance, seed: int, request: Request) -> dict[str, 
 def measure(request: Request, display: Display) -> list[Row]:
     """Do the tasks with 20 seeds, or with two in the short form, which takes the digits in place of MNIST."""
     layered = QUICK_LAYERED if request.quick else LAYERED
-    differing = f"{layered}/differing-weights"
-    ids = [f"{request.bench}/{name}" for name in (*QUANTITIES, differing, IN_HARDWARE, ON_BOARD, SWITCH)]
+    differing, factor = f"{layered}/differing-weights", f"{layered}/clocks-factor"
+    order = (*QUANTITIES, differing, factor, IN_HARDWARE, ON_BOARD, SWITCH)
+    ids = [f"{request.bench}/{name}" for name in order]
     selected = request.select(ids)
     seeds = range(1, 1 + (QUICK_SEEDS if request.quick else SEEDS))
     wanted = {row_id.removeprefix(f"{request.bench}/") for row_id in selected}
     unlabelled_rows = {name for name in QUANTITIES if name.startswith("unlabelled-")}
-    if wanted & {differing, *unlabelled_rows} and not request.quick:
+    if wanted & {differing, factor, *unlabelled_rows} and not request.quick:
         request.check_mnist()
     rows: dict[str, Row] = {}
     if (name := "gallery/equal-counts") in wanted:
@@ -176,6 +190,8 @@ def measure(request: Request, display: Display) -> list[Row]:
         count = differing_weights(layered, request)
         extra = {"learned": N_LEARNED, "inferred": N_INFERRED}
         rows[differing] = Row(row_id, count, "weights", request.command(row_id), 0, "exactly", extra)
+    if factor in wanted:
+        rows[factor] = _factor_row(request, layered, f"{request.bench}/{factor}")
     if IN_HARDWARE in wanted:
         row_id = f"{request.bench}/{IN_HARDWARE}"
         count, by_task = rtl.differing_integers(1, quick=request.quick)
@@ -183,7 +199,6 @@ def measure(request: Request, display: Display) -> list[Row]:
         rows[IN_HARDWARE] = Row(row_id, count, "integers", request.command(row_id), 0, "exactly", details)
     if wanted & {ON_BOARD, SWITCH}:
         rows |= _board_rows(request)
-    order = (*QUANTITIES, differing, IN_HARDWARE, ON_BOARD, SWITCH)
     return [rows[name] for name in order if name in wanted]
 
 
@@ -200,6 +215,20 @@ def _board_rows(request: Request) -> dict[str, Row]:
         ),
         SWITCH: Row(ids[SWITCH], beside, "ms", request.command(ids[SWITCH]), MOST_SWITCH, "at most", taken),
     }
+
+
+def _factor_row(request: Request, layered: str, row_id: str) -> Row:
+    """Return the row of the clocks that the core of a board takes, beside those of an array with as many lanes."""
+    hardware = core_of(boards.board(CORE_BOARD))
+    data = load_named(layered, request.data)
+    compared = rtl.clocks_beside_array(
+        preset(layered).network, hardware, data, QUICK_COUNTED if request.quick else COUNTED
+    )
+    extra = compared._asdict() | {"lanes": hardware.lanes, "units": hardware.units, "board": CORE_BOARD}
+    # Clocks of a network that does not learn the same would say nothing.
+    value = round(compared.core / compared.array, 3) if not compared.differing_weights else float("inf")
+    target = None if request.quick else MOST_CLOCKS
+    return Row(row_id, value, "times the array's", request.command(row_id), target, "at most", extra)
 
 
 def _gallery_row(request: Request, name: str) -> Row:

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The tasks on the core in hardware, in short, beside the model: how many integers differ."""
+"""The core in hardware: integers that differ from the model in the tasks, in short, and clocks beside an array."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from erbium.bench.core import bandit, lines, sequence, xor, yin_yang
 from erbium.core_comparison import CoreComparison, different
+from erbium.sw_model.constants import sample_seeds
+from erbium.sw_model.datasets.split import Dataset
 from erbium.sw_model.description.chain import chain
 from erbium.sw_model.description.graph import Graph
+from erbium.sw_model.description.machine import CoreHardware
+from erbium.sw_model.graph_fast.array import FastGraph
+from erbium.sw_model.network import Hardware, Network
 from erbium.verif.core_library import SMALL, CoreRtl
+from erbium.verif.library import RtlArray
 
 POINTS = 12
 
@@ -61,6 +68,40 @@ def differing_integers(seed: int, *, quick: bool) -> tuple[int, dict[str, list[i
     )
     core.close()
     return sum(values[0] for values in found.values()), found
+
+
+class Clocks(NamedTuple):
+    """Clocks of a learned sample on a core and on an array, and how many weights of the core are not the model's."""
+
+    core: float
+    array: float
+    differing_weights: int
+
+
+def clocks_beside_array(network: Network, hardware: CoreHardware, data: Dataset, count: int) -> Clocks:
+    """Let a core, loaded with a layered network, and an array with as many lanes learn the same samples.
+
+    Parameters
+    ----------
+    network : Network
+    hardware : CoreHardware
+    data : Dataset
+        The first `count` samples for training are learned, from the weights of the beginning.
+    """
+    images, labels = data.train.images[:count].reshape(count, -1), data.train.labels[:count]
+    seeds = sample_seeds(network.seed, True, 0, count)
+    graph = chain(network)
+    core, array = CoreRtl(graph, hardware), RtlArray(network, Hardware(lanes=hardware.lanes))
+    taken = 0
+    for image, seed, label in zip(images, seeds, labels, strict=True):
+        core.sample(image, seed=int(seed), label=int(label))
+        taken += core.clocks
+    array.run(images, seeds, labels)
+    layered = FastGraph(graph)
+    layered.run(images, seeds, labels)
+    differing = sum(int((weights != layered.weights[name]).sum()) for name, weights in core.weights.items())
+    core.close()
+    return Clocks(taken / count, array.cycles / count, differing)
 
 
 def do_tasks(
