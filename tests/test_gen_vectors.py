@@ -272,6 +272,32 @@ def test_a_fault_of_the_still_bits(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert differences(Units(), Compiled(Units(), tmp_path), 300) != []
 
 
+class Numbers(Component):
+    """Numbers of which some never have their lowest bit, and one that never changes."""
+
+    _MustUse__silence = True
+
+    def __init__(self) -> None:
+        super().__init__({"x": In(7), "sum": Out(8)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        total = Const(0, 8)
+        for lane in range(10):
+            value, still = Signal(8, name=f"value_{lane}"), Signal(8, name=f"still_{lane}", init=lane)
+            m.d.sync += [value.eq(Cat(0 if lane % 2 else self.x[0], self.x)), still.eq(lane)]
+            total = (total ^ (value + still))[:8]
+        m.d.comb += self.sum.eq(total)
+        return m
+
+
+def test_numbers_of_lanes_stay_alike(tmp_path: Path) -> None:
+    module = netlist(Numbers())
+    merge._without_still_bits(module)
+    assert [module.widths[register.wire] for register in module.registers] == [8] * 10
+    assert differences(Numbers(), Compiled(Numbers(), tmp_path), 50) == []
+
+
 # --- a fault in a step is noticed
 
 

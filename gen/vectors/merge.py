@@ -10,7 +10,7 @@ from erbium.gen.netlist.bits import Bits, Sig, constant, joined
 from erbium.gen.netlist.clean import Cleaner
 from erbium.gen.netlist.module import Assign, Netlist, Register, Statement
 from erbium.gen.netlist.statements import restricted
-from erbium.gen.vectors.graph import nodes, refined, replace, sweep
+from erbium.gen.vectors.graph import nodes, read_ranges, refined, replace, sweep
 
 
 def merge(module: Netlist) -> None:
@@ -48,6 +48,7 @@ def _without_still_bits(module: Netlist) -> None:
     """Take the bits out of registers that are only ever given the value that they begin with."""
     replaced: dict[str, Sig] = {}
     registers = []
+    ranges = read_ranges(module)
     for register in module.registers:
         wire, width, initial = (
             register.wire,
@@ -57,7 +58,9 @@ def _without_still_bits(module: Netlist) -> None:
         moving = _moving_bits(register.statements, initial)
         if register.reset:
             moving |= register.reset_value ^ initial
-        if wire in module.ports or moving == (1 << width) - 1:
+        # Of a number only all bits are taken out: lanes whose numbers have other bits would not be alike any more.
+        is_number = any(high - low > 1 for low, high in ranges.get(wire, ()))
+        if wire in module.ports or moving == (1 << width) - 1 or (moving and is_number):
             registers.append(register)
             continue
         parts: list[Bits] = []
