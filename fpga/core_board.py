@@ -265,10 +265,10 @@ class BoardCore(CoreChip):
     def last_states(self) -> dict[str, Array]:
         """States after the last tick, int16 of shape ``(n_states, size)``, by population."""
         found, units = {}, self.hardware.units
+        places = PLACE_STRIDE * pieces_of(units * PIECE_WIDTH)
         for population in self.graph.populations:
             first = self.image.first_neuron[population.name] // units
             count = words_of(population.size, units)
-            places = PLACE_STRIDE * pieces_of(units * PIECE_WIDTH)
             pieces = self.port.read(Window.STATES, first * places, count * places)
             pairs = (
                 pieces.astype("<u4").view("<i2").reshape(count, PLACE_STRIDE, -1, 2)[:, :PLACE_PIECES, :units]

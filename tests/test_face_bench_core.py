@@ -34,9 +34,20 @@ def test_the_tasks_are_learned_and_are_not_without_learning(run, monkeypatch):
     assert rows["yin-yang/accuracy"] > 0.95
     assert rows["board/switch"] == 1.5
     assert rows["erbp-digits/differing-weights"] == rows["rtl/differing-integers"] == 0
+    # The core does one thing after the other; the array works on its layers at once.
+    assert 1 < rows["erbp-digits/clocks-factor"] < 2.5
     assert min(rows["lines/first"], rows["lines/adapted"]) > 0.9 > rows["lines/permuted"]
     assert rows["lines/without-depression"] < rows["lines/first"] - 0.3
     assert rows["unlabelled-mnist/accuracy"] > rows["unlabelled-mnist/without-learning"] + 0.1
+
+
+def test_clocks_of_a_core_that_learns_something_else_are_not_told(run, monkeypatch):
+    other = core.rtl.Clocks(20.0, 10.0, 3)
+    monkeypatch.setattr(core.rtl, "clocks_beside_array", lambda *_: other)
+    code, out, err = run("bench core --quick --only core/erbp-digits/clocks-factor")
+    assert code != 0
+    assert "the core learned 3 other weights than the model" in err
+    assert "clocks-factor" not in out
 
 
 @pytest.mark.verilator

@@ -316,7 +316,7 @@ def test_a_fault_of_merging(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_a_fault_of_splitting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(split, "restricted", lambda statements, low, width: restricted(statements, 0, width))
+    monkeypatch.setattr(graph, "restricted", lambda statements, low, width: restricted(statements, 0, width))
     assert faulty(tmp_path)
 
 

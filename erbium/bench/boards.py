@@ -61,7 +61,7 @@ def measure(request: Request, display: Display) -> list[Row]:
     reports = carry_out(tasks, request.n_processes, display)
     rows = []
     for figure, report in zip(wanted, reports, strict=True):
-        rows += [row for row in _rows(request, *figure, report) if row.id in selected]
+        rows += [row for row in _rows(ids[figure], SPEEDS.get(figure), request, report) if row.id in selected]
     return rows
 
 
@@ -90,8 +90,10 @@ def row_ids(request: Request, board_name: str, preset_name: str) -> tuple[str, s
     return clock, speed
 
 
-def _rows(request: Request, board_name: str, preset_name: str, report: BuildReport) -> list[Row]:
-    clock, speed = row_ids(request, board_name, preset_name)
+def _rows(
+    ids: tuple[str, str], wanted_speed: float | None, request: Request, report: BuildReport
+) -> list[Row]:
+    clock, speed = ids
     columns = {name: _use(report, name) for name in COLUMNS}
     speeds = report.speeds()
     columns |= {name: f"{value:,.0f}" for name, value in speeds.items()}
@@ -112,10 +114,10 @@ def _rows(request: Request, board_name: str, preset_name: str, report: BuildRepo
         Row(clock, report.timing.fmax, "MHz", request.command(clock), asked, "at least", extra, columns),
     ]
     if speeds:
-        wanted = SPEEDS.get((board_name, preset_name))
         # A clock that was not reached carries no image.
         value = round(speeds["training"], 1) if report.ok else 0.0
-        rows.append(Row(speed, value, "images/s", request.command(speed), wanted, "at least", extra, columns))
+        command = request.command(speed)
+        rows.append(Row(speed, value, "images/s", command, wanted_speed, "at least", extra, columns))
     return rows
 
 

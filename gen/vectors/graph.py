@@ -10,7 +10,8 @@ from typing import Any
 from erbium.gen.netlist.bits import Bits, Sig, cut, width_of
 from erbium.gen.netlist.clean import Cleaner
 from erbium.gen.netlist.fields import all_read
-from erbium.gen.netlist.module import Assign, Cell, Netlist, Statement
+from erbium.gen.netlist.module import Assign, Cell, Netlist, Register, Statement
+from erbium.gen.netlist.statements import restricted
 
 READ, WRITE = "$memrd_v2", "$memwr_v2"
 
@@ -225,6 +226,16 @@ def sweep(module: Netlist) -> None:
         if (str(cell.parameters["MEMID"]) in kept if cell.kind == WRITE else output_of(cell) in live)
     ]
     module.memories = {name: memory for name, memory in module.memories.items() if name in kept}
+
+
+def part_of(module: Netlist, register: Register, wire: str, low: int) -> Register:
+    """Return the register of a wire that is as many bits of another register, from bit `low` on."""
+    width = module.widths[wire]
+    mask = (1 << width) - 1
+    module.initial[wire] = module.initial.get(register.wire, 0) >> low & mask
+    statements = restricted(register.statements, low, width)
+    value = register.reset_value >> low & mask
+    return Register(wire, register.clock, register.rising, statements, register.reset, value)
 
 
 def read_ranges(module: Netlist) -> dict[str, set[tuple[int, int]]]:

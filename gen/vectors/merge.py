@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import groupby
 
 from erbium.gen.netlist.bits import Bits, Sig, constant, joined
 from erbium.gen.netlist.clean import Cleaner
-from erbium.gen.netlist.module import Assign, Netlist, Register, Statement
-from erbium.gen.netlist.statements import restricted
-from erbium.gen.vectors.graph import nodes, read_ranges, refined, replace, sweep
+from erbium.gen.netlist.module import Assign, Netlist, Statement
+from erbium.gen.vectors.graph import nodes, part_of, read_ranges, refined, replace, sweep
 
 
 def merge(module: Netlist) -> None:
@@ -45,16 +43,13 @@ def equal_wires(module: Netlist) -> dict[str, Sig]:
 
 
 def _without_still_bits(module: Netlist) -> None:
-    """Take the bits out of registers that are only ever given the value that they begin with."""
+    """Make constants of registers, and of flags that share one, that are only ever given what they begin with."""
     replaced: dict[str, Sig] = {}
     registers = []
     ranges = read_ranges(module)
     for register in module.registers:
-        wire, width, initial = (
-            register.wire,
-            module.widths[register.wire],
-            module.initial.get(register.wire, 0),
-        )
+        wire, width = register.wire, module.widths[register.wire]
+        initial = module.initial.get(wire, 0)
         moving = _moving_bits(register.statements, initial)
         if register.reset:
             moving |= register.reset_value ^ initial
@@ -64,21 +59,13 @@ def _without_still_bits(module: Netlist) -> None:
             registers.append(register)
             continue
         parts: list[Bits] = []
-        for is_moving, group in groupby(range(width), lambda bit: bool(moving >> bit & 1)):  # noqa: B023
-            low, *more = group
-            n_bits = 1 + len(more)
-            if not is_moving:
-                parts += constant(initial >> low, n_bits)
-                continue
-            piece = module.new_wire(n_bits)
-            mask = (1 << n_bits) - 1
-            module.initial[piece] = initial >> low & mask
-            statements = restricted(register.statements, low, n_bits)
-            value = register.reset_value >> low & mask
-            registers.append(
-                Register(piece, register.clock, register.rising, statements, register.reset, value)
-            )
-            parts += module.whole(piece)
+        for bit in range(width):
+            if moving >> bit & 1:
+                flag = module.new_wire(1)
+                registers.append(part_of(module, register, flag, bit))
+                parts += module.whole(flag)
+            else:
+                parts += constant(initial >> bit, 1)
         replaced[wire] = joined(parts)
     module.registers = registers
     replace(module, replaced)

@@ -10,13 +10,14 @@ from itertools import groupby, pairwise
 from erbium.gen.netlist.bits import Bits, Sig, cut, unions, value_of, width_of
 from erbium.gen.netlist.module import Assign, Cell, Memory, Netlist, Register, Statement
 from erbium.gen.netlist.prune import indexed_wires
-from erbium.gen.netlist.statements import BITWISE, CARRYING, SHIFTING, restricted, sigs_of
+from erbium.gen.netlist.statements import BITWISE, CARRYING, SHIFTING, sigs_of
 from erbium.gen.vectors.graph import (
     WRITE,
     Ports,
     flat_statements,
     memory_ports,
     operators,
+    part_of,
     read_ranges,
     replace,
     single_enable,
@@ -77,11 +78,7 @@ def _registers(module: Netlist, origin: dict[str, str]) -> bool:
         for low, high in pairwise(places):
             piece = _new_wire(module, wire, low, high - low)
             origin[piece] = origin.get(wire, wire)
-            mask = (1 << (high - low)) - 1
-            module.initial[piece] = module.initial.get(wire, 0) >> low & mask
-            statements = restricted(register.statements, low, high - low)
-            value = register.reset_value >> low & mask
-            registers.append(Register(piece, register.clock, True, statements, register.reset, value))
+            registers.append(part_of(module, register, piece, low))
             pieces.append(Bits(piece, 0, high - low))
         replaced[wire] = tuple(pieces)
     module.registers = registers

@@ -30,8 +30,8 @@ from erbium.sw_model.programs import MAX_STATES, STATE_MAX, STATE_MIN
 STATE_WIDTH = 16
 """Bits of a field of what is stored of a neuron."""
 
-FETCH_PHASES = 3
-"""Clocks from the first read of a part of a word until the units can take it."""
+FETCH_PHASES = PLACE_PIECES
+"""Clocks from the first read of a part of a word until the units can take it: a piece of its neurons in each."""
 
 
 class Sweeper(wiring.Component):
@@ -139,7 +139,7 @@ class Sweeper(wiring.Component):
         m.submodules.noise_source = noise = NoiseSource(units)
         m.d.comb += [
             self.state_data.eq(
-                Cat(states.read_data.word_select(unit, PIECE_WIDTH)[:16] for unit in range(units))
+                Cat(states.read_data.word_select(unit, PIECE_WIDTH)[:STATE_WIDTH] for unit in range(units))
             ),
             noise.load.eq(self.noise_load),
             noise.seed.eq(self.noise_seed),
@@ -283,27 +283,25 @@ class Sweeper(wiring.Component):
         some = Cat(*(unit.has_word for unit in unit_list)) & there
         written_word = (written_part >> bits)[: len(memories.port_word)]
         # Pieces are written in this clock and the next two.
-        storing = [
-            done,
-            *(delayed(m, done, clocks, f"storing_{clocks}") for clocks in range(1, PLACE_PIECES)),
-        ]
+        storing = [done]
+        for which in range(1, PLACE_PIECES):
+            storing.append(delayed(m, storing[-1], 1, f"storing_{which}"))
         stored_part = Signal.like(written_part, reset_less=True)
         with m.If(done):
             m.d.sync += stored_part.eq(written_part)
-        made: list[list[Value]] = [[] for _ in range(PLACE_PIECES)]
-        for number, unit in enumerate(unit_list):
-            for which, words_of_piece in enumerate(made):
-                field = unit.neuron_o.as_value().word_select(which, PIECE_WIDTH)
-                words_of_piece.append(delayed(m, field, which, f"made_{number}_{which}", cleared=False))
+        new_pieces = []
+        for which in range(PLACE_PIECES):
+            of_units = Cat(unit.neuron_o.as_value().word_select(which, PIECE_WIDTH) for unit in unit_list)
+            new_pieces.append(delayed(m, of_units, which, f"new_piece_{which}", cleared=False))
         cleared_fields = Array([~population.lasting[:2], ~population.lasting[2:], Const(0b11, 2)])
         beginnings = [self.beginning[f"initial{state}"] for state in range(MAX_STATES)]
         m.d.comb += [
             states.read_address.eq(Cat(piece, fetched_part)),
             states.write_address.eq(Cat(piece, fetched_part)),
-            states.write_enable.eq(Mux(clearing, cleared_fields[phase[:2]], 0)),
+            states.write_enable.eq(Mux(clearing, cleared_fields[piece], 0)),
             states.fill.eq(Mux(clearing, Mux(clear_write, 0b01, 0b11), 0)),
             states.fill_data.eq(
-                Array([Cat(beginnings[:2]), Cat(beginnings[2:]), Const(0, PIECE_WIDTH)])[phase[:2]]
+                Array([Cat(beginnings[:2]), Cat(beginnings[2:]), Const(0, PIECE_WIDTH)])[piece]
             ),
             self.probe_valid.eq(done),
             self.probe_part.eq(written_part),
@@ -345,11 +343,13 @@ class Sweeper(wiring.Component):
             Cat(Const(0, STATE_WIDTH), self.silence & quiet[number], Const(0, 15)) for number in range(units)
         ]
         m.d.comb += states.write_data.eq(Cat(silent))
-        for which, of_units in enumerate(made):
+        for which, new_piece in enumerate(new_pieces):
             with m.If(storing[which]):
                 m.d.comb += [
-                    states.write_address.eq(Cat(Const(which, 2), stored_part if which else written_part)),
-                    states.write_data.eq(Cat(of_units)),
+                    states.write_address.eq(
+                        Cat(Const(which, len(piece)), stored_part if which else written_part)
+                    ),
+                    states.write_data.eq(new_piece),
                     states.write_enable.eq(0b11),
                 ]
 

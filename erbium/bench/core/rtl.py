@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
@@ -91,17 +92,19 @@ def clocks_beside_array(network: Network, hardware: CoreHardware, data: Dataset,
     images, labels = data.train.images[:count].reshape(count, -1), data.train.labels[:count]
     seeds = sample_seeds(network.seed, True, 0, count)
     graph = chain(network)
-    core, array = CoreRtl(graph, hardware), RtlArray(network, Hardware(lanes=hardware.lanes))
-    taken = 0
-    for image, seed, label in zip(images, seeds, labels, strict=True):
-        core.sample(image, seed=int(seed), label=int(label))
-        taken += core.clocks
-    array.run(images, seeds, labels)
-    layered = FastGraph(graph)
-    layered.run(images, seeds, labels)
-    differing = sum(int((weights != layered.weights[name]).sum()) for name, weights in core.weights.items())
-    core.close()
-    return Clocks(taken / count, array.cycles / count, differing)
+    model = FastGraph(graph)
+    model.run(images, seeds, labels)
+    with (
+        closing(CoreRtl(graph, hardware)) as core,
+        closing(RtlArray(network, Hardware(lanes=hardware.lanes))) as array,
+    ):
+        taken = 0
+        for image, seed, label in zip(images, seeds, labels, strict=True):
+            core.sample(image, seed=int(seed), label=int(label))
+            taken += core.clocks
+        array.run(images, seeds, labels)
+        differing = sum(different(weights, model.weights[name]) for name, weights in core.weights.items())
+        return Clocks(taken / count, array.cycles / count, differing)
 
 
 def do_tasks(
