@@ -16,7 +16,7 @@ from erbium.fpga import tools
 from erbium.fpga.boards import Board, Family
 from erbium.fpga.placement import timing_of
 from erbium.fpga.platforms import platform_of
-from erbium.gen.synthesis import MARKS_ARE_THERE, PREPARATION, SHORT_MEMORIES_OF_LOGIC
+from erbium.gen.synthesis import HARD_PRODUCTS, MARKS_ARE_THERE, PREPARATION, SHORT_MEMORIES_OF_LOGIC
 from erbium.verif.environment import environment, tool_environment
 from erbium.verif.simulators import ToolError
 
@@ -55,7 +55,13 @@ takes the rest: abc9 counts 0.3 ns for each, and a full FPGA three times as much
 
 _SYNTHESIS_OPTIONS: dict[Family, str] = {"ecp5": "-nodsp -run map_ffs:", "ice40": "", "gowin": ""}
 _PREPARATION: dict[Family, tuple[str, ...]] = {
-    "ecp5": (*MARKS_ARE_THERE, *PREPARATION, *SHORT_MEMORIES_OF_LOGIC, *_FEW_CONTROL_SETS),
+    "ecp5": (
+        *MARKS_ARE_THERE,
+        *PREPARATION,
+        *HARD_PRODUCTS,
+        *SHORT_MEMORIES_OF_LOGIC,
+        *_FEW_CONTROL_SETS,
+    ),
     "ice40": (*MARKS_ARE_THERE, *PREPARATION),
     "gowin": (*MARKS_ARE_THERE, *PREPARATION),
 }

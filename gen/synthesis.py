@@ -33,6 +33,13 @@ COPIES_STAY = ("proc", f"setattr -set keep 1 {_COPIES} */t:$*dff* %i")
 SHORT_MEMORIES_OF_LOGIC = (f'setattr -set ram_style "distributed" a:{SHORT_ATTRIBUTE}',)
 """For an FPGA whose logic cells can be RAM, such as the ECP5: short queues are made of them, not of block RAM."""
 
+HARD_PRODUCTS = (
+    "techmap -map +/mul2dsp.v -map +/lattice/dsp_map_18x18.v -D DSP_A_MAXWIDTH=18 -D DSP_B_MAXWIDTH=18 "
+    "-D DSP_A_MINWIDTH=2 -D DSP_B_MINWIDTH=2 -D DSP_NAME=$__MUL18X18 "
+    "*/t:$mul */r:A_WIDTH>=8 %i */r:B_WIDTH>=8 %i",
+)
+"""For an ECP5: products of two numbers of 8 bits and more are for its multipliers, those with short ones for logic."""
+
 NAMES_APART = ("rename -hide w:*\\[*",)
 """Amaranth calls a part of an array ``x[7]`` beside the array ``x``; ``abc9`` takes one for a bit of the other."""
 

@@ -81,15 +81,6 @@ def sum_with_carry(a: Value, b: Value, carry: Value) -> Value:
     return total[1 : width + 1].as_signed()
 
 
-def shifted_up(value: Value, amount: Value, most: int, fill: Value) -> Value:
-    """Return a signed value shifted up by 0 ... `most`; `fill` takes the places that become free."""
-    full = len(value) + most
-    for bit in range(most.bit_length()):
-        width = min(len(value) + (1 << bit), full)
-        value = Mux(amount[bit], Cat(fill.replicate(1 << bit), value)[:width], extended(value, width))
-    return value.as_signed()
-
-
 def reversed_bits(value: Value) -> Value:
     """Return the bits of a value in reversed order."""
     return Cat(*reversed([value[bit] for bit in range(len(value))]))

@@ -10,7 +10,7 @@ from typing import Literal
 
 from amaranth.lib.wiring import Component
 
-from erbium.gen.synthesis import PREPARATION
+from erbium.gen.synthesis import HARD_PRODUCTS, PREPARATION
 from erbium.gen.verilog import component_rtlil
 from erbium.verif.files import locked
 from erbium.verif.simulators import cell_models, cell_names
@@ -29,6 +29,8 @@ class _Family:
         Of Yosys.
     cells : str
         File of Yosys that says how the cells behave.
+    preparation : tuple of str
+        Commands before that one, besides those of all families.
     macros : tuple of str
         What is to be defined for simulators that know Verilog-2005 only.
     checked : tuple of str, optional
@@ -37,17 +39,18 @@ class _Family:
 
     command: str
     cells: str
+    preparation: tuple[str, ...] = ()
     macros: tuple[str, ...] = ()
     checked: tuple[str, str] | None = None
 
 
 FAMILIES: dict[FamilyName, _Family] = {
-    "ecp5": _Family("synth_ecp5 -nodsp", "ecp5/cells_sim.v"),
+    "ecp5": _Family("synth_ecp5 -nodsp", "ecp5/cells_sim.v", HARD_PRODUCTS),
     "ice40": _Family(
         "synth_ice40 -device u",
         "ice40/cells_sim.v",
-        ("NO_ICE40_DEFAULT_ASSIGNMENTS",),
-        ("SB_RAM40_4K", "CHECKED_RAM40_4K"),
+        macros=("NO_ICE40_DEFAULT_ASSIGNMENTS",),
+        checked=("SB_RAM40_4K", "CHECKED_RAM40_4K"),
     ),
 }
 """Families of FPGAs whose netlists can be simulated: ECP5, and iCE40 UltraPlus."""
@@ -81,7 +84,7 @@ def netlist(component: Component, top: str, family: FamilyName, folder: Path) ->
     """
     version, chosen = find_yosys().version, FAMILIES[family]
     rtlil = component_rtlil(component, top)
-    commands = [f"read_rtlil {_NAME}.il", *PREPARATION, f"{chosen.command} -top {top}"]
+    commands = [f"read_rtlil {_NAME}.il", *PREPARATION, *chosen.preparation, f"{chosen.command} -top {top}"]
     if chosen.checked:
         commands.append("chtype -set {1} t:{0}".format(*chosen.checked))
     commands.append(f"write_verilog -noattr {_NAME}.v")

@@ -926,6 +926,10 @@ def _cores() -> Iterator[Case]:
     yield Case("machine", {"hardware": small}, BOTH, {"graph": machine})
     yield Case("layers", {"hardware": small}, ICARUS, {"graph": tiny})
     yield Case("passes", {"hardware": small}, ICARUS, {"graph": competing(24)})
+    # As on a board: differences of weights take as many bits as there are.
+    narrow = replace(small, weight_width=8)
+    yield Case("machine-8-bit", {"hardware": narrow}, VERILATOR, {"graph": machine})
+    yield Case("passes-8-bit", {"hardware": narrow}, ICARUS, {"graph": competing(24)})
     for lanes, units in ((1, 1), (4, 4), (8, 2)):
         hardware = CoreHardware(lanes=lanes, units=units)
         yield Case(f"machine-{lanes}-{units}", {"hardware": hardware}, ICARUS, {"graph": machine})

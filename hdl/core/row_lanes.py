@@ -15,7 +15,7 @@ from erbium.hdl.core.layouts import (
     index,
     layout_of,
 )
-from erbium.hdl.core.synapse_lane import LEARNED, N_COARSE, N_FINE, SynapseLane, scalings
+from erbium.hdl.core.synapse_lane import FACTOR, HEIGHT, LEARNED, N_COARSE, N_FINE, SynapseLane
 from erbium.hdl.core.window_memory import WindowMemory
 from erbium.hdl.fixed import delayed, total_of
 from erbium.hdl.groups import COPY
@@ -232,11 +232,20 @@ class RowLanes(wiring.Component):
 
         lowest, highest = bounds(1)
         low, high = (copied(each, name) for each, name in zip(bounds(9), ("low", "high"), strict=True))
-        codes, by_words = self._heights(slots[1])
-        codes = [delayed(m, each, 1, f"code_{number}", cleared=False) for number, each in enumerate(codes)]
-        amplitude = slots[0].projection.weight
-        triple = delayed(m, (amplitude << 1) + amplitude, 1, "triple_before", cleared=False)
-        scaled = slots[2].projection
+        heights, by_word = self._heights(m, slots[1])
+        presynaptic, times_word = (
+            delayed(m, heights[6].as_unsigned() & there.replicate(HEIGHT.width), 1, name, cleared=False)
+            for there, name in ((~by_word[2], "presynaptic_before"), (by_word[2], "times_word_before"))
+        )
+        factor = Signal(FACTOR, reset_less=True)
+        projection = slots[0].projection
+        m.d.sync += factor.eq(
+            Mux(
+                projection.fixed,
+                projection.weight,
+                Cat(projection.width == width - place for place in range(width - 3)),
+            )
+        )
         # The sweep asks which neurons are silent in a sample, the rows which synapses.
         blank = copied(Mux(self.sweeping, memories.draw, slots[1].blank), "blank")
         keep = copied(Mux(self.sweeping, memories.keep, slots[1].projection.keep), "keep")
@@ -256,16 +265,12 @@ class RowLanes(wiring.Component):
             )
         )
         shared = {
-            "heights": copied(Cat(*codes[:6]), "heights"),
-            "presynaptic": copied(codes[6], "presynaptic"),
-            "by_word": copied(by_words, "by_word"),
+            "heights": copied(Cat(heights[:6]), "heights"),
+            "by_word": copied(by_word[:2], "by_word"),
+            "presynaptic": copied(presynaptic, "presynaptic"),
+            "presynaptic_by_word": copied(times_word, "presynaptic_by_word"),
             "fixed": copied(slots[1].projection.fixed, "fixed"),
-            "amplitude": copied(slots[1].projection.weight, "amplitude"),
-            "triple": copied(triple, "triple"),
-            "scale": copied(
-                Cat(~scaled.fixed & (scaled.width == each + 4) for each in range(scalings(width))),
-                "scale",
-            ),
+            "factor": copied(factor, "factor"),
             "coarse": copied(coarse, "coarse"),
             "fine": copied(fine, "fine"),
             "finish": copied(self.finish, "finish"),
@@ -383,26 +388,34 @@ class RowLanes(wiring.Component):
         """Whether steps are taken from the weight and not added."""
         return self.population.rule == RuleKind.ERBP
 
-    def _heights(self, slot: data.View) -> tuple[list[Value], Value]:
-        """Return the codes of the heights for a slot at stage 1, and which are times the word.
+    def _heights(self, m: Module, slot: data.View) -> tuple[list[Value], Value]:
+        """Return the heights for a slot at stage 1, there at stage 2, and which are times the word.
 
         A pass at the end has a single term, in place of the presynaptic one: the way to a bound, shifted.
         """
         population = self.population
-        codes: list[Value] = []
+        shift = (END_ROUNDING - Mux(slot.causal, population.up, population.down))[:4]
+        way = Cat(Const(0, 2), shift)
+        heights: list[Value] = []
         for number, name in enumerate(HEIGHT_NAMES):
-            code = HEIGHT_LAYOUT(population[name])
+            written = HEIGHT_LAYOUT(population[name])
             part = slot.causal if number < 3 else slot.transmit
-            negative = code.negative ^ self.reversed ^ self._negative()
-            codes.append(Cat(code.zero | ~part, negative, code.shift))
-        way = (END_ROUNDING - Mux(slot.causal, population.up, population.down))[:4]
-        codes[-1] = Mux(self.finish, Cat(Const(0, 2), way), codes[-1])
+            negative = written.negative ^ self.reversed ^ self._negative()
+            present = Cat(written.zero | ~part, negative, written.shift)
+            if number == len(HEIGHT_NAMES) - 1:
+                present = Mux(self.finish, way, present)
+            code = HEIGHT_LAYOUT(delayed(m, present, 1, f"code_{number}", cleared=False))
+            # -2^k has ones from k on.
+            bits = Cat(
+                (code.shift == k) | (code.negative & (code.shift < k)) for k in range(HEIGHT.width - 1)
+            )
+            heights.append((Cat(bits, code.negative) & (~code.zero).replicate(HEIGHT.width)).as_signed())
         by_word = Cat(
             population.causal_by_word,
             population.acausal_by_word,
             population.presynaptic_by_word | self.finish,
         )
-        return codes, by_word
+        return heights, by_word
 
     def _count(
         self,

@@ -5,9 +5,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from erbium.hdl.core.layouts import HEIGHT_LAYOUT
-from erbium.hdl.fixed import delayed, extended, joined, saturated, shifted_up, sum_with_carry
+from erbium.hdl.fixed import delayed, extended, joined, saturated
 from erbium.hdl.rng import mixed_byte
+from erbium.sw_model.rules.history import MAX_HEIGHT_SHIFT
 
 LEARNED = 11
 """Stage at which the new weight is in a register, counted from the slot."""
@@ -15,8 +15,11 @@ LEARNED = 11
 N_MASKS = 5
 """Masks over a history: the first zone and the first two, causal and acausal ones; and all ticks that count."""
 
-MOST_SHIFT = 10
-"""The largest shift of a height."""
+HEIGHT = Shape(MAX_HEIGHT_SHIFT + 2, signed=True)
+"""A height: 0, or a power of two with a sign."""
+
+HEIGHTS = Shape(HEIGHT.width + 1, signed=True)
+"""The sum of three heights."""
 
 N_COARSE, N_FINE = 5, 4
 """The rounding, 0 ... 16, as fours and what is left, one bit for each value."""
@@ -25,9 +28,11 @@ SENT_WIDTH, SUM_WIDTH = 18, 28
 """Bits of what is sent: three times an amplitude; and of e: three words of 16 bits, shifted."""
 
 
-def scalings(weight_width: int) -> int:
-    """Return the number of widths that a scaled weight can have: 4 and more."""
-    return weight_width - 3
+FACTOR = Shape(16, signed=True)
+"""What a stored weight is times: the amplitude, or a power of two that makes it 8 bits."""
+
+SCALED_BITS = 8
+"""Bits of a weight as it is sent, if its projection does not have a fixed one."""
 
 
 class SynapseLane(wiring.Component):
@@ -36,11 +41,11 @@ class SynapseLane(wiring.Component):
     ===== ================================================================================================
     stage what happens
     ===== ================================================================================================
-    2     blank-out; a fixed weight chooses a multiple of the amplitude; masks meet the history
-    3     any other weight is scaled to what is sent; the first zone that is met chooses the heights; the word, or 1
-    4     it is shifted by each height; the port's sum takes what is sent
-    5     causal and acausal term are added; the sum is written
-    6     the presynaptic term is added: e
+    2     blank-out; the weight times the factor of its projection; masks meet the history
+    3     the first zone that is met chooses the heights; what is left out is sent as 0
+    4     heights are added, those that are times the word and the others; the port's sum takes what is sent
+    5     the first of the two sums times the word; the port's sum is written
+    6     both are added: e
     7     the random number of the row is added
     8     the sum is shifted: the step
     9     the step is added to the weight; soft bounds look at the weight
@@ -64,14 +69,16 @@ class SynapseLane(wiring.Component):
         ticks since the row's last spike.
     transmit, keep, blank
         Whether it sends; blank-out, at stage 2.
-    fixed, scale, amplitude, triple
-        Of the projection: constant during a row pass, as all that follow. `scale` has a bit for each width of a weight,
-        from 4 on, all 0 for fixed ones; `triple` is three times the amplitude.
+    fixed : In(1), factor : In(16, signed)
+        Of the projection: constant during a row pass, as all that follow. What a weight is times, at stage 2: the
+        amplitude for a fixed one, 2^(weight_width - width) for one of `width` bits.
     old : In(16, signed)
         The port's sum, at stage 4.
-    heights : In(6 * 6), presynaptic : In(6), by_word : In(3)
-        Codes of the heights, at stage 3, of which those that have no part in the event are 0; whether a term is times
-        the word. All signs that the lanes share are in them.
+    heights : In(6 * 12), by_word : In(2)
+        Of the causal term in its zones and of the acausal one in its own, at stage 3, those that have no part in the
+        event as 0; whether a term is times the word.
+    presynaptic, presynaptic_by_word : In(12, signed)
+        The height of the presynaptic term at stage 4, at one of the two places; the other one is 0.
     finish : In(1), bound : In(weight_width, signed), reversed : In(1)
         A pass at the end of a sample: the presynaptic term is the way to this bound, with the sign of the word and of
         g, for neurons with a word. At stage 2.
@@ -99,6 +106,9 @@ class SynapseLane(wiring.Component):
     Notes
     -----
     What all lanes share is prepared outside: signs, masks and shifts as a bit for each value.
+
+    Both products are of numbers that one hard multiplier takes. Of look-up tables, three shifters of the word in their
+    place were a third of a lane.
     """
 
     def __init__(self, weight_width: int, window: int) -> None:
@@ -117,13 +127,12 @@ class SynapseLane(wiring.Component):
                 "blank": In(32),
                 "transmit": In(1),
                 "fixed": In(1),
-                "scale": In(scalings(weight_width)),
-                "amplitude": In(s16),
-                "triple": In(Shape(SENT_WIDTH, signed=True)),
+                "factor": In(FACTOR),
                 "old": In(s16),
-                "heights": In(6 * 6),
-                "presynaptic": In(6),
-                "by_word": In(3),
+                "heights": In(6 * HEIGHT.width),
+                "by_word": In(2),
+                "presynaptic": In(HEIGHT),
+                "presynaptic_by_word": In(HEIGHT),
                 "finish": In(1),
                 "bound": In(signed),
                 "reversed": In(1),
@@ -162,90 +171,63 @@ class SynapseLane(wiring.Component):
         return m
 
     def _send(self, m: Module, kept: Value) -> None:
-        # Stage 2: the size of a fixed weight, -3 ... 3, chooses a multiple of the amplitude that all lanes share.
-        value, amplitude = self.weight[:3], self.amplitude
-        sizes = [self.fixed & ((value == size) | (value == 8 - size)) for size in (1, 2, 3)]
-        multiples = [Value.cast(each) for each in (amplitude, amplitude << 1, self.triple)]
-        times = Signal(SENT_WIDTH, reset_less=True)
-        chosen = [
-            Mux(size, extended(multiple, SENT_WIDTH), 0)
-            for size, multiple in zip(sizes, multiples, strict=True)
-        ]
-        m.d.sync += times.eq(joined(chosen))
-        below = delayed(m, self.fixed & value[2], 1, "below", cleared=False)
-        weight = delayed(m, self.weight, 1, "weight", cleared=False)
-        # Stage 3: the sign; all other weights become 8 bits. What is not sent is 0 on both ways.
-        wide = extended(weight << 4, SENT_WIDTH + len(self.scale))
-        scaled = joined(
-            Mux(self.scale[number], wide[number : number + SENT_WIDTH], 0)
-            for number in range(len(self.scale))
-        )
+        # Stage 2: a fixed weight is -3 ... 3; of a wider one than 8 bits the upper ones are sent.
+        product = Signal(Shape(self._weight_width + FACTOR.width, signed=True), reset_less=True)
+        m.d.sync += product.eq(self.weight * self.factor)
+        fixed = delayed(m, self.fixed, 1, "fixed", cleared=False)
+        # Stage 3.
+        sent = Mux(fixed, product, product >> (self._weight_width - SCALED_BITS))
         added = Signal(Shape(SENT_WIDTH, signed=True), reset_less=True)
-        carry = delayed(m, kept & below, 1, "carry", cleared=False)
-        sent = (times ^ below.replicate(SENT_WIDTH)) | scaled
-        m.d.sync += added.eq(sent & kept.replicate(SENT_WIDTH))
+        m.d.sync += added.eq(sent & kept.replicate(SENT_WIDTH).as_signed())
         # Stage 4. An addend of 18 bits and a sum of 16: the exact sum has 19.
-        m.d.sync += self.total.eq(saturated(sum_with_carry(self.old, added, carry), 16))
+        m.d.sync += self.total.eq(saturated(self.old + added, 16))
 
     def _learn(self, m: Module, kept: Value) -> None:
         window, width = self._window, self._weight_width
-        # Stage 2: which zones are met. The operand is the word, or in a pass at the end the way to the bound.
+        # Stage 2: which zones are met. The word, or in a pass at the end the way to the bound: b - w, or w - b, which
+        # is ~b - ~w.
         met = Signal(N_MASKS, reset_less=True)
         for mask in range(N_MASKS):
             m.d.sync += met[mask].eq((self.history & self.zones.word_select(mask, window)).any())
-        operand_width = max(16, width + 1)
-        word = Signal(Shape(operand_width, signed=True), reset_less=True)
-        m.d.sync += word.eq(Mux(self.finish, self.bound - self.weight, self.word))
-        away = delayed(m, self.finish & (self.word[-1] ^ self.reversed), 1, "away", cleared=False)
+        word = Signal(Shape(max(16, width + 1), signed=True), name="word_3", reset_less=True)
+        away = (self.word[-1] ^ self.reversed).replicate(width).as_signed()
+        way = (self.bound ^ away) - (self.weight ^ away)
+        m.d.sync += word.eq(Mux(self.finish, way, self.word))
 
-        # Stage 3: the height of each term, as an operand and a shift. -x is ~x and a carry of 1: a shift fills up
-        # with ones, and the carries of the three terms go into the three sums that follow.
+        # Stage 3: the height of each term. The first zone is within the first two, and these within all ticks.
         seen = met[N_MASKS - 1]
-        terms, carries = [], []
-        for term in range(3):
-            code = Signal(HEIGHT_LAYOUT, name=f"height_{term}")
-            if term < 2:
-                near, middle = met[2 * term], met[2 * term + 1]
-                codes = [self.heights.word_select(3 * term + zone, 6) for zone in range(3)]
-                m.d.comb += code.eq(Mux(near, codes[0], Mux(middle, codes[1], codes[2])))
-                there, negative = seen & ~code.zero, code.negative
-            else:
-                m.d.comb += code.eq(self.presynaptic)
-                there, negative = ~code.zero, code.negative ^ away
-            carry = Signal(name=f"carry_{term}", reset_less=True)
-            operand = Signal(Shape(operand_width, signed=True), name=f"operand_{term}", reset_less=True)
-            shift = Signal(4, name=f"shift_{term}", reset_less=True)
-            sign = Signal(name=f"sign_{term}")
-            m.d.comb += sign.eq(negative & there)
-            of_word = self.by_word[term] & there
-            size = (word.as_unsigned() & of_word.replicate(operand_width)) | (there & ~self.by_word[term])
-            m.d.sync += [
-                operand.eq(size ^ sign.replicate(operand_width)),
-                carry.eq(sign),
-                shift.eq(code.shift),
-            ]
-            # Stage 4: shifts of up to 10.
-            value = Signal(
-                Shape(operand_width + MOST_SHIFT, signed=True), name=f"term_{term}", reset_less=True
+        chosen = []
+        for term in range(2):
+            near, middle = met[2 * term], met[2 * term + 1]
+            first, second, third = (
+                self.heights.word_select(3 * term + zone, HEIGHT.width) for zone in range(3)
             )
-            m.d.sync += value.eq(shifted_up(operand, shift, MOST_SHIFT, carry))
-            terms.append(value)
-            carries.append(delayed(m, carry, 1, f"carry_{term}", cleared=False))
+            height = Signal(HEIGHT, name=f"height_{term}", reset_less=True)
+            m.d.sync += height.eq(Mux(near, first, Mux(middle, second, third & seen.replicate(HEIGHT.width))))
+            chosen.append(height)
+        word_4 = delayed(m, word, 1, "word_4", cleared=False)
+
+        # Stage 4: those that are times the word, and the others.
+        def summed(by_word: Value, presynaptic: Value, name: str) -> Value:
+            terms = [
+                (height.as_unsigned() & by_word[term].replicate(HEIGHT.width)).as_signed()
+                for term, height in enumerate(chosen)
+            ]
+            total = Signal(HEIGHTS, name=name, reset_less=True)
+            m.d.sync += total.eq(terms[0] + terms[1] + presynaptic)
+            return total
+
+        times_word = summed(self.by_word, self.presynaptic_by_word, "times_word")
+        constant = summed(~self.by_word, self.presynaptic, "constant")
+        word_5 = delayed(m, word_4, 1, "word_5", cleared=False).as_signed()
 
         # Stages 5 to 8: e, with the random number, shifted.
-        pair = Signal(Shape(SUM_WIDTH, signed=True), reset_less=True)
-        m.d.sync += pair.eq(sum_with_carry(terms[0], terms[1], carries[0]))
-        last = delayed(m, terms[2], 1, "last_term", cleared=False).as_signed()
-        carries[1] = delayed(m, carries[1], 1, "carry_1_of_e", cleared=False)
-        carries[2] = delayed(m, carries[2], 2, "carry_2_of_e", cleared=False)
-        # Without the carry of the last term: with it, it is e.
+        product = Signal(Shape(SUM_WIDTH, signed=True), name="product_6", reset_less=True)
+        m.d.sync += product.eq(word_5 * times_word)
         e = Signal(Shape(SUM_WIDTH, signed=True), reset_less=True)
-        m.d.sync += e.eq(sum_with_carry(pair, last, carries[1]))
+        m.d.sync += e.eq(product + delayed(m, constant, 1, "constant_6", cleared=False).as_signed())
         dithered = Signal(Shape(SUM_WIDTH, signed=True), reset_less=True)
-        m.d.sync += [
-            dithered.eq(sum_with_carry(e, Cat(self.random, Const(0, 1)).as_signed(), carries[2])),
-            self.some.eq((e.as_unsigned() ^ carries[2].replicate(SUM_WIDTH)).any()),
-        ]
+        m.d.sync += [dithered.eq(e + self.random), self.some.eq(e.any())]
         # A step that is larger than all weights is as good as one that is just larger.
         bits = width + 2
         step = Signal(Shape(bits, signed=True), reset_less=True)
