@@ -7,3 +7,6 @@ COLLISION_FREE = {COLLISION_ATTRIBUTE: 1}
 
 Whoever makes one sees to it. Without it a synthesis puts logic beside each bit of a wide memory.
 """
+
+BLOCK_RAM = {"ram_style": "block"}
+"""Of a memory that is wide and short, and would take as many wires as it has bits if it were made of logic cells."""

@@ -19,7 +19,7 @@ from erbium.hdl.core.synapse_lane import FACTOR, HEIGHT, LEARNED, N_COARSE, N_FI
 from erbium.hdl.core.window_memory import WindowMemory
 from erbium.hdl.fixed import delayed, total_of
 from erbium.hdl.groups import COPY
-from erbium.hdl.marks import COLLISION_FREE
+from erbium.hdl.marks import BLOCK_RAM, COLLISION_FREE
 from erbium.hdl.word_file import WordRom
 from erbium.sw_model import constants
 from erbium.sw_model.description.machine import (
@@ -147,6 +147,8 @@ class RowLanes(wiring.Component):
         # Addresses of wide memories in logic wait in registers; a word is at the output at stage 2.
         depth, group_parts = hw.neuron_words, group // hw.units
         reads = copied((first + slots[0].word)[: index(depth)], "trace_read")
+        # Block RAM is slow at its output: histories are read a clock sooner, and wait in registers.
+        history_reads = copied((first + self.slot.word)[: index(depth)], "history_read")
         writes_word = copied(memories.trace_word, "trace_write")
         spikes = copied(memories.spikes, "spikes")
         bits = copied(Mux(memories.trace_clear, (1 << hw.window) - 1, 1 << self._now), "history_bits")
@@ -159,13 +161,22 @@ class RowLanes(wiring.Component):
             m.submodules[f"word_memory_{number}"] = words = memory.Memory(
                 shape=data.ArrayLayout(16, group), depth=depth, init=[], attrs=COLLISION_FREE
             )
-            # A bit for each neuron of a part and each tick of the window: a sweep writes those of its tick.
+            # A bit for each neuron of the group and each tick of the window: a sweep writes those of its tick, part by
+            # part, and each time those of the parts before as well.
             m.submodules[f"history_memory_{number}"] = histories = memory.Memory(
-                shape=data.ArrayLayout(hw.units, group_parts * hw.window),
+                shape=data.ArrayLayout(group, hw.window),
                 depth=depth,
                 init=[],
-                attrs=COLLISION_FREE,
+                attrs=COLLISION_FREE | BLOCK_RAM,
             )
+            written = []
+            for part in range(group_parts):
+                kept = Signal(hw.units, name=f"spikes_{number}_{part}", reset_less=True)
+                if part < group_parts - 1:
+                    with m.If(parts[part]):
+                        m.d.sync += kept.eq(spikes[number])
+                before = Mux(parts[part + 1 :].any(), kept, 0)
+                written.append(Mux(parts[part], spikes[number], before))
             read_words, write_words = words.read_port(), words.write_port(granularity=hw.units)
             read_bits, write_bits = histories.read_port(), histories.write_port(granularity=1)
             m.d.comb += [
@@ -175,19 +186,15 @@ class RowLanes(wiring.Component):
                 write_words.data.eq(
                     Cat(memories.words[lane] for lane in range(number * group, (number + 1) * group))
                 ),
-                read_bits.addr.eq(reads[number]),
+                read_bits.addr.eq(history_reads[number]),
                 write_bits.addr.eq(writes_word[number]),
-                write_bits.en.eq(
-                    Cat(bits[number] & parts[part].replicate(hw.window) for part in range(group_parts))
-                ),
-                write_bits.data.eq(spikes[number].replicate(group_parts * hw.window)),
+                write_bits.en.eq(bits[number] & parts.any().replicate(hw.window)),
+                write_bits.data.eq(Cat(written).replicate(hw.window)),
             ]
             for lane in range(group):
-                part, unit = divmod(lane, hw.units)
                 word_of.append(read_words.data[lane].as_signed())
-                history_of.append(
-                    Cat(read_bits.data[part * hw.window + bit][unit] for bit in range(hw.window))
-                )
+                history = Cat(read_bits.data[tick][lane] for tick in range(hw.window))
+                history_of.append(delayed(m, history, 1, f"history_{number}_{lane}", cleared=False))
 
         values = [constants.neuron_constant(neuron) for neuron in range(hw.neurons)]
         constant: list[Value] = []

@@ -195,12 +195,10 @@ class Sweeper(wiring.Component):
 
         # --- units -----------------------------------------------------------------------------------------
         load, valid, final = Signal(), Signal(), Signal()
-        port0, port1 = (Signal(16 * hw.lanes, name=f"port{port}", reset_less=True) for port in range(2))
+        port0, port1 = (Signal(16 * units, name=f"port{port}", reset_less=True) for port in range(2))
         sub = sub_fetched if bits else Const(0, 1)
         # The units take their neurons a clock after `load`, which would not reach all of them in its own.
-        loaded, sub_loaded = delayed(m, load, 1, "loaded"), delayed(m, sub, 1, "sub_loaded", cleared=False)
-        mine0 = port0.word_select(sub_loaded, 16 * units)
-        mine1 = port1.word_select(sub_loaded, 16 * units)
+        loaded = delayed(m, load, 1, "loaded")
         # Operations wait in a register on their way to all units, and are read two clocks ahead. Those of a state
         # that is kept leave it as it is.
         stored_code, code = (
@@ -231,8 +229,8 @@ class Sweeper(wiring.Component):
                 unit.population.eq(population),
                 unit.load.eq(loaded),
                 unit.neuron.eq(stored[number]),
-                unit.port0.eq(mine0.word_select(number, 16)),
-                unit.port1.eq(mine1.word_select(number, 16)),
+                unit.port0.eq(port0.word_select(number, 16)),
+                unit.port1.eq(port1.word_select(number, 16)),
                 unit.noise.eq(noise.noise[number]),
                 unit.operation.eq(code),
                 unit.valid.eq(unit_valid),
@@ -361,7 +359,8 @@ class Sweeper(wiring.Component):
             final.eq(operation == population.last_operation),
         ]
         more = Signal()  # a part is fetched
-        new_word = (sub_fetched == 0) if bits else Const(1, 1)
+        ends_fetched = (last_fetched | sub_fetched.all()) if bits else Const(1, 1)
+        sums = memories.port_data.word_select(sub, 16 * units)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += states.read_address.eq(Cat(Const(0, len(piece)), self.state_word))
@@ -379,7 +378,7 @@ class Sweeper(wiring.Component):
                     m.d.sync += [busy.eq(1), filling.eq(self.fill_value)]
                     m.next = "FILL"
             with m.State("FETCH"):
-                self._fetch(m, phase, new_word, port0, port1)
+                self._fetch(m, phase, ends_fetched, sums, port0, port1)
                 m.d.comb += draw.eq(phase == 0)
                 m.d.sync += phase.eq(phase + 1)
                 with m.If(phase == 2):
@@ -393,7 +392,7 @@ class Sweeper(wiring.Component):
                     m.d.comb += next_operation.eq(Mux(final, 0, operation + 1))
                     m.d.sync += operation.eq(operation + 1)
                 with m.If(more):
-                    self._fetch(m, phase, new_word, port0, port1)
+                    self._fetch(m, phase, ends_fetched, sums, port0, port1)
                     m.d.comb += draw.eq(phase == 0)
                 with m.If(~phase_is_last):
                     m.d.sync += [phase.eq(phase + 1), phase_is_last.eq(phase + 1 == last_phase)]
@@ -446,20 +445,21 @@ class Sweeper(wiring.Component):
             m.d.comb += following.eq(fetched + 1)
         return m
 
-    def _fetch(self, m: Module, phase: Value, new_word: Value, port0: Signal, port1: Signal) -> None:
-        """Read both ports of a new word in the first three phases, and clear them."""
+    def _fetch(
+        self, m: Module, phase: Value, ends_word: Value, sums: Value, port0: Signal, port1: Signal
+    ) -> None:
+        """Read both ports of a part in the first three phases, and clear those of a word with its last part."""
         memories = self.memories
-        with m.If(new_word):
-            with m.Switch(phase):
-                with m.Case(0):
-                    m.d.comb += memories.port_read.eq(1)
-                with m.Case(1):
-                    m.d.comb += [
-                        memories.port_read.eq(1),
-                        memories.port.eq(1),
-                        memories.port_write.eq(1),
-                    ]
-                    m.d.sync += port0.eq(memories.port_data)
-                with m.Case(2):
-                    m.d.comb += [memories.port_write.eq(1), memories.port_write_port.eq(1)]
-                    m.d.sync += port1.eq(memories.port_data)
+        with m.Switch(phase):
+            with m.Case(0):
+                m.d.comb += memories.port_read.eq(1)
+            with m.Case(1):
+                m.d.comb += [
+                    memories.port_read.eq(1),
+                    memories.port.eq(1),
+                    memories.port_write.eq(ends_word),
+                ]
+                m.d.sync += port0.eq(sums)
+            with m.Case(2):
+                m.d.comb += [memories.port_write.eq(ends_word), memories.port_write_port.eq(1)]
+                m.d.sync += port1.eq(sums)
