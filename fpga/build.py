@@ -245,7 +245,7 @@ def _prepare(request: BuildRequest, subject: _Subject, target: int) -> flow.Flow
         board,
         top,
         clock,
-        saves_logic=request.network is None,
+        crowded=request.network is None,
         strained=board.own_clock(request.name, subject.lanes) is not None,
     )
 

@@ -81,6 +81,14 @@ _STRAINED_OPTIONS: dict[Family, tuple[str, ...]] = {
 """For a clock near what the chip can: cells are placed like charges that repel each other. On a large design wires are
 a quarter shorter, and 78 MHz become 84; a small one may be laid out for tens of minutes."""
 
+_CROWDED_OPTIONS: dict[Family, tuple[str, ...]] = {
+    "ecp5": ("--placer", "static", "--router", "router1"),
+    "ice40": (),
+    "gowin": (),
+}
+"""For a design whose wires meet in a part of the chip: the faster router comes down to a thousand wires that are used
+twice, and from there on makes more of them. This one takes some ten minutes, and comes to an end."""
+
 Progress = Callable[[str, float | None], None]
 """Is told each stage when it begins (None) and when it is done (seconds)."""
 
@@ -125,9 +133,7 @@ def _saving(board: Board, clock: int) -> tuple[str, ...]:
     return (f"scratchpad -set abc9.D {round(LOGIC_SHARE * 1e12 / clock)}",) if board.family == "ecp5" else ()
 
 
-def prepare(
-    board: Board, design: Any, clock: int, *, saves_logic: bool = False, strained: bool = False
-) -> Flow:
+def prepare(board: Board, design: Any, clock: int, *, crowded: bool = False, strained: bool = False) -> Flow:
     """Elaborate a design for a board; nothing is run yet.
 
     Parameters
@@ -137,19 +143,20 @@ def prepare(
         The top, with the array at ``chip.array``.
     clock : int
         Frequency in Hz that the design has to reach.
-    saves_logic : bool
-        Logic that has time is made small and not fast: for a design that is large, and whose longest paths are few.
+    crowded : bool
+        The design is large, its longest paths are few, and its wires are many: logic that has time is made small and
+        not fast, and wires are laid by the router that takes more time.
     strained : bool
         The clock is near what the chip can.
     """
+    usual = _PLACER_OPTIONS[board.family] + (_STRAINED_OPTIONS[board.family] if strained else ())
     options = [
         "--report",
         PLACER_REPORT,
         "--freq",
         f"{clock / 1e6:g}",
         "--timing-allow-fail",
-        *_PLACER_OPTIONS[board.family],
-        *(_STRAINED_OPTIONS[board.family] if strained else ()),
+        *(_CROWDED_OPTIONS[board.family] if crowded else usual),
     ]
     # Amaranth takes options from variables such as AMARANTH_synth_opts, and those before the ones given here.
     with environment(tool_environment()):
@@ -159,7 +166,7 @@ def prepare(
             # Where a line stands in the sources says nothing to who reads a bitstream's report.
             emit_src=False,
             script_after_read="\n".join(
-                (*_PREPARATION[board.family], *(_saving(board, clock) if saves_logic else ()))
+                (*_PREPARATION[board.family], *(_saving(board, clock) if crowded else ()))
             ),
             synth_opts=_SYNTHESIS_OPTIONS[board.family],
             nextpnr_opts=" ".join(options),

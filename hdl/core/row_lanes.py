@@ -144,11 +144,9 @@ class RowLanes(wiring.Component):
             m.d.sync += [copy.eq(value) for copy in copies]
             return copies
 
-        # Addresses of wide memories in logic wait in registers; a word is at the output at stage 2.
+        # Addresses of wide memories wait in registers, and as block RAM is slow at its output, so do words: at stage 2.
         depth, group_parts = hw.neuron_words, group // hw.units
-        reads = copied((first + slots[0].word)[: index(depth)], "trace_read")
-        # Block RAM is slow at its output: histories are read a clock sooner, and wait in registers.
-        history_reads = copied((first + self.slot.word)[: index(depth)], "history_read")
+        reads = copied((first + self.slot.word)[: index(depth)], "trace_read")
         writes_word = copied(memories.trace_word, "trace_write")
         spikes = copied(memories.spikes, "spikes")
         bits = copied(Mux(memories.trace_clear, (1 << hw.window) - 1, 1 << self._now), "history_bits")
@@ -186,13 +184,14 @@ class RowLanes(wiring.Component):
                 write_words.data.eq(
                     Cat(memories.words[lane] for lane in range(number * group, (number + 1) * group))
                 ),
-                read_bits.addr.eq(history_reads[number]),
+                read_bits.addr.eq(reads[number]),
                 write_bits.addr.eq(writes_word[number]),
                 write_bits.en.eq(bits[number] & parts.any().replicate(hw.window)),
                 write_bits.data.eq(Cat(written).replicate(hw.window)),
             ]
             for lane in range(group):
-                word_of.append(read_words.data[lane].as_signed())
+                word = delayed(m, read_words.data[lane], 1, f"word_{number}_{lane}", cleared=False)
+                word_of.append(word.as_signed())
                 history = Cat(read_bits.data[tick][lane] for tick in range(hw.window))
                 history_of.append(delayed(m, history, 1, f"history_{number}_{lane}", cleared=False))
 
