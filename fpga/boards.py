@@ -15,6 +15,10 @@ from erbium.sw_model.programs import DescriptionError
 Family = Literal["ecp5", "ice40", "gowin"]
 
 
+CORE = "core"
+"""What people call the core in place of a network, on the command line and in the names of folders."""
+
+
 @dataclass(frozen=True)
 class Device:
     """One FPGA and what is in it.
@@ -202,8 +206,10 @@ def _ulx3s(size: str, device: Device, clock: int, lanes: int, buffer_bytes: int)
         usb_id="0403:6015",
         lanes=lanes,
         buffer_bytes=buffer_bytes,
-        preset_lanes={"first-spike-mnist-24x24-640": 128, "erbp-mnist-200": 200} if size == "85F" else {},
-        preset_clocks={"erbp-mnist-200": 83_333_333} if size == "85F" else {},
+        preset_lanes={"first-spike-mnist-24x24-640": 128, "erbp-mnist-200": 200, CORE: 32}
+        if size == "85F"
+        else {},
+        preset_clocks={"erbp-mnist-200": 83_333_333, CORE: 60_000_000} if size == "85F" else {},
         # Bitstreams have up to 1.9 and 0.6 MB. Small ones of these boards come with 4 MB, the 85F with 16 MB.
         flash=FlashMemory(
             (16 if size == "85F" else 4) << 20,
@@ -324,9 +330,6 @@ _ALL = (
         buffer_bytes=0,
     ),
 )
-
-CORE = "core"
-"""What people call the core in place of a network, on the command line and in the names of folders."""
 
 BOARDS = {board.name: board for board in _ALL}
 """All boards by name; a new one is an entry here."""

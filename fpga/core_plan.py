@@ -16,7 +16,7 @@ from erbium.sw_model.programs import DescriptionError
 CORES: Mapping[str, CoreHardware] = {
     "ulx3s-85f": CoreHardware(
         lanes=32,
-        units=8,
+        units=4,
         weight_width=8,
         weight_words=8_192,
         neuron_words=32,

@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
-from erbium.fpga.boards import board
+from erbium.fpga.boards import CORE, board
 from erbium.fpga.clock import clock_of
 from erbium.fpga.core_plan import core_of
 from erbium.fpga.design import flash_port
@@ -145,9 +145,10 @@ def simulated_core_board(name: str, cache_dir: Path | None = None) -> SimulatedL
         If there is no library in the cache and no simulator to make one.
     """
     which = board(name)
+    hardware = core_of(which)
     return simulated_core(
-        core_of(which),
-        clock_frequency=which.clock,
+        hardware,
+        clock_frequency=which.clock_for(CORE, hardware.lanes),
         baud_rate=which.baud_rate,
         buffer_bytes=which.buffer_bytes,
         name=f"the simulated {which.title} with its core",

@@ -25,7 +25,7 @@ class CoreCounters(wiring.Component):
     add : In(1), row : In, amounts : In(4 x 32)
         Add to the counters of a row: a population, or after all of them ticks, samples and spikes of pixels.
     busy : Out(1)
-        From the clock after `add` for 5 clocks, in which no other may come.
+        From the clock after `add` for 6 clocks, in which no other may come.
     host : In(HostAccess)
     """
 
@@ -46,13 +46,14 @@ class CoreCounters(wiring.Component):
         m = Module()
         m.submodules.memory = store = WindowMemory(*self._shape)
         wiring.connect(m, store.host, wiring.flipped(self.host))
-        row, which = Signal.like(self.row), Signal(range(ROW + 1))
-        amounts = Signal(self.amounts.shape())
-        # A counter is read while the one before is written.
+        row, which = Signal.like(self.row), Signal(range(ROW + 2))
+        amounts, old = Signal(self.amounts.shape()), Signal(AMOUNT_WIDTH, reset_less=True)
+        # A counter is read while the one before waits in a register and the one before that is written.
+        m.d.sync += old.eq(store.read_data)
         m.d.comb += [
             store.read_address.eq((row << 2) + which[:2]),
-            store.write_address.eq((row << 2) + (which - 1)[:2]),
-            store.write_data.eq(store.read_data + amounts[0]),
+            store.write_address.eq((row << 2) + (which - 2)[:2]),
+            store.write_data.eq(old + amounts[0]),
             self.busy.eq(1),
         ]
         with m.FSM():
@@ -60,13 +61,12 @@ class CoreCounters(wiring.Component):
                 m.d.comb += self.busy.eq(0)
                 with m.If(self.add):
                     m.d.sync += [row.eq(self.row), amounts.eq(self.amounts), which.eq(0)]
-                    m.next = "READ"
-            with m.State("READ"):
-                m.d.sync += which.eq(1)
-                m.next = "WRITE"
-            with m.State("WRITE"):
-                m.d.comb += store.write_enable.eq(1)
-                m.d.sync += [which.eq(which + 1), amounts.eq(amounts.as_value() >> AMOUNT_WIDTH)]
-                with m.If(which == ROW):
+                    m.next = "ADD"
+            with m.State("ADD"):
+                m.d.sync += which.eq(which + 1)
+                with m.If(which >= 2):
+                    m.d.comb += store.write_enable.eq(1)
+                    m.d.sync += amounts.eq(amounts.as_value() >> AMOUNT_WIDTH)
+                with m.If(which == ROW + 1):
                     m.next = "IDLE"
         return m

@@ -41,6 +41,10 @@ SWEEP_DELAY = 2
 GROUP_LANES = 8
 """Lanes that share the registers which tell them what they have in common."""
 
+BLOCK_TICKS = 16
+"""Ticks of the histories that are kept in block RAM; there is not enough of it on an LFE5U-85F for more. Those of a
+longer window are in logic cells, and need more wires."""
+
 LEARN_LATENCY = LEARNED + 2
 """Clocks after a slot until a read sees its new weights."""
 
@@ -159,14 +163,6 @@ class RowLanes(wiring.Component):
             m.submodules[f"word_memory_{number}"] = words = memory.Memory(
                 shape=data.ArrayLayout(16, group), depth=depth, init=[], attrs=COLLISION_FREE
             )
-            # A bit for each neuron of the group and each tick of the window: a sweep writes those of its tick, part by
-            # part, and each time those of the parts before as well.
-            m.submodules[f"history_memory_{number}"] = histories = memory.Memory(
-                shape=data.ArrayLayout(group, hw.window),
-                depth=depth,
-                init=[],
-                attrs=COLLISION_FREE | BLOCK_RAM,
-            )
             written = []
             for part in range(group_parts):
                 kept = Signal(hw.units, name=f"spikes_{number}_{part}", reset_less=True)
@@ -176,7 +172,6 @@ class RowLanes(wiring.Component):
                 before = Mux(parts[part + 1 :].any(), kept, 0)
                 written.append(Mux(parts[part], spikes[number], before))
             read_words, write_words = words.read_port(), words.write_port(granularity=hw.units)
-            read_bits, write_bits = histories.read_port(), histories.write_port(granularity=1)
             m.d.comb += [
                 read_words.addr.eq(reads[number]),
                 write_words.addr.eq(writes_word[number]),
@@ -184,15 +179,30 @@ class RowLanes(wiring.Component):
                 write_words.data.eq(
                     Cat(memories.words[lane] for lane in range(number * group, (number + 1) * group))
                 ),
-                read_bits.addr.eq(reads[number]),
-                write_bits.addr.eq(writes_word[number]),
-                write_bits.en.eq(bits[number] & parts.any().replicate(hw.window)),
-                write_bits.data.eq(Cat(written).replicate(hw.window)),
             ]
+            # A bit for each neuron of the group and each tick of the window: a sweep writes those of its tick, part by
+            # part, and each time those of the parts before as well.
+            ticks: list[Value] = []
+            for first_tick in range(0, hw.window, BLOCK_TICKS):
+                m.submodules[f"history_memory_{number}_{first_tick}"] = histories = memory.Memory(
+                    shape=data.ArrayLayout(group, BLOCK_TICKS),
+                    depth=depth,
+                    init=[],
+                    attrs=COLLISION_FREE | ({} if first_tick else BLOCK_RAM),
+                )
+                read_bits, write_bits = histories.read_port(), histories.write_port(granularity=1)
+                here = bits[number][first_tick : first_tick + BLOCK_TICKS]
+                m.d.comb += [
+                    read_bits.addr.eq(reads[number]),
+                    write_bits.addr.eq(writes_word[number]),
+                    write_bits.en.eq(here & parts.any().replicate(BLOCK_TICKS)),
+                    write_bits.data.eq(Cat(written).replicate(BLOCK_TICKS)),
+                ]
+                ticks += [read_bits.data[tick] for tick in range(BLOCK_TICKS)]
             for lane in range(group):
                 word = delayed(m, read_words.data[lane], 1, f"word_{number}_{lane}", cleared=False)
                 word_of.append(word.as_signed())
-                history = Cat(read_bits.data[tick][lane] for tick in range(hw.window))
+                history = Cat(tick[lane] for tick in ticks)
                 history_of.append(delayed(m, history, 1, f"history_{number}_{lane}", cleared=False))
 
         values = [constants.neuron_constant(neuron) for neuron in range(hw.neurons)]
