@@ -30,7 +30,7 @@ from erbium.sw_model.network import Hardware
 PRESETS = ("erbp-mnist-160", "first-spike-mnist-20x20-320")
 """Networks whose registers the page shows, one of each learner."""
 
-CORE = CoreHardware(lanes=32, units=8, weight_width=8)
+CORE = CoreHardware(lanes=32, units=4, weight_width=8)
 """The core whose windows the page shows."""
 
 PAGE = Path("docs") / "host-link.md"
