@@ -87,7 +87,7 @@ _CROWDED_OPTIONS: dict[Family, tuple[str, ...]] = {
     "gowin": (),
 }
 """For a design whose wires meet in a part of the chip: the faster router comes down to a thousand wires that are used
-twice, and from there on makes more of them. This one takes some ten minutes, and comes to an end."""
+twice, and from there on makes more of them. This one takes about 20 minutes, and comes to an end."""
 
 Progress = Callable[[str, float | None], None]
 """Is told each stage when it begins (None) and when it is done (seconds)."""

@@ -4,7 +4,8 @@
 import pytest
 
 from erbium.fpga import lane_cost
-from erbium.fpga.boards import board
+from erbium.fpga.boards import CORE, board
+from erbium.fpga.core_plan import core_of
 from erbium.fpga.planner import plan
 from erbium.gen.presets import preset
 from erbium.hdl.plan import LayerPlan
@@ -37,5 +38,6 @@ def test_a_preset_gets_the_lanes_with_which_it_was_routed():
 
 def test_a_clock_goes_with_the_lanes_with_which_it_was_routed():
     ulx3s = board("ulx3s-85f")
-    clocks = [ulx3s.clock_for(*one) for one in (("erbp-mnist-200", 200), ("erbp-mnist-200", 64), ("tiny", 8))]
-    assert clocks == [83_333_333, 80_000_000, 80_000_000]
+    core = (CORE, core_of(ulx3s).lanes)
+    those = (("erbp-mnist-200", 200), ("erbp-mnist-200", 64), ("tiny", 8), core)
+    assert [ulx3s.clock_for(*one) for one in those] == [83_333_333, 80_000_000, 80_000_000, 60_000_000]

@@ -5,12 +5,16 @@ import os
 import re
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from amaranth.hdl import Module, Shape
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from erbium import cli
 from erbium.verif import yosys
-from erbium.verif.netlist import FAMILIES
+from erbium.verif.netlist import FAMILIES, netlist
 from erbium.verif.registry import REGISTRY
 from erbium.verif.run_bench import BenchError, Run, run_bench
 from erbium.verif.simulators import ToolError, cell_models, cell_names, find_icarus
@@ -175,6 +179,42 @@ def test_cells():
     assert "TRELLIS_FF" not in cell_library("ecp5/cells_sim.v", "  TRELLIS_FF #(\n", but=cell_names())
     assert [path.stem for path in cell_models("DP16KD a ();")] == ["DP16KD"]
     assert cell_models("module DP16KD ();") == []
+
+
+class Products(wiring.Component):
+    """A product of two wide numbers, and one with a short number."""
+
+    a: In(Shape(8, signed=True))
+    b: In(Shape(16, signed=True))
+    wide: Out(Shape(24, signed=True))
+    short: Out(Shape(24, signed=True))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += [self.wide.eq(self.a * self.b), self.short.eq(self.a[:7].as_signed() * self.b)]
+        return m
+
+
+def test_a_product_of_wide_numbers_is_a_multiplier_of_the_ecp5(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # Yosys sees no absolute path everywhere.
+    text = netlist(Products(), "products", "ecp5", Path("netlist"))
+    assert len(re.findall(r"\bMULT18X18D [^(]", text)) == 1
+    pairs = [(a, b) for a in (-128, -64, -1, 0, 63, 64, 127) for b in (-32768, -3, 0, 1, 255, 32767)]
+    given = "".join(f'a = {a}; b = {b}; #1 $display("%0d %0d", wide, short);' for a, b in pairs)
+    Path("bench.v").write_text(
+        f"""module bench;
+            reg signed [7:0] a; reg signed [15:0] b;
+            wire signed [23:0] wide, short;
+            products products (.a(a), .b(b), .wide(wide), .short(short));
+            initial begin {given} end
+        endmodule
+        {text}"""
+    )
+    sources = ["bench.v", *cell_models(text)]
+    subprocess.run([find_icarus().require(), "-g2012", "-s", "bench", "-o", "bench", *sources], check=True)
+    done = subprocess.run(["vvp", "-n", "bench"], check=True, capture_output=True, text=True)
+    found = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    assert found == [(a * b, ((a + 64) % 128 - 64) * b) for a, b in pairs]
 
 
 @pytest.mark.parametrize(
