@@ -184,10 +184,10 @@ def test_cells():
 class Products(wiring.Component):
     """A product of two wide numbers, and one with a short number."""
 
-    a: In(Shape(8, signed=True))
-    b: In(Shape(16, signed=True))
-    wide: Out(Shape(24, signed=True))
-    short: Out(Shape(24, signed=True))
+    def __init__(self):
+        product = Out(Shape(24, signed=True))
+        ports = {"a": In(Shape(8, signed=True)), "b": In(Shape(16, signed=True))}
+        super().__init__(ports | {"wide": product, "short": product})
 
     def elaborate(self, platform):
         m = Module()
@@ -210,7 +210,7 @@ def test_a_product_of_wide_numbers_is_a_multiplier_of_the_ecp5(tmp_path, monkeyp
         endmodule
         {text}"""
     )
-    sources = ["bench.v", *cell_models(text)]
+    sources = ["bench.v", *map(str, cell_models(text))]
     subprocess.run([find_icarus().require(), "-g2012", "-s", "bench", "-o", "bench", *sources], check=True)
     done = subprocess.run(["vvp", "-n", "bench"], check=True, capture_output=True, text=True)
     found = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
